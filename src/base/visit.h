@@ -32,4 +32,18 @@ decltype(auto) visit(DType dtype, F&& f) {
   __builtin_unreachable();
 }
 
+/// As visit, for the types that can carry a gradient; throws DTypeError for the others.
+template <class F>
+decltype(auto) visit_differentiable(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::float16: return f.template operator()<Half>();
+    case DType::bfloat16: return f.template operator()<BFloat16>();
+    case DType::float32: return f.template operator()<float>();
+    case DType::float64: return f.template operator()<double>();
+    case DType::complex64: return f.template operator()<std::complex<float>>();
+    case DType::complex128: return f.template operator()<std::complex<double>>();
+    default: fail<DTypeError>("needs a floating or complex dtype, got ", dtype);
+  }
+}
+
 }  // namespace taper

@@ -1,0 +1,56 @@
+# How each dependency is found. What is missing is told in one line, with the command that installs it.
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+function(taper_missing what command)
+  message(FATAL_ERROR "${what} was not found. Install it with: ${command}")
+endfunction()
+
+find_package(Threads REQUIRED)
+find_package(OpenMP COMPONENTS CXX)
+if(NOT OpenMP_CXX_FOUND)
+  taper_missing("OpenMP" "apt-get install g++")
+endif()
+find_package(ZLIB)
+if(NOT ZLIB_FOUND)
+  taper_missing("zlib" "apt-get install zlib1g-dev")
+endif()
+find_package(nlohmann_json 3 QUIET)
+if(NOT nlohmann_json_FOUND)
+  taper_missing("nlohmann_json" "apt-get install nlohmann-json3-dev")
+endif()
+
+find_path(HWY_INCLUDE hwy/highway.h)
+find_library(HWY_LIBRARY hwy)
+find_library(HWY_CONTRIB_LIBRARY hwy_contrib)
+if(NOT HWY_INCLUDE OR NOT HWY_LIBRARY OR NOT HWY_CONTRIB_LIBRARY)
+  taper_missing("Highway" "apt-get install libhwy-dev")
+endif()
+
+find_path(OPENBLAS_INCLUDE cblas.h PATH_SUFFIXES openblas openblas-openmp x86_64-linux-gnu/openblas-openmp
+          aarch64-linux-gnu/openblas-openmp)
+find_library(OPENBLAS_LIBRARY openblas PATH_SUFFIXES openblas-openmp)
+if(NOT OPENBLAS_INCLUDE OR NOT OPENBLAS_LIBRARY)
+  taper_missing("OpenBLAS" "apt-get install libopenblas-openmp-dev")
+endif()
+
+# oneDNN 3 comes from the system, or from the wheels onednn-cpu-gomp and onednn-devel-cpu-gomp of a Python environment.
+find_package(Python 3.10 COMPONENTS Interpreter Development.Module)
+if(NOT Python_FOUND)
+  taper_missing("Python 3.10 with headers" "apt-get install python3-dev")
+endif()
+execute_process(
+  COMMAND ${Python_EXECUTABLE} -c "import site, sys; print(';'.join([sys.prefix] + site.getsitepackages()))"
+  OUTPUT_VARIABLE python_prefixes OUTPUT_STRIP_TRAILING_WHITESPACE)
+find_path(ONEDNN_INCLUDE oneapi/dnnl/dnnl.hpp HINTS ${python_prefixes} $ENV{VIRTUAL_ENV} PATH_SUFFIXES include)
+find_library(ONEDNN_LIBRARY NAMES dnnl libdnnl.so.3 HINTS ${python_prefixes} $ENV{VIRTUAL_ENV} PATH_SUFFIXES lib)
+if(NOT ONEDNN_INCLUDE OR NOT ONEDNN_LIBRARY)
+  taper_missing("oneDNN 3" "pip install onednn-cpu-gomp==2023.2.0 onednn-devel-cpu-gomp==2023.2.0")
+endif()
+file(STRINGS ${ONEDNN_INCLUDE}/oneapi/dnnl/dnnl_version.h onednn_major REGEX "define DNNL_VERSION_MAJOR")
+if(NOT onednn_major MATCHES "3")
+  taper_missing("oneDNN 3 (an older one is installed)" "pip install onednn-cpu-gomp==2023.2.0 onednn-devel-cpu-gomp==2023.2.0")
+endif()

@@ -1,0 +1,44 @@
+# One OBJECT library a floor, all in one shared library. OBJECT, because a file that only registers an operation would
+# be dropped from a static archive.
+
+set(TAPER_FLOORS "" CACHE INTERNAL "")
+
+# Kernels are compiled for the baseline, AVX2 and AVX-512; the choice is made when the program starts.
+set(TAPER_KERNEL_TARGETS "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3_DL)")
+
+function(taper_floor name)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
+  if(NOT sources)
+    return()
+  endif()
+  add_library(taper_${name} OBJECT ${sources})
+  target_include_directories(taper_${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+  target_compile_options(taper_${name} PRIVATE -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno
+                                               -fno-trapping-math)
+  if(name STREQUAL "cpu")
+    target_include_directories(taper_cpu SYSTEM PRIVATE ${ONEDNN_INCLUDE} ${OPENBLAS_INCLUDE} ${HWY_INCLUDE})
+    target_compile_definitions(taper_cpu PRIVATE "${TAPER_KERNEL_TARGETS}")
+    target_link_libraries(taper_cpu PRIVATE OpenMP::OpenMP_CXX)
+  endif()
+  if(name STREQUAL "io" OR name STREQUAL "graph")
+    target_link_libraries(taper_${name} PRIVATE nlohmann_json::nlohmann_json ZLIB::ZLIB)
+  endif()
+  set(TAPER_FLOORS ${TAPER_FLOORS} taper_${name} CACHE INTERNAL "")
+endfunction()
+
+function(taper_library)
+  set(objects)
+  foreach(floor IN LISTS TAPER_FLOORS)
+    list(APPEND objects $<TARGET_OBJECTS:${floor}>)
+  endforeach()
+  add_library(taper SHARED ${objects})
+  add_library(Taper::taper ALIAS taper)
+  target_include_directories(taper PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                                          $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_compile_features(taper PUBLIC cxx_std_20)
+  target_link_libraries(taper PRIVATE ${ONEDNN_LIBRARY} ${OPENBLAS_LIBRARY} ${HWY_CONTRIB_LIBRARY} ${HWY_LIBRARY}
+                                      OpenMP::OpenMP_CXX ZLIB::ZLIB Threads::Threads)
+  # An error names the caller's line, for which the caller needs line tables.
+  target_compile_options(taper INTERFACE $<BUILD_INTERFACE:> $<INSTALL_INTERFACE:-g1>)
+  set_target_properties(taper PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 BUILD_RPATH_USE_ORIGIN ON)
+endfunction()

@@ -1,0 +1,521 @@
+// Python callables made from the registry: one fast argument parser for all operations.
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "autograd/history.h"
+#include "ops/elementwise.h"
+#include "python.h"
+
+#include <structmember.h>
+
+#include "taper/autograd.h"
+#include "taper/error.h"
+#include "taper/ops.h"
+
+namespace taper::python {
+
+namespace {
+
+constexpr std::size_t most_parameters = 20;
+
+struct Overload {
+  const Function* function;
+  Signature signature;
+  std::vector<PyObject*> names;  // interned
+  PyObject* results = nullptr;   // the named tuple type of several results
+};
+
+struct FunctionObject {
+  PyObject_HEAD
+  vectorcallfunc vectorcall;
+  std::vector<Overload>* overloads;
+  std::string* name;
+  PyObject* doc;
+  bool method, inplace;
+};
+
+PyTypeObject *function_type, *method_type;
+PyObject *name_input, *name_self, *name_axis, *name_dim, *name_keepdims, *name_keepdim, *name_out, *name_layout, *name_pin_memory,
+    *name_x, *name_x1, *name_x2, *name_other, *name_memory_format;
+
+FunctionObject* as_function(PyObject* self) { return reinterpret_cast<FunctionObject*>(self); }
+
+bool convert_integers(PyObject* object, const Parameter& parameter, Value& value) {
+  std::int64_t single = 0;
+  const bool sequence = PyTuple_Check(object) || PyList_Check(object);
+  if (!sequence) {
+    if (parameter.variadic || parameter.count == 0) {
+      if (!integer_of(object, single)) return false;
+      value = Shape{single};
+      return true;
+    }
+    if (PyFloat_Check(object) || !integer_of(object, single)) return false;
+    value = Shape::filled(parameter.count, single);
+    return true;
+  }
+  Shape list;
+  const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* item = PySequence_Fast_GET_ITEM(object, i);
+    if (!integer_of(item, single)) return false;
+    list.push_back(single);
+  }
+  if (parameter.count > 1 && list.size() == 1) list = Shape::filled(parameter.count, list[0]);
+  value = std::move(list);
+  return true;
+}
+
+template <class Item>
+bool convert_tensors(PyObject* object, std::vector<Item>& list, bool none_allowed) {
+  if (!PyTuple_Check(object) && !PyList_Check(object)) return false;
+  const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* item = PySequence_Fast_GET_ITEM(object, i);
+    if (is_tensor(item)) list.push_back(tensor_of(item));
+    else if (none_allowed && item == Py_None) list.emplace_back();
+    else return false;
+  }
+  return true;
+}
+
+bool convert_real(PyObject* object, Value& value) {
+  Scalar scalar;
+  if (!scalar_of(object, scalar) || scalar.is_complex()) return false;
+  value = scalar.to<double>();
+  return true;
+}
+
+bool convert_reals(PyObject* object, Value& value) {
+  if (!PyTuple_Check(object) && !PyList_Check(object)) {
+    if (!convert_real(object, value)) return false;
+    value = std::vector<double>{std::get<double>(value)};
+    return true;
+  }
+  std::vector<double> list;
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(object); ++i) {
+    Value entry;
+    if (!convert_real(PySequence_Fast_GET_ITEM(object, i), entry)) return false;
+    list.push_back(std::get<double>(entry));
+  }
+  value = std::move(list);
+  return true;
+}
+
+bool convert_boolean(PyObject* object, Value& value) {
+  if (!PyBool_Check(object) && !PyLong_Check(object) && std::string_view(Py_TYPE(object)->tp_name).substr(0, 10) != "numpy.bool")
+    return false;
+  value = PyObject_IsTrue(object) == 1;
+  return true;
+}
+
+// False when object is not of the parameter's type.
+bool convert(PyObject* object, const Parameter& parameter, Value& value) {
+  if (object == Py_None && parameter.optional) {
+    value = std::monostate();
+    return true;
+  }
+  switch (parameter.type) {
+    case Type::tensor:
+      if (!is_tensor(object)) return false;
+      value = tensor_of(object);
+      return true;
+    case Type::operand: {
+      if (is_tensor(object)) {
+        value = tensor_of(object);
+        return true;
+      }
+      Scalar scalar;
+      if (!scalar_of(object, scalar)) return false;
+      value = wrapped(scalar);
+      return true;
+    }
+    case Type::scalar: {
+      Scalar scalar;
+      if (!scalar_of(object, scalar)) return false;
+      value = scalar;
+      return true;
+    }
+    case Type::boolean: return convert_boolean(object, value);
+    case Type::integer: {
+      std::int64_t integer = 0;
+      if (!integer_of(object, integer)) return false;
+      value = integer;
+      return true;
+    }
+    case Type::real: return convert_real(object, value);
+    case Type::text:
+      if (!PyUnicode_Check(object)) return false;
+      value = std::string(PyUnicode_AsUTF8(object));
+      return true;
+    case Type::integers: return convert_integers(object, parameter, value);
+    case Type::tensors: {
+      Tensors list;
+      if (!convert_tensors(object, list, false)) return false;
+      value = std::move(list);
+      return true;
+    }
+    case Type::optional_tensors: {
+      OptionalTensors list;
+      if (!convert_tensors(object, list, true)) return false;
+      value = std::move(list);
+      return true;
+    }
+    case Type::reals: return convert_reals(object, value);
+    case Type::dtype:
+      if (!is_dtype(object) && !PyType_Check(object)) return false;
+      value = dtype_of(object);
+      return true;
+    case Type::device:
+      value = device_of(object);
+      return true;
+    case Type::generator:
+      if (!py::isinstance<Generator>(object)) return false;
+      value = py::cast<Generator>(py::handle(object));
+      return true;
+  }
+  return false;
+}
+
+const char* type_text(const Parameter& parameter) {
+  constexpr const char* names[] = {"Tensor", "Number", "Tensor or Number", "bool", "int", "float", "str", "int or tuple of ints",
+                                   "tuple of Tensors", "tuple of floats", "taper.dtype", "device", "Generator", "tuple of Tensors or Nones"};
+  return names[int(parameter.type)];
+}
+
+// A parameter may be called by NumPy's and the Array API's names, too.
+PyObject* alias_of(PyObject* name) {
+  if (name == name_self || name == name_x || name == name_x1) return name_input;
+  if (name == name_x2) return name_other;
+  if (name == name_axis) return name_dim;
+  if (name == name_keepdims) return name_keepdim;
+  return nullptr;
+}
+
+/// One attempt to fit a call to an overload.
+class Call {
+ public:
+  Call(const Overload& overload, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords)
+      : overload_(overload), parameters_(overload.signature.parameters), arguments_(arguments), count_(count), keywords_(keywords) {}
+
+  /// Fills values; false with a message where the call does not fit.
+  bool fits();
+  std::array<Value, most_parameters> values;
+  PyObject* out = nullptr;
+  std::string message;
+
+ private:
+  bool positional();
+  bool by_keyword();
+  bool defaults();
+  int find(PyObject* name) const;
+  bool mismatch(std::size_t index, PyObject* object, bool positional);
+
+  const Overload& overload_;
+  const std::vector<Parameter>& parameters_;
+  PyObject* const* arguments_;
+  Py_ssize_t count_;
+  PyObject* keywords_;
+  std::uint32_t given_ = 0;
+};
+
+bool Call::mismatch(std::size_t index, PyObject* object, bool positional) {
+  message = concat("argument '", parameters_[index].name, "'", positional ? concat(" (position ", index + 1, ")") : std::string(), " must be ",
+                   type_text(parameters_[index]), ", not ", Py_TYPE(object)->tp_name);
+  return false;
+}
+
+bool Call::positional() {
+  for (Py_ssize_t i = 0; i < count_; ++i) {
+    const auto index = std::size_t(i);
+    if (index >= parameters_.size() || parameters_[index].keyword_only) {
+      std::size_t most = 0;
+      while (most < parameters_.size() && !parameters_[most].keyword_only) ++most;
+      message = concat("takes ", most, " positional arguments but ", count_, " were given");
+      return false;
+    }
+    given_ |= 1u << index;
+    const Parameter& parameter = parameters_[index];
+    if (parameter.variadic && !PyTuple_Check(arguments_[i]) && !PyList_Check(arguments_[i]) && arguments_[i] != Py_None) {
+      Shape list;
+      for (; i < count_; ++i) {
+        std::int64_t entry = 0;
+        if (!integer_of(arguments_[i], entry)) return mismatch(index, arguments_[i], true);
+        list.push_back(entry);
+      }
+      values[index] = std::move(list);
+      return true;
+    }
+    if (!convert(arguments_[i], parameter, values[index])) return mismatch(index, arguments_[i], true);
+  }
+  return true;
+}
+
+int Call::find(PyObject* name) const {
+  for (std::size_t i = 0; i < overload_.names.size(); ++i)
+    if (overload_.names[i] == name) return int(i);
+  for (std::size_t i = 0; i < overload_.names.size(); ++i)
+    if (PyUnicode_Compare(overload_.names[i], name) == 0) return int(i);
+  return -1;
+}
+
+bool Call::by_keyword() {
+  const Py_ssize_t count = keywords_ ? PyTuple_GET_SIZE(keywords_) : 0;
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* name = PyTuple_GET_ITEM(keywords_, i);
+    PyObject* object = arguments_[count_ + i];
+    int index = find(name);
+    if (index < 0)
+      if (PyObject* alias = alias_of(name)) index = find(alias);
+    if (index < 0) {
+      if (name == name_out) {
+        out = object == Py_None ? nullptr : object;
+        continue;
+      }
+      if (name == name_layout || name == name_pin_memory || name == name_memory_format) continue;
+      message = concat("got an unexpected keyword argument '", PyUnicode_AsUTF8(name), "'");
+      return false;
+    }
+    if (given_ >> index & 1) {
+      message = concat("got multiple values for argument '", PyUnicode_AsUTF8(name), "'");
+      return false;
+    }
+    given_ |= 1u << index;
+    if (!convert(object, parameters_[std::size_t(index)], values[std::size_t(index)])) return mismatch(std::size_t(index), object, false);
+  }
+  return true;
+}
+
+bool Call::defaults() {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (given_ >> i & 1) continue;
+    if (!parameters_[i].has_default && !parameters_[i].variadic) {
+      message = concat("missing required argument: '", parameters_[i].name, "'");
+      return false;
+    }
+    if (parameters_[i].has_default && parameters_[i].type == Type::operand && !parameters_[i].optional)
+      values[i] = wrapped(std::get<Scalar>(parameters_[i].default_value));
+    else if (parameters_[i].has_default) values[i] = parameters_[i].default_value;
+    else values[i] = Shape();
+  }
+  return true;
+}
+
+bool Call::fits() { return positional() && by_keyword() && defaults(); }
+
+bool worth_releasing(const Overload& overload, const Value* values) {
+  for (std::size_t i = 0; i < overload.signature.parameters.size(); ++i) {
+    if (const Tensor* tensor = std::get_if<Tensor>(&values[i]); tensor && tensor->defined() && tensor->numel() >= release_gil_from) return true;
+    if (const Tensors* list = std::get_if<Tensors>(&values[i]))
+      for (const Tensor& tensor : *list)
+        if (tensor.numel() >= release_gil_from) return true;
+  }
+  return false;
+}
+
+Value call(const Overload& overload, Value* values) {
+  if (!worth_releasing(overload, values)) return overload.function->call(values);
+  const py::gil_scoped_release without_gil;
+  return overload.function->call(values);
+}
+
+// out=: the result is computed first, so that out may be an operand, then written.
+void write_out(PyObject* out, const Tensor& result, const std::string& name) {
+  if (!is_tensor(out)) throw py::type_error(concat(name, "(): argument 'out' must be Tensor, not ", Py_TYPE(out)->tp_name));
+  const Tensor& target = tensor_of(out);
+  check<AutogradError>(!is_grad_enabled() || (!target.requires_grad() && !result.requires_grad()), name,
+                       ": functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad");
+  check<DTypeError>(kind(result.dtype()) <= kind(target.dtype()), name, ": result type ", result.dtype(),
+                    " can't be cast to the desired output type ", target.dtype());
+  if (target.sizes() != result.sizes()) resize_(target, result.sizes());
+  copy_(target, result);
+}
+
+PyObject* finish(const FunctionObject& function, const Overload& overload, Value* values, PyObject* out) {
+  if (function.inplace) {
+    const Tensor self = std::get<Tensor>(values[0]);
+    check_inplace(self, function.name->c_str());
+    values[0] = before_inplace(self);
+    const Value result = call(overload, values);
+    assign_inplace(self, std::get<Tensor>(result), function.name->c_str());
+    return wrap(self);
+  }
+  const Value result = call(overload, values);
+  if (out) {
+    if (const Tensor* tensor = std::get_if<Tensor>(&result)) {
+      write_out(out, *tensor, *function.name);
+    } else if (const Tensors* list = std::get_if<Tensors>(&result); list && PyTuple_Check(out)) {
+      for (std::size_t i = 0; i < list->size() && Py_ssize_t(i) < PyTuple_GET_SIZE(out); ++i)
+        write_out(PyTuple_GET_ITEM(out, Py_ssize_t(i)), (*list)[i], *function.name);
+    }
+    Py_INCREF(out);
+    return out;
+  }
+  if (const Tensors* list = std::get_if<Tensors>(&result); list && overload.results) {
+    PyObject* named = PyStructSequence_New(reinterpret_cast<PyTypeObject*>(overload.results));
+    for (std::size_t i = 0; i < list->size(); ++i) PyStructSequence_SET_ITEM(named, Py_ssize_t(i), wrap((*list)[i]));
+    return named;
+  }
+  return wrap(result, overload.signature);
+}
+
+PyObject* call_function(PyObject* self, PyObject* const* arguments, std::size_t flagged_count, PyObject* keywords) {
+  FunctionObject& function = *as_function(self);
+  const Py_ssize_t count = PyVectorcall_NARGS(flagged_count);
+  return guarded([&]() -> PyObject* {
+    std::string messages;
+    for (const Overload& overload : *function.overloads) {
+      Call attempt(overload, arguments, count, keywords);
+      if (attempt.fits()) return finish(function, overload, attempt.values.data(), attempt.out);
+      messages += function.overloads->size() == 1 ? attempt.message : concat("\n  ", overload.function->signature, ": ", attempt.message);
+    }
+    throw py::type_error(concat(*function.name, "(): ", function.overloads->size() == 1 ? "" : "no form takes these arguments:", messages));
+  });
+}
+
+PyObject* bind_method(PyObject* self, PyObject* instance, PyObject*) {
+  if (!instance) {
+    Py_INCREF(self);
+    return self;
+  }
+  return PyMethod_New(self, instance);
+}
+
+PyObject* function_repr(PyObject* self) {
+  return PyUnicode_FromFormat("<%s %s of taper>", as_function(self)->method ? "method" : "function", as_function(self)->name->c_str());
+}
+PyObject* get_name(PyObject* self, void*) { return PyUnicode_FromString(as_function(self)->name->c_str()); }
+PyObject* get_doc(PyObject* self, void*) {
+  Py_INCREF(as_function(self)->doc);
+  return as_function(self)->doc;
+}
+PyObject* get_module(PyObject*, void*) { return PyUnicode_FromString("taper"); }
+PyObject* function_reduce(PyObject* self, PyObject*) {
+  // Pickled by reference, as Python's own functions are.
+  return PyUnicode_FromString(as_function(self)->name->c_str());
+}
+
+PyGetSetDef function_properties[] = {{"__name__", get_name, nullptr, nullptr, nullptr},
+                                     {"__qualname__", get_name, nullptr, nullptr, nullptr},
+                                     {"__doc__", get_doc, nullptr, nullptr, nullptr},
+                                     {"__module__", get_module, nullptr, nullptr, nullptr},
+                                     {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyMethodDef function_methods[] = {{"__reduce__", function_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+PyMemberDef function_members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(FunctionObject, vectorcall), READONLY, nullptr},
+                                  {nullptr, 0, 0, 0, nullptr}};
+
+PyTypeObject* make_type(const char* type_name, bool method) {
+  std::vector<PyType_Slot> slots = {{Py_tp_repr, reinterpret_cast<void*>(function_repr)},
+                                    {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+                                    {Py_tp_getset, function_properties},
+                                    {Py_tp_methods, function_methods},
+                                    {Py_tp_members, function_members}};
+  if (method) slots.push_back({Py_tp_descr_get, reinterpret_cast<void*>(bind_method)});
+  slots.push_back({0, nullptr});
+  const unsigned flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0);
+  PyType_Spec spec{type_name, sizeof(FunctionObject), 0, flags, slots.data()};
+  return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+}
+
+// The named tuple of an operation with several results, as taper.return_types.NAME.
+PyObject* result_type(const Signature& signature) {
+  if (signature.results.empty() || signature.results[0].empty()) return nullptr;
+  static std::map<std::string, PyObject*> made;
+  PyObject*& type = made[signature.name];
+  if (type) return type;
+  auto* fields = new PyStructSequence_Field[signature.results.size() + 1]{};
+  for (std::size_t i = 0; i < signature.results.size(); ++i) fields[i].name = PyUnicode_AsUTF8(PyUnicode_InternFromString(signature.results[i].c_str()));
+  auto* type_name = new std::string("taper.return_types." + signature.name);
+  PyStructSequence_Desc description{type_name->c_str(), nullptr, fields, int(signature.results.size())};
+  return type = reinterpret_cast<PyObject*>(PyStructSequence_NewType(&description));
+}
+
+}  // namespace
+
+PyObject* make_function(const std::string& name, std::vector<const Function*> overloads, bool method, bool inplace) {
+  PyTypeObject* type = method ? method_type : function_type;
+  auto* object = PyObject_New(FunctionObject, type);
+  object->vectorcall = call_function;
+  object->overloads = new std::vector<Overload>;
+  object->name = new std::string(name);
+  object->method = method;
+  object->inplace = inplace;
+  std::string doc;
+  for (const Function* function : overloads) {
+    Overload overload{function, parse_signature(function->signature), {}, nullptr};
+    check(overload.signature.parameters.size() <= most_parameters, "signature has too many parameters: ", function->signature);
+    for (const Parameter& parameter : overload.signature.parameters) overload.names.push_back(PyUnicode_InternFromString(parameter.name.c_str()));
+    overload.results = result_type(overload.signature);
+    object->overloads->push_back(std::move(overload));
+    doc += concat(doc.empty() ? "" : "\n\n", function->signature, "\n\n", function->doc);
+  }
+  object->doc = PyUnicode_FromStringAndSize(doc.data(), Py_ssize_t(doc.size()));
+  return reinterpret_cast<PyObject*>(object);
+}
+
+namespace {
+
+using ByName = std::map<std::string, std::vector<const Function*>>;
+
+// All functions, keyed by home and name: "taper", "Tensor", "nn.functional", ...
+std::map<std::string, ByName> by_home() {
+  std::map<std::string, ByName> homes;
+  for (const Function& function : all_functions()) {
+    const std::string name(function.signature.substr(0, function.signature.find('(')));
+    std::string_view rest = function.homes;
+    while (!rest.empty()) {
+      const auto space = rest.find(' ');
+      homes[std::string(rest.substr(0, space))][name].push_back(&function);
+      rest = space == std::string_view::npos ? std::string_view() : rest.substr(space + 1);
+    }
+  }
+  return homes;
+}
+
+void add_methods(const ByName& functions) {
+  PyObject* dictionary = tensor_type->tp_dict;
+  for (const auto& [name, overloads] : functions) {
+    PyDict_SetItemString(dictionary, name.c_str(), make_function(name, overloads, true, false));
+    const std::string inplace_name = name + "_";
+    if (overloads[0]->inplace && !functions.contains(inplace_name))
+      PyDict_SetItemString(dictionary, inplace_name.c_str(), make_function(inplace_name, overloads, true, true));
+  }
+  PyType_Modified(tensor_type);
+}
+
+py::list registry_entries() {
+  py::list entries;
+  for (const Function& function : all_functions())
+    entries.append(py::dict(py::arg("signature") = std::string(function.signature), py::arg("doc") = std::string(function.doc),
+                            py::arg("homes") = std::string(function.homes), py::arg("samples") = std::string(function.samples),
+                            py::arg("reference") = std::string(function.reference), py::arg("errors") = std::string(function.errors),
+                            py::arg("differentiable") = function.differentiable, py::arg("inplace") = function.inplace));
+  return entries;
+}
+
+}  // namespace
+
+void bind_functions(py::module_& module) {
+  PyObject** names[] = {&name_input, &name_self, &name_axis, &name_dim, &name_keepdims, &name_keepdim, &name_out, &name_layout,
+                        &name_pin_memory, &name_x, &name_x1, &name_x2, &name_other, &name_memory_format};
+  const char* texts[] = {"input", "self", "axis", "dim", "keepdims", "keepdim", "out", "layout", "pin_memory", "x", "x1", "x2", "other", "memory_format"};
+  for (std::size_t i = 0; i < std::size(names); ++i) *names[i] = PyUnicode_InternFromString(texts[i]);
+  function_type = make_type("taper.function", false);
+  method_type = make_type("taper.method", true);
+  py::dict homes;
+  for (const auto& [home, functions] : by_home()) {
+    if (home == "Tensor") {
+      add_methods(functions);
+      continue;
+    }
+    py::dict members;
+    for (const auto& [name, overloads] : functions)
+      members[name.c_str()] = py::reinterpret_steal<py::object>(make_function(name, overloads, false, false));
+    homes[home.c_str()] = members;
+  }
+  module.attr("_homes") = homes;
+  module.def("_registry", registry_entries, "All operations: signature, doc, homes, samples, reference, errors.");
+}
+
+}  // namespace taper::python

@@ -1,0 +1,23 @@
+// The extension module taper._C: everything the Python package is built on.
+#include "python.h"
+#include "taper/dtype.h"
+
+namespace taper::python {
+
+namespace {
+
+PYBIND11_MODULE(_C, module) {
+  module.doc() = "Taper's C++ library.";
+  bind_errors(module);
+  bind_dtypes(module);
+  bind_autograd(module);
+  bind_tensor_type(module);
+  bind_functions(module);
+  module.def("get_default_dtype", &default_dtype, "The dtype of new floating tensors.");
+  module.def("set_default_dtype", &set_default_dtype, "Changes the dtype of new floating tensors.");
+  module.def("promote_types", &promote_types, "The smallest dtype that holds both.");
+}
+
+}  // namespace
+
+}  // namespace taper::python

@@ -1,0 +1,274 @@
+// The engine: walks the tape backwards, from the operation recorded last to the first, without recursion.
+#include <algorithm>
+#include <queue>
+#include <thread>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "autograd/gradient_math.h"
+#include "autograd/record.h"
+#include "autograd/slots.h"
+#include "taper/autograd.h"
+#include "taper/error.h"
+
+namespace taper {
+
+namespace {
+
+// Locks one node while it runs; only threads that share a graph ever wait here.
+class NodeLock {
+ public:
+  explicit NodeLock(std::atomic_flag& flag) : flag_(flag) {
+    while (flag_.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
+  }
+  ~NodeLock() { flag_.clear(std::memory_order_release); }
+
+ private:
+  std::atomic_flag& flag_;
+};
+
+struct BySequence {
+  bool operator()(const Node* a, const Node* b) const { return a->sequence() < b->sequence(); }
+};
+
+}  // namespace
+
+/// One backward pass. A node has a higher sequence number than all it depends on, so taking the highest waiting node
+/// first means that all gradients of its results have arrived; no pass to count them is needed.
+class Engine {
+ public:
+  Engine(bool retain_graph, bool create_graph) : retain_graph_(retain_graph), create_graph_(create_graph) {}
+  ~Engine() {
+    while (!waiting_.empty()) {
+      release_node(waiting_.top());
+      waiting_.pop();
+    }
+    for (auto& [leaf, gradient] : leaf_gradients_) leaf->drop();
+  }
+
+  /// Gradients of these tensors only are computed, and kept for capture() instead of going to .grad.
+  void restrict_to(const Tensors& inputs, const Tensors& outputs);
+  void capture_results() { capture_ = true; }
+  void start(const Tensor& output, const Tensor& gradient) {
+    if (Node* node = output.grad_fn()) arrive(node, output.record()->output_index, gradient);
+    else arrive_leaf(output.record(), gradient);
+  }
+  void run();
+  Tensor captured(const Tensor& input) const;
+
+ private:
+  struct Target {
+    Node* node;
+    std::uint32_t output_index;
+    bool operator==(const Target&) const = default;
+  };
+  struct HashTarget {
+    std::size_t operator()(const Target& target) const {
+      return std::hash<void*>()(target.node) * 31 + target.output_index;
+    }
+  };
+
+  void arrive(Node* node, std::uint32_t output_index, Tensor gradient);
+  void arrive_leaf(TensorRecord* leaf, Tensor gradient);
+  void run_node(Node& node, Tensors gradients);
+  void send(const Node& node, Tensors results);
+  static void add_to(Tensor& sum, Tensor gradient);
+  void check_results(const Node& node, const Tensors& results) const;
+
+  const bool retain_graph_, create_graph_;
+  bool restricted_ = false;
+  bool capture_ = false;
+  std::priority_queue<Node*, std::vector<Node*>, BySequence> waiting_;
+  std::unordered_map<Node*, Tensors> inbox_;
+  std::unordered_map<TensorRecord*, Tensor> leaf_gradients_;
+  std::vector<TensorRecord*> leaf_order_;
+  std::unordered_set<const Node*> needed_;
+  std::unordered_set<const TensorRecord*> wanted_leaves_;
+  std::unordered_map<Target, Tensor, HashTarget> captured_;
+};
+
+void Engine::restrict_to(const Tensors& inputs, const Tensors& outputs) {
+  restricted_ = true;
+  for (const Tensor& input : inputs) {
+    if (Node* node = input.grad_fn()) captured_[{node, input.record()->output_index}] = Tensor();
+    else wanted_leaves_.insert(input.record());
+  }
+  std::vector<const Node*> order;
+  std::unordered_set<const Node*> seen;
+  for (const Tensor& output : outputs)
+    if (Node* node = output.grad_fn(); node && seen.insert(node).second) order.push_back(node);
+  for (std::size_t i = 0; i < order.size(); ++i)
+    for (const Edge& edge : order[i]->edges())
+      if (edge.node() && seen.insert(edge.node()).second) order.push_back(edge.node());
+  std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->sequence() < b->sequence(); });
+  for (const auto& [target, gradient] : captured_) needed_.insert(target.node);
+  for (const Node* node : order)
+    for (const Edge& edge : node->edges())
+      if (edge.is_leaf ? wanted_leaves_.contains(edge.leaf()) : edge.defined() && needed_.contains(edge.node()))
+        needed_.insert(node);
+}
+
+void Engine::add_to(Tensor& sum, Tensor gradient) {
+  sum = sum.defined() ? add_gradients(sum, gradient) : std::move(gradient);
+}
+
+void Engine::arrive(Node* node, std::uint32_t output_index, Tensor gradient) {
+  if (restricted_ && !needed_.contains(node)) return;
+  Tensors& gradients = inbox_[node];
+  if (gradients.empty()) {
+    gradients.resize(std::size_t(node->outputs()));
+    node->retain();
+    waiting_.push(node);
+  }
+  add_to(gradients[output_index], std::move(gradient));
+}
+
+void Engine::arrive_leaf(TensorRecord* leaf, Tensor gradient) {
+  if (restricted_ && !wanted_leaves_.contains(leaf)) return;
+  const auto [entry, fresh] = leaf_gradients_.try_emplace(leaf);
+  if (fresh) {
+    leaf->retain();
+    leaf_order_.push_back(leaf);
+  }
+  add_to(entry->second, std::move(gradient));
+}
+
+void Engine::check_results(const Node& node, const Tensors& results) const {
+  check<AutogradError>(int(results.size()) == node.edges().size(), node.name(), " backward: returned ", results.size(),
+                       " gradients, expected ", node.edges().size());
+  if (!is_anomaly_detection_enabled()) return;
+  for (std::size_t i = 0; i < results.size(); ++i)
+    check<AutogradError>(!results[i].defined() || !has_nan(results[i]), node.name(), " backward: returned nan values in gradient ",
+                         i, node.origin().empty() ? "" : "; the forward call was at:\n", node.origin());
+}
+
+void Engine::run_node(Node& node, Tensors gradients) {
+  if (node.extras_)
+    for (auto& [number, hook] : node.extras_->prehooks) hook(gradients);
+  if (capture_)
+    for (std::uint32_t i = 0; i < gradients.size(); ++i)
+      if (auto found = captured_.find({&node, i}); found != captured_.end()) found->second = gradients[i];
+  if (restricted_) {
+    bool goes_on = false;
+    for (const Edge& edge : node.edges())
+      goes_on = goes_on || (edge.is_leaf ? wanted_leaves_.contains(edge.leaf()) : edge.defined() && needed_.contains(edge.node()));
+    if (!goes_on) return;
+  }
+  Tensors results;
+  {
+    const NodeLock lock(node.busy_);
+    check<AutogradError>(!node.released_, node.name(),
+                         " backward: trying to go backward through the graph a second time, but what it saved was "
+                         "freed; pass retain_graph=True to the first backward()");
+    results = node.backward(gradients);
+    if (!retain_graph_) {
+      node.release_saved();
+      node.released_ = true;
+    }
+  }
+  check_results(node, results);
+  if (node.extras_)
+    for (auto& [number, hook] : node.extras_->hooks) hook(results, gradients);
+  gradients.clear();
+  send(node, std::move(results));
+}
+
+void Engine::send(const Node& node, Tensors results) {
+  for (int i = 0; i < node.edges().size(); ++i) {
+    const Edge& edge = node.edges()[i];
+    Tensor& result = results[std::size_t(i)];
+    if (!edge.defined() || !result.defined()) continue;
+    if (edge.is_leaf) arrive_leaf(edge.leaf(), std::move(result));
+    else arrive(edge.node(), edge.output_index, std::move(result));
+  }
+}
+
+void Engine::run() {
+  const GradMode mode(create_graph_);
+  while (!waiting_.empty()) {
+    Node* node = waiting_.top();
+    waiting_.pop();
+    auto entry = inbox_.extract(node);
+    try {
+      run_node(*node, std::move(entry.mapped()));
+    } catch (...) {
+      release_node(node);
+      throw;
+    }
+    release_node(node);
+  }
+  if (capture_) return;
+  for (TensorRecord* leaf : leaf_order_)
+    accumulate_grad(Tensor::share(leaf), std::move(leaf_gradients_[leaf]), create_graph_);
+}
+
+Tensor Engine::captured(const Tensor& input) const {
+  if (Node* node = input.grad_fn()) {
+    const auto found = captured_.find({node, input.record()->output_index});
+    return found == captured_.end() ? Tensor() : found->second;
+  }
+  const auto found = leaf_gradients_.find(input.record());
+  if (found == leaf_gradients_.end()) return {};
+  Tensor gradient = found->second;
+  if (input.record()->slots)
+    for (auto& [number, hook] : input.record()->slots->hooks) {
+      Tensor replacement = hook(gradient);
+      if (replacement.defined()) gradient = std::move(replacement);
+    }
+  return gradient;
+}
+
+namespace {
+
+Tensor starting_gradient(const Tensor& output, const Tensor& gradient) {
+  check<AutogradError>(output.requires_grad(),
+                       "backward: the tensor does not require grad and does not have a grad_fn: none of the tensors it "
+                       "was computed from requires a gradient, or it was computed under no_grad");
+  if (!gradient.defined()) {
+    check<AutogradError>(output.numel() == 1, "backward: grad can be implicitly created only for scalar outputs, got shape ",
+                         output.sizes(), "; pass gradient=, or reduce with sum() or mean() first");
+    return ones_for(output);
+  }
+  check<ShapeError>(gradient.sizes() == output.sizes(), "backward: gradient has shape ", gradient.sizes(),
+                    " but the output has shape ", output.sizes(), "; mismatch in shape");
+  check<DTypeError>(is_complex(gradient.dtype()) == is_complex(output.dtype()), "backward: gradient of dtype ", gradient.dtype(),
+                    " for an output of dtype ", output.dtype());
+  return gradient;
+}
+
+void start_all(Engine& engine, const Tensors& outputs, const Tensors& gradients, const char* op) {
+  check<ValueError>(gradients.empty() || gradients.size() == outputs.size(), op, ": got ", gradients.size(), " gradients for ",
+                    outputs.size(), " outputs");
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    engine.start(outputs[i], starting_gradient(outputs[i], gradients.empty() ? Tensor() : gradients[i]));
+}
+
+}  // namespace
+
+void backward(const Tensors& outputs, const Tensors& gradients, bool retain_graph, bool create_graph, const Tensors& inputs) {
+  Engine engine(retain_graph || create_graph, create_graph);
+  if (!inputs.empty()) engine.restrict_to(inputs, outputs);
+  start_all(engine, outputs, gradients, "backward");
+  engine.run();
+}
+
+Tensors grad(const Tensors& outputs, const Tensors& inputs, const Tensors& gradients, bool retain_graph, bool create_graph,
+             bool allow_unused) {
+  for (const Tensor& input : inputs)
+    check<AutogradError>(input.requires_grad(), "grad: one of the inputs does not require a gradient");
+  Engine engine(retain_graph || create_graph, create_graph);
+  engine.capture_results();
+  engine.restrict_to(inputs, outputs);
+  start_all(engine, outputs, gradients, "grad");
+  engine.run();
+  Tensors results;
+  for (const Tensor& input : inputs) {
+    results.push_back(engine.captured(input));
+    check<AutogradError>(results.back().defined() || allow_unused,
+                         "grad: one of the inputs appears not to have been used in the graph; pass allow_unused=True if "
+                         "this is intended");
+  }
+  return results;
+}
+
+}  // namespace taper

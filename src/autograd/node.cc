@@ -1,0 +1,170 @@
+// Nodes of the tape: edges, hooks, saved tensors, and freeing without recursion.
+#include <vector>
+
+#include "autograd/record.h"
+#include "autograd/slots.h"
+#include "cpu/allocator.h"
+#include "taper/error.h"
+#include "tensor/layout.h"
+
+namespace taper {
+
+thread_local ThreadModes thread_modes __attribute__((tls_model("initial-exec")));
+
+namespace {
+
+std::atomic<std::uint64_t> sequence_counter{1};
+std::atomic<std::int64_t> hook_counter{1};
+std::atomic<bool> anomaly_detection{false};
+std::string (*describe_origin)() = nullptr;
+
+}  // namespace
+
+bool is_grad_enabled() { return thread_modes.grad_enabled; }
+void set_grad_enabled(bool enabled) { thread_modes.grad_enabled = enabled; }
+bool is_inference_mode() { return thread_modes.inference; }
+void set_inference_mode(bool enabled) { thread_modes.inference = enabled; }
+GradMode::GradMode(bool enabled) : before_(thread_modes.grad_enabled) { thread_modes.grad_enabled = enabled; }
+GradMode::~GradMode() { thread_modes.grad_enabled = before_; }
+InferenceMode::InferenceMode(bool enabled)
+    : grad_before_(thread_modes.grad_enabled), inference_before_(thread_modes.inference) {
+  thread_modes.grad_enabled = !enabled;
+  thread_modes.inference = enabled;
+}
+InferenceMode::~InferenceMode() {
+  thread_modes.grad_enabled = grad_before_;
+  thread_modes.inference = inference_before_;
+}
+
+void set_anomaly_detection(bool enabled) { anomaly_detection = enabled; }
+bool is_anomaly_detection_enabled() { return anomaly_detection.load(std::memory_order_relaxed); }
+void set_origin_describer(std::string (*describe)()) { describe_origin = describe; }
+std::int64_t next_hook_number() { return hook_counter.fetch_add(1); }
+
+void EdgeList::push_back(Edge edge) {
+  if (size_ == capacity_) {
+    Edge* larger = new Edge[std::size_t(capacity_) * 2];
+    std::copy(data_, data_ + size_, larger);
+    if (data_ != inline_) delete[] data_;
+    data_ = larger;
+    capacity_ *= 2;
+  }
+  data_[size_++] = edge;
+}
+
+void* Node::operator new(std::size_t bytes) { return cpu::allocate(bytes); }
+void Node::operator delete(void* block, std::size_t bytes) { cpu::deallocate(block, bytes); }
+
+Node::Node() : sequence_(sequence_counter.fetch_add(1, std::memory_order_relaxed)) {
+  if (is_anomaly_detection_enabled() && describe_origin) extras().origin = describe_origin();
+}
+
+Node::~Node() {
+  for (const Edge& edge : edges_) {
+    if (edge.is_leaf) edge.leaf()->drop();
+    else if (edge.defined()) release_node(edge.node());
+  }
+}
+
+void Node::add_edge(const Tensor& operand) {
+  if (!wants_grad(operand)) return edges_.push_back({});
+  if (Node* node = operand.grad_fn()) {
+    node->retain();
+    return edges_.push_back({node, operand.record()->output_index, false});
+  }
+  operand.record()->retain();
+  edges_.push_back({operand.record(), 0, true});
+}
+
+const std::string& Node::no_origin() {
+  static const std::string none;
+  return none;
+}
+
+Node::Extras& Node::extras() {
+  if (!extras_) extras_ = std::make_unique<Extras>();
+  return *extras_;
+}
+
+std::int64_t Node::register_prehook(std::function<void(Tensors&)> hook) {
+  extras().prehooks.emplace_back(next_hook_number(), std::move(hook));
+  return extras_->prehooks.back().first;
+}
+
+std::int64_t Node::register_hook(std::function<void(Tensors&, const Tensors&)> hook) {
+  extras().hooks.emplace_back(next_hook_number(), std::move(hook));
+  return extras_->hooks.back().first;
+}
+
+std::int64_t Node::register_output_hook(std::uint32_t output_index, GradientHook hook) {
+  return register_prehook([output_index, hook = std::move(hook)](Tensors& gradients) {
+    Tensor& gradient = gradients[output_index];
+    if (!gradient.defined()) return;
+    Tensor replacement = hook(gradient);
+    if (replacement.defined()) gradient = std::move(replacement);
+  });
+}
+
+void Node::remove_hook(std::int64_t number) {
+  if (!extras_) return;
+  std::erase_if(extras_->prehooks, [number](const auto& entry) { return entry.first == number; });
+  std::erase_if(extras_->hooks, [number](const auto& entry) { return entry.first == number; });
+}
+
+// A node's saved tensors hold records that hold nodes: a chain of a million would recurse that deep. Nodes whose
+// count reaches zero queue up here instead, and only the outermost call frees them.
+void release_node(Node* node) noexcept {
+  if (!node->drop()) return;
+  thread_local std::vector<Node*> dying;
+  thread_local bool draining = false;
+  dying.push_back(node);
+  if (draining) return;
+  draining = true;
+  while (!dying.empty()) {
+    Node* last = dying.back();
+    dying.pop_back();
+    delete last;
+  }
+  draining = false;
+}
+
+void release_slots(GradientSlots* slots) noexcept { delete slots; }
+
+void SavedEntry::keep_input(const Tensor& operand) {
+  present = operand.defined();
+  if (!present) return;
+  check<AutogradError>(!operand.record()->inference,
+                       "backward: a tensor made under inference_mode cannot be saved for backward; clone() it first");
+  tensor = operand;
+  version = operand.version();
+}
+
+void SavedEntry::keep_output(const Tensor& result) {
+  present = result.defined();
+  if (!present) return;
+  output = true;
+  output_index = result.record()->output_index;
+  tensor = window(result, result.sizes(), result.strides(), result.storage_offset());
+  version = result.version();
+}
+
+Tensor SavedEntry::unpack(const Node& node) const {
+  if (!present) return {};
+  check<AutogradError>(tensor.defined(), node.name(),
+                       " backward: the graph was already freed by an earlier backward(); pass retain_graph=True to the "
+                       "first one to go through it a second time");
+  if (tensor.version() != version) [[unlikely]] {
+    const char* writer = tensor.storage().last_writer;
+    fail<AutogradError>(node.name(), " backward: a tensor of shape ", tensor.sizes(), " that ", node.name(),
+                        " saved was modified by an inplace operation since: ", writer ? writer : "a write",
+                        "; it is at version ", tensor.version(), ", expected version ", version,
+                        "; use the operation that returns a new tensor, or clone() before it",
+                        node.origin().empty() ? "" : "\nsaved by the call at:\n", node.origin());
+  }
+  if (!output) return tensor;
+  Tensor again = window(tensor, tensor.sizes(), tensor.strides(), tensor.storage_offset());
+  detail::attach(again, const_cast<Node*>(&node), output_index);
+  return again;
+}
+
+}  // namespace taper

@@ -1,0 +1,27 @@
+// What leaves and watched tensors carry beside their record: .grad and hooks.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "taper/tensor.h"
+
+namespace taper {
+
+struct GradientSlots {
+  Tensor grad;
+  std::vector<std::pair<std::int64_t, GradientHook>> hooks;
+  std::vector<std::pair<std::int64_t, std::function<void(const Tensor&)>>> accumulated_hooks;
+  /// For results that keep their gradient, too; the hook that fills it shares it.
+  std::shared_ptr<Tensor> retained;
+};
+
+GradientSlots& slots_of(const Tensor& tensor);
+/// Numbers for remove_hook, unique in the process.
+std::int64_t next_hook_number();
+/// Adds gradient to the leaf's .grad, running its hooks. Safe from several threads.
+void accumulate_grad(const Tensor& leaf, Tensor gradient, bool create_graph);
+
+}  // namespace taper

@@ -1,0 +1,309 @@
+// Elementwise arithmetic and comparison.
+#include "taper/ops/arithmetic.h"
+
+#include "cpu/binary.h"
+#include "cpu/unary.h"
+#include "ops/elementwise.h"
+#include "ops/inplace.h"
+#include "ops/registry.h"
+#include "taper/ops.h"
+#include "tensor/layout.h"
+
+namespace taper {
+
+namespace {
+
+namespace kernels = cpu::kernels;
+
+struct Add {
+  static constexpr auto name = "add";
+  Like a, b;
+
+  Tensor forward(const Tensor& x, const Tensor& y) const { return map_binary(kernels::add, x, y, Promotion::same); }
+  std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
+    return {saved.needs(0) ? reduce_to(dy, a) : Tensor(), saved.needs(1) ? reduce_to(dy, b) : Tensor()};
+  }
+};
+
+struct AddScalar {
+  static constexpr auto name = "add";
+  Scalar number;
+  DType dtype;
+
+  Tensor forward(const Tensor& x) const { return map_scalar(kernels::add, x, number, Promotion::same); }
+  Tensor backward(const Saved&, const Tensor& dy) const { return to(dy, dtype); }
+};
+
+struct Sub {
+  static constexpr auto name = "sub";
+  Like a, b;
+
+  Tensor forward(const Tensor& x, const Tensor& y) const { return map_binary(kernels::sub, x, y, Promotion::same); }
+  std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
+    return {saved.needs(0) ? reduce_to(dy, a) : Tensor(), saved.needs(1) ? reduce_to(neg(dy), b) : Tensor()};
+  }
+};
+
+struct Mul {
+  static constexpr auto name = "mul";
+  static constexpr Saves saves{.inputs = 3};
+  Like a, b;
+
+  Tensor forward(const Tensor& x, const Tensor& y) const { return map_binary(kernels::mul, x, y, Promotion::same); }
+  std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
+    return {saved.needs(0) ? reduce_to(mul(dy, conj(saved.input(1))), a) : Tensor(),
+            saved.needs(1) ? reduce_to(mul(dy, conj(saved.input(0))), b) : Tensor()};
+  }
+};
+
+struct MulScalar {
+  static constexpr auto name = "mul";
+  Scalar number;
+  DType dtype;
+
+  Tensor forward(const Tensor& x) const { return map_scalar(kernels::mul, x, number, Promotion::same); }
+  Tensor backward(const Saved&, const Tensor& dy) const {
+    const Tensor dx = mul(dy, number.is_complex() ? Scalar(std::conj(number.to<std::complex<double>>())) : number);
+    return to(is_complex(dx.dtype()) && !is_complex(dtype) ? real(dx) : dx, dtype);
+  }
+};
+
+struct Div {
+  static constexpr auto name = "div";
+  static constexpr Saves saves{.inputs = 2, .outputs = 1};
+  Like a, b;
+
+  Tensor forward(const Tensor& x, const Tensor& y) const { return map_binary(kernels::div, x, y, Promotion::to_float); }
+  std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
+    const Tensor quotient = div(dy, conj(saved.input(1)));
+    return {saved.needs(0) ? reduce_to(quotient, a) : Tensor(),
+            saved.needs(1) ? reduce_to(neg(mul(quotient, conj(saved.output()))), b) : Tensor()};
+  }
+};
+
+struct DivScalar {
+  static constexpr auto name = "div";
+  Scalar number;
+  DType dtype;
+
+  Tensor forward(const Tensor& x) const { return map_scalar(kernels::div, x, number, Promotion::to_float); }
+  Tensor backward(const Saved&, const Tensor& dy) const {
+    const Tensor dx = div(dy, number.is_complex() ? Scalar(std::conj(number.to<std::complex<double>>())) : number);
+    return to(is_complex(dx.dtype()) && !is_complex(dtype) ? real(dx) : dx, dtype);
+  }
+};
+
+struct ScalarDiv {
+  static constexpr auto name = "reciprocal";
+  static constexpr Saves saves{.inputs = 1, .outputs = 1};
+  Scalar number;
+  Like x;
+
+  Tensor forward(const Tensor& input) const { return map_scalar_first(kernels::div, number, input, Promotion::to_float); }
+  Tensor backward(const Saved& saved, const Tensor& dy) const {
+    return reduce_to(neg(div(mul(dy, conj(saved.output())), conj(saved.input(0)))), x);
+  }
+};
+
+struct Neg {
+  static constexpr auto name = "neg";
+  Tensor forward(const Tensor& x) const { return map_unary(kernels::neg, x, Promotion::same); }
+  Tensor backward(const Saved&, const Tensor& dy) const { return neg(dy); }
+};
+
+struct Conj {
+  static constexpr auto name = "conj";
+  Tensor forward(const Tensor& x) const { return map_unary(kernels::conj, x, Promotion::same); }
+  Tensor backward(const Saved&, const Tensor& dy) const { return conj(dy); }
+};
+
+// alpha * b of add and sub: a kind above the operands' would change their type behind the caller's back.
+void check_alpha(DType dtype, const Scalar& alpha, const char* op) {
+  check<DTypeError>(alpha.kind() <= kind(dtype) || kind(dtype) == Kind::complex, op, ": alpha ", alpha, " does not fit operands of dtype ", dtype,
+                    "; for integer tensors alpha must be an integer");
+}
+
+// A direct in-place kernel where nothing is recorded and target's dtype can hold the result.
+template <class Other>
+bool direct(const Tensor& target, const Other& other, Promotion promotion, const char* op) {
+  bool recorded = target.requires_grad();
+  if constexpr (std::is_same_v<Other, Tensor>) recorded = recorded || other.requires_grad();
+  if (recorded && thread_modes.grad_enabled) return false;
+  DType common = result_type(target, other);
+  if (promotion == Promotion::to_float && is_integral(common, true)) common = default_dtype();
+  check_result_fits(common, target.dtype(), op);
+  return true;
+}
+
+const Tensor& finished(const Tensor& target, const char* op) {
+  target.storage().wrote(op);
+  adopt_history(target, Tensor());
+  return target;
+}
+
+void check_target_shape(const Tensor& target, const Tensor& other, const char* op) {
+  check<ShapeError>(other.sizes() == target.sizes() || broadcast_shapes(target.sizes(), other.sizes(), op) == target.sizes(), op,
+                    ": output with shape ", target.sizes(), " doesn't match the broadcast shape with ", other.sizes());
+}
+
+template <class F>
+const Tensor& binary_inplace(const cpu::Kernel& kernel, const char* op, const Tensor& a, const Tensor& b, Promotion promotion, F&& function) {
+  check_inplace(a, op);
+  check_target_shape(a, b, op);
+  check_no_partial_overlap(a, b, op);
+  if (!direct(a, b, promotion, op)) return assign_inplace(a, function(before_inplace(a), b), op);
+  DType common = result_type(a, b);
+  if (promotion == Promotion::to_float && is_integral(common, true)) common = default_dtype();
+  map_into(kernel, a, {&a, &b}, common);
+  return finished(a, op);
+}
+
+template <class F>
+const Tensor& scalar_inplace(const cpu::Kernel& kernel, const char* op, const Tensor& a, const Scalar& b, Promotion promotion, F&& function) {
+  check_inplace(a, op);
+  if (!direct(a, b, promotion, op)) return assign_inplace(a, function(before_inplace(a), b), op);
+  map_scalar_into(kernel, a, b, promotion);
+  return finished(a, op);
+}
+
+}  // namespace
+
+Tensor add(const Tensor& a, const Tensor& b, const Scalar& alpha) {
+  if (alpha.equals(1)) return record(Add{a, b}, a, b);
+  check_alpha(result_type(a, b), alpha, "add");
+  return add(a, mul(b, alpha));
+}
+Tensor add(const Tensor& a, const Scalar& b, const Scalar& alpha) {
+  if (alpha.equals(1)) return record(AddScalar{b, a.dtype()}, a);
+  return add(a, mul(wrapped(b), alpha));
+}
+Tensor sub(const Tensor& a, const Tensor& b, const Scalar& alpha) {
+  check<DTypeError>(a.dtype() != boolean || b.dtype() != boolean, "sub: subtraction of two bool tensors is not supported; use logical_xor() or ^");
+  if (alpha.equals(1)) return record(Sub{a, b}, a, b);
+  check_alpha(result_type(a, b), alpha, "sub");
+  return sub(a, mul(b, alpha));
+}
+Tensor sub(const Tensor& a, const Scalar& b, const Scalar& alpha) { return add(a, -b, alpha); }
+Tensor rsub(const Tensor& a, const Scalar& b, const Scalar& alpha) { return add(neg(alpha.equals(1) ? a : mul(a, alpha)), b); }
+Tensor mul(const Tensor& a, const Tensor& b) { return record(Mul{a, b}, a, b); }
+Tensor mul(const Tensor& a, const Scalar& b) { return record(MulScalar{b, a.dtype()}, a); }
+Tensor div(const Tensor& a, const Tensor& b) { return record(Div{a, b}, a, b); }
+Tensor div(const Tensor& a, const Scalar& b) { return record(DivScalar{b, a.dtype()}, a); }
+Tensor reciprocal_scaled(const Tensor& x, const Scalar& number) { return record(ScalarDiv{number, x}, x); }
+Tensor neg(const Tensor& x) {
+  check<DTypeError>(x.dtype() != boolean, "neg: negation of a bool tensor is not supported; use ~ or logical_not()");
+  return record(Neg{}, x);
+}
+Tensor conj(const Tensor& x) { return x.is_complex() ? record(Conj{}, x) : x; }
+
+const Tensor& add_(const Tensor& a, const Tensor& b, const Scalar& alpha) {
+  if (!alpha.equals(1)) return add_(a, mul(b, alpha));
+  return binary_inplace(kernels::add, "add_", a, b, Promotion::same, [](const Tensor& x, const Tensor& y) { return add(x, y); });
+}
+const Tensor& add_(const Tensor& a, const Scalar& b, const Scalar& alpha) {
+  if (!alpha.equals(1)) return add_(a, mul(wrapped(b), alpha));
+  return scalar_inplace(kernels::add, "add_", a, b, Promotion::same, [](const Tensor& x, const Scalar& y) { return add(x, y); });
+}
+const Tensor& sub_(const Tensor& a, const Tensor& b, const Scalar& alpha) {
+  if (!alpha.equals(1)) return sub_(a, mul(b, alpha));
+  return binary_inplace(kernels::sub, "sub_", a, b, Promotion::same, [](const Tensor& x, const Tensor& y) { return sub(x, y); });
+}
+const Tensor& sub_(const Tensor& a, const Scalar& b, const Scalar& alpha) { return add_(a, -b, alpha); }
+const Tensor& mul_(const Tensor& a, const Tensor& b) {
+  return binary_inplace(kernels::mul, "mul_", a, b, Promotion::same, [](const Tensor& x, const Tensor& y) { return mul(x, y); });
+}
+const Tensor& mul_(const Tensor& a, const Scalar& b) {
+  return scalar_inplace(kernels::mul, "mul_", a, b, Promotion::same, [](const Tensor& x, const Scalar& y) { return mul(x, y); });
+}
+const Tensor& div_(const Tensor& a, const Tensor& b) {
+  return binary_inplace(kernels::div, "div_", a, b, Promotion::to_float, [](const Tensor& x, const Tensor& y) { return div(x, y); });
+}
+const Tensor& div_(const Tensor& a, const Scalar& b) {
+  return scalar_inplace(kernels::div, "div_", a, b, Promotion::to_float, [](const Tensor& x, const Scalar& y) { return div(x, y); });
+}
+
+Tensor eq(const Tensor& a, const Tensor& b) { return map_binary(kernels::eq, a, b, Promotion::to_bool); }
+Tensor ne(const Tensor& a, const Tensor& b) { return map_binary(kernels::ne, a, b, Promotion::to_bool); }
+Tensor lt(const Tensor& a, const Tensor& b) { return map_binary(kernels::lt, a, b, Promotion::to_bool); }
+Tensor le(const Tensor& a, const Tensor& b) { return map_binary(kernels::le, a, b, Promotion::to_bool); }
+Tensor gt(const Tensor& a, const Tensor& b) { return map_binary(kernels::gt, a, b, Promotion::to_bool); }
+Tensor ge(const Tensor& a, const Tensor& b) { return map_binary(kernels::ge, a, b, Promotion::to_bool); }
+Tensor eq(const Tensor& a, const Scalar& b) { return map_scalar(kernels::eq, a, b, Promotion::to_bool); }
+Tensor ne(const Tensor& a, const Scalar& b) { return map_scalar(kernels::ne, a, b, Promotion::to_bool); }
+Tensor lt(const Tensor& a, const Scalar& b) { return map_scalar(kernels::lt, a, b, Promotion::to_bool); }
+Tensor le(const Tensor& a, const Scalar& b) { return map_scalar(kernels::le, a, b, Promotion::to_bool); }
+Tensor gt(const Tensor& a, const Scalar& b) { return map_scalar(kernels::gt, a, b, Promotion::to_bool); }
+Tensor ge(const Tensor& a, const Scalar& b) { return map_scalar(kernels::ge, a, b, Promotion::to_bool); }
+
+namespace {
+
+using Binary = Tensor(const Tensor&, const Tensor&);
+using WithScalar = Tensor(const Tensor&, const Scalar&);
+using Scaled = Tensor(const Tensor&, const Tensor&, const Scalar&);
+using ScaledScalar = Tensor(const Tensor&, const Scalar&, const Scalar&);
+using ScaledInplace = const Tensor&(const Tensor&, const Tensor&, const Scalar&);
+using ScaledScalarInplace = const Tensor&(const Tensor&, const Scalar&, const Scalar&);
+using BinaryInplace = const Tensor&(const Tensor&, const Tensor&);
+using ScalarInplace = const Tensor&(const Tensor&, const Scalar&);
+
+const Register add_op[]{
+    {{.signature = "add(Tensor input, Tensor other, *, Scalar alpha=1) -> Tensor",
+      .doc = "input + alpha * other, elementwise.",
+      .call = box<overload<Scaled>(add)>,
+      .samples = "x(2, 3), x(2, 3); x(2, 3), x(3), ; x(2, 1), x(1, 3); x(), x(2); x(0, 3), x(3); x(3), x(3), alpha=-2.5",
+      .reference = "input + alpha * other",
+      .errors = "x(2, 3), x(4)"}},
+    {{.signature = "add(Tensor input, Scalar other, *, Scalar alpha=1) -> Tensor",
+      .doc = "input + alpha * other, elementwise.",
+      .call = box<overload<ScaledScalar>(add)>,
+      .samples = "x(2, 3), 2.5; x(), 1; x(3), 2, alpha=3",
+      .reference = "input + alpha * other"}},
+    {{.signature = "add_(Tensor input, Tensor other, *, Scalar alpha=1) -> Tensor",
+      .doc = "In-place add().", .call = box<overload<ScaledInplace>(add_)>, .homes = "Tensor"}},
+    {{.signature = "add_(Tensor input, Scalar other, *, Scalar alpha=1) -> Tensor",
+      .doc = "In-place add().", .call = box<overload<ScaledScalarInplace>(add_)>, .homes = "Tensor"}}};
+
+const Register sub_op[]{
+    {{.signature = "sub(Tensor input, Tensor other, *, Scalar alpha=1) -> Tensor",
+      .doc = "input - alpha * other, elementwise.",
+      .call = box<overload<Scaled>(sub)>,
+      .samples = "x(2, 3), x(2, 3); x(2, 3), x(3); x(), x(2); x(0, 3), x(3); x(3), x(3), alpha=2",
+      .reference = "input - alpha * other",
+      .errors = "x(2, 3), x(4); b(2), b(2)"}},
+    {{.signature = "sub(Tensor input, Scalar other, *, Scalar alpha=1) -> Tensor",
+      .doc = "input - alpha * other, elementwise.",
+      .call = box<overload<ScaledScalar>(sub)>,
+      .samples = "x(2, 3), 2.5; x(), 1",
+      .reference = "input - alpha * other"}},
+    {{.signature = "sub_(Tensor input, Tensor other, *, Scalar alpha=1) -> Tensor",
+      .doc = "In-place sub().", .call = box<overload<ScaledInplace>(sub_)>, .homes = "Tensor"}},
+    {{.signature = "sub_(Tensor input, Scalar other, *, Scalar alpha=1) -> Tensor",
+      .doc = "In-place sub().", .call = box<overload<ScaledScalarInplace>(sub_)>, .homes = "Tensor"}}};
+
+const Register mul_op[]{
+    {{.signature = "mul(Tensor input, Tensor other) -> Tensor",
+      .doc = "input * other, elementwise.",
+      .call = box<overload<Binary>(mul)>,
+      .samples = "x(2, 3), x(2, 3); x(2, 3), x(3); x(), x(2); x(0, 3), x(3); c(2), c(2)",
+      .reference = "input * other",
+      .errors = "x(2, 3), x(4)"}},
+    {{.signature = "mul(Tensor input, Scalar other) -> Tensor",
+      .doc = "input * other, elementwise.",
+      .call = box<overload<WithScalar>(mul)>,
+      .samples = "x(2, 3), 2.5; x(), 3",
+      .reference = "input * other"}},
+    {{.signature = "mul_(Tensor input, Tensor other) -> Tensor",
+      .doc = "In-place mul().", .call = box<overload<BinaryInplace>(mul_)>, .homes = "Tensor"}},
+    {{.signature = "mul_(Tensor input, Scalar other) -> Tensor",
+      .doc = "In-place mul().", .call = box<overload<ScalarInplace>(mul_)>, .homes = "Tensor"}}};
+
+const Register neg_op{{.signature = "neg(Tensor input) -> Tensor",
+                       .doc = "-input, elementwise.",
+                       .call = box<neg>,
+                       .samples = "x(2, 3); x(); x(0, 3); c(3)",
+                       .reference = "-input",
+                       .errors = "b(2)"}};
+
+}  // namespace
+
+}  // namespace taper

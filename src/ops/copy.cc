@@ -1,0 +1,154 @@
+// Copies, conversions, in-place assignment, and the sums that undo broadcasting.
+#include "taper/ops/copy.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "autograd/gradient_math.h"
+#include "ops/elementwise.h"
+#include "ops/inplace.h"
+#include "ops/registry.h"
+#include "taper/ops.h"
+#include "tensor/layout.h"
+
+namespace taper {
+
+namespace {
+
+Shape strides_for(const Tensor& x, std::string_view memory_format) {
+  if (memory_format == "preserve")
+    return is_dense(x.sizes(), x.strides()) ? x.strides() : contiguous_strides(x.sizes());
+  if (memory_format == "channels_last" || memory_format == "channels_last_3d") {
+    const int expected = memory_format == "channels_last" ? 4 : 5;
+    check<ShapeError>(x.ndim() == expected, "memory_format ", memory_format, " needs ", expected, " dimensions, got shape ", x.sizes());
+    return channels_last_strides(x.sizes());
+  }
+  check<ValueError>(memory_format == "contiguous", "memory_format: got '", memory_format, "', expected preserve, contiguous or channels_last");
+  return contiguous_strides(x.sizes());
+}
+
+struct Clone {
+  static constexpr auto name = "clone";
+  Shape strides;
+
+  Tensor forward(const Tensor& x) const {
+    Tensor y = empty_strided(x.sizes(), strides, x.dtype(), x.device());
+    copy_elements(x, y);
+    return y;
+  }
+  Tensor backward(const Saved&, const Tensor& dy) const { return dy; }
+};
+
+struct To {
+  static constexpr auto name = "to";
+  DType from, dtype;
+
+  Tensor forward(const Tensor& x) const {
+    Tensor y = empty_for(x.sizes(), dtype, {&x});
+    copy_elements(x, y);
+    return y;
+  }
+  Tensor backward(const Saved&, const Tensor& dy) const { return to(is_complex(dy.dtype()) && !is_complex(from) ? real(dy) : dy, from); }
+};
+
+}  // namespace
+
+Tensor clone(const Tensor& x, std::string_view memory_format) { return record(Clone{strides_for(x, memory_format)}, x); }
+
+Tensor contiguous(const Tensor& x, std::string_view memory_format) {
+  if (memory_format == "contiguous" ? x.is_contiguous() : x.strides() == strides_for(x, memory_format)) return x;
+  return clone(x, memory_format);
+}
+
+Tensor to(const Tensor& x, DType dtype, bool copy) {
+  if (x.dtype() == dtype) return copy ? clone(x) : x;
+  return record(To{x.dtype(), dtype}, x);
+}
+
+const Tensor& copy_(const Tensor& target, const Tensor& source) {
+  check_inplace(target, "copy_");
+  check<ShapeError>(source.ndim() <= target.ndim() && broadcast_shapes(source.sizes(), target.sizes(), "copy_") == target.sizes(),
+                    "copy_: source of shape ", source.sizes(), " does not broadcast to ", target.sizes());
+  check_no_partial_overlap(target, source, "copy_");
+  if (unrecorded(source)) {
+    copy_elements(source, target);
+    target.storage().wrote("copy_");
+    adopt_history(target, Tensor());
+    return target;
+  }
+  return assign_inplace(target, to(source, target.dtype()), "copy_");
+}
+
+const Tensor& fill_(const Tensor& target, const Scalar& value) {
+  check_inplace(target, "fill_");
+  fill_elements(target, value);
+  target.storage().wrote("fill_");
+  adopt_history(target, Tensor());
+  return target;
+}
+
+const Tensor& zero_(const Tensor& target) { return fill_(target, 0); }
+
+const Tensor& resize_(const Tensor& target, const Shape& sizes) {
+  check<AutogradError>(!target.requires_grad(), "resize_: cannot resize a tensor that requires grad");
+  if (target.sizes() == sizes) return target;
+  const std::int64_t needed = (numel(sizes) + target.storage_offset()) * target.item_size();
+  if (needed <= target.storage().bytes) {
+    set_memory(target, window(target, sizes, contiguous_strides(sizes), target.storage_offset()));
+    return target;
+  }
+  const Tensor larger = empty(sizes, target.dtype(), target.device());
+  const std::int64_t kept = std::min(larger.numel(), target.numel());
+  if (target.is_contiguous()) std::memcpy(larger.data(), target.data(), std::size_t(kept * target.item_size()));
+  set_memory(target, larger);
+  return target;
+}
+
+void set_memory(const Tensor& target, const Tensor& source) {
+  check<AutogradError>(!target.requires_grad() || is_differentiable(source.dtype()), "data: a tensor that requires grad cannot become ", source.dtype());
+  TensorRecord& record = *target.record();
+  const TensorRecord& from = *source.record();
+  from.storage->retain();
+  record.storage->drop();
+  record.storage = from.storage;
+  record.data = from.data;
+  record.numel = from.numel;
+  record.sizes = from.sizes;
+  record.strides = from.strides;
+  record.dtype = from.dtype;
+  record.device = from.device;
+  record.contiguous = from.contiguous;
+}
+
+Tensor add_gradients(const Tensor& a, const Tensor& b) { return add(a, b); }
+
+void add_into_gradient(const Tensor& sum, const Tensor& gradient) {
+  const NoGrad plain;
+  add_(sum, gradient);
+}
+
+Tensor plain_copy(const Tensor& source, const Tensor& like) {
+  Tensor copy = empty_for(like.sizes(), like.dtype(), {&like});
+  copy_elements(source, copy);
+  return copy;
+}
+
+Tensor ones_for(const Tensor& like) { return ones_like(like); }
+
+namespace {
+
+const Register clone_op{{.signature = "clone(Tensor input, *, str memory_format='preserve') -> Tensor",
+                         .doc = "The elements in fresh memory.",
+                         .call = box<clone>,
+                         .samples = "x(2, 3); x(); x(0, 3); x(2, 3, 4).permute(2, 0, 1)",
+                         .reference = "input"}};
+const Register contiguous_op{{.signature = "contiguous(Tensor input, str memory_format='contiguous') -> Tensor",
+                              .doc = "The tensor itself where it is laid out so already, else a copy.",
+                              .call = box<contiguous>,
+                              .homes = "Tensor",
+                              .samples = "x(2, 3).T; x(2, 3)",
+                              .reference = "input"}};
+
+}  // namespace
+
+}  // namespace taper

@@ -1,0 +1,235 @@
+// Dtype, shape and layout of elementwise results.
+#include "ops/elementwise.h"
+
+#include <array>
+#include <complex>
+#include <new>
+#include <optional>
+
+#include "taper/error.h"
+#include "taper/ops.h"
+#include "tensor/layout.h"
+
+namespace taper {
+
+namespace {
+
+// The three ranks of PyTorch's promotion; an empty rank is bool of no consequence.
+struct Ranks {
+  std::optional<DType> dimensioned, zero_dim, number;
+
+  static void join(std::optional<DType>& rank, DType dtype) { rank = rank ? promote_types(*rank, dtype) : dtype; }
+  void add(const Tensor& tensor) {
+    join(tensor.record()->wrapped_number ? number : tensor.ndim() ? dimensioned : zero_dim, tensor.dtype());
+  }
+  void add(const Scalar& value) { join(number, value.dtype()); }
+
+  static std::optional<DType> combine(std::optional<DType> higher, std::optional<DType> lower) {
+    if (!higher) return lower;
+    if (!lower || kind(*lower) <= kind(*higher)) return higher;
+    if (kind(*lower) == Kind::complex && kind(*higher) == Kind::floating) return complex_dtype(*higher);
+    return lower;
+  }
+  DType result() const {
+    std::optional<DType> low = number;
+    // A plain float beside integers means the default floating type, whatever width it was written in.
+    if (low && *low == float64) low = default_dtype();
+    if (low && *low == complex128) low = complex_dtype(default_dtype());
+    return combine(combine(dimensioned, zero_dim), low).value_or(default_dtype());
+  }
+};
+
+DType output_dtype(DType& common, Promotion promotion) {
+  if (promotion == Promotion::to_float && is_integral(common, true)) common = default_dtype();
+  return promotion == Promotion::to_bool ? boolean : common;
+}
+
+void check_devices(std::initializer_list<const Tensor*> operands, const char* op) {
+  const Tensor& first = **operands.begin();
+  for (const Tensor* tensor : operands)
+    check<DeviceError>(tensor->device() == first.device(), op, ": operands are on different devices: ", first.device(), " and ",
+                       tensor->device(), "; move one with .to()");
+}
+
+// Strides of an operand over the loop's dimensions: 0 where it is broadcast.
+Shape broadcast_strides(const Tensor& tensor, const Shape& sizes, const char* op) {
+  Shape strides = Shape::filled(sizes.size(), 0);
+  const int shift = sizes.size() - tensor.ndim();
+  check<ShapeError>(shift >= 0, op, ": shape ", tensor.sizes(), " does not broadcast to ", sizes);
+  for (int i = 0; i < tensor.ndim(); ++i) {
+    const std::int64_t size = tensor.sizes()[i];
+    check<ShapeError>(size == sizes[i + shift] || size == 1, op, ": shape ", tensor.sizes(), " does not broadcast to ", sizes);
+    strides[i + shift] = size == 1 ? 0 : tensor.strides()[i];
+  }
+  return strides;
+}
+
+constexpr int most_operands = 4;
+
+void run(const cpu::Kernel& kernel, const Tensor& target, const Tensor* const* operands, int count, DType common,
+         const void* attributes) {
+  if (target.numel() == 0) return;
+  std::array<cpu::Operand, most_operands> inputs;
+  std::array<Shape, most_operands> strides;
+  for (int i = 0; i < count; ++i) {
+    const Tensor& operand = *operands[i];
+    inputs[std::size_t(i)] = {operand.data(), operand.dtype(), operand.strides().data()};
+    if (operand.sizes() == target.sizes()) continue;
+    strides[std::size_t(i)] = broadcast_strides(operand, target.sizes(), kernel.name);
+    inputs[std::size_t(i)].strides = strides[std::size_t(i)].data();
+  }
+  cpu::map(kernel, target.sizes(), inputs.data(), count, common, {target.data(), target.dtype(), target.strides().data()},
+           attributes);
+}
+
+// A number as one element of memory in the type the kernel computes in.
+struct Number {
+  alignas(16) std::byte bytes[16];
+  DType dtype;
+  Shape strides;
+
+  Number(const Scalar& value, DType common, int ndim) : dtype(cpu::compute_dtype(common)), strides(Shape::filled(ndim, 0)) {
+    switch (dtype) {
+      case float32: new (bytes) float(value.to<float>()); break;
+      case float64: new (bytes) double(value.to<double>()); break;
+      case int64: new (bytes) std::int64_t(value.to<std::int64_t>()); break;
+      case uint64: new (bytes) std::uint64_t(value.to<std::uint64_t>()); break;
+      default: new (bytes) std::complex<double>(value.to<std::complex<double>>());
+    }
+    // Computing in a wider type than the operands' must not see digits their type could not hold.
+    if (common == complex64) new (bytes) std::complex<double>(value.to<std::complex<float>>());
+  }
+  cpu::Operand operand() { return {bytes, dtype, strides.data()}; }
+};
+
+Tensor map_number(const cpu::Kernel& kernel, const Tensor& x, const Scalar& value, bool number_first, Promotion promotion,
+                  const void* attributes) {
+  DType common = result_type(x, value);
+  const DType output = output_dtype(common, promotion);
+  Tensor result = empty_for(x.sizes(), output, {&x});
+  if (result.numel() == 0) return result;
+  Number number(value, common, x.ndim());
+  const cpu::Operand tensor{x.data(), x.dtype(), x.strides().data()};
+  const cpu::Operand inputs[2] = {number_first ? number.operand() : tensor, number_first ? tensor : number.operand()};
+  cpu::map(kernel, x.sizes(), inputs, 2, common, {result.data(), output, result.strides().data()}, attributes);
+  return result;
+}
+
+}  // namespace
+
+DType result_type(std::initializer_list<const Tensor*> operands) {
+  Ranks ranks;
+  for (const Tensor* operand : operands) ranks.add(*operand);
+  return ranks.result();
+}
+
+DType result_type(const Tensor& a, const Tensor& b) {
+  if (a.dtype() == b.dtype()) return a.dtype();
+  return result_type({&a, &b});
+}
+
+DType result_type(const Tensor& a, const Scalar& b) {
+  if (kind(a.dtype()) >= b.kind() && !a.record()->wrapped_number) return a.dtype();
+  Ranks ranks;
+  ranks.add(a);
+  ranks.add(b);
+  return ranks.result();
+}
+
+Tensor wrapped(const Scalar& value) {
+  const DType dtype = value.is_floating() ? float64 : value.is_complex() ? complex128 : value.dtype();
+  Tensor tensor = empty({}, dtype);
+  tensor.record()->wrapped_number = true;
+  fill_elements(tensor, value);
+  return tensor;
+}
+
+Tensor empty_for(const Shape& sizes, DType dtype, std::initializer_list<const Tensor*> operands) {
+  for (const Tensor* operand : operands) {
+    if (operand->ndim() == 0 || operand->sizes() != sizes) continue;
+    if (operand->is_contiguous()) break;
+    if (is_dense(operand->sizes(), operand->strides())) return empty_strided(sizes, operand->strides(), dtype, operand->device());
+  }
+  return empty(sizes, dtype, (*operands.begin())->device());
+}
+
+Tensor map_unary(const cpu::Kernel& kernel, const Tensor& x, Promotion promotion, const void* attributes) {
+  DType common = x.dtype();
+  const DType output = output_dtype(common, promotion);
+  return map_operands(kernel, {&x}, common, output, attributes);
+}
+
+Tensor map_binary(const cpu::Kernel& kernel, const Tensor& a, const Tensor& b, Promotion promotion, const void* attributes) {
+  DType common = result_type(a, b);
+  const DType output = output_dtype(common, promotion);
+  return map_operands(kernel, {&a, &b}, common, output, attributes);
+}
+
+Tensor map_scalar(const cpu::Kernel& kernel, const Tensor& a, const Scalar& b, Promotion promotion, const void* attributes) {
+  return map_number(kernel, a, b, false, promotion, attributes);
+}
+
+Tensor map_scalar_first(const cpu::Kernel& kernel, const Scalar& a, const Tensor& b, Promotion promotion,
+                        const void* attributes) {
+  return map_number(kernel, b, a, true, promotion, attributes);
+}
+
+Tensor map_operands(const cpu::Kernel& kernel, std::initializer_list<const Tensor*> operands, DType common, DType output,
+                    const void* attributes) {
+  check_devices(operands, kernel.name);
+  const Tensor* const* list = operands.begin();
+  Tensor result;
+  bool same = true;
+  for (std::size_t i = 1; i < operands.size(); ++i) same = same && list[i]->sizes() == list[0]->sizes();
+  if (same) {
+    result = empty_for(list[0]->sizes(), output, operands);
+  } else {
+    Shape sizes = list[0]->sizes();
+    for (std::size_t i = 1; i < operands.size(); ++i) sizes = broadcast_shapes(sizes, list[i]->sizes(), kernel.name);
+    result = empty_for(sizes, output, operands);
+  }
+  run(kernel, result, list, int(operands.size()), common, attributes);
+  return result;
+}
+
+void map_into(const cpu::Kernel& kernel, const Tensor& target, std::initializer_list<const Tensor*> operands, DType common,
+              const void* attributes) {
+  check_devices(operands, kernel.name);
+  check_writable(target, kernel.name);
+  for (const Tensor* operand : operands) check_no_partial_overlap(target, *operand, kernel.name);
+  run(kernel, target, operands.begin(), int(operands.size()), common, attributes);
+}
+
+void map_scalar_into(const cpu::Kernel& kernel, const Tensor& target, const Scalar& value, Promotion promotion,
+                     const void* attributes) {
+  check_writable(target, kernel.name);
+  DType common = result_type(target, value);
+  output_dtype(common, promotion);
+  if (target.numel() == 0) return;
+  Number number(value, common, target.ndim());
+  const cpu::Operand operand{target.data(), target.dtype(), target.strides().data()};
+  const cpu::Operand inputs[2] = {operand, number.operand()};
+  cpu::map(kernel, target.sizes(), inputs, 2, common, operand, attributes);
+}
+
+void copy_elements(const Tensor& source, const Tensor& target) {
+  if (target.numel() == 0) return;
+  const Shape strides = broadcast_strides(source, target.sizes(), "copy_");
+  cpu::copy(target.sizes(), {source.data(), source.dtype(), strides.data()},
+            {target.data(), target.dtype(), target.strides().data()});
+}
+
+void fill_elements(const Tensor& target, const Scalar& value) {
+  if (target.numel() == 0) return;
+  cpu::fill(target.sizes(), {target.data(), target.dtype(), target.strides().data()}, value);
+}
+
+Tensor reduce_to(const Tensor& gradient, const Like& operand) {
+  Tensor result = gradient;
+  if (gradient.sizes() != operand.sizes) result = sum_to_size(result, operand.sizes);
+  if (result.dtype() == operand.dtype) return result;
+  if (is_complex(result.dtype()) && !is_complex(operand.dtype)) result = real(result);
+  return to(result, operand.dtype);
+}
+
+}  // namespace taper

@@ -1,0 +1,55 @@
+// The state of random number streams.
+#include "taper/generator.h"
+
+#include <random>
+
+namespace taper {
+
+struct Generator::State {
+  std::mutex lock;
+  std::uint64_t seed = 0;
+  std::uint64_t offset = 0;
+};
+
+Generator::Generator(std::uint64_t seed) : state_(std::make_shared<State>()) { state_->seed = seed; }
+
+void Generator::manual_seed(std::uint64_t seed) const { set_state(seed, 0); }
+
+std::uint64_t Generator::seed() const {
+  std::random_device device;
+  const std::uint64_t fresh = (std::uint64_t(device()) << 32) | device();
+  manual_seed(fresh);
+  return fresh;
+}
+
+std::uint64_t Generator::initial_seed() const {
+  const std::lock_guard guard(state_->lock);
+  return state_->seed;
+}
+
+std::uint64_t Generator::offset() const {
+  const std::lock_guard guard(state_->lock);
+  return state_->offset;
+}
+
+void Generator::set_state(std::uint64_t seed, std::uint64_t offset) const {
+  const std::lock_guard guard(state_->lock);
+  state_->seed = seed;
+  state_->offset = offset;
+}
+
+std::uint64_t Generator::reserve(std::uint64_t count) const {
+  const std::lock_guard guard(state_->lock);
+  const std::uint64_t first = state_->offset;
+  state_->offset += count;
+  return first;
+}
+
+Generator& default_generator() {
+  static Generator generator;
+  return generator;
+}
+
+void manual_seed(std::uint64_t seed) { default_generator().manual_seed(seed); }
+
+}  // namespace taper

@@ -1,0 +1,89 @@
+// Making, freeing and describing tensor records.
+#include "taper/tensor.h"
+
+#include <new>
+
+#include "tensor/autograd_fwd.h"
+#include "cpu/allocator.h"
+#include "taper/error.h"
+#include "tensor/layout.h"
+
+namespace taper {
+
+TensorRecord* new_record() { return new (cpu::allocate(sizeof(TensorRecord))) TensorRecord; }
+
+void destroy(TensorRecord* record) noexcept {
+  if (record->grad_fn) release_node(record->grad_fn);
+  if (record->slots) release_slots(record->slots);
+  if (record->base) record->base->drop();
+  if (record->storage) record->storage->drop();
+  record->~TensorRecord();
+  cpu::deallocate(record, sizeof(TensorRecord));
+}
+
+Tensor empty_strided(const Shape& sizes, const Shape& strides, DType dtype, Device device) {
+  check<DeviceError>(device.is_cpu(), "empty: device ", device, " is not available in this build; use 'cpu'");
+  const std::int64_t count = numel(sizes);
+  std::int64_t bytes = 0;
+  check<OutOfMemory>(!__builtin_mul_overflow(count, item_size(dtype), &bytes), "empty: ", sizes, " of ", dtype,
+                     " takes more bytes than an int64 can count");
+  Tensor tensor = Tensor::adopt(new_record());
+  TensorRecord& record = *tensor.record();
+  record.storage = Storage::allocate(bytes);
+  record.data = record.storage->data;
+  record.dtype = dtype;
+  record.device = device;
+  record.numel = count;
+  record.sizes = sizes;
+  record.strides = strides;
+  record.contiguous = is_row_major(sizes, strides);
+  return tensor;
+}
+
+Tensor empty(const Shape& sizes, DType dtype, Device device) {
+  numel(sizes);
+  return empty_strided(sizes, contiguous_strides(sizes), dtype, device);
+}
+
+Tensor window(const Tensor& source, const Shape& sizes, const Shape& strides, std::int64_t offset) {
+  const std::int64_t count = numel(sizes);
+  const auto [first, last] = extent(sizes, strides);
+  const std::int64_t available = source.storage().bytes / source.item_size();
+  std::int64_t end = 0;
+  const bool fits = offset >= 0 && !__builtin_add_overflow(offset, last, &end) && (count == 0 ? offset <= available : end < available) &&
+                    offset + first >= 0;
+  check<ShapeError>(fits, "as_strided: sizes ", sizes, ", strides ", strides, " and offset ", offset,
+                    " reach outside of a storage of ", available, " elements");
+  Tensor tensor = Tensor::adopt(new_record());
+  TensorRecord& record = *tensor.record();
+  record.storage = source.record()->storage;
+  record.storage->retain();
+  record.data = record.storage->data + offset * source.item_size();
+  record.dtype = source.dtype();
+  record.device = source.device();
+  record.inference = source.record()->inference;
+  record.numel = count;
+  record.sizes = sizes;
+  record.strides = strides;
+  record.contiguous = is_row_major(sizes, strides);
+  return tensor;
+}
+
+Tensor from_blob(void* data, const Shape& sizes, const Shape& strides, DType dtype, void (*release)(void*),
+                 void* context) {
+  const auto [first, last] = extent(sizes, strides);
+  check<ShapeError>(first == 0, "from_blob: strides must not be negative, got ", strides, "; copy the array first");
+  Tensor tensor = Tensor::adopt(new_record());
+  TensorRecord& record = *tensor.record();
+  record.numel = numel(sizes);
+  const std::int64_t bytes = record.numel == 0 ? 0 : (last + 1) * item_size(dtype);
+  record.storage = Storage::adopt(data, bytes, release, context);
+  record.data = record.storage->data;
+  record.dtype = dtype;
+  record.sizes = sizes;
+  record.strides = strides;
+  record.contiguous = is_row_major(sizes, strides);
+  return tensor;
+}
+
+}  // namespace taper
