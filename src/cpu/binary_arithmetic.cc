@@ -33,6 +33,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
 namespace HWY_NAMESPACE {
+namespace {
 
 struct Add {
   template <class D, class V>
@@ -144,6 +145,7 @@ Run vector_kernel(int index) {
   return runs[index];
 }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();

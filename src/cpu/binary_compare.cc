@@ -24,6 +24,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
 namespace HWY_NAMESPACE {
+namespace {
 
 Run vector_kernel(int index) {
 #define TAPER_RUNS(name, function)                                      \
@@ -34,6 +35,7 @@ Run vector_kernel(int index) {
   return runs[index];
 }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();

@@ -14,6 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
 namespace HWY_NAMESPACE {
+namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 using Words = hn::ScalableTag<float>;
@@ -81,6 +82,7 @@ void narrow_bfloat16(const void* source, void* target, std::int64_t n) {
   for (; i < n; ++i) out[i] = BFloat16(in[i]).bits;
 }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();

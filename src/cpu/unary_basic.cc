@@ -39,6 +39,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
 namespace HWY_NAMESPACE {
+namespace {
 
 struct Neg {
   template <class D, class V>
@@ -200,6 +201,7 @@ Run vector_kernel(int index) {
   return runs[index];
 }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();

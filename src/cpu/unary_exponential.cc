@@ -26,6 +26,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
 namespace HWY_NAMESPACE {
+namespace {
 
 struct Exp {
   template <class D, class V>
@@ -96,6 +97,7 @@ Run vector_kernel(int index) {
   return runs[index];
 }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();
