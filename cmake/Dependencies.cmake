@@ -37,16 +37,30 @@ if(NOT OPENBLAS_INCLUDE OR NOT OPENBLAS_LIBRARY)
   taper_missing("OpenBLAS" "apt-get install libopenblas-openmp-dev")
 endif()
 
-# oneDNN 3 comes from the system, or from the wheels onednn-cpu-gomp and onednn-devel-cpu-gomp of a Python environment.
+# The environment that `make setup` creates is preferred, unless another one is active or named.
+if(NOT DEFINED Python_EXECUTABLE AND NOT DEFINED ENV{VIRTUAL_ENV} AND EXISTS ${PROJECT_SOURCE_DIR}/.venv/bin/python)
+  set(Python_EXECUTABLE ${PROJECT_SOURCE_DIR}/.venv/bin/python)
+endif()
 find_package(Python 3.10 COMPONENTS Interpreter Development.Module)
 if(NOT Python_FOUND)
   taper_missing("Python 3.10 with headers" "apt-get install python3-dev")
 endif()
+
+# oneDNN 3 comes from the system, or from the wheels onednn-cpu-gomp and onednn-devel-cpu-gomp. Where pip put a wheel
+# only its record tells: in an isolated build it is not below sys.prefix.
 execute_process(
-  COMMAND ${Python_EXECUTABLE} -c "import site, sys; print(';'.join([sys.prefix] + site.getsitepackages()))"
-  OUTPUT_VARIABLE python_prefixes OUTPUT_STRIP_TRAILING_WHITESPACE)
-find_path(ONEDNN_INCLUDE oneapi/dnnl/dnnl.hpp HINTS ${python_prefixes} $ENV{VIRTUAL_ENV} PATH_SUFFIXES include)
-find_library(ONEDNN_LIBRARY NAMES dnnl libdnnl.so.3 HINTS ${python_prefixes} $ENV{VIRTUAL_ENV} PATH_SUFFIXES lib)
+  COMMAND ${Python_EXECUTABLE} -c "
+import importlib.metadata, os, sys
+for name, file in (('onednn-devel-cpu-gomp', 'oneapi/dnnl/dnnl.hpp'), ('onednn-cpu-gomp', 'libdnnl.so.3')):
+    try:
+        paths = [p for p in importlib.metadata.files(name) if str(p).endswith(file)]
+    except importlib.metadata.PackageNotFoundError:
+        continue
+    print(*(os.path.normpath(str(p.locate())[:-len(file)]) for p in paths), sep=';', end=';')
+print(sys.prefix, end='')"
+  OUTPUT_VARIABLE onednn_hints)
+find_path(ONEDNN_INCLUDE oneapi/dnnl/dnnl.hpp HINTS ${onednn_hints} PATH_SUFFIXES include)
+find_library(ONEDNN_LIBRARY NAMES dnnl libdnnl.so.3 HINTS ${onednn_hints} PATH_SUFFIXES lib)
 if(NOT ONEDNN_INCLUDE OR NOT ONEDNN_LIBRARY)
   taper_missing("oneDNN 3" "pip install onednn-cpu-gomp==2023.2.0 onednn-devel-cpu-gomp==2023.2.0")
 endif()

@@ -43,5 +43,6 @@ function(taper_library)
                                       OpenMP::OpenMP_CXX ZLIB::ZLIB Threads::Threads)
   # An error names the caller's line, for which the caller needs line tables.
   target_compile_options(taper INTERFACE $<BUILD_INTERFACE:> $<INSTALL_INTERFACE:-g1>)
-  set_target_properties(taper PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 BUILD_RPATH_USE_ORIGIN ON)
+  target_link_options(taper PRIVATE -Wl,--as-needed)
+  set_target_properties(taper PROPERTIES SOVERSION 0 BUILD_RPATH_USE_ORIGIN ON)
 endfunction()

@@ -1,0 +1,59 @@
+# The tasks of Taper's developers and first-time visitors. `make demo` trains a network; `make test` checks everything.
+SHELL := bash
+PYTHON ?= python3
+JOBS ?= $(shell nproc)
+PREFIX ?= build/install
+VENV := $(CURDIR)/.venv
+# cmake and ninja come from .venv where the system's are too old.
+export PATH := $(VENV)/bin:$(PATH)
+export VIRTUAL_ENV := $(VENV)
+export PYTHON
+export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
+
+CXX_FILES = git ls-files 'include/*.h' 'src/*.h' 'src/*.cc' 'python/bindings/*.h' 'python/bindings/*.cc' \
+            'tests/cpp/*.h' 'tests/cpp/*.cc' 'examples/cpp/*.cc'
+
+.PHONY: setup build test demo install bench format tidy sanitize clean
+
+setup:
+	@scripts/setup.sh
+
+build: setup
+	@cmake --preset release --log-level=WARNING
+	@cmake --build --preset release
+
+# Each runner prints its own summary; one failure does not hide the others.
+test: build
+	@status=0; \
+	python tests/check_floors.py || status=1; \
+	ctest --test-dir build --output-on-failure || status=1; \
+	python -m pytest -q tests/python || status=1; \
+	exit $$status
+
+install: build
+	@cmake --install build --prefix $(PREFIX) >/dev/null
+
+demo: install
+	@python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps .
+	@cmake -S examples/cpp -B build/examples -G Ninja -DCMAKE_BUILD_TYPE=Release \
+	  -DCMAKE_PREFIX_PATH=$(abspath $(PREFIX)) --log-level=WARNING
+	@cmake --build build/examples
+	@build/examples/mnist examples/data/mnist5k.npz
+	@python examples/python/mnist.py
+
+bench: build
+	@PYTHONPATH=python python benchmarks/run.py
+
+format:
+	@$(CXX_FILES) | xargs clang-format -i
+
+tidy: build
+	@git ls-files 'src/*.cc' | xargs -P $(JOBS) -n 4 clang-tidy -p build --quiet
+
+sanitize: setup
+	@cmake --preset sanitize --log-level=WARNING
+	@cmake --build --preset sanitize
+	@ctest --test-dir build-sanitize --output-on-failure
+
+clean:
+	@rm -rf build build-debug build-sanitize dist python/taper/*.so
