@@ -21,6 +21,8 @@ function(taper_floor name)
   if(name STREQUAL "cpu")
     target_include_directories(taper_cpu SYSTEM PRIVATE ${ONEDNN_INCLUDE} ${OPENBLAS_INCLUDE} ${HWY_INCLUDE})
     target_compile_definitions(taper_cpu PRIVATE "${TAPER_KERNEL_TARGETS}")
+    # -O2 of gcc leaves loops of unknown length scalar.
+    target_compile_options(taper_cpu PRIVATE $<$<CONFIG:Release>:-O3>)
     target_link_libraries(taper_cpu PRIVATE OpenMP::OpenMP_CXX)
   endif()
   if(name STREQUAL "io" OR name STREQUAL "graph")
