@@ -1,0 +1,28 @@
+// 16-bit floats to float32 and back, for kernels that compute in float32.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "taper/half.h"
+
+namespace taper::cpu {
+
+template <class T>
+inline constexpr bool is_16_bit = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+
+/// The type in which a kernel on T computes: float32 for the 16-bit types.
+template <class T>
+using Compute = std::conditional_t<is_16_bit<T>, float, T>;
+
+template <class T>
+void widen(const T* from, std::int64_t count, Compute<T>* to) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = Compute<T>(from[i]);
+}
+
+template <class T>
+void narrow(const Compute<T>* from, std::int64_t count, T* to) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = T(from[i]);
+}
+
+}  // namespace taper::cpu
