@@ -229,11 +229,17 @@ TEST(Safetensors, WriterRefusesWhatCannotBeRead) {
   };
   const TensorInfo x{"x", DType::uint8, {1}, 0, 0};
   EXPECT_EQ(message_of<ValueError>([&] { write({x, x}); }), "safetensors: two tensors are named 'x'");
-  EXPECT_EQ(message_of<ValueError>([&] { write({{"__metadata__", DType::uint8, {1}, 0, 0}}); }),
+  EXPECT_EQ(message_of<ValueError>([&] {
+              write({{"__metadata__", DType::uint8, {1}, 0, 0}});
+            }),
             "safetensors: the name '__metadata__' is reserved by the format");
-  EXPECT_EQ(message_of<ValueError>([&] { write({{"\xff", DType::uint8, {1}, 0, 0}}); }),
+  EXPECT_EQ(message_of<ValueError>([&] {
+              write({{"\xff", DType::uint8, {1}, 0, 0}});
+            }),
             "safetensors: a tensor name is not UTF-8 text");
-  EXPECT_EQ(message_of<ValueError>([&] { write({x}, {{"k", "\xc0"}}); }),
+  EXPECT_EQ(message_of<ValueError>([&] {
+              write({x}, {{"k", "\xc0"}});
+            }),
             "safetensors: a metadata value is not UTF-8 text");
   EXPECT_THROW(write({{"z", DType::complex128, {1}, 0, 0}}), DTypeError);
 }

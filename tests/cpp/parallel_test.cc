@@ -86,8 +86,9 @@ TEST_F(Parallel, NestedLoopsRunSerially) {
 TEST_F(Parallel, ExceptionsReachTheCaller) {
   set_num_threads(2);
   for (int repeat = 0; repeat < 100; ++repeat) {
-    EXPECT_THROW(parallel_for(100, 1, [](std::int64_t begin, std::int64_t) { check<ShapeError>(begin != 50, "50"); }),
-                 ShapeError);
+    EXPECT_THROW(
+        parallel_for(100, 1, [](std::int64_t begin, std::int64_t) { check<ShapeError>(begin != 50, "50"); }),
+        ShapeError);
     EXPECT_EQ(chunks_of(100, 1).size(), 100u);
   }
 }
@@ -109,7 +110,8 @@ TEST_F(Parallel, ManySmallLoops) {
   set_num_threads(2);
   std::atomic<std::int64_t> total = 0;
   for (int repeat = 0; repeat < 20000; ++repeat)
-    parallel_for(4, 1, [&](std::int64_t begin, std::int64_t) { total.fetch_add(begin, std::memory_order_relaxed); });
+    parallel_for(
+        4, 1, [&](std::int64_t begin, std::int64_t) { total.fetch_add(begin, std::memory_order_relaxed); });
   EXPECT_EQ(total, 20000 * 6);
 }
 
