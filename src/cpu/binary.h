@@ -38,7 +38,7 @@ extern const Kernel isclose;                               ///< Tolerance; all t
 extern const Kernel complex;  ///< (real, imaginary)
 extern const Kernel polar;    ///< (absolute value, angle)
 
-// Gradients: dx from dy and the output y or the input x of the activation. Float; the first three also complex.
+// Gradients: dx from dy and the output y or the input x of the activation. Float; the first five also complex.
 extern const Kernel tanh_backward, sigmoid_backward;  ///< (dy, y)
 extern const Kernel reciprocal_backward;              ///< (dy, y): -dy y^2
 extern const Kernel sqrt_backward, rsqrt_backward;    ///< (dy, y): dy / 2y, -dy y^3 / 2

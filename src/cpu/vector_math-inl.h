@@ -36,44 +36,57 @@ HWY_INLINE V horner(D d, V x, const double (&c)[n]) {
   else return hn::MulAdd(horner<i + 1>(d, x, c), x, set(d, c[i]));
 }
 
+/// x, or bound where x is below it; NaN stays NaN.
+template <class D, class V>
+HWY_INLINE V at_least(D d, V x, double bound) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+  return hn::Max(set(d, bound), x);  // the instruction gives its second operand if either is NaN
+#else
+  return hn::IfThenElse(hn::Lt(x, set(d, bound)), set(d, bound), x);
+#endif
+}
+
+/// x, or bound where x is above it; NaN stays NaN.
+template <class D, class V>
+HWY_INLINE V at_most(D d, V x, double bound) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+  return hn::Min(set(d, bound), x);
+#else
+  return hn::IfThenElse(hn::Gt(x, set(d, bound)), set(d, bound), x);
+#endif
+}
+
 /// x limited to [low, high]; NaN stays NaN.
 template <class D, class V>
 HWY_INLINE V limit(D d, V x, double low, double high) {
-  const V lo = set(d, low), hi = set(d, high);
-  return hn::IfThenElse(hn::Lt(x, lo), lo, hn::IfThenElse(hn::Gt(x, hi), hi, x));
+  return at_most(d, at_least(d, x, low), high);
 }
 
-/// 2^k for a whole k for which it is a normal number.
-template <class D, class VI>
-HWY_INLINE hn::VFromD<D> power_of_two(D d, VI k) {
-  constexpr int bias = is_f32<D> ? 127 : 1023, mantissa = is_f32<D> ? 23 : 52;
-  const hn::RebindToSigned<D> integers;
-  return hn::BitCast(d, hn::ShiftLeft<mantissa>(hn::Add(k, hn::Set(integers, bias))));
-}
+/// Added to a whole number |k| < 2^22, puts k into the low bits of the mantissa: 1.5 * 2^23, or 1.5 * 2^52.
+template <class D>
+inline constexpr double magic = is_f32<D> ? 12582912.0 : 6755399441055744.0;
 
-/// A whole number, |value| < 2^31, as integer lanes. By adding 1.5 * 2^52 (2^23), which leaves the integer in the low
-/// bits: not every instruction set converts float64 to int64.
+/// 2^k for a whole k for which it is a normal number. The exponent's bias rides on the magic number.
 template <class D, class V>
-HWY_INLINE auto to_integer(D d, V whole) {
-  const hn::RebindToSigned<D> integers;
-  const V magic = set(d, is_f32<D> ? 12582912.0 : 6755399441055744.0);
-  return hn::Sub(hn::BitCast(integers, hn::Add(whole, magic)), hn::BitCast(integers, magic));
+HWY_INLINE V power_of_two(D d, V k) {
+  constexpr int bias = is_f32<D> ? 127 : 1023, mantissa = is_f32<D> ? 23 : 52;
+  const hn::RebindToUnsigned<D> bits;
+  return hn::BitCast(d, hn::ShiftLeft<mantissa>(hn::BitCast(bits, hn::Add(k, set(d, magic<D> + bias)))));
 }
 
 /// Whole number in integer lanes, |value| < 2^22, as floating lanes.
 template <class D, class VI>
 HWY_INLINE hn::VFromD<D> from_integer(D d, VI value) {
   const hn::RebindToSigned<D> integers;
-  const auto magic = set(d, is_f32<D> ? 12582912.0 : 6755399441055744.0);
-  return hn::Sub(hn::BitCast(d, hn::Add(value, hn::BitCast(integers, magic))), magic);
+  const auto shift = set(d, magic<D>);
+  return hn::Sub(hn::BitCast(d, hn::Add(value, hn::BitCast(integers, shift))), shift);
 }
 
 /// y 2^k for whole k from -2100 (-280) up, rounded once: in two factors, since 2^k itself may not be a normal number.
 template <class D, class V>
 HWY_INLINE V scale(D d, V y, V k) {
-  const V half = hn::Round(hn::Mul(k, set(d, 0.5)));
-  const V first = power_of_two(d, to_integer(d, half)), second = power_of_two(d, to_integer(d, hn::Sub(k, half)));
-  return hn::Mul(hn::Mul(y, first), second);
+  const V half = hn::Sub(hn::MulAdd(k, set(d, 0.5), set(d, magic<D>)), set(d, magic<D>));
+  return hn::Mul(hn::Mul(y, power_of_two(d, half)), power_of_two(d, hn::Sub(k, half)));
 }
 
 /// (exp(r) - 1 - r) / r^2 for |r| <= ln(2)/2: Taylor's series, cut where the rest is below the precision asked for.
@@ -97,7 +110,7 @@ HWY_INLINE V exp_rest(D d, V r) {
 /// k times it is exact.
 template <class D, class V>
 HWY_INLINE V reduce_exp(D d, V x, V& k) {
-  k = hn::Round(hn::Mul(x, set(d, 1.4426950408889634)));
+  k = hn::Sub(hn::MulAdd(x, set(d, 1.4426950408889634), set(d, magic<D>)), set(d, magic<D>));
   if constexpr (is_f32<D>)
     return hn::NegMulAdd(k, set(d, -2.12194440e-4), hn::NegMulAdd(k, set(d, 0.693359375), x));
   else
@@ -119,9 +132,9 @@ template <Precision precision = Precision::full, class D, class V>
 HWY_INLINE V exp_of_negative(D d, V x) {
   constexpr double lowest = is_f32<D> ? -87.3 : -708.3;
   V k;
-  const V r = reduce_exp(d, hn::IfThenElse(hn::Lt(x, set(d, lowest)), set(d, lowest), x), k);
+  const V r = reduce_exp(d, at_least(d, x, lowest), k);
   const V y = hn::Add(hn::MulAdd(hn::Mul(r, r), exp_rest<precision>(d, r), r), set(d, 1));
-  return hn::IfThenZeroElse(hn::Lt(x, set(d, lowest)), hn::Mul(y, power_of_two(d, to_integer(d, k))));
+  return hn::IfThenZeroElse(hn::Lt(x, set(d, lowest)), hn::Mul(y, power_of_two(d, k)));
 }
 
 /// e^x - 1, accurate near 0.
@@ -132,7 +145,7 @@ HWY_INLINE V expm1_of(D d, V x) {
   const V r = reduce_exp(d, limit(d, x, lowest, highest), k);
   const V p = hn::MulAdd(hn::Mul(r, r), exp_rest<precision>(d, r), r);
   // 2 (2^(k-1) p + (2^(k-1) - 1/2)): 2^k itself may overflow where the result does not.
-  const V s = power_of_two(d, to_integer(d, hn::Sub(k, set(d, 1))));
+  const V s = power_of_two(d, hn::Sub(k, set(d, 1)));
   const V half = hn::MulAdd(s, p, hn::Sub(s, set(d, 0.5)));
   return hn::IfThenElse(hn::Eq(x, hn::Zero(d)), x, hn::Add(half, half));
 }
@@ -221,7 +234,7 @@ HWY_INLINE V log1p_of(D d, V x) {
   V k;
   const V f = reduce_log(d, u, k);
   const V lost = hn::IfThenElse(hn::Lt(x, one), hn::Sub(x, hn::Sub(u, one)), hn::Sub(one, hn::Sub(u, x)));
-  const V inverse = power_of_two(d, to_integer(d, hn::Max(hn::Neg(k), set(d, -100))));
+  const V inverse = power_of_two(d, hn::Max(hn::Neg(k), set(d, -100)));
   // f alone is off by the correction c; d log(1 + f) = c / (1 + f), and 1/(1+f) = 1 - f + f^2 is near enough.
   const V c = hn::Mul(lost, inverse);
   const V y = log_sum(d, k, f, hn::Mul(c, hn::MulAdd(f, hn::Sub(f, one), one)));

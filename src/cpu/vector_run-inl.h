@@ -46,7 +46,12 @@ template <class Op, class D, class... V>
 HWY_INLINE auto apply(const Op& op, D d, V... x) {
   if constexpr (is_wide<Op>) {
     const hn::Rebind<double, D> wide;
-    return hn::DemoteTo(d, op.op(wide, hn::PromoteTo(wide, x)...));
+    const auto y = op.op(wide, hn::PromoteTo(wide, x)...);
+#if HWY_TARGET == HWY_SCALAR
+    return hn::Set(d, float(hn::GetLane(y)));  // there DemoteTo makes infinities finite
+#else
+    return hn::DemoteTo(d, y);
+#endif
   } else {
     return op(d, x...);
   }
