@@ -7,6 +7,7 @@
 #include <hwy/highway.h>
 
 #include "cpu/widen.h"
+#include "taper/dtype.h"
 #include "taper/half.h"
 
 #if defined(TAPER_CPU_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -106,40 +107,68 @@ HWY_INLINE double sum_vectors(D d, int64 n, F&& term) {
   return total;
 }
 
-/// A row of 16-bit floats in float32; a row of T itself is copied.
-template <class T>
-HWY_INLINE void widen_row(const T* from, int64 n, Compute<T>* to) {
-  if constexpr (is_16_bit<T> && (HWY_TARGET <= HWY_AVX2 || std::is_same_v<T, BFloat16>)) {
-    const hn::ScalableTag<float> d;
-    const hn::Rebind<std::uint16_t, decltype(d)> halves;
-    for_vectors(d, n, [&](int64 i, int64 count) {
-      const auto bits = load(halves, reinterpret_cast<const std::uint16_t*>(from) + i, count);
-      if constexpr (std::is_same_v<T, BFloat16>) {
-        const hn::RebindToUnsigned<decltype(d)> words;
-        store(d, hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(words, bits))), to + i, count);
-      } else {
-        const hn::Rebind<hwy::float16_t, decltype(d)> half;
-        store(d, hn::PromoteTo(d, hn::BitCast(half, bits)), to + i, count);
-      }
-    });
+/// count elements of a storage type as lanes of the type computed in; the lanes behind them hold 0.
+template <class D, class T>
+HWY_INLINE hn::VFromD<D> load_as(D d, const T* p, int64 count) {
+  if constexpr (!is_16_bit<T>) {
+    return load(d, p, count);
+  } else if constexpr (std::is_same_v<T, BFloat16>) {
+    const hn::RebindToUnsigned<D> words;
+    const hn::Rebind<std::uint16_t, D> halves;
+    const auto bits = load(halves, reinterpret_cast<const std::uint16_t*>(p), count);
+    return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(words, bits)));
+  } else if constexpr (HWY_TARGET <= HWY_AVX2) {
+    const hn::Rebind<hwy::float16_t, D> half;
+    const hn::Rebind<std::uint16_t, D> halves;
+    const auto bits = load(halves, reinterpret_cast<const std::uint16_t*>(p), count);
+    return hn::PromoteTo(d, hn::BitCast(half, bits));
   } else {
-    widen(from, n, to);
+    HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)] = {};
+    for (int64 i = 0; i < count; ++i) lanes[i] = float(p[i]);
+    return hn::Load(d, lanes);
   }
 }
 
 /// The inverse; rounds to nearest, ties to even.
+template <class D, class T, class V>
+HWY_INLINE void store_as(D d, V v, T* p, int64 count) {
+  if constexpr (!is_16_bit<T>) {
+    store(d, v, p, count);
+  } else if constexpr (std::is_same_v<T, Half> && HWY_TARGET <= HWY_AVX2) {
+    const hn::Rebind<hwy::float16_t, D> half;
+    const hn::Rebind<std::uint16_t, D> halves;
+    store(halves, hn::BitCast(halves, hn::DemoteTo(half, v)), reinterpret_cast<std::uint16_t*>(p), count);
+  } else {
+    HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)] = {};
+    hn::Store(v, d, lanes);
+    for (int64 i = 0; i < count; ++i) p[i] = T(lanes[i]);
+  }
+}
+
+template <class T>
+HWY_INLINE void widen_row(const T* from, int64 n, Compute<T>* to) {
+  const hn::ScalableTag<Compute<T>> d;
+  for_vectors(d, n, [&](int64 i, int64 count) { store(d, load_as(d, from + i, count), to + i, count); });
+}
+
 template <class T>
 HWY_INLINE void narrow_row(const Compute<T>* from, int64 n, T* to) {
-  if constexpr (std::is_same_v<T, Half> && HWY_TARGET <= HWY_AVX2) {
-    const hn::ScalableTag<float> d;
-    const hn::Rebind<std::uint16_t, decltype(d)> halves;
-    const hn::Rebind<hwy::float16_t, decltype(d)> half;
-    for_vectors(d, n, [&](int64 i, int64 count) {
-      const auto bits = hn::BitCast(halves, hn::DemoteTo(half, load(d, from + i, count)));
-      store(halves, bits, reinterpret_cast<std::uint16_t*>(to) + i, count);
-    });
-  } else {
-    narrow(from, n, to);  // bfloat16: plain integer arithmetic, which the compiler turns into vectors
+  const hn::ScalableTag<Compute<T>> d;
+  for_vectors(d, n, [&](int64 i, int64 count) { store_as(d, load(d, from + i, count), to + i, count); });
+}
+
+/// Calls f(T()) with the floating type that dtype names.
+template <class F>
+void visit_floating(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::float32:
+      return f(float());
+    case DType::float64:
+      return f(double());
+    case DType::float16:
+      return f(Half());
+    default:
+      return f(BFloat16());
   }
 }
 

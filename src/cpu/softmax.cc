@@ -298,20 +298,6 @@ void run_columns(const Slices& s, const T* a, const T* b, T* y) {
 /// From this inner size on whole vectors are found across slices.
 constexpr int64 least_columns = 12;
 
-template <class F>
-void visit_floating(DType dtype, F&& f) {
-  switch (dtype) {
-    case DType::float32:
-      return f(float());
-    case DType::float64:
-      return f(double());
-    case DType::float16:
-      return f(Half());
-    default:
-      return f(BFloat16());
-  }
-}
-
 template <class Kernel>
 void run(const Slices& s, const void* a, const void* b, void* y) {
   visit_floating(s.dtype, [&]<class T>(T) {
