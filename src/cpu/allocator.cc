@@ -372,7 +372,8 @@ Cache* make_cache() {
 void count_small(Cache& cache, std::int64_t bytes) {
   const std::int64_t unsettled = cache.unsettled.get() + bytes;
   cache.unsettled.set(unsettled);
-  if (unsettled > settle_bytes || unsettled < -settle_bytes) [[unlikely]] shared().settle(cache);
+  if (unsettled > settle_bytes || unsettled < -settle_bytes) [[unlikely]]
+    shared().settle(cache);
 }
 
 }  // namespace
@@ -395,13 +396,15 @@ void deallocate(void* pointer, std::size_t bytes) noexcept {
   if (!pointer) return;
   const int index = class_of(bytes);
   Cache* const cache = own_cache;
-  if (index >= small_classes || !cache) [[unlikely]] return deallocate_slowly(pointer, bytes, index);
+  if (index >= small_classes || !cache) [[unlikely]]
+    return deallocate_slowly(pointer, bytes, index);
   auto* const block = static_cast<Block*>(pointer);
   block->next = cache->heads[index];
   cache->heads[index] = block;
   const std::uint32_t count = cache->counts[index].get() + 1;
   cache->counts[index].set(count);
-  if (count > keep_counts[index]) [[unlikely]] shared().take_half(*cache, index);
+  if (count > keep_counts[index]) [[unlikely]]
+    shared().take_half(*cache, index);
   count_small(*cache, -std::int64_t(bytes));
 }
 

@@ -26,13 +26,15 @@ std::string group_path(const std::string& controller) {
     const auto first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
     const std::string names = "," + line.substr(first + 1, second - first - 1) + ",";
-    if (names == ",,"  ? controller.empty() : !controller.empty() && names.find("," + controller + ",") != names.npos)
+    if (names == ",," ? controller.empty()
+                      : !controller.empty() && names.find("," + controller + ",") != names.npos)
       return line.substr(second + 1);
   }
   return {};
 }
 
-/// Calls visit(folder) for the process's group and each group above it; inside a container those that are visible.
+/// Calls visit(folder) for the process's group and each group above it; inside a container those that are
+/// visible.
 void for_each_group(const std::string& controller, const std::function<void(const std::string&)>& visit) {
   const std::string root = controller.empty() ? "/sys/fs/cgroup" : "/sys/fs/cgroup/" + controller;
   std::string path = group_path(controller);
@@ -77,7 +79,8 @@ double processor_quota() {
 double memory_quota() {
   double quota = INFINITY;
   const auto take = [&](const std::string& path) {
-    if (const double bytes = positive_number(two_words(path).first); bytes > 0) quota = std::min(quota, bytes);
+    if (const double bytes = positive_number(two_words(path).first); bytes > 0)
+      quota = std::min(quota, bytes);
   };
   for_each_group("", [&](const std::string& folder) { take(folder + "/memory.max"); });
   for_each_group("memory", [&](const std::string& folder) { take(folder + "/memory.limit_in_bytes"); });

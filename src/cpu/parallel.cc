@@ -1,4 +1,5 @@
-// The thread pool: bounded spinning then sleeping, chunks taken dynamically, nobody waits for a thread that has not begun.
+// The thread pool: bounded spinning then sleeping, chunks taken dynamically, nobody waits for a thread that
+// has not begun.
 #include "cpu/parallel.h"
 
 #include <omp.h>
@@ -22,8 +23,9 @@ namespace {
 using Body = FunctionRef<void(std::int64_t, std::int64_t)>;
 using Clock = std::chrono::steady_clock;
 
-// Longer than the gap between two kernels of a training step, far shorter than a scheduler's time slice: a thread whose
-// partner lost its processor must not spin against it (that is how OpenMP's barriers collapse beside a busy neighbour).
+// Longer than the gap between two kernels of a training step, far shorter than a scheduler's time slice: a
+// thread whose partner lost its processor must not spin against it (that is how OpenMP's barriers collapse
+// beside a busy neighbour).
 constexpr auto spin_time = std::chrono::microseconds(60);
 
 thread_local bool inside_region = false;

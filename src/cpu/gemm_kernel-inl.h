@@ -1,0 +1,420 @@
+// The matrix product kernel, compiled once for each instruction set by the files that include it.
+#if defined(TAPER_CPU_GEMM_KERNEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TAPER_CPU_GEMM_KERNEL_INL_H_
+#undef TAPER_CPU_GEMM_KERNEL_INL_H_
+#else
+#define TAPER_CPU_GEMM_KERNEL_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "cpu/gemm_product.h"
+#include "cpu/parallel.h"
+#include "cpu/scratch.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace taper::cpu {
+namespace HWY_NAMESPACE {
+namespace product {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class T>
+using Tag = hn::ScalableTag<T>;
+
+template <class T>
+constexpr std::int64_t lanes = std::int64_t(hn::MaxLanes(Tag<T>()));
+
+// The register tile: rows x vectors sums, beside the vectors of one row of B and one element of A. AVX-512
+// has 32 registers, the others 16.
+constexpr int tile_rows = HWY_TARGET <= HWY_AVX3 ? 8 : 4;
+constexpr int tile_vectors = 3;
+template <class T>
+constexpr std::int64_t tile_columns = tile_vectors* lanes<T>;
+
+// A block of B, depth x block_columns, stays in the second-level cache; tile_rows rows of A in the first.
+template <class T>
+constexpr std::int64_t block_depth = sizeof(T) == 4 ? 512 : 256;
+template <class T>
+constexpr std::int64_t block_columns = 768 / std::int64_t(sizeof(T));
+
+/// Where sums go: c = alpha sum + beta c + bias, for so many columns.
+template <class T>
+struct Output {
+  T* c;
+  std::int64_t ldc;
+  T alpha, beta;
+  const T* bias;  // or null
+  std::int64_t columns;
+};
+
+template <class V>
+HWY_INLINE V multiply_add(V x, V y, V sum) {
+  using T = hn::TFromV<V>;
+  if constexpr (std::is_floating_point_v<T>) return hn::MulAdd(x, y, sum);
+  else return x * y + sum;
+}
+
+#if HWY_MEM_OPS_MIGHT_FAULT
+/// The tile's columns where C has fewer than the tile, without reading beyond them.
+template <class T>
+HWY_NOINLINE void store_edge(const T* sums, std::int64_t rows, std::int64_t width, const Output<T>& out) {
+  const hn::CappedTag<T, 1> d;
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < out.columns; ++j) {
+      T& c = out.c[i * out.ldc + j];
+      auto value = hn::Set(d, sums[i * width + j] * out.alpha);
+      if (out.beta != T(0)) value = multiply_add(hn::Set(d, out.beta), hn::Set(d, c), value);
+      c = hn::GetLane(value) + (out.bias ? out.bias[j] : T(0));
+    }
+}
+
+template <class D, int rows, int vectors, class T = hn::TFromD<D>>
+HWY_NOINLINE void store_edge(D d, const hn::Vec<D> (&sums)[rows][vectors], const Output<T>& out) {
+  HWY_ALIGN T edge[rows * vectors * hn::MaxLanes(d)];
+  for (int i = 0; i < rows; ++i)
+    for (int v = 0; v < vectors; ++v) hn::Store(sums[i][v], d, edge + (i * vectors + v) * hn::MaxLanes(d));
+  store_edge(edge, rows, vectors * hn::MaxLanes(d), out);
+}
+#else
+/// The tile's columns where C has fewer than the tile.
+template <class D, int rows, int vectors, class T = hn::TFromD<D>>
+HWY_INLINE void store_edge(D d, const hn::Vec<D> (&sums)[rows][vectors], const Output<T>& out) {
+  const auto alpha = hn::Set(d, out.alpha), beta = hn::Set(d, out.beta);
+  HWY_UNROLL(8)
+  for (int v = 0; v < vectors; ++v) {
+    const std::int64_t begin = v * std::int64_t(hn::MaxLanes(d));
+    const auto mask = hn::FirstN(d, std::size_t(std::max<std::int64_t>(0, out.columns - begin)));
+    const auto bias = out.bias ? hn::MaskedLoad(mask, d, out.bias + begin) : hn::Zero(d);
+    HWY_UNROLL(8)
+    for (int i = 0; i < rows; ++i) {
+      T* const c = out.c + i * out.ldc + begin;
+      auto value = sums[i][v] * alpha;
+      if (out.beta != T(0)) value = multiply_add(beta, hn::MaskedLoad(mask, d, c), value);
+      if (out.bias) value = value + bias;
+      hn::BlendedStore(value, mask, d, c);
+    }
+  }
+}
+#endif
+
+template <class D, int rows, int vectors, class T = hn::TFromD<D>>
+HWY_INLINE void store_tile(D d, const hn::Vec<D> (&sums)[rows][vectors], const Output<T>& out) {
+  const std::int64_t width = hn::MaxLanes(d);
+  if (out.columns < vectors * width) return store_edge<D, rows, vectors>(d, sums, out);
+  const auto alpha = hn::Set(d, out.alpha), beta = hn::Set(d, out.beta);
+  HWY_UNROLL(8)
+  for (int i = 0; i < rows; ++i) {
+    HWY_UNROLL(8)
+    for (int v = 0; v < vectors; ++v) {
+      T* const c = out.c + i * out.ldc + v * width;
+      auto value = sums[i][v] * alpha;
+      if (out.beta != T(0)) value = multiply_add(beta, hn::LoadU(d, c), value);
+      if (out.bias) value = value + hn::LoadU(d, out.bias + v * width);
+      hn::StoreU(value, d, c);
+    }
+  }
+}
+
+/// One register tile: element (i, p) of A is a[i * row + p * step], row p of B starts at b + p * ldb.
+template <class T, int rows, int vectors>
+HWY_NOINLINE void compute_tile(std::int64_t depth, const T* HWY_RESTRICT a, std::int64_t row,
+                               std::int64_t step, const T* HWY_RESTRICT b, std::int64_t ldb,
+                               const Output<T>& out) {
+  const Tag<T> d;
+  hn::Vec<Tag<T>> sums[rows][vectors];
+  HWY_UNROLL(8)
+  for (int i = 0; i < rows; ++i) {
+    HWY_UNROLL(8)
+    for (int v = 0; v < vectors; ++v) sums[i][v] = hn::Zero(d);
+  }
+  for (std::int64_t p = 0; p < depth; ++p, a += step, b += ldb) {
+    hn::Vec<Tag<T>> values[vectors];
+    HWY_UNROLL(8)
+    for (int v = 0; v < vectors; ++v) values[v] = hn::LoadU(d, b + v * lanes<T>);
+    HWY_UNROLL(8)
+    for (int i = 0; i < rows; ++i) {
+      const auto x = hn::Set(d, a[i * row]);
+      HWY_UNROLL(8)
+      for (int v = 0; v < vectors; ++v) sums[i][v] = multiply_add(x, values[v], sums[i][v]);
+    }
+  }
+  store_tile<Tag<T>, rows, vectors>(d, sums, out);
+}
+
+template <class T>
+using TileFunction = void (*)(std::int64_t, const T*, std::int64_t, std::int64_t, const T*, std::int64_t,
+                              const Output<T>&);
+
+/// compute_tile for 1 to tile_rows rows and 1 to tile_vectors vectors.
+template <class T>
+TileFunction<T> tile_function(std::int64_t rows, std::int64_t vectors) {
+#define TAPER_TILES(rows) \
+  { compute_tile<T, rows, 1>, compute_tile<T, rows, 2>, compute_tile<T, rows, 3> }
+  static constexpr TileFunction<T> table[tile_rows][tile_vectors] = {
+    TAPER_TILES(1),
+    TAPER_TILES(2),
+    TAPER_TILES(3),
+    TAPER_TILES(4),
+#if HWY_TARGET <= HWY_AVX3
+    TAPER_TILES(5),
+    TAPER_TILES(6),
+    TAPER_TILES(7),
+    TAPER_TILES(8),
+#endif
+  };
+#undef TAPER_TILES
+  return table[rows - 1][vectors - 1];
+}
+
+// Elsewhere Highway's conversions of float16 leave out special values.
+constexpr bool native_half = HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2;
+
+// ---- Reading operands: widened from S to T, and laid out as the tiles want them.
+
+/// lanes of D's T, read from S.
+template <class D, class S>
+HWY_INLINE hn::Vec<D> load_as(D d, const S* source) {
+  using T = hn::TFromD<D>;
+  if constexpr (std::is_same_v<S, T>) {
+    return hn::LoadU(d, source);
+  } else if constexpr ((std::is_same_v<S, Half> && native_half) || std::is_same_v<S, BFloat16>) {
+    using Narrow = std::conditional_t<std::is_same_v<S, Half>, hwy::float16_t, hwy::bfloat16_t>;
+    const hn::Rebind<Narrow, D> narrow;
+    return hn::PromoteTo(d, hn::LoadU(narrow, reinterpret_cast<const Narrow*>(source)));
+  } else {
+    HWY_ALIGN T widened[HWY_MAX_BYTES / sizeof(T)];
+    for (std::size_t i = 0; i < hn::MaxLanes(d); ++i) widened[i] = T(source[i]);
+    return hn::Load(d, widened);
+  }
+}
+
+template <class T, class S>
+HWY_INLINE T widen(S value) {
+  if constexpr (std::is_same_v<T, float>) return float(value);
+  else return T(value);
+}
+
+template <class S, class T>
+void copy_row(const S* source, std::int64_t count, T* target) {
+  const Tag<T> d;
+  std::int64_t j = 0;
+  for (; j + lanes<T> <= count; j += lanes<T>) hn::StoreU(load_as(d, source + j), d, target + j);
+  for (; j < count; ++j) target[j] = widen<T>(source[j]);
+}
+
+/// Four rows (two of 64-bit numbers), `count` of whole blocks of as many, become columns: target[p * ld + i].
+template <class T>
+HWY_INLINE void transpose_rows(const T* const* rows, std::int64_t count, T* target, std::int64_t ld) {
+#if HWY_TARGET == HWY_SCALAR
+  for (std::int64_t p = 0; p < count; ++p)
+    for (std::size_t i = 0; i < 16 / sizeof(T); ++i) target[p * ld + std::int64_t(i)] = rows[i][p];
+#else
+  if constexpr (sizeof(T) == 4) {
+    const hn::CappedTag<T, 4> d;
+    const hn::RepartitionToWide<decltype(d)> wide;
+    for (std::int64_t p = 0; p < count; p += 4) {
+      const auto x0 = hn::LoadU(d, rows[0] + p), x1 = hn::LoadU(d, rows[1] + p);
+      const auto x2 = hn::LoadU(d, rows[2] + p), x3 = hn::LoadU(d, rows[3] + p);
+      const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, x0, x1));
+      const auto low23 = hn::BitCast(wide, hn::InterleaveLower(d, x2, x3));
+      const auto high01 = hn::BitCast(wide, hn::InterleaveUpper(d, x0, x1));
+      const auto high23 = hn::BitCast(wide, hn::InterleaveUpper(d, x2, x3));
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)), d, target + p * ld);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)), d, target + (p + 1) * ld);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(wide, high01, high23)), d, target + (p + 2) * ld);
+      hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(wide, high01, high23)), d, target + (p + 3) * ld);
+    }
+  } else {
+    const hn::CappedTag<T, 2> d;
+    for (std::int64_t p = 0; p < count; p += 2) {
+      const auto x0 = hn::LoadU(d, rows[0] + p), x1 = hn::LoadU(d, rows[1] + p);
+      hn::StoreU(hn::InterleaveLower(d, x0, x1), d, target + p * ld);
+      hn::StoreU(hn::InterleaveUpper(d, x0, x1), d, target + (p + 1) * ld);
+    }
+  }
+#endif
+}
+
+/// target[p * ld + j] = source[j * lds + p] for p < depth, j < columns.
+template <class S, class T>
+void pack_transposed(const S* source, std::int64_t lds, std::int64_t depth, std::int64_t columns, T* target,
+                     std::int64_t ld) {
+  constexpr std::int64_t group = 16 / sizeof(T), strip = 64;
+  HWY_ALIGN T widened[group][strip];
+  for (std::int64_t p = 0; p < depth; p += strip) {
+    const std::int64_t count = std::min(strip, depth - p), whole = count / group * group;
+    std::int64_t j = 0;
+    for (; j + group <= columns; j += group) {
+      const T* rows[group];
+      for (std::int64_t i = 0; i < group; ++i) {
+        const S* const row = source + (j + i) * lds + p;
+        if constexpr (std::is_same_v<S, T>) rows[i] = row;
+        else copy_row(row, count, widened[i]), rows[i] = widened[i];
+      }
+      transpose_rows(rows, whole, target + p * ld + j, ld);
+      for (std::int64_t q = whole; q < count; ++q)
+        for (std::int64_t i = 0; i < group; ++i) target[(p + q) * ld + j + i] = rows[i][q];
+    }
+    for (; j < columns; ++j)
+      for (std::int64_t q = 0; q < count; ++q) target[(p + q) * ld + j] = widen<T>(source[j * lds + p + q]);
+  }
+}
+
+/// Columns of B as tiles read them, padded with zeros to whole vectors: target[p * width + j].
+template <class S, class T>
+void pack_panel(const Product<S, T>& x, std::int64_t p, std::int64_t depth, std::int64_t j,
+                std::int64_t columns, T* target, std::int64_t width) {
+  if (columns < width)
+    for (std::int64_t q = 0; q < depth; ++q)
+      std::fill(target + q * width + columns, target + (q + 1) * width, T(0));
+  if (x.trans_b) return pack_transposed(x.b + j * x.ldb + p, x.ldb, depth, columns, target, width);
+  for (std::int64_t q = 0; q < depth; ++q) copy_row(x.b + (p + q) * x.ldb + j, columns, target + q * width);
+}
+
+/// A part of an operand: where it begins and how far apart its rows and its steps along k are.
+template <class T>
+struct Strip {
+  const T* data;
+  std::int64_t row, step;
+};
+
+// Rows of A that are copied get this much between them, so that they don't share the cache's sets.
+template <class T>
+constexpr std::int64_t row_gap = 64 / sizeof(T);
+
+/// Copies at most tile_rows rows of A: target[p * tile_rows + i] if A is transposed, else target[i * ld + p].
+template <class S, class T>
+void pack_rows(const Product<S, T>& x, std::int64_t i, std::int64_t rows, std::int64_t p, std::int64_t depth,
+               T* target, std::int64_t ld) {
+  if (!x.trans_a) {
+    for (std::int64_t r = 0; r < rows; ++r) copy_row(x.a + (i + r) * x.lda + p, depth, target + r * ld);
+    return;
+  }
+  const S* const source = x.a + p * x.lda + i;
+  if (rows == tile_rows) {
+    const hn::CappedTag<T, tile_rows> d;
+    constexpr int step = int(hn::MaxLanes(d));
+    for (std::int64_t q = 0; q < depth; ++q)
+      for (int r = 0; r < tile_rows; r += step)
+        hn::StoreU(load_as(d, source + q * x.lda + r), d, target + q * tile_rows + r);
+  } else {
+    for (std::int64_t q = 0; q < depth; ++q)
+      for (std::int64_t r = 0; r < rows; ++r) target[q * tile_rows + r] = widen<T>(source[q * x.lda + r]);
+  }
+}
+
+// ---- The loops around the tile.
+
+/// A rectangle of C and a range of k.
+struct Block {
+  std::int64_t i_begin, i_end, j_begin, j_end, p_begin, p_end;
+  std::int64_t rows() const { return i_end - i_begin; }
+  std::int64_t columns() const { return j_end - j_begin; }
+  std::int64_t depth() const { return p_end - p_begin; }
+};
+
+constexpr std::int64_t divide_up(std::int64_t x, std::int64_t y) { return (x + y - 1) / y; }
+constexpr std::int64_t round_up(std::int64_t x, std::int64_t y) { return divide_up(x, y) * y; }
+
+/// Whether tiles read A where it lies; copying it pays if it is read often and its rows are scattered.
+template <class S, class T>
+bool reads_a_in_place(const Product<S, T>& x, const Block& block) {
+  if (!std::is_same_v<S, T>) return false;
+  const std::int64_t span = (x.trans_a ? block.depth() : block.rows()) * x.lda * std::int64_t(sizeof(T));
+  return block.columns() <= tile_columns<T> || span <= (1 << 15) || (!x.trans_a && block.columns() < 256);
+}
+
+/// Whether tiles read whole vectors of B where it lies; copying pays if many rows use it and it is scattered.
+template <class S, class T>
+bool reads_b_in_place(const Product<S, T>& x, const Block& block) {
+  if (!std::is_same_v<S, T> || x.trans_b) return false;
+  return block.rows() <= 2 * tile_rows || block.depth() * x.ldb * std::int64_t(sizeof(T)) <= (1 << 18);
+}
+
+/// The panels of B in a slab of block_columns or fewer columns, copied where they must be.
+template <class S, class T>
+void prepare_panels(const Product<S, T>& x, const Block& slab, bool in_place, T* buffer, Strip<T>* panels) {
+  for (std::int64_t j = slab.j_begin; j < slab.j_end; j += tile_columns<T>, ++panels) {
+    const std::int64_t columns = std::min(tile_columns<T>, slab.j_end - j),
+                       width = round_up(columns, lanes<T>);
+    if constexpr (std::is_same_v<S, T>)
+      if (in_place && columns == width) {
+        *panels = {x.b + slab.p_begin * x.ldb + j, x.ldb, 1};
+        continue;
+      }
+    pack_panel(x, slab.p_begin, slab.depth(), j, columns, buffer, width);
+    *panels = {buffer, width, 1};
+    buffer += slab.depth() * width;
+  }
+}
+
+/// One slab: at most block_rows high, block_depth deep and block_columns wide.
+template <class S, class T>
+void compute_slab(const Product<S, T>& x, const Block& slab, const Output<T>& out, const Strip<T>* panels,
+                  const T* packed_a, std::int64_t packed_row) {
+  const std::int64_t depth = slab.depth();
+  for (std::int64_t i = slab.i_begin; i < slab.i_end; i += tile_rows) {
+    const std::int64_t rows = std::min<std::int64_t>(tile_rows, slab.i_end - i);
+    Strip<T> a{packed_a + (i - slab.i_begin) * packed_row, x.trans_a ? 1 : packed_row,
+               x.trans_a ? tile_rows : 1};
+    if constexpr (std::is_same_v<S, T>)
+      if (!packed_a)
+        a = x.trans_a ? Strip<T>{x.a + slab.p_begin * x.lda + i, 1, x.lda}
+                      : Strip<T>{x.a + i * x.lda + slab.p_begin, x.lda, 1};
+    for (std::int64_t j = 0, panel = 0; j < slab.columns(); j += tile_columns<T>, ++panel) {
+      const std::int64_t columns = std::min(tile_columns<T>, slab.columns() - j);
+      const Output<T> target{out.c + (i - slab.i_begin) * out.ldc + j, out.ldc, out.alpha, out.beta,
+                             out.bias ? out.bias + j : nullptr,        columns};
+      const auto tile = tile_function<T>(rows, divide_up(columns, lanes<T>));
+      tile(depth, a.data, a.row, a.step, panels[panel].data, panels[panel].row, target);
+    }
+  }
+}
+
+// Rows of A copied at once; more would only need more memory.
+constexpr std::int64_t block_rows = 1024;
+
+/// A block of C over a range of k; out.c and out.bias point at the block's corner. k is cut into equal slabs,
+/// the first of which applies beta and the bias.
+template <class S, class T>
+void compute_block(const Product<S, T>& x, const Block& block, const Output<T>& out) {
+  const std::int64_t depth = divide_up(block.depth(), divide_up(block.depth(), block_depth<T>));
+  const bool a_in_place = reads_a_in_place(x, block), b_in_place = reads_b_in_place(x, block);
+  const std::int64_t widest = b_in_place ? block.columns() % lanes<T> == 0 ? 0 : tile_columns<T>
+                                         : round_up(std::min(block_columns<T>, block.columns()), lanes<T>);
+  const std::int64_t highest = a_in_place ? 0 : round_up(std::min(block_rows, block.rows()), tile_rows);
+  const std::int64_t packed_row = depth + row_gap<T>;
+  Scratch<T> memory(depth * widest + highest * packed_row);
+  T* const packed_a = a_in_place ? nullptr : memory.data() + depth * widest;
+  Strip<T> panels[block_columns<T> / tile_columns<T>];
+  for (std::int64_t i = block.i_begin; i < block.i_end; i += block_rows)
+    for (std::int64_t p = block.p_begin; p < block.p_end; p += depth) {
+      Block slab{i, std::min(i + block_rows, block.i_end), 0, 0, p, std::min(p + depth, block.p_end)};
+      if (packed_a)
+        for (std::int64_t r = slab.i_begin; r < slab.i_end; r += tile_rows)
+          pack_rows(x, r, std::min<std::int64_t>(tile_rows, slab.i_end - r), p, slab.depth(),
+                    packed_a + (r - i) * packed_row, packed_row);
+      for (std::int64_t j = block.j_begin; j < block.j_end; j += block_columns<T>) {
+        slab.j_begin = j;
+        slab.j_end = std::min(j + block_columns<T>, block.j_end);
+        prepare_panels(x, slab, b_in_place, memory.data(), panels);
+        const bool first = p == block.p_begin;
+        const std::int64_t offset = j - block.j_begin;
+        const Output<T> target{
+            out.c + (i - block.i_begin) * out.ldc + offset,  out.ldc, out.alpha, first ? out.beta : T(1),
+            first && out.bias ? out.bias + offset : nullptr, 0};
+        compute_slab(x, slab, target, panels, packed_a, packed_row);
+      }
+    }
+}
+
+}  // namespace product
+}  // namespace HWY_NAMESPACE
+}  // namespace taper::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif
