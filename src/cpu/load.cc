@@ -27,28 +27,26 @@ inline float to_float(Half x) {
   return std::bit_cast<float>(word | std::uint32_t(x.bits & 0x8000u) << 16);
 }
 
-template <class W, Reading reading, class T>
-inline W read(T x) {
-  if constexpr (std::is_same_v<T, Half>)
-    return read<W, reading>(to_float(x));
-  else if constexpr (std::is_same_v<T, BFloat16>)
-    return read<W, reading>(float(x));
-  else if constexpr (reading == Reading::nonzero)
-    return W(x != T(0));
-  else if constexpr (reading == Reading::magnitude)
-    return W(std::abs(std::complex<double>(x)));
-  else
-    return W(x);
+template <class W, Reading reading, class T, class Stored>
+inline W read(Stored stored) {
+  const T x(stored);
+  if constexpr (std::is_same_v<T, Half>) return read<W, reading, float>(to_float(x));
+  else if constexpr (std::is_same_v<T, BFloat16>) return read<W, reading, float>(float(x));
+  else if constexpr (reading == Reading::nonzero) return W(x != T(0));
+  else if constexpr (reading == Reading::magnitude) return W(std::abs(std::complex<double>(x)));
+  else return W(x);
 }
 
 template <class T, class W, Reading reading>
 void load(const void* source, std::int64_t stride, std::int64_t n, void* buffer) {
-  const T* x = static_cast<const T*>(source);
+  // A bool's byte may be any in memory that others wrote.
+  using Stored = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>;
+  const Stored* x = static_cast<const Stored*>(source);
   W* y = static_cast<W*>(buffer);
   if (stride == 1) {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = read<W, reading>(x[i]);
+    for (std::int64_t i = 0; i < n; ++i) y[i] = read<W, reading, T>(x[i]);
   } else {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = read<W, reading>(x[i * stride]);
+    for (std::int64_t i = 0; i < n; ++i) y[i] = read<W, reading, T>(x[i * stride]);
   }
 }
 
@@ -59,10 +57,8 @@ constexpr Load value_load() {
   constexpr bool to_complex = std::is_same_v<W, std::complex<double>>;
   constexpr bool from_float =
       std::is_floating_point_v<T> || std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
-  if constexpr (from_complex != to_complex || (from_float && std::is_integral_v<W>))
-    return nullptr;
-  else
-    return load<T, W, Reading::value>;
+  if constexpr (from_complex != to_complex || (from_float && std::is_integral_v<W>)) return nullptr;
+  else return load<T, W, Reading::value>;
 }
 
 Load find_load_here(DType dtype, Wide wide, Reading reading) {
@@ -117,16 +113,12 @@ constexpr bool can_store() {
 
 template <class T, class W>
 T narrow(W x) {
-  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
-    return T(float(x));
+  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return T(float(x));
   else if constexpr (std::is_same_v<T, std::complex<float>> && std::is_same_v<W, std::complex<double>>)
     return T(x);
-  else if constexpr (std::is_same_v<T, std::complex<float>>)
-    return T(float(x));
-  else if constexpr (std::is_same_v<T, std::complex<double>> && !std::is_same_v<W, T>)
-    return T(double(x));
-  else
-    return static_cast<T>(x);
+  else if constexpr (std::is_same_v<T, std::complex<float>>) return T(float(x));
+  else if constexpr (std::is_same_v<T, std::complex<double>> && !std::is_same_v<W, T>) return T(double(x));
+  else return static_cast<T>(x);
 }
 
 template <class W>

@@ -71,10 +71,8 @@ double last_below(DType dtype, double low, double high) {
       last = double(std::nextafter(T(high), T(low)));
     } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
       T below(static_cast<float>(high));
-      if (float(below) == 0)
-        below.bits = 0x8001;
-      else if (double(below) >= high)
-        below.bits = std::uint16_t(below.bits + (high > 0 ? -1 : 1));
+      if (float(below) == 0) below.bits = 0x8001;
+      else if (double(below) >= high) below.bits = std::uint16_t(below.bits + (high > 0 ? -1 : 1));
       last = double(below);
     }
   });
@@ -203,10 +201,8 @@ void randint(PhiloxState state, void* y, DType dtype, int64 n, int64 low, uint64
       check_holds<T>(dtype, low, count);
       const auto convert = [low](uint64_t above) {
         const auto value = int64(uint64_t(low) + above);
-        if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
-          return T(float(value));
-        else
-          return T(value);
+        if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return T(float(value));
+        else return T(value);
       };
       T* to = static_cast<T*>(y);
       // The upper part of (random / 2^64 or 2^128) * count: Lemire (2019), arXiv:1805.10941, without the

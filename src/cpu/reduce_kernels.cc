@@ -100,10 +100,8 @@ struct MaxOf {
   using Lane = E;
   explicit MaxOf(const ReduceArguments&) {}
   static E start() {
-    if constexpr (std::is_floating_point_v<E>)
-      return -std::numeric_limits<E>::infinity();
-    else
-      return std::numeric_limits<E>::lowest();
+    if constexpr (std::is_floating_point_v<E>) return -std::numeric_limits<E>::infinity();
+    else return std::numeric_limits<E>::lowest();
   }
   E step(E a, E x) const { return merge(a, x); }
   static E merge(E a, E x) { return int(x > a) | int(x != x) ? x : a; }
@@ -117,10 +115,8 @@ struct MinOf {
   using Lane = E;
   explicit MinOf(const ReduceArguments&) {}
   static E start() {
-    if constexpr (std::is_floating_point_v<E>)
-      return std::numeric_limits<E>::infinity();
-    else
-      return std::numeric_limits<E>::max();
+    if constexpr (std::is_floating_point_v<E>) return std::numeric_limits<E>::infinity();
+    else return std::numeric_limits<E>::max();
   }
   E step(E a, E x) const { return merge(a, x); }
   static E merge(E a, E x) { return int(x < a) | int(x != x) ? x : a; }
@@ -427,10 +423,8 @@ const ReduceKernel* ordered_kernel(Reduce reduce) {
     case Reduce::arg_min: return kernel<Arg<MinOf<E>>>();
     default: break;
   }
-  if constexpr (std::is_floating_point_v<E>)
-    return real_kernel<E>(reduce);
-  else
-    return nullptr;
+  if constexpr (std::is_floating_point_v<E>) return real_kernel<E>(reduce);
+  else return nullptr;
 }
 
 const ReduceKernel* complex_kernel(Reduce reduce) {

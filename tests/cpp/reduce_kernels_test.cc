@@ -78,14 +78,11 @@ std::vector<Stored<T>> numbers(int64 n, std::uint32_t seed, double spread = 3) {
   std::normal_distribution<double> normal(0, spread);
   std::vector<Stored<T>> x(static_cast<std::size_t>(n));
   for (auto& value : x) {
-    if constexpr (is_complex_type<T>)
-      value = T(normal(random), normal(random));
-    else if constexpr (std::is_same_v<T, bool>)
-      value = normal(random) > 0;
+    if constexpr (is_complex_type<T>) value = T(normal(random), normal(random));
+    else if constexpr (std::is_same_v<T, bool>) value = normal(random) > 0;
     else if constexpr (std::is_integral_v<T>)
       value = T(std::is_signed_v<T> ? normal(random) : std::fabs(normal(random)));
-    else
-      value = T(float(normal(random)));
+    else value = T(float(normal(random)));
   }
   return x;
 }
@@ -257,12 +254,9 @@ TEST(Reduce, Norms) {
       Real total = p == -infinity ? infinity : 0;
       for (const auto value : values) {
         const Real size = std::abs(std::complex<Real>(value));
-        if (p == 0)
-          total += size != 0;
-        else if (std::isinf(p))
-          total = p > 0 ? std::max(total, size) : std::min(total, size);
-        else
-          total += std::pow(size, Real(p));
+        if (p == 0) total += size != 0;
+        else if (std::isinf(p)) total = p > 0 ? std::max(total, size) : std::min(total, size);
+        else total += std::pow(size, Real(p));
       }
       if (p != 0 && !std::isinf(p)) total = std::pow(total, 1 / Real(p));
       return std::pair(total, std::fabs(total));
