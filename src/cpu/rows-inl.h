@@ -7,7 +7,6 @@
 #include <hwy/highway.h>
 
 #include "cpu/widen.h"
-#include "taper/dtype.h"
 #include "taper/half.h"
 
 #if defined(TAPER_CPU_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -155,21 +154,6 @@ template <class T>
 HWY_INLINE void narrow_row(const Compute<T>* from, int64 n, T* to) {
   const hn::ScalableTag<Compute<T>> d;
   for_vectors(d, n, [&](int64 i, int64 count) { store_as(d, load(d, from + i, count), to + i, count); });
-}
-
-/// Calls f(T()) with the floating type that dtype names.
-template <class F>
-void visit_floating(DType dtype, F&& f) {
-  switch (dtype) {
-    case DType::float32:
-      return f(float());
-    case DType::float64:
-      return f(double());
-    case DType::float16:
-      return f(Half());
-    default:
-      return f(BFloat16());
-  }
 }
 
 }  // namespace HWY_NAMESPACE
