@@ -16,6 +16,9 @@ endif()
 
 # Installs the shared library `file` once, under the name that the loader asks for.
 function(taper_bundle file)
+  if(TARGET ${file})  # built here from source, as a part of libtaper
+    return()
+  endif()
   file(REAL_PATH ${file} real)
   execute_process(COMMAND ${CMAKE_OBJDUMP} -p ${real} OUTPUT_VARIABLE headers)
   if(headers MATCHES "SONAME +([^\n ]+)")
