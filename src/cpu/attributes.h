@@ -5,7 +5,8 @@
 
 namespace taper::cpu {
 
-/// exponent of pow_scalar; alpha of add_scaled and sub_scaled; weight of lerp_scalar; value of addcmul and addcdiv.
+/// exponent of pow_scalar; alpha of add_scaled and sub_scaled; weight of lerp_scalar; value of addcmul and
+/// addcdiv.
 struct Factor {
   Scalar value = 1;
 };
@@ -60,8 +61,8 @@ struct Epsilon {
   double eps = -1;
 };
 
-/// Replacements for NaN, +inf, -inf. PyTorch's defaults for the infinities are the largest and the least finite number
-/// of the tensor's dtype: the caller puts them here.
+/// Replacements for NaN, +inf, -inf. PyTorch's defaults for the infinities are the largest and the least
+/// finite number of the tensor's dtype: the caller puts them here.
 struct Replacements {
   double nan = 0, positive = 0, negative = 0;
 };

@@ -65,7 +65,8 @@ struct Div {
 
 struct AddScaled {
   double alpha;
-  explicit AddScaled(const void* attributes) : alpha(static_cast<const Factor*>(attributes)->value.to<double>()) {}
+  explicit AddScaled(const void* attributes)
+      : alpha(static_cast<const Factor*>(attributes)->value.to<double>()) {}
   template <class D, class V>
   HWY_INLINE V operator()(D d, V a, V b) const {
     return hn::Add(a, hn::Mul(b, set(d, alpha)));
@@ -74,7 +75,8 @@ struct AddScaled {
 
 struct SubScaled {
   double alpha;
-  explicit SubScaled(const void* attributes) : alpha(static_cast<const Factor*>(attributes)->value.to<double>()) {}
+  explicit SubScaled(const void* attributes)
+      : alpha(static_cast<const Factor*>(attributes)->value.to<double>()) {}
   template <class D, class V>
   HWY_INLINE V operator()(D d, V a, V b) const {
     return hn::Sub(a, hn::Mul(b, set(d, alpha)));
@@ -114,11 +116,13 @@ struct Fmin {
 // From the nearer end, so that a weight of 1 gives b exactly.
 struct LerpScalar {
   double weight;
-  explicit LerpScalar(const void* attributes) : weight(static_cast<const Factor*>(attributes)->value.to<double>()) {}
+  explicit LerpScalar(const void* attributes)
+      : weight(static_cast<const Factor*>(attributes)->value.to<double>()) {}
   template <class D, class V>
   HWY_INLINE V operator()(D d, V a, V b) const {
     const V way = hn::Sub(b, a);
-    return weight < 0.5 ? hn::Add(a, hn::Mul(set(d, weight), way)) : hn::Sub(b, hn::Mul(way, set(d, 1 - weight)));
+    return weight < 0.5 ? hn::Add(a, hn::Mul(set(d, weight), way))
+                        : hn::Sub(b, hn::Mul(way, set(d, 1 - weight)));
   }
 };
 
@@ -161,7 +165,8 @@ enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
 #undef TAPER_INDICES
 
 template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes) {
+void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+              const void* attributes) {
   static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
   run(inputs, steps, output, n, attributes);
 }
@@ -220,7 +225,8 @@ struct SubScaledOf : AddScaledOf<T> {
 };
 struct LerpOf {
   Complex weight;
-  explicit LerpOf(const void* attributes) : weight(static_cast<const Factor*>(attributes)->value.to<Complex>()) {}
+  explicit LerpOf(const void* attributes)
+      : weight(static_cast<const Factor*>(attributes)->value.to<Complex>()) {}
   Complex operator()(Complex a, Complex b) const {
     return std::abs(weight) < 0.5 ? a + weight * (b - a) : b - (b - a) * (1.0 - weight);
   }
@@ -263,21 +269,25 @@ namespace kernels {
 #define TAPER_FLOATS(op) .name = #op, .f32 = dispatch<op##_f32>, .f64 = dispatch<op##_f64>
 #define TAPER_INTEGERS(function) .i64 = i64_run<function>, .u64 = u64_run<function>
 
-const Kernel add = {TAPER_FLOATS(add), TAPER_INTEGERS(AddOf), .c128 = c128_run<AddOf>,
-                    .boolean = run_binary<Either, bool>, .u8 = u8_run<AddOf>, .i32 = i32_run<AddOf>};
-const Kernel sub = {TAPER_FLOATS(sub), TAPER_INTEGERS(SubOf), .c128 = c128_run<SubOf>,
-                    .u8 = u8_run<SubOf>, .i32 = i32_run<SubOf>};
-const Kernel mul = {TAPER_FLOATS(mul), TAPER_INTEGERS(MulOf), .c128 = c128_run<MulOf>,
-                    .boolean = run_binary<Both, bool>, .u8 = u8_run<MulOf>, .i32 = i32_run<MulOf>};
+const Kernel add = {TAPER_FLOATS(add),       TAPER_INTEGERS(AddOf),
+                    .c128 = c128_run<AddOf>, .boolean = run_binary<Either, bool>,
+                    .u8 = u8_run<AddOf>,     .i32 = i32_run<AddOf>};
+const Kernel sub = {TAPER_FLOATS(sub), TAPER_INTEGERS(SubOf), .c128 = c128_run<SubOf>, .u8 = u8_run<SubOf>,
+                    .i32 = i32_run<SubOf>};
+const Kernel mul = {TAPER_FLOATS(mul),       TAPER_INTEGERS(MulOf),
+                    .c128 = c128_run<MulOf>, .boolean = run_binary<Both, bool>,
+                    .u8 = u8_run<MulOf>,     .i32 = i32_run<MulOf>};
 const Kernel div = {TAPER_FLOATS(div), .c128 = c128_run<DivOf>};
 const Kernel add_scaled = {TAPER_FLOATS(add_scaled), .i64 = i64_run<AddScaledOf<std::int64_t>>,
-                           .u64 = u64_run<AddScaledOf<std::uint64_t>>, .c128 = c128_run<AddScaledOf<Complex>>};
+                           .u64 = u64_run<AddScaledOf<std::uint64_t>>,
+                           .c128 = c128_run<AddScaledOf<Complex>>};
 const Kernel sub_scaled = {TAPER_FLOATS(sub_scaled), .i64 = i64_run<SubScaledOf<std::int64_t>>,
-                           .u64 = u64_run<SubScaledOf<std::uint64_t>>, .c128 = c128_run<SubScaledOf<Complex>>};
-const Kernel maximum = {TAPER_FLOATS(maximum), TAPER_INTEGERS(MaximumOf),
-                        .boolean = run_binary<Either, bool>, .u8 = u8_run<MaximumOf>, .i32 = i32_run<MaximumOf>};
-const Kernel minimum = {TAPER_FLOATS(minimum), TAPER_INTEGERS(MinimumOf),
-                        .boolean = run_binary<Both, bool>, .u8 = u8_run<MinimumOf>, .i32 = i32_run<MinimumOf>};
+                           .u64 = u64_run<SubScaledOf<std::uint64_t>>,
+                           .c128 = c128_run<SubScaledOf<Complex>>};
+const Kernel maximum = {TAPER_FLOATS(maximum), TAPER_INTEGERS(MaximumOf), .boolean = run_binary<Either, bool>,
+                        .u8 = u8_run<MaximumOf>, .i32 = i32_run<MaximumOf>};
+const Kernel minimum = {TAPER_FLOATS(minimum), TAPER_INTEGERS(MinimumOf), .boolean = run_binary<Both, bool>,
+                        .u8 = u8_run<MinimumOf>, .i32 = i32_run<MinimumOf>};
 const Kernel fmax = {TAPER_FLOATS(fmax), TAPER_INTEGERS(MaximumOf)};
 const Kernel fmin = {TAPER_FLOATS(fmin), TAPER_INTEGERS(MinimumOf)};
 const Kernel lerp_scalar = {TAPER_FLOATS(lerp_scalar), .c128 = c128_run<LerpOf>};

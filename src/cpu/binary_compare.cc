@@ -27,7 +27,7 @@ namespace HWY_NAMESPACE {
 namespace {
 
 Run vector_kernel(int index) {
-#define TAPER_RUNS(name, function)                                      \
+#define TAPER_RUNS(name, function)                                       \
   binary_predicate<function, float>, binary_predicate<function, double>, \
       binary_predicate<function, std::int64_t>, binary_predicate<function, std::int32_t>,
   static constexpr Run runs[] = {TAPER_VECTOR_KERNELS(TAPER_RUNS)};
@@ -51,7 +51,8 @@ enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
 #undef TAPER_INDICES
 
 template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes) {
+void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+              const void* attributes) {
   static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
   run(inputs, steps, output, n, attributes);
 }
@@ -74,7 +75,8 @@ struct IsClose {
   }
   bool operator()(float a, float b) const { return (*this)(double(a), double(b)); }
   bool operator()(std::int64_t a, std::int64_t b) const {
-    const std::uint64_t distance = a > b ? std::uint64_t(a) - std::uint64_t(b) : std::uint64_t(b) - std::uint64_t(a);
+    const std::uint64_t distance =
+        a > b ? std::uint64_t(a) - std::uint64_t(b) : std::uint64_t(b) - std::uint64_t(a);
     return a == b || double(distance) <= tolerance->atol + tolerance->rtol * std::abs(double(b));
   }
   bool operator()(std::uint64_t a, std::uint64_t b) const {
@@ -86,10 +88,17 @@ struct IsClose {
 
 namespace kernels {
 
-#define TAPER_COMPARISON(op, function, complex_run)                                                                 \
-  const Kernel op = {.name = #op, .f32 = dispatch<op##_f32>, .f64 = dispatch<op##_f64>, .i64 = dispatch<op##_i64>,  \
-                     .u64 = plain<function, std::uint64_t>, .c128 = complex_run, .boolean = plain<function, bool>, \
-                     .u8 = plain<function, std::uint8_t>, .i32 = dispatch<op##_i32>, .predicate = true}
+#define TAPER_COMPARISON(op, function, complex_run)         \
+  const Kernel op = {.name = #op,                           \
+                     .f32 = dispatch<op##_f32>,             \
+                     .f64 = dispatch<op##_f64>,             \
+                     .i64 = dispatch<op##_i64>,             \
+                     .u64 = plain<function, std::uint64_t>, \
+                     .c128 = complex_run,                   \
+                     .boolean = plain<function, bool>,      \
+                     .u8 = plain<function, std::uint8_t>,   \
+                     .i32 = dispatch<op##_i32>,             \
+                     .predicate = true}
 
 TAPER_COMPARISON(eq, Equal, (plain<Equal, Complex>));
 TAPER_COMPARISON(ne, NotEqual, (plain<NotEqual, Complex>));
@@ -100,11 +109,16 @@ TAPER_COMPARISON(ge, GreaterOrEqual, nullptr);
 
 #undef TAPER_COMPARISON
 
-#define TAPER_LOGIC(op, function)                                                                             \
-  const Kernel op = {.name = #op, .f32 = plain<function, float>, .f64 = plain<function, double>,              \
-                     .i64 = plain<function, std::int64_t>, .u64 = plain<function, std::uint64_t>,             \
-                     .c128 = plain<function, Complex>, .boolean = plain<function, bool>,                      \
-                     .u8 = plain<function, std::uint8_t>, .predicate = true}
+#define TAPER_LOGIC(op, function)                           \
+  const Kernel op = {.name = #op,                           \
+                     .f32 = plain<function, float>,         \
+                     .f64 = plain<function, double>,        \
+                     .i64 = plain<function, std::int64_t>,  \
+                     .u64 = plain<function, std::uint64_t>, \
+                     .c128 = plain<function, Complex>,      \
+                     .boolean = plain<function, bool>,      \
+                     .u8 = plain<function, std::uint8_t>,   \
+                     .predicate = true}
 
 TAPER_LOGIC(logical_and, BothTrue);
 TAPER_LOGIC(logical_or, EitherTrue);

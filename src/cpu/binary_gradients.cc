@@ -15,29 +15,29 @@
 #include "cpu/vector_run-inl.h"
 
 // kernel, function of float32, function of float64
-#define TAPER_VECTOR_KERNELS(X)                                          \
-  X(tanh_backward, TanhBackward, TanhBackward)                           \
-  X(sigmoid_backward, SigmoidBackward, SigmoidBackward)                  \
-  X(reciprocal_backward, ReciprocalBackward, ReciprocalBackward)         \
-  X(sqrt_backward, SqrtBackward, SqrtBackward)                           \
-  X(rsqrt_backward, RsqrtBackward, RsqrtBackward)                        \
-  X(relu_backward, ReluBackward, ReluBackward)                           \
-  X(gelu_backward, Wide<GeluBackwardSingle>, GeluBackward)               \
+#define TAPER_VECTOR_KERNELS(X)                                                                       \
+  X(tanh_backward, TanhBackward, TanhBackward)                                                        \
+  X(sigmoid_backward, SigmoidBackward, SigmoidBackward)                                               \
+  X(reciprocal_backward, ReciprocalBackward, ReciprocalBackward)                                      \
+  X(sqrt_backward, SqrtBackward, SqrtBackward)                                                        \
+  X(rsqrt_backward, RsqrtBackward, RsqrtBackward)                                                     \
+  X(relu_backward, ReluBackward, ReluBackward)                                                        \
+  X(gelu_backward, Wide<GeluBackwardSingle>, GeluBackward)                                            \
   X(gelu_tanh_backward, Wide<GeluTanhBackward<Precision::single>>, GeluTanhBackward<Precision::full>) \
-  X(silu_backward, SiluBackward, SiluBackward)                           \
-  X(mish_backward, MishBackward, MishBackward)                           \
-  X(hardswish_backward, HardswishBackward, HardswishBackward)            \
-  X(hardsigmoid_backward, HardsigmoidBackward, HardsigmoidBackward)      \
-  X(log_sigmoid_backward, LogSigmoidBackward, LogSigmoidBackward)        \
-  X(softsign_backward, SoftsignBackward, SoftsignBackward)               \
-  X(tanhshrink_backward, TanhshrinkBackward, TanhshrinkBackward)         \
-  X(softplus_backward, SoftplusBackward, SoftplusBackward)               \
-  X(leaky_relu_backward, LeakyReluBackward, LeakyReluBackward)           \
-  X(elu_backward, EluBackward, EluBackward)                              \
-  X(hardtanh_backward, HardtanhBackward, HardtanhBackward)               \
-  X(clamp_backward, ClampBackward, ClampBackward)                        \
-  X(hardshrink_backward, ShrinkBackward, ShrinkBackward)                 \
-  X(softshrink_backward, ShrinkBackward, ShrinkBackward)                 \
+  X(silu_backward, SiluBackward, SiluBackward)                                                        \
+  X(mish_backward, MishBackward, MishBackward)                                                        \
+  X(hardswish_backward, HardswishBackward, HardswishBackward)                                         \
+  X(hardsigmoid_backward, HardsigmoidBackward, HardsigmoidBackward)                                   \
+  X(log_sigmoid_backward, LogSigmoidBackward, LogSigmoidBackward)                                     \
+  X(softsign_backward, SoftsignBackward, SoftsignBackward)                                            \
+  X(tanhshrink_backward, TanhshrinkBackward, TanhshrinkBackward)                                      \
+  X(softplus_backward, SoftplusBackward, SoftplusBackward)                                            \
+  X(leaky_relu_backward, LeakyReluBackward, LeakyReluBackward)                                        \
+  X(elu_backward, EluBackward, EluBackward)                                                           \
+  X(hardtanh_backward, HardtanhBackward, HardtanhBackward)                                            \
+  X(clamp_backward, ClampBackward, ClampBackward)                                                     \
+  X(hardshrink_backward, ShrinkBackward, ShrinkBackward)                                              \
+  X(softshrink_backward, ShrinkBackward, ShrinkBackward)                                              \
   X(threshold_backward, ThresholdBackward, ThresholdBackward)
 
 HWY_BEFORE_NAMESPACE();
@@ -108,7 +108,8 @@ struct GeluBackward {
   HWY_INLINE V operator()(D d, V dy, V x) const {
     HWY_ALIGN double lanes[HWY_MAX_BYTES / sizeof(double)];
     hn::Store(x, d, lanes);
-    for (std::size_t i = 0; i < hn::Lanes(d); ++i) lanes[i] = 0.5 * std::erfc(lanes[i] * -0.70710678118654752);
+    for (std::size_t i = 0; i < hn::Lanes(d); ++i)
+      lanes[i] = 0.5 * std::erfc(lanes[i] * -0.70710678118654752);
     const V bounded = limit(d, x, -40, 40);
     const V density = exp_of(d, hn::Mul(hn::Mul(bounded, bounded), set(d, -0.5)));
     const V phi = hn::IfThenElse(hn::IsNaN(x), x, hn::Load(d, lanes));
@@ -158,7 +159,8 @@ struct HardswishBackward {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V dy, V x) const {
     const V middle = hn::MulAdd(x, set(d, 1.0 / 3), set(d, 0.5));
-    const V slope = hn::IfThenElse(hn::Gt(x, set(d, 3)), set(d, 1), hn::IfThenZeroElse(hn::Lt(x, set(d, -3)), middle));
+    const V slope =
+        hn::IfThenElse(hn::Gt(x, set(d, 3)), set(d, 1), hn::IfThenZeroElse(hn::Lt(x, set(d, -3)), middle));
     return hn::Mul(dy, slope);
   }
 };
@@ -290,7 +292,8 @@ enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
 #undef TAPER_INDICES
 
 template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes) {
+void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+              const void* attributes) {
   static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
   run(inputs, steps, output, n, attributes);
 }
@@ -325,7 +328,8 @@ namespace kernels {
 
 const Kernel tanh_backward = {TAPER_FLOATS(tanh_backward), .c128 = complex_run<ComplexTanhBackward>};
 const Kernel sigmoid_backward = {TAPER_FLOATS(sigmoid_backward), .c128 = complex_run<ComplexSigmoidBackward>};
-const Kernel reciprocal_backward = {TAPER_FLOATS(reciprocal_backward), .c128 = complex_run<ComplexReciprocalBackward>};
+const Kernel reciprocal_backward = {TAPER_FLOATS(reciprocal_backward),
+                                    .c128 = complex_run<ComplexReciprocalBackward>};
 const Kernel sqrt_backward = {TAPER_FLOATS(sqrt_backward), .c128 = complex_run<ComplexSqrtBackward>};
 const Kernel rsqrt_backward = {TAPER_FLOATS(rsqrt_backward), .c128 = complex_run<ComplexRsqrtBackward>};
 const Kernel relu_backward = {TAPER_FLOATS(relu_backward)};

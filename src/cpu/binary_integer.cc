@@ -28,7 +28,8 @@ T rest(T a, T b) {
   return a % b;
 }
 
-// CPython's float_floor_div: from the exact remainder, so that the quotient is right where a / b rounds up to a whole.
+// CPython's float_floor_div: from the exact remainder, so that the quotient is right where a / b rounds up to
+// a whole.
 template <class T>
 T floor_quotient(T a, T b) {
   if (b == 0) return a / b;
@@ -151,9 +152,12 @@ constexpr Run run = run_binary<F, T>;
 
 namespace kernels {
 
-#define TAPER_REAL(op, function)                                                                  \
-  const Kernel op = {.name = #op, .f32 = run<function, float>, .f64 = run<function, double>,      \
-                     .i64 = run<function, std::int64_t>, .u64 = run<function, std::uint64_t>}
+#define TAPER_REAL(op, function)                         \
+  const Kernel op = {.name = #op,                        \
+                     .f32 = run<function, float>,        \
+                     .f64 = run<function, double>,       \
+                     .i64 = run<function, std::int64_t>, \
+                     .u64 = run<function, std::uint64_t>}
 
 TAPER_REAL(floor_divide, FloorDivide);
 TAPER_REAL(trunc_divide, TruncDivide);
@@ -162,9 +166,12 @@ TAPER_REAL(fmod, Fmod);
 
 #undef TAPER_REAL
 
-#define TAPER_BITS(op, function)                                                                            \
-  const Kernel op = {.name = #op, .i64 = run<function, std::int64_t>, .u64 = run<function, std::uint64_t>,  \
-                     .boolean = run<function, bool>, .u8 = run<function, std::uint8_t>,                     \
+#define TAPER_BITS(op, function)                          \
+  const Kernel op = {.name = #op,                         \
+                     .i64 = run<function, std::int64_t>,  \
+                     .u64 = run<function, std::uint64_t>, \
+                     .boolean = run<function, bool>,      \
+                     .u8 = run<function, std::uint8_t>,   \
                      .i32 = run<function, std::int32_t>}
 
 TAPER_BITS(bitwise_and, BitwiseAnd);

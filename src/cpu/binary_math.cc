@@ -20,18 +20,18 @@
 #include "cpu/vector_trigonometry-inl.h"
 
 // kernel, function, operands; float32 is computed in float64 lanes, unless the function is exact enough
-#define TAPER_VECTOR_KERNELS(X)                 \
-  X(pow_f32, Wide<Pow>, float, 2)               \
-  X(logaddexp_f32, Wide<LogAddExp>, float, 2)   \
-  X(logaddexp_f64, LogAddExp, double, 2)        \
-  X(logaddexp2_f32, Wide<LogAddExp2>, float, 2) \
-  X(logaddexp2_f64, LogAddExp2, double, 2)      \
-  X(xlogy_f32, Wide<XLogY>, float, 2)           \
-  X(xlogy_f64, XLogY, double, 2)                \
-  X(hypot_f32, Wide<Hypot>, float, 2)           \
-  X(atan2_f32, Wide<Atan2>, float, 2)           \
-  X(cube_f32, Cube, float, 1)                   \
-  X(cube_f64, Cube, double, 1)                  \
+#define TAPER_VECTOR_KERNELS(X)                  \
+  X(pow_f32, Wide<Pow>, float, 2)                \
+  X(logaddexp_f32, Wide<LogAddExp>, float, 2)    \
+  X(logaddexp_f64, LogAddExp, double, 2)         \
+  X(logaddexp2_f32, Wide<LogAddExp2>, float, 2)  \
+  X(logaddexp2_f64, LogAddExp2, double, 2)       \
+  X(xlogy_f32, Wide<XLogY>, float, 2)            \
+  X(xlogy_f64, XLogY, double, 2)                 \
+  X(hypot_f32, Wide<Hypot>, float, 2)            \
+  X(atan2_f32, Wide<Atan2>, float, 2)            \
+  X(cube_f32, Cube, float, 1)                    \
+  X(cube_f64, Cube, double, 1)                   \
   X(inverse_square_f32, InverseSquare, float, 1) \
   X(inverse_square_f64, InverseSquare, double, 1)
 
@@ -40,8 +40,8 @@ namespace taper::cpu {
 namespace HWY_NAMESPACE {
 namespace {
 
-// exp(y log|x|), in float64 for float32 results. Special cases as C99 annex F has them: 1 for x = 1, for y = 0, and for
-// |x| = 1 with infinite y; NaN for negative x unless y is whole; the sign of x if y is odd.
+// exp(y log|x|), in float64 for float32 results. Special cases as C99 annex F has them: 1 for x = 1, for y =
+// 0, and for |x| = 1 with infinite y; NaN for negative x unless y is whole; the sign of x if y is odd.
 struct Pow {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x, V y) const {
@@ -65,7 +65,8 @@ HWY_INLINE V log_add(D d, V a, V b, double unit) {
   const V larger = hn::IfThenElse(hn::Or(hn::Ge(a, b), hn::IsNaN(a)), a, b);
   const V distance = hn::Mul(hn::Abs(hn::Sub(a, b)), set(d, -unit));
   const V sum = hn::Add(larger, hn::Mul(log1p_of_fraction(d, exp_of(d, distance)), set(d, 1 / unit)));
-  return hn::IfThenElse(hn::Eq(hn::Abs(larger), set(d, std::numeric_limits<double>::infinity())), larger, sum);
+  return hn::IfThenElse(hn::Eq(hn::Abs(larger), set(d, std::numeric_limits<double>::infinity())), larger,
+                        sum);
 }
 
 struct LogAddExp {
@@ -98,7 +99,8 @@ struct Hypot {
   HWY_INLINE V operator()(D d, V a, V b) const {
     const V infinity = set(d, std::numeric_limits<double>::infinity());
     const V length = hn::Sqrt(hn::MulAdd(a, a, hn::Mul(b, b)));
-    return hn::IfThenElse(hn::Or(hn::Eq(hn::Abs(a), infinity), hn::Eq(hn::Abs(b), infinity)), infinity, length);
+    return hn::IfThenElse(hn::Or(hn::Eq(hn::Abs(a), infinity), hn::Eq(hn::Abs(b), infinity)), infinity,
+                          length);
   }
 };
 
@@ -146,7 +148,8 @@ enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
 #undef TAPER_INDICES
 
 template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes) {
+void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+              const void* attributes) {
   static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
   run(inputs, steps, output, n, attributes);
 }
@@ -231,9 +234,11 @@ Run easy_power(double exponent) {
 }
 
 template <class T, int cube, int inverse_square>
-void pow_scalar_run(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes) {
+void pow_scalar_run(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+                    const void* attributes) {
   const double value = static_cast<const Factor*>(attributes)->value.to<double>();
-  if (const Run easy = easy_power<T, cube, inverse_square>(value)) return easy(inputs, steps, output, n, nullptr);
+  if (const Run easy = easy_power<T, cube, inverse_square>(value))
+    return easy(inputs, steps, output, n, nullptr);
   const T exponent = T(value);
   const void* both[] = {inputs[0], &exponent};
   const int both_steps[] = {steps[0], 0};
@@ -246,7 +251,8 @@ struct PowScalar {
   explicit PowScalar(const void* attributes) {
     const Scalar& value = static_cast<const Factor*>(attributes)->value;
     if constexpr (std::is_integral_v<T>) {
-      check<ValueError>(value.to<std::int64_t>() >= 0, "pow: Integers to negative integer powers are not allowed.");
+      check<ValueError>(value.to<std::int64_t>() >= 0,
+                        "pow: Integers to negative integer powers are not allowed.");
       exponent = T(value.to<std::int64_t>());
     } else {
       exponent = value.to<T>();
@@ -275,17 +281,18 @@ const Kernel pow_scalar = {.name = "pow",
                            .i64 = run_unary<PowScalar<std::int64_t>, std::int64_t>,
                            .u64 = run_unary<PowScalar<std::uint64_t>, std::uint64_t>,
                            .c128 = run_unary<PowScalar<Complex>, Complex>};
-const Kernel logaddexp = {.name = "logaddexp", .f32 = dispatch<logaddexp_f32>, .f64 = dispatch<logaddexp_f64>};
-const Kernel logaddexp2 = {.name = "logaddexp2", .f32 = dispatch<logaddexp2_f32>, .f64 = dispatch<logaddexp2_f64>};
+const Kernel logaddexp = {
+    .name = "logaddexp", .f32 = dispatch<logaddexp_f32>, .f64 = dispatch<logaddexp_f64>};
+const Kernel logaddexp2 = {
+    .name = "logaddexp2", .f32 = dispatch<logaddexp2_f32>, .f64 = dispatch<logaddexp2_f64>};
 const Kernel xlogy = {.name = "xlogy",
                       .f32 = dispatch<xlogy_f32>,
                       .f64 = dispatch<xlogy_f64>,
                       .c128 = run_binary<Logarithmic, Complex>};
 const Kernel hypot = {.name = "hypot", .f32 = dispatch<hypot_f32>, .f64 = run_binary<HypotOf, double>};
 const Kernel atan2 = {.name = "atan2", .f32 = dispatch<atan2_f32>, .f64 = run_binary<Atan2Of, double>};
-const Kernel nextafter = {.name = "nextafter",
-                          .f32 = run_binary<NextAfter, float>,
-                          .f64 = run_binary<NextAfter, double>};
+const Kernel nextafter = {
+    .name = "nextafter", .f32 = run_binary<NextAfter, float>, .f64 = run_binary<NextAfter, double>};
 const Kernel complex = {.name = "complex",
                         .f32 = run_binary<FromParts, float, std::complex<float>>,
                         .f64 = run_binary<FromParts, double, Complex>,

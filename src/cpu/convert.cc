@@ -34,7 +34,8 @@ void widen(const Narrow* source, float* target, std::int64_t n) {
   std::memcpy(target + i, out, std::size_t(n - i) * sizeof(float));
 }
 
-// Without an instruction for it Highway's conversions of halves skip infinities and subnormals: there, scalars.
+// Without an instruction for it Highway's conversions of halves skip infinities and subnormals: there,
+// scalars.
 void widen_half(const void* source, void* target, std::int64_t n) {
 #if HWY_TARGET <= HWY_AVX2
   widen(static_cast<const hwy::float16_t*>(source), static_cast<float*>(target), n);
@@ -141,7 +142,8 @@ std::array<Convert, dtype_count * dtype_count> all_conversions() {
   for (int from = 0; from < dtype_count; ++from)
     for (int to = 0; to < dtype_count; ++to)
       visit(DType(from), [&]<class From>() {
-        visit(DType(to), [&]<class To>() { table[std::size_t(from * dtype_count + to)] = strided<From, To>; });
+        visit(DType(to),
+              [&]<class To>() { table[std::size_t(from * dtype_count + to)] = strided<From, To>; });
       });
   return table;
 }

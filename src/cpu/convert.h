@@ -17,7 +17,8 @@ inline constexpr bool is_complex_v = false;
 template <class T>
 inline constexpr bool is_complex_v<std::complex<T>> = true;
 
-/// Out of range and NaN give what x86 and PyTorch give: the least int64 (int32), truncated to the target's width.
+/// Out of range and NaN give what x86 and PyTorch give: the least int64 (int32), truncated to the target's
+/// width.
 template <class To, class Real>
 To real_to_integer(Real value) {
   if constexpr (sizeof(To) < 4 || std::is_same_v<To, std::int32_t>) {
@@ -33,8 +34,8 @@ To real_to_integer(Real value) {
 
 }  // namespace detail
 
-/// One value as another element type: complex to real keeps the real part, real to integer truncates towards zero,
-/// to bool asks whether it differs from zero, integers wrap.
+/// One value as another element type: complex to real keeps the real part, real to integer truncates towards
+/// zero, to bool asks whether it differs from zero, integers wrap.
 template <class To, class From>
 To convert(From value) {
   using detail::is_complex_v;
@@ -59,9 +60,9 @@ To convert(From value) {
   }
 }
 
-/// n elements of dtype `from` at source, source_stride bytes apart, to dtype `to` at target, target_stride bytes
-/// apart (any sign; a source stride of 0 repeats one element). The runs may not overlap, unless they are the same run
-/// of types of the same size.
+/// n elements of dtype `from` at source, source_stride bytes apart, to dtype `to` at target, target_stride
+/// bytes apart (any sign; a source stride of 0 repeats one element). The runs may not overlap, unless they
+/// are the same run of types of the same size.
 void convert_run(DType from, const void* source, std::int64_t source_stride, DType to, void* target,
                  std::int64_t target_stride, std::int64_t n);
 

@@ -29,10 +29,11 @@ void by_item_size(std::int64_t size, F&& f) {
   }
 }
 
-// rows elements apart by row_in / row_out bytes; within a row the target is dense, the source column_in bytes apart.
+// rows elements apart by row_in / row_out bytes; within a row the target is dense, the source column_in bytes
+// apart.
 template <class T>
-void transpose(const char* source, std::int64_t row_in, std::int64_t column_in, char* target, std::int64_t row_out,
-               std::int64_t rows, std::int64_t columns) {
+void transpose(const char* source, std::int64_t row_in, std::int64_t column_in, char* target,
+               std::int64_t row_out, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t r0 = 0; r0 < rows; r0 += tile)
     for (std::int64_t c0 = 0; c0 < columns; c0 += tile) {
       const std::int64_t r1 = std::min(r0 + tile, rows), c1 = std::min(c0 + tile, columns);
@@ -44,9 +45,11 @@ void transpose(const char* source, std::int64_t row_in, std::int64_t column_in, 
     }
 }
 
-// The dimension along which the source is dense while the target is dense along dimension 0; 0 if there is none.
+// The dimension along which the source is dense while the target is dense along dimension 0; 0 if there is
+// none.
 int transposed_dimension(const Loop& loop, std::int64_t size) {
-  if (loop.strides[0][0] != size || loop.strides[1][0] == size || loop.strides[1][0] == 0 || loop.sizes[0] < tile)
+  if (loop.strides[0][0] != size || loop.strides[1][0] == size || loop.strides[1][0] == 0 ||
+      loop.sizes[0] < tile)
     return 0;
   for (int i = 1; i < loop.dims; ++i)
     if (loop.strides[1][i] == size && loop.sizes[i] >= tile) return i;

@@ -1,4 +1,5 @@
-// Planning of elementwise loops: drops dimensions of size 1, orders the others by memory, merges what is contiguous.
+// Planning of elementwise loops: drops dimensions of size 1, orders the others by memory, merges what is
+// contiguous.
 #include "cpu/loop.h"
 
 #include <cstdlib>
@@ -75,7 +76,8 @@ void Walk::carry() {
   for (int i = 0; i + 1 < loop_.dims && index_[i] == loop_.sizes[i]; ++i) {
     index_[i] = 0;
     ++index_[i + 1];
-    for (int k = 0; k < loop_.operands; ++k) at[k] += loop_.strides[k][i + 1] - loop_.sizes[i] * loop_.strides[k][i];
+    for (int k = 0; k < loop_.operands; ++k)
+      at[k] += loop_.strides[k][i + 1] - loop_.sizes[i] * loop_.strides[k][i];
   }
 }
 

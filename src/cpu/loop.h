@@ -1,4 +1,5 @@
-// The dimensions of an elementwise loop, innermost first, dropped, sorted and merged; and a walk through them.
+// The dimensions of an elementwise loop, innermost first, dropped, sorted and merged; and a walk through
+// them.
 #pragma once
 
 #include <cstdint>

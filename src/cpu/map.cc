@@ -1,4 +1,5 @@
-// Plans an elementwise loop once (drop, sort and merge dimensions) and runs its kernel over runs or converted blocks.
+// Plans an elementwise loop once (drop, sort and merge dimensions) and runs its kernel over runs or converted
+// blocks.
 #include "cpu/map.h"
 
 #include <algorithm>
@@ -80,7 +81,8 @@ Job make_job(const Kernel& kernel, const Operand* inputs, int count, DType commo
              const void* attributes) {
   const Choice choice = choose(kernel, common);
   check<DTypeError>(choice.run != nullptr, kernel.name, ": not implemented for ", common);
-  Job job{choice.run, common, result_dtype(kernel, choice.compute), {}, {}, output.dtype, count, true, attributes};
+  Job job{choice.run, common,    result_dtype(kernel, choice.compute), {}, {}, output.dtype, count,
+          true,       attributes};
   for (int i = 0; i < count; ++i) {
     job.compute[i] = kernel.condition && i == 0 ? boolean : choice.compute;
     job.dtypes[i] = inputs[i].dtype;
@@ -111,7 +113,8 @@ void load(const Job& job, int i, const char* source, std::int64_t stride, char* 
   }
 }
 
-// Steps through the elements [begin, end) of the loop, handing each block to the kernel. Operand 0 is the output.
+// Steps through the elements [begin, end) of the loop, handing each block to the kernel. Operand 0 is the
+// output.
 class Blocks {
  public:
   Blocks(const Job& job, const Loop& loop, std::int64_t begin)
@@ -152,8 +155,8 @@ class Blocks {
     }
     if (any) gather_block(m, gather);
     else read_.advance(m);
-    const bool straight = m <= write_.run_left() && job_.result == job_.output &&
-                          loop_.strides[0][0] == item_size(job_.output);
+    const bool straight =
+        m <= write_.run_left() && job_.result == job_.output && loop_.strides[0][0] == item_size(job_.output);
     job_.run(in, steps, straight ? static_cast<void*>(write_.at[0]) : buffers_[0], m, job_.attributes);
     if (straight) write_.advance(m);
     else scatter_block(m);
@@ -175,7 +178,8 @@ class Blocks {
     const std::int64_t size = item_size(job_.result);
     for (std::int64_t put = 0; put < m;) {
       const std::int64_t k = std::min(m - put, write_.run_left());
-      convert_run(job_.result, buffers_[0] + put * size, size, job_.output, write_.at[0], loop_.strides[0][0], k);
+      convert_run(job_.result, buffers_[0] + put * size, size, job_.output, write_.at[0], loop_.strides[0][0],
+                  k);
       put += k;
       write_.advance(k);
     }
@@ -189,14 +193,14 @@ class Blocks {
   alignas(64) char buffers_[max_inputs + 1][block_bytes];
 };
 
-[[gnu::noinline]] void map_strided(const Job& job, const Shape& sizes, const Operand* inputs, const Operand& output) {
+[[gnu::noinline]] void map_strided(const Job& job, const Shape& sizes, const Operand* inputs,
+                                   const Operand& output) {
   const Operand* operands[max_inputs + 1] = {&output};
   for (int i = 0; i < job.count; ++i) operands[i + 1] = &inputs[i];
   const Loop loop(sizes, operands, job.count + 1);
   if (loop.total <= grain) return Blocks(job, loop, 0).run(loop.total);
-  parallel_for(loop.total, grain, [&](std::int64_t begin, std::int64_t end) {
-    Blocks(job, loop, begin).run(end - begin);
-  });
+  parallel_for(loop.total, grain,
+               [&](std::int64_t begin, std::int64_t end) { Blocks(job, loop, begin).run(end - begin); });
 }
 
 void map_dense(const Job& job, const void* const* in, const int* steps, void* output, std::int64_t n) {
@@ -235,7 +239,8 @@ void map(const Kernel& kernel, const Shape& sizes, const Operand* inputs, int co
   std::int64_t n = 1;
   for (const std::int64_t size : sizes) n *= size;
   if (n == 0) return;
-  if (!job.direct || layout(sizes, output.strides) != Layout::dense) return map_strided(job, sizes, inputs, output);
+  if (!job.direct || layout(sizes, output.strides) != Layout::dense)
+    return map_strided(job, sizes, inputs, output);
   const void* in[max_inputs];
   int steps[max_inputs];
   for (int i = 0; i < count; ++i) {

@@ -16,9 +16,10 @@ struct Operand {
   const std::int64_t* strides;
 };
 
-/// Processes n consecutive elements. inputs[i] advances by steps[i] (0 or 1) elements. The output may be one of
-/// the inputs. attributes: what the kernel's declaration names, or null.
-using Run = void (*)(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes);
+/// Processes n consecutive elements. inputs[i] advances by steps[i] (0 or 1) elements. The output may be one
+/// of the inputs. attributes: what the kernel's declaration names, or null.
+using Run = void (*)(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+                     const void* attributes);
 
 /// The same function for each type in which it is computed; null where it does not exist.
 struct Kernel {
@@ -46,11 +47,12 @@ DType compute_dtype(DType dtype);
 /// True if the kernel can be computed for operands that promote to this dtype.
 bool supports(const Kernel& kernel, DType common);
 
-/// output = kernel(inputs...) over sizes. Values are converted blockwise from each operand's dtype to `common`,
-/// computed in compute_dtype(common), and converted to the output's dtype, so mixed dtypes cost no copy. The output
-/// may be exactly one of the inputs (same memory, dtype and strides); any other overlap is the caller's to exclude.
-/// Throws DTypeError if the kernel does not exist for `common`, ShapeError beyond 64 dimensions, and what the kernel
-/// throws (ValueError, on integer division by zero for instance; the output is then partly written).
+/// output = kernel(inputs...) over sizes. Values are converted blockwise from each operand's dtype to
+/// `common`, computed in compute_dtype(common), and converted to the output's dtype, so mixed dtypes cost no
+/// copy. The output may be exactly one of the inputs (same memory, dtype and strides); any other overlap is
+/// the caller's to exclude. Throws DTypeError if the kernel does not exist for `common`, ShapeError beyond 64
+/// dimensions, and what the kernel throws (ValueError, on integer division by zero for instance; the output
+/// is then partly written).
 void map(const Kernel& kernel, const Shape& sizes, const Operand* inputs, int count, DType common,
          const Operand& output, const void* attributes = nullptr);
 

@@ -31,7 +31,8 @@ void unary_predicate(const void* const* inputs, const int* steps, void* output, 
 }
 
 template <class F, class In>
-void binary_predicate(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void*) {
+void binary_predicate(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+                      const void*) {
   const F f;
   const In* a = static_cast<const In*>(inputs[0]);
   const In* b = static_cast<const In*>(inputs[1]);

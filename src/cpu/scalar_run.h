@@ -23,7 +23,8 @@ inline F make_function(const void* attributes) {
 
 /// A Run of F, which may be constructed from the attributes, for values of type In written as Out.
 template <class F, class In, class Out = In>
-void run_unary(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes) {
+void run_unary(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+               const void* attributes) {
   const F f = make_function<F>(attributes);
   const In* x = static_cast<const In*>(inputs[0]);
   Out* out = static_cast<Out*>(output);
@@ -37,7 +38,8 @@ void run_unary(const void* const* inputs, const int* steps, void* output, std::i
 }
 
 template <class F, class In, class Out = In>
-void run_binary(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes) {
+void run_binary(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+                const void* attributes) {
   const F f = make_function<F>(attributes);
   const In* a = static_cast<const In*>(inputs[0]);
   const In* b = static_cast<const In*>(inputs[1]);
@@ -61,7 +63,8 @@ void run_binary(const void* const* inputs, const int* steps, void* output, std::
 
 /// First: the type of input 0, which is bool for a condition.
 template <class F, class First, class In, class Out = In>
-void run_ternary(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes) {
+void run_ternary(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+                 const void* attributes) {
   const F f = make_function<F>(attributes);
   const First* a = static_cast<const First*>(inputs[0]);
   const In* b = static_cast<const In*>(inputs[1]);

@@ -26,7 +26,8 @@ namespace {
 
 struct AddCMul {
   double value;
-  explicit AddCMul(const void* attributes) : value(static_cast<const Factor*>(attributes)->value.to<double>()) {}
+  explicit AddCMul(const void* attributes)
+      : value(static_cast<const Factor*>(attributes)->value.to<double>()) {}
   template <class D, class V>
   HWY_INLINE V operator()(D d, V a, V b, V c) const {
     return hn::Add(a, hn::Mul(hn::Mul(set(d, value), b), c));
@@ -35,7 +36,8 @@ struct AddCMul {
 
 struct AddCDiv {
   double value;
-  explicit AddCDiv(const void* attributes) : value(static_cast<const Factor*>(attributes)->value.to<double>()) {}
+  explicit AddCDiv(const void* attributes)
+      : value(static_cast<const Factor*>(attributes)->value.to<double>()) {}
   template <class D, class V>
   HWY_INLINE V operator()(D d, V a, V b, V c) const {
     return hn::Add(a, hn::Div(hn::Mul(set(d, value), b), c));
@@ -96,8 +98,8 @@ void where_run(const void* const* inputs, const int* steps, void* output, std::i
 
 Run vector_kernel(int index) {
 #define TAPER_RUNS(name, function) vector_run<function, float, 3>, vector_run<function, double, 3>,
-  static constexpr Run runs[] = {TAPER_VECTOR_KERNELS(TAPER_RUNS) where_run<std::uint8_t>, where_run<std::uint32_t>,
-                                 where_run<std::uint64_t>};
+  static constexpr Run runs[] = {TAPER_VECTOR_KERNELS(TAPER_RUNS) where_run<std::uint8_t>,
+                                 where_run<std::uint32_t>, where_run<std::uint64_t>};
 #undef TAPER_RUNS
   return runs[index];
 }
@@ -118,7 +120,8 @@ enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) where_1, where_4, where_8 };
 #undef TAPER_INDICES
 
 template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes) {
+void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+              const void* attributes) {
   static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
   run(inputs, steps, output, n, attributes);
 }
@@ -144,8 +147,7 @@ struct AddCMulOf {
   T operator()(T a, T b, T c) const {
     if constexpr (std::is_integral_v<T>)
       return T(std::uint64_t(a) + std::uint64_t(value) * std::uint64_t(b) * std::uint64_t(c));
-    else
-      return a + value * b * c;
+    else return a + value * b * c;
   }
 };
 struct AddCDivOf {
@@ -175,16 +177,24 @@ namespace kernels {
 
 #define TAPER_FLOATS(op) .name = #op, .f32 = dispatch<op##_f32>, .f64 = dispatch<op##_f64>
 
-const Kernel where = {.name = "where", .f32 = dispatch<where_4>, .f64 = dispatch<where_8>, .i64 = dispatch<where_8>,
-                      .u64 = dispatch<where_8>, .c128 = run_ternary<WhereOf, bool, Complex>,
-                      .boolean = dispatch<where_1>, .u8 = dispatch<where_1>, .i32 = dispatch<where_4>,
-                      .c64 = dispatch<where_8>, .condition = true};
+const Kernel where = {.name = "where",
+                      .f32 = dispatch<where_4>,
+                      .f64 = dispatch<where_8>,
+                      .i64 = dispatch<where_8>,
+                      .u64 = dispatch<where_8>,
+                      .c128 = run_ternary<WhereOf, bool, Complex>,
+                      .boolean = dispatch<where_1>,
+                      .u8 = dispatch<where_1>,
+                      .i32 = dispatch<where_4>,
+                      .c64 = dispatch<where_8>,
+                      .condition = true};
 const Kernel addcmul = {TAPER_FLOATS(addcmul), .i64 = plain<AddCMulOf<std::int64_t>, std::int64_t>,
                         .u64 = plain<AddCMulOf<std::uint64_t>, std::uint64_t>,
                         .c128 = plain<AddCMulOf<Complex>, Complex>};
 const Kernel addcdiv = {TAPER_FLOATS(addcdiv), .c128 = plain<AddCDivOf, Complex>};
 const Kernel lerp = {TAPER_FLOATS(lerp), .c128 = plain<LerpOf, Complex>};
-const Kernel clamp = {TAPER_FLOATS(clamp), .i64 = plain<ClampOf, std::int64_t>, .u64 = plain<ClampOf, std::uint64_t>};
+const Kernel clamp = {TAPER_FLOATS(clamp), .i64 = plain<ClampOf, std::int64_t>,
+                      .u64 = plain<ClampOf, std::uint64_t>};
 
 #undef TAPER_FLOATS
 

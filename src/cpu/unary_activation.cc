@@ -14,26 +14,26 @@
 #include "cpu/vector_run-inl.h"
 
 // kernel, function of float32, function of float64
-#define TAPER_VECTOR_KERNELS(X)                   \
-  X(sigmoid, Sigmoid, Sigmoid)                    \
-  X(tanh, Tanh, Tanh)                             \
-  X(gelu, Wide<GeluSingle>, Gelu)                 \
-  X(gelu_tanh, Wide<GeluTanhSingle>, GeluTanh)    \
-  X(silu, Silu, Silu)                             \
-  X(mish, Wide<Mish>, Mish)                       \
-  X(softsign, Softsign, Softsign)                 \
-  X(tanhshrink, Wide<Tanhshrink>, Tanhshrink)     \
-  X(log_sigmoid, LogSigmoid, LogSigmoid)          \
-  X(relu6, Relu6, Relu6)                          \
-  X(hardsigmoid, Hardsigmoid, Hardsigmoid)        \
-  X(hardswish, Hardswish, Hardswish)              \
-  X(selu, Wide<Selu>, Selu)                       \
-  X(softplus, Softplus, Softplus)                 \
-  X(leaky_relu, LeakyRelu, LeakyRelu)             \
-  X(elu, Wide<Elu>, Elu)                          \
-  X(hardtanh, Hardtanh, Hardtanh)                 \
-  X(hardshrink, Hardshrink, Hardshrink)           \
-  X(softshrink, Softshrink, Softshrink)           \
+#define TAPER_VECTOR_KERNELS(X)                \
+  X(sigmoid, Sigmoid, Sigmoid)                 \
+  X(tanh, Tanh, Tanh)                          \
+  X(gelu, Wide<GeluSingle>, Gelu)              \
+  X(gelu_tanh, Wide<GeluTanhSingle>, GeluTanh) \
+  X(silu, Silu, Silu)                          \
+  X(mish, Wide<Mish>, Mish)                    \
+  X(softsign, Softsign, Softsign)              \
+  X(tanhshrink, Wide<Tanhshrink>, Tanhshrink)  \
+  X(log_sigmoid, LogSigmoid, LogSigmoid)       \
+  X(relu6, Relu6, Relu6)                       \
+  X(hardsigmoid, Hardsigmoid, Hardsigmoid)     \
+  X(hardswish, Hardswish, Hardswish)           \
+  X(selu, Wide<Selu>, Selu)                    \
+  X(softplus, Softplus, Softplus)              \
+  X(leaky_relu, LeakyRelu, LeakyRelu)          \
+  X(elu, Wide<Elu>, Elu)                       \
+  X(hardtanh, Hardtanh, Hardtanh)              \
+  X(hardshrink, Hardshrink, Hardshrink)        \
+  X(softshrink, Softshrink, Softshrink)        \
   X(threshold, ThresholdOf, ThresholdOf)
 
 HWY_BEFORE_NAMESPACE();
@@ -85,7 +85,8 @@ HWY_INLINE V gelu_tanh_of(D d, V x) {
   const V low = set(d, precision == Precision::single ? -30 : -60);
   const V bounded = hn::IfThenElse(hn::Lt(x, low), low, x);
   const V cubic = hn::MulAdd(hn::Mul(bounded, bounded), set(d, 0.044715), set(d, 1));
-  return hn::Mul(bounded, sigmoid_of<precision>(d, hn::Mul(hn::Mul(bounded, cubic), set(d, 1.5957691216057308))));
+  return hn::Mul(bounded,
+                 sigmoid_of<precision>(d, hn::Mul(hn::Mul(bounded, cubic), set(d, 1.5957691216057308))));
 }
 
 struct GeluTanhSingle {
@@ -212,7 +213,8 @@ struct LeakyRelu {
 struct Hardtanh {
   double low, high;
   explicit Hardtanh(const void* attributes)
-      : low(static_cast<const Interval*>(attributes)->low), high(static_cast<const Interval*>(attributes)->high) {}
+      : low(static_cast<const Interval*>(attributes)->low),
+        high(static_cast<const Interval*>(attributes)->high) {}
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x) const {
     return limit(d, x, low, high);
@@ -272,7 +274,8 @@ enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
 #undef TAPER_INDICES
 
 template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes) {
+void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+              const void* attributes) {
   static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
   run(inputs, steps, output, n, attributes);
 }
@@ -321,11 +324,17 @@ TAPER_DEFINE(softshrink);
 
 #undef TAPER_DEFINE
 
-const Kernel sigmoid = {.name = "sigmoid", .f32 = dispatch<sigmoid_f32>, .f64 = dispatch<sigmoid_f64>,
+const Kernel sigmoid = {.name = "sigmoid",
+                        .f32 = dispatch<sigmoid_f32>,
+                        .f64 = dispatch<sigmoid_f64>,
                         .c128 = run_unary<ComplexSigmoid, Complex>};
-const Kernel tanh = {.name = "tanh", .f32 = dispatch<tanh_f32>, .f64 = dispatch<tanh_f64>,
+const Kernel tanh = {.name = "tanh",
+                     .f32 = dispatch<tanh_f32>,
+                     .f64 = dispatch<tanh_f64>,
                      .c128 = run_unary<ComplexTanh, Complex>};
-const Kernel threshold = {.name = "threshold", .f32 = dispatch<threshold_f32>, .f64 = dispatch<threshold_f64>,
+const Kernel threshold = {.name = "threshold",
+                          .f32 = dispatch<threshold_f32>,
+                          .f64 = dispatch<threshold_f64>,
                           .i64 = run_unary<IntegerThreshold, std::int64_t>,
                           .u64 = run_unary<IntegerThreshold, std::uint64_t>};
 

@@ -217,7 +217,8 @@ enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
 #undef TAPER_INDICES
 
 template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes) {
+void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+              const void* attributes) {
   static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
   run(inputs, steps, output, n, attributes);
 }
@@ -307,8 +308,7 @@ struct AffineOf {
     if constexpr (std::is_integral_v<T>)
       return T(std::uint64_t(x) * std::uint64_t(affine->scale.to<std::int64_t>()) +
                std::uint64_t(affine->offset.to<std::int64_t>()));
-    else
-      return x * affine->scale.to<T>() + affine->offset.to<T>();
+    else return x * affine->scale.to<T>() + affine->offset.to<T>();
   }
 };
 
@@ -338,7 +338,7 @@ constexpr Run c128_run = run_unary<F, Complex>;
 
 namespace kernels {
 
-#define TAPER_FLOATS(name) #name, dispatch<name##_f32>, dispatch<name##_f64>
+#define TAPER_FLOATS(name) #name, dispatch < name##_f32>, dispatch < name##_f64>
 
 const Kernel neg = {TAPER_FLOATS(neg), i64_run<NegOf>, u64_run<NegOf>, c128_run<NegOf>};
 const Kernel abs = {.name = "abs",
@@ -365,7 +365,7 @@ const Kernel clamp_scalar = {TAPER_FLOATS(clamp_scalar), i64_run<ClampInteger<st
                              u64_run<ClampInteger<std::uint64_t>>};
 const Kernel nan_to_num = {TAPER_FLOATS(nan_to_num), i64_run<Identity>, u64_run<Identity>};
 const Kernel relu = {TAPER_FLOATS(relu), i64_run<ReluOf>, u64_run<ReluOf>};
-const Kernel positive = {"positive",         run_unary<Identity, float>, run_unary<Identity, double>,
+const Kernel positive = {"positive",        run_unary<Identity, float>, run_unary<Identity, double>,
                          i64_run<Identity>, u64_run<Identity>,          c128_run<Identity>};
 
 #undef TAPER_FLOATS

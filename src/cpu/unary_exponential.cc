@@ -113,7 +113,8 @@ enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
 #undef TAPER_INDICES
 
 template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes) {
+void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+              const void* attributes) {
   static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
   run(inputs, steps, output, n, attributes);
 }
@@ -130,7 +131,8 @@ struct ComplexExp2 {
 struct ComplexExpm1 {
   Complex operator()(Complex x) const {
     const double half = std::sin(x.imag() / 2);
-    return {std::expm1(x.real()) * std::cos(x.imag()) - 2 * half * half, std::exp(x.real()) * std::sin(x.imag())};
+    return {std::expm1(x.real()) * std::cos(x.imag()) - 2 * half * half,
+            std::exp(x.real()) * std::sin(x.imag())};
   }
 };
 struct ComplexLog {
@@ -155,8 +157,9 @@ struct ComplexLog1p {
 
 namespace kernels {
 
-#define TAPER_DEFINE(name, complex) \
-  const Kernel name = {#name, dispatch<name##_f32>, dispatch<name##_f64>, nullptr, nullptr, run_unary<complex, Complex>}
+#define TAPER_DEFINE(name, complex)                                                        \
+  const Kernel name = {#name,   dispatch<name##_f32>,       dispatch<name##_f64>, nullptr, \
+                       nullptr, run_unary<complex, Complex>}
 
 TAPER_DEFINE(exp, ComplexExp);
 TAPER_DEFINE(exp2, ComplexExp2);

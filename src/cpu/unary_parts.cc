@@ -117,10 +117,13 @@ constexpr Run to_bool = run_unary<F, In, bool>;
 
 namespace kernels {
 
-#define TAPER_PART(op, function, writes_real)                                                                 \
-  const Kernel op = {.name = #op, .f32 = run_unary<function, float>, .f64 = run_unary<function, double>,      \
-                     .i64 = run_unary<function, std::int64_t>, .u64 = run_unary<function, std::uint64_t>,     \
-                     .c128 = run_unary<function, Complex, writes_real>,                                       \
+#define TAPER_PART(op, function, writes_real)                           \
+  const Kernel op = {.name = #op,                                       \
+                     .f32 = run_unary<function, float>,                 \
+                     .f64 = run_unary<function, double>,                \
+                     .i64 = run_unary<function, std::int64_t>,          \
+                     .u64 = run_unary<function, std::uint64_t>,         \
+                     .c128 = run_unary<function, Complex, writes_real>, \
                      .real_output = std::is_same_v<writes_real, double>}
 
 TAPER_PART(real, RealPart, double);
@@ -129,13 +132,21 @@ TAPER_PART(conj, Conjugate, Complex);
 
 #undef TAPER_PART
 
-const Kernel angle = {.name = "angle", .f32 = run_unary<Angle, float>, .f64 = run_unary<Angle, double>,
-                      .c128 = run_unary<Angle, Complex, double>, .real_output = true};
+const Kernel angle = {.name = "angle",
+                      .f32 = run_unary<Angle, float>,
+                      .f64 = run_unary<Angle, double>,
+                      .c128 = run_unary<Angle, Complex, double>,
+                      .real_output = true};
 
-#define TAPER_PREDICATE(op, function, complex_run)                                                      \
-  const Kernel op = {.name = #op, .f32 = to_bool<function, float>, .f64 = to_bool<function, double>,    \
-                     .i64 = to_bool<function, std::int64_t>, .u64 = to_bool<function, std::uint64_t>,   \
-                     .c128 = complex_run, .boolean = to_bool<function, bool>, .predicate = true}
+#define TAPER_PREDICATE(op, function, complex_run)            \
+  const Kernel op = {.name = #op,                             \
+                     .f32 = to_bool<function, float>,         \
+                     .f64 = to_bool<function, double>,        \
+                     .i64 = to_bool<function, std::int64_t>,  \
+                     .u64 = to_bool<function, std::uint64_t>, \
+                     .c128 = complex_run,                     \
+                     .boolean = to_bool<function, bool>,      \
+                     .predicate = true}
 
 TAPER_PREDICATE(isnan, IsNan, (to_bool<IsNan, Complex>));
 TAPER_PREDICATE(isinf, IsInf, (to_bool<IsInf, Complex>));
@@ -147,8 +158,10 @@ TAPER_PREDICATE(logical_not, LogicalNot, (to_bool<LogicalNot, Complex>));
 
 #undef TAPER_PREDICATE
 
-const Kernel bitwise_not = {.name = "bitwise_not", .i64 = run_unary<BitwiseNot, std::int64_t>,
-                            .u64 = run_unary<BitwiseNot, std::uint64_t>, .boolean = run_unary<BitwiseNot, bool>};
+const Kernel bitwise_not = {.name = "bitwise_not",
+                            .i64 = run_unary<BitwiseNot, std::int64_t>,
+                            .u64 = run_unary<BitwiseNot, std::uint64_t>,
+                            .boolean = run_unary<BitwiseNot, bool>};
 
 }  // namespace kernels
 }  // namespace taper::cpu

@@ -14,10 +14,10 @@
 #include "cpu/vector_run-inl.h"
 
 // kernel, function, type
-#define TAPER_VECTOR_KERNELS(X)     \
-  X(erf_f32, Wide<Erf>, float)      \
-  X(erfc_f32, Wide<Erfc>, float)    \
-  X(logit_f32, Wide<Logit>, float)  \
+#define TAPER_VECTOR_KERNELS(X)    \
+  X(erf_f32, Wide<Erf>, float)     \
+  X(erfc_f32, Wide<Erfc>, float)   \
+  X(logit_f32, Wide<Logit>, float) \
   X(logit_f64, Logit, double)
 
 HWY_BEFORE_NAMESPACE();
@@ -41,7 +41,8 @@ struct Erfc {
   }
 };
 
-// log(x / (1 - x)) as log1p((2x - 1) / (1 - x)), or for x < 1/2 by its antisymmetry: 2x - 1 is exact near 1/2.
+// log(x / (1 - x)) as log1p((2x - 1) / (1 - x)), or for x < 1/2 by its antisymmetry: 2x - 1 is exact near
+// 1/2.
 struct Logit {
   double eps = -1;
   explicit Logit(const void* attributes) {
@@ -83,7 +84,8 @@ enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
 #undef TAPER_INDICES
 
 template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes) {
+void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+              const void* attributes) {
   static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
   run(inputs, steps, output, n, attributes);
 }
@@ -97,9 +99,10 @@ struct ErfcOf {
 
 // Giles, "Approximating the erfinv function" (GPU Computing Gems, 2011): good to 3e-7.
 double erfinv_start(double x, double complement) {
-  constexpr double central[] = {1.50140941, 0.246640727, -0.00417768164, -0.00125372503, 0.000218580870,
-                                -4.39150654e-06, -3.5233877e-06, 3.43273939e-07, 2.81022636e-08};
-  constexpr double tail[] = {2.83297682, 1.00167406, 0.00943887047, -0.0076224613, 0.00573950773,
+  constexpr double central[] = {1.50140941,     0.246640727,    -0.00417768164,
+                                -0.00125372503, 0.000218580870, -4.39150654e-06,
+                                -3.5233877e-06, 3.43273939e-07, 2.81022636e-08};
+  constexpr double tail[] = {2.83297682,     1.00167406,    0.00943887047,  -0.0076224613,  0.00573950773,
                              -0.00367342844, 0.00134934322, 0.000100950558, -0.000200214257};
   double w = -std::log(complement * (2 - complement));
   const bool near = w < 5;
@@ -110,17 +113,20 @@ double erfinv_start(double x, double complement) {
   return sum * x;
 }
 
-// Newton's method on erf, or on erfc where erf is close to 1; beyond the tail polynomial's range it needs a few steps.
+// Newton's method on erf; where that is close to 1, on log(erfc), which is almost a parabola.
 struct Erfinv {
   double operator()(double x) const {
     const double size = std::abs(x);
-    if (!(size < 1)) return size == 1 ? std::copysign(std::numeric_limits<double>::infinity(), x) : std::nan("");
+    if (!(size < 1))
+      return size == 1 ? std::copysign(std::numeric_limits<double>::infinity(), x) : std::nan("");
     if (size < 1e-9) return x * 0.88622692545275801;  // sqrt(pi) / 2
     const double complement = 1 - size;
     double y = erfinv_start(size, complement);
     for (int i = 0; i < 3; ++i) {
-      const double error = size < 0.5 ? std::erf(y) - size : complement - std::erfc(y);
-      y -= error * 0.88622692545275801 * std::exp(y * y);
+      const double inverse_slope = 0.88622692545275801 * std::exp(y * y);
+      const double upper = std::erfc(y);
+      if (size < 0.5) y -= (std::erf(y) - size) * inverse_slope;
+      else y += std::log1p((upper - complement) / complement) * upper * inverse_slope;
     }
     return std::copysign(y, x);
   }
@@ -136,7 +142,8 @@ struct Lgamma {
   float operator()(float x) const { return float((*this)(double(x))); }
 };
 
-// Reflection for negative x, recurrence up to 10, then the asymptotic series (Bernoulli numbers over 2k x^2k).
+// Reflection for negative x, recurrence up to 10, then the asymptotic series (Bernoulli numbers over 2k
+// x^2k).
 struct Digamma {
   double operator()(double x) const {
     if (x == 0) return std::copysign(std::numeric_limits<double>::infinity(), -x);
@@ -164,7 +171,8 @@ const Kernel erf = {.name = "erf", .f32 = dispatch<erf_f32>, .f64 = run_unary<Er
 const Kernel erfc = {.name = "erfc", .f32 = dispatch<erfc_f32>, .f64 = run_unary<ErfcOf, double>};
 const Kernel erfinv = {.name = "erfinv", .f32 = run_unary<Erfinv, float>, .f64 = run_unary<Erfinv, double>};
 const Kernel lgamma = {.name = "lgamma", .f32 = run_unary<Lgamma, float>, .f64 = run_unary<Lgamma, double>};
-const Kernel digamma = {.name = "digamma", .f32 = run_unary<Digamma, float>, .f64 = run_unary<Digamma, double>};
+const Kernel digamma = {
+    .name = "digamma", .f32 = run_unary<Digamma, float>, .f64 = run_unary<Digamma, double>};
 const Kernel logit = {.name = "logit", .f32 = dispatch<logit_f32>, .f64 = dispatch<logit_f64>};
 
 }  // namespace kernels

@@ -18,7 +18,8 @@
 #define TAPER_VECTOR_KERNELS(X)                                                                              \
   X(sin, (Trigonometric<Angle::sine, Precision::single>), (Trigonometric<Angle::sine, Precision::full>))     \
   X(cos, (Trigonometric<Angle::cosine, Precision::single>), (Trigonometric<Angle::cosine, Precision::full>)) \
-  X(tan, (Trigonometric<Angle::tangent, Precision::single>), (Trigonometric<Angle::tangent, Precision::full>)) \
+  X(tan, (Trigonometric<Angle::tangent, Precision::single>),                                                 \
+    (Trigonometric<Angle::tangent, Precision::full>))                                                        \
   X(asin, Asin, Asin)                                                                                        \
   X(acos, Acos, Acos)                                                                                        \
   X(atan, Atan, Atan)                                                                                        \
@@ -150,7 +151,7 @@ struct Unwrapped<void(T)> {
 };
 
 Run vector_kernel(int index) {
-#define TAPER_RUNS(name, single, full)                           \
+#define TAPER_RUNS(name, single, full)                                \
   vector_run<Wide<typename Unwrapped<void(single)>::type>, float, 1>, \
       vector_run<typename Unwrapped<void(full)>::type, double, 1>,
   static constexpr Run runs[] = {TAPER_VECTOR_KERNELS(TAPER_RUNS)};
@@ -174,7 +175,8 @@ enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
 #undef TAPER_INDICES
 
 template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes) {
+void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+              const void* attributes) {
   static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
   run(inputs, steps, output, n, attributes);
 }
@@ -192,9 +194,11 @@ constexpr Run complex_run = run_unary<ComplexFunction<function>, Complex>;
 
 namespace kernels {
 
-#define TAPER_DEFINE(op) \
-  const Kernel op = {    \
-      .name = #op, .f32 = dispatch<op##_f32>, .f64 = dispatch<op##_f64>, .c128 = complex_run<std::op<double>>}
+#define TAPER_DEFINE(op)                        \
+  const Kernel op = {.name = #op,               \
+                     .f32 = dispatch<op##_f32>, \
+                     .f64 = dispatch<op##_f64>, \
+                     .c128 = complex_run<std::op<double>>}
 
 TAPER_DEFINE(sin);
 TAPER_DEFINE(cos);

@@ -1,4 +1,5 @@
-// Per instruction set: the smooth steps (tanh, sigmoid, error function) on which activations and their gradients stand.
+// Per instruction set: the smooth steps (tanh, sigmoid, error function) on which activations and their
+// gradients stand.
 #include <hwy/highway.h>
 
 #include "cpu/vector_math-inl.h"
@@ -14,13 +15,14 @@ HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
 namespace HWY_NAMESPACE {
 
-/// tanh. Float32: an odd polynomial up to 0.625 (Cephes tanhf), then 1 - 2 / (1 + exp(2|x|)), where the quotient is the
-/// small part. Float64: -e / (2 + e) with e = exp(-2|x|) - 1.
+/// tanh. Float32: an odd polynomial up to 0.625 (Cephes tanhf), then 1 - 2 / (1 + exp(2|x|)), where the
+/// quotient is the small part. Float64: -e / (2 + e) with e = exp(-2|x|) - 1.
 template <Precision precision = Precision::full, class D, class V>
 HWY_INLINE V tanh_of(D d, V x) {
   const V size = hn::Abs(x);
   if constexpr (is_f32<D>) {
-    constexpr double c[] = {-3.33332819422e-1, 1.33314422036e-1, -5.37397155531e-2, 2.06390887954e-2, -5.70498872745e-3};
+    constexpr double c[] = {-3.33332819422e-1, 1.33314422036e-1, -5.37397155531e-2, 2.06390887954e-2,
+                            -5.70498872745e-3};
     const V square = hn::Mul(x, x);
     const V small = hn::MulAdd(hn::Mul(horner(d, square, c), square), x, x);
     const V argument = at_most(d, size, 10);
@@ -35,8 +37,9 @@ HWY_INLINE V tanh_of(D d, V x) {
   }
 }
 
-/// sigmoid(x) = (q + correction) 2^k, with k = 0 for x >= 0. From e = exp(-|x|) as e / (1 + e) or 1 / (1 + e), so that
-/// nothing cancels; the correction is what the additions to 1 round off, to first order. |x| is cut at -lowest.
+/// sigmoid(x) = (q + correction) 2^k, with k = 0 for x >= 0. From e = exp(-|x|) as e / (1 + e) or 1 / (1 +
+/// e), so that nothing cancels; the correction is what the additions to 1 round off, to first order. |x| is
+/// cut at -lowest.
 template <bool gradual, Precision precision, class D, class V>
 HWY_INLINE V sigmoid_parts(D d, V x, double lowest, V& correction, V& k) {
   const V one = set(d, 1);
@@ -50,7 +53,8 @@ HWY_INLINE V sigmoid_parts(D d, V x, double lowest, V& correction, V& k) {
   correction = hn::Zero(d);
   if constexpr (precision == Precision::full) {
     const V lost_y = hn::Sub(p, hn::Sub(y, one));
-    const V lost_t = hn::MulAdd(lost_y, e, hn::Sub(e, hn::Sub(t, one)));  // e for 2^k: they differ by a third at most
+    const V lost_t =
+        hn::MulAdd(lost_y, e, hn::Sub(e, hn::Sub(t, one)));  // e for 2^k: they differ by a third at most
     // 1 / t by a line: t is in [1, 2], the correction needs few digits.
     const V inverse = hn::NegMulAdd(t, set(d, 0.5), set(d, 1.457));
     correction = hn::Mul(hn::NegMulAdd(q, lost_t, hn::IfThenElseZero(negative, lost_y)), inverse);
@@ -75,17 +79,19 @@ HWY_INLINE V sigmoid_of(D d, V x) {
   return scale(d, hn::Add(q, correction), k);
 }
 
-/// x / (1 + exp(-x)). x is multiplied in before the exponential is scaled, so that tiny results keep their digits.
+/// x / (1 + exp(-x)). x is multiplied in before the exponential is scaled, so that tiny results keep their
+/// digits.
 template <class D, class V>
 HWY_INLINE V silu_of(D d, V x) {
   V k, correction;
+  const V bounded = at_most(d, x, 1000);  // the correction is 0 beyond, and infinity times it would be NaN
   if (HWY_LIKELY(hn::AllFalse(d, hn::Lt(x, set(d, least_normal_exp<D>))))) {
     const V q = sigmoid_parts<false, Precision::full>(d, x, least_normal_exp<D>, correction, k);
-    return hn::Mul(hn::MulAdd(x, q, hn::Mul(x, correction)), power_of_two(d, k));
+    return hn::Mul(hn::MulAdd(x, q, hn::Mul(bounded, correction)), power_of_two(d, k));
   }
   constexpr double lowest = is_f32<D> ? -115 : -760;
   const V q = sigmoid_parts<true, Precision::full>(d, x, lowest, correction, k);
-  const V y = scale(d, hn::MulAdd(x, q, hn::Mul(x, correction)), k);
+  const V y = scale(d, hn::MulAdd(x, q, hn::Mul(bounded, correction)), k);
   return hn::IfThenZeroElse(hn::Lt(x, set(d, lowest)), y);
 }
 
@@ -108,32 +114,36 @@ HWY_INLINE V softplus_of(D d, V x) {
   return hn::Add(hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), x), rest);
 }
 
-/// exp(z^2) erfc(z) for z in [0, 10.6], relative error below 1e-8: a polynomial in t = (z - 3) / (z + 3), over z + 3,
-/// fitted by Chebyshev interpolation (the mapping is Schonfelder's, Math. Comp. 32, 1978). Float64 lanes.
+/// exp(z^2) erfc(z) for z in [0, 10.6], relative error below 1e-8: a polynomial in t = (z - 3) / (z + 3),
+/// over z + 3, fitted by Chebyshev interpolation (the mapping is Schonfelder's, Math. Comp. 32, 1978).
+/// Float64 lanes.
 template <class D, class V>
 HWY_INLINE V scaled_erfc_single(D d, V z) {
-  constexpr double c[] = {1.0740069057247222,   -0.88339446476129619,  0.59022845427133086,    -0.31046648445631996,
-                          0.11952703604443226,  -0.026837689128518382, -0.0012173249895004201, 0.0030801465721868634,
-                          -0.00049646589645943816, -0.00033290796601722258};
+  constexpr double c[] = {1.0740069057247222,     -0.88339446476129619,  0.59022845427133086,
+                          -0.31046648445631996,   0.11952703604443226,   -0.026837689128518382,
+                          -0.0012173249895004201, 0.0030801465721868634, -0.00049646589645943816,
+                          -0.00033290796601722258};
   const V q = hn::Div(set(d, 1), hn::Add(z, set(d, 3)));
   return hn::Mul(q, horner(d, hn::Mul(hn::Sub(z, set(d, 3)), q), c));
 }
 
-/// exp(-x^2 / 2), and the normal distribution's tail beyond |x|, Q = erfc(|x| / sqrt(2)) / 2. Float64 lanes, results good
-/// for float32; |x| is cut at 15, where both are below what float32 holds.
+/// exp(-x^2 / 2), and the normal distribution's tail beyond |x|, Q = erfc(|x| / sqrt(2)) / 2. Float64 lanes,
+/// results good for float32; |x| is cut at 15, where both are below what float32 holds.
 template <class D, class V>
 HWY_INLINE V normal_tail_single(D d, V x, V& density) {
   const V size = hn::Abs(x);
   const V z = hn::IfThenElse(hn::Gt(size, set(d, 15)), set(d, 15), size);
   density = exp_of_negative<Precision::single>(d, hn::Mul(hn::Mul(z, z), set(d, -0.5)));
-  return hn::Mul(hn::Mul(density, set(d, 0.5)), scaled_erfc_single(d, hn::Mul(z, set(d, 0.70710678118654752))));
+  return hn::Mul(hn::Mul(density, set(d, 0.5)),
+                 scaled_erfc_single(d, hn::Mul(z, set(d, 0.70710678118654752))));
 }
 
 /// erf(x) for |x| <= 1: x times a polynomial in x^2 (Chebyshev interpolation, relative error 3e-11).
 template <class D, class V>
 HWY_INLINE V small_erf_single(D d, V x) {
-  constexpr double c[] = {1.1283791670615434,    -0.3761263846802871,     0.11283782495236845,   -0.026865430727670243,
-                          0.0052210318078580228, -0.00084840804055351063, 0.00011265959025606609, -9.6670445714869964e-6};
+  constexpr double c[] = {1.1283791670615434,     -0.3761263846802871,   0.11283782495236845,
+                          -0.026865430727670243,  0.0052210318078580228, -0.00084840804055351063,
+                          0.00011265959025606609, -9.6670445714869964e-6};
   return hn::Mul(x, horner(d, hn::Mul(x, x), c));
 }
 

@@ -82,21 +82,25 @@ HWY_INLINE hn::VFromD<D> from_integer(D d, VI value) {
   return hn::Sub(hn::BitCast(d, hn::Add(value, hn::BitCast(integers, shift))), shift);
 }
 
-/// y 2^k for whole k from -2100 (-280) up, rounded once: in two factors, since 2^k itself may not be a normal number.
+/// y 2^k for whole k from -2100 (-280) up, rounded once: in two factors, since 2^k itself may not be a normal
+/// number.
 template <class D, class V>
 HWY_INLINE V scale(D d, V y, V k) {
   const V half = hn::Sub(hn::MulAdd(k, set(d, 0.5), set(d, magic<D>)), set(d, magic<D>));
   return hn::Mul(hn::Mul(y, power_of_two(d, half)), power_of_two(d, hn::Sub(k, half)));
 }
 
-/// (exp(r) - 1 - r) / r^2 for |r| <= ln(2)/2: Taylor's series, cut where the rest is below the precision asked for.
+/// (exp(r) - 1 - r) / r^2 for |r| <= ln(2)/2: Taylor's series, cut where the rest is below the precision
+/// asked for.
 template <Precision precision, class D, class V>
 HWY_INLINE V exp_rest(D d, V r) {
-  constexpr double c[] = {1. / 2,      1. / 6,        1. / 24,        1. / 120,        1. / 720,       1. / 5040,
-                          1. / 40320,  1. / 362880,   1. / 3628800,   1. / 39916800,   1. / 479001600, 1. / 6227020800};
+  constexpr double c[] = {1. / 2,       1. / 6,        1. / 24,        1. / 120,
+                          1. / 720,     1. / 5040,     1. / 40320,     1. / 362880,
+                          1. / 3628800, 1. / 39916800, 1. / 479001600, 1. / 6227020800};
   if constexpr (is_f32<D>) {
     // Minimax on the interval (Cephes expf).
-    constexpr double f[] = {5.0000001201e-1, 1.6666665459e-1, 4.1665795894e-2, 8.3334519073e-3, 1.3981999507e-3, 1.9875691500e-4};
+    constexpr double f[] = {5.0000001201e-1, 1.6666665459e-1, 4.1665795894e-2,
+                            8.3334519073e-3, 1.3981999507e-3, 1.9875691500e-4};
     return horner(d, r, f);
   } else if constexpr (precision == Precision::single) {
     constexpr double s[] = {c[0], c[1], c[2], c[3], c[4], c[5], c[6]};
@@ -106,15 +110,16 @@ HWY_INLINE V exp_rest(D d, V r) {
   }
 }
 
-/// x = k ln 2 + r with whole k and |r| <= ln(2)/2; ln 2 in two parts (Cephes), the first with trailing zeros so that
-/// k times it is exact.
+/// x = k ln 2 + r with whole k and |r| <= ln(2)/2; ln 2 in two parts (Cephes), the first with trailing zeros
+/// so that k times it is exact.
 template <class D, class V>
 HWY_INLINE V reduce_exp(D d, V x, V& k) {
   k = hn::Sub(hn::MulAdd(x, set(d, 1.4426950408889634), set(d, magic<D>)), set(d, magic<D>));
   if constexpr (is_f32<D>)
     return hn::NegMulAdd(k, set(d, -2.12194440e-4), hn::NegMulAdd(k, set(d, 0.693359375), x));
   else
-    return hn::NegMulAdd(k, set(d, 1.42860682030941723212e-6), hn::NegMulAdd(k, set(d, 6.93145751953125e-1), x));
+    return hn::NegMulAdd(k, set(d, 1.42860682030941723212e-6),
+                         hn::NegMulAdd(k, set(d, 6.93145751953125e-1), x));
 }
 
 /// e^x. Overflows to infinity, underflows gradually.
@@ -175,8 +180,9 @@ HWY_INLINE V log_rest(D d, V f) {
   const V f2 = hn::Mul(f, f);
   if constexpr (is_f32<D>) {
     // Cephes logf.
-    constexpr double c[] = {3.3333331174e-1,  -2.4999993993e-1, 2.0000714765e-1,  -1.6668057665e-1, 1.4249322787e-1,
-                            -1.2420140846e-1, 1.1676998740e-1,  -1.1514610310e-1, 7.0376836292e-2};
+    constexpr double c[] = {3.3333331174e-1,  -2.4999993993e-1, 2.0000714765e-1,
+                            -1.6668057665e-1, 1.4249322787e-1,  -1.2420140846e-1,
+                            1.1676998740e-1,  -1.1514610310e-1, 7.0376836292e-2};
     return hn::MulAdd(hn::Mul(f2, f), horner(d, f, c), hn::Mul(f2, set(d, -0.5)));
   } else {
     // fdlibm e_log.c: with s = f / (2 + f), log(1 + f) = f - (f^2/2 - s (f^2/2 + R(s^2))).
@@ -238,7 +244,8 @@ HWY_INLINE V log1p_of(D d, V x) {
   // f alone is off by the correction c; d log(1 + f) = c / (1 + f), and 1/(1+f) = 1 - f + f^2 is near enough.
   const V c = hn::Mul(lost, inverse);
   const V y = log_sum(d, k, f, hn::Mul(c, hn::MulAdd(f, hn::Sub(f, one), one)));
-  const V small = hn::IfThenElse(hn::Lt(hn::Abs(x), set(d, is_f32<D> ? 0x1p-25 : 0x1p-54)), x, log_special(d, u, y));
+  const V small =
+      hn::IfThenElse(hn::Lt(hn::Abs(x), set(d, is_f32<D> ? 0x1p-25 : 0x1p-54)), x, log_special(d, u, y));
   return small;
 }
 

@@ -1,4 +1,5 @@
-// Per instruction set: runs of an elementwise function over vectors, with broadcast operands and a masked tail.
+// Per instruction set: runs of an elementwise function over vectors, with broadcast operands and a masked
+// tail.
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -23,9 +24,7 @@ template <class Op>
 struct Wide {
   Op op;
   Wide() = default;
-  explicit Wide(const void* attributes)
-    requires std::is_constructible_v<Op, const void*>
-      : op(attributes) {}
+  explicit Wide(const void* attributes) requires std::is_constructible_v<Op, const void*> : op(attributes) {}
 };
 
 template <class Op>
@@ -73,17 +72,20 @@ HWY_INLINE auto apply_at(const Op& op, D d, const T* const (&in)[3]) {
 
 /// The last m elements, fewer than a vector. Nothing outside the run is read or written.
 template <class Op, class D, class T, int count>
-HWY_INLINE void tail(const Op& op, D d, const T* const (&in)[count], const std::size_t* steps, T* out, std::size_t m) {
+HWY_INLINE void tail(const Op& op, D d, const T* const (&in)[count], const std::size_t* steps, T* out,
+                     std::size_t m) {
 #if HWY_TARGET <= HWY_AVX2
   const auto mask = hn::FirstN(d, m);
   (void)steps;
   if constexpr (count == 1) {
     hn::BlendedStore(apply(op, d, hn::MaskedLoad(mask, d, in[0])), mask, d, out);
   } else if constexpr (count == 2) {
-    hn::BlendedStore(apply(op, d, hn::MaskedLoad(mask, d, in[0]), hn::MaskedLoad(mask, d, in[1])), mask, d, out);
+    hn::BlendedStore(apply(op, d, hn::MaskedLoad(mask, d, in[0]), hn::MaskedLoad(mask, d, in[1])), mask, d,
+                     out);
   } else {
     const auto first = hn::MaskedLoad(mask, d, in[0]);
-    hn::BlendedStore(apply(op, d, first, hn::MaskedLoad(mask, d, in[1]), hn::MaskedLoad(mask, d, in[2])), mask, d, out);
+    hn::BlendedStore(apply(op, d, first, hn::MaskedLoad(mask, d, in[1]), hn::MaskedLoad(mask, d, in[2])),
+                     mask, d, out);
   }
 #else
   HWY_ALIGN T lanes[count][HWY_MAX_BYTES / sizeof(T)] = {};
@@ -98,10 +100,11 @@ HWY_INLINE void tail(const Op& op, D d, const T* const (&in)[count], const std::
 #endif
 }
 
-/// A Run of op for T: a broadcast operand is spread into one vector that the loop loads again and again, so that one
-/// loop serves every combination of steps.
+/// A Run of op for T: a broadcast operand is spread into one vector that the loop loads again and again, so
+/// that one loop serves every combination of steps.
 template <class Op, class T, int count>
-void vector_run(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void* attributes) {
+void vector_run(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+                const void* attributes) {
   const Tag<Op, T> d;
   const Op op = make_op<Op>(attributes);
   const std::size_t lanes = hn::Lanes(d);

@@ -31,7 +31,8 @@ HWY_INLINE V reduce_angle(D d, V x, VU& quadrant) {
   quadrant = hn::BitCast(bits, shifted);
   const V n = hn::Sub(shifted, set(d, magic<D>));
   const V r = hn::NegMulAdd(n, set(d, 1.57079632673412561417), x);
-  if constexpr (precision == Precision::single) return hn::NegMulAdd(n, set(d, 6.07710050650619224932e-11), r);
+  if constexpr (precision == Precision::single)
+    return hn::NegMulAdd(n, set(d, 6.07710050650619224932e-11), r);
   const V second = hn::NegMulAdd(n, set(d, 6.07710050630396597660e-11), r);
   return hn::NegMulAdd(n, set(d, 2.02226624879595063154e-21), second);
 }
@@ -39,8 +40,9 @@ HWY_INLINE V reduce_angle(D d, V x, VU& quadrant) {
 /// sin r and cos r for |r| <= pi/4 (fdlibm k_sin.c, k_cos.c).
 template <Precision precision, class D, class V>
 HWY_INLINE V sin_near_zero(D d, V r, V square) {
-  constexpr double c[] = {-1.66666666666666324348e-01, 8.33333333332248946124e-03, -1.98412698298579493134e-04,
-                          2.75573137070700676789e-06,  -2.50507602534068634195e-08, 1.58969099521155010221e-10};
+  constexpr double c[] = {-1.66666666666666324348e-01, 8.33333333332248946124e-03,
+                          -1.98412698298579493134e-04, 2.75573137070700676789e-06,
+                          -2.50507602534068634195e-08, 1.58969099521155010221e-10};
   constexpr double s[] = {c[0], c[1], c[2], c[3], c[4]};
   const V cube = hn::Mul(square, r);
   if constexpr (precision == Precision::single) return hn::MulAdd(horner(d, square, s), cube, r);
@@ -49,8 +51,9 @@ HWY_INLINE V sin_near_zero(D d, V r, V square) {
 
 template <Precision precision, class D, class V>
 HWY_INLINE V cos_near_zero(D d, V square) {
-  constexpr double c[] = {4.16666666666666019037e-02,  -1.38888888888741095749e-03, 2.48015872894767294178e-05,
-                          -2.75573143513906633035e-07, 2.08757232129817482790e-09,  -1.13596475577881948265e-11};
+  constexpr double c[] = {4.16666666666666019037e-02, -1.38888888888741095749e-03,
+                          2.48015872894767294178e-05, -2.75573143513906633035e-07,
+                          2.08757232129817482790e-09, -1.13596475577881948265e-11};
   constexpr double s[] = {c[0], c[1], c[2], c[3]};
   const V one = set(d, 1), half = hn::Mul(square, set(d, 0.5));
   const V start = hn::Sub(one, half);
@@ -71,7 +74,9 @@ HWY_NOINLINE V large_angles(D d, V x, V y) {
   hn::Store(y, d, out);
   for (std::size_t i = 0; i < hn::Lanes(d); ++i) {
     if (!(std::abs(in[i]) > largest_angle)) continue;
-    out[i] = angle == Angle::sine ? std::sin(in[i]) : angle == Angle::cosine ? std::cos(in[i]) : std::tan(in[i]);
+    out[i] = angle == Angle::sine     ? std::sin(in[i])
+             : angle == Angle::cosine ? std::cos(in[i])
+                                      : std::tan(in[i]);
   }
   return hn::Load(d, out);
 }
