@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "cpu/convolution_paths.h"
+#include "cpu/gemm.h"
 #include "cpu/parallel.h"
 #include "cpu/scratch.h"
 
@@ -79,25 +80,12 @@ void fold_add(const Plan& p, const T* columns, int64 begin, int64 end, T* dx) {
                [&](int64 row, int64 at, int64 offset) { dx[offset] += columns[row * width + at]; });
 }
 
-/// C [m, n] = op(A) op(B) + beta C with beta 0 or 1, row-major; a [m, k] or, transposed, [k, m]; b [k, n] or
-/// [n, k].
+/// C [m, n] = op(A) op(B) + beta C, row-major.
 template <class T>
 void product(bool transpose_a, bool transpose_b, int64 m, int64 n, int64 k, const T* a, int64 lda, const T* b,
-             int64 ldb, T beta, T* c, int64 ldc) {
-  Scratch<T> turned(transpose_b ? std::size_t(k * n) : 0);
-  if (transpose_b) {
-    for (int64 j = 0; j < n; ++j)
-      for (int64 l = 0; l < k; ++l) turned[std::size_t(l * n + j)] = b[j * ldb + l];
-    b = turned.data(), ldb = n;
-  }
-  for (int64 i = 0; i < m; ++i) {
-    T* row = c + i * ldc;
-    if (beta == 0) std::fill(row, row + n, T(0));
-    for (int64 l = 0; l < k; ++l) {
-      const T factor = transpose_a ? a[l * lda + i] : a[i * lda + l];
-      for (int64 j = 0; j < n; ++j) row[j] += factor * b[l * ldb + j];
-    }
-  }
+             int64 ldb, double beta, T* c, int64 ldc) {
+  constexpr DType dtype = sizeof(T) == 8 ? DType::float64 : DType::float32;
+  gemm(dtype, transpose_a, transpose_b, m, n, k, 1.0, a, lda, b, ldb, beta, c, ldc);
 }
 
 template <class T>
