@@ -15,6 +15,31 @@ namespace product {
 
 // ---- A few rows times a matrix, which is read once and where it lies: its size in memory is what costs.
 
+/// sums[i] = the sum of the lanes of vectors[i].
+template <int count, class D, class T = hn::TFromD<D>>
+HWY_INLINE void add_lanes(D d, const hn::Vec<D>* vectors, T* sums) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (count == 4 &&
+                sizeof(T) == 4) {  // together: their sums end up beside each other in each 128 bits
+    const hn::RepartitionToWide<D> wide;
+    const auto pair = [&](auto x, auto y)
+                          HWY_ATTR { return hn::InterleaveLower(d, x, y) + hn::InterleaveUpper(d, x, y); };
+    const auto first = hn::BitCast(wide, pair(vectors[0], vectors[1]));
+    const auto second = hn::BitCast(wide, pair(vectors[2], vectors[3]));
+    const auto four = hn::BitCast(d, hn::InterleaveLower(wide, first, second)) +
+                      hn::BitCast(d, hn::InterleaveUpper(wide, first, second));
+    HWY_ALIGN T lanes_of_four[hn::MaxLanes(d)];
+    hn::Store(four, d, lanes_of_four);
+    const hn::CappedTag<T, 4> quarter;
+    auto sum = hn::Load(quarter, lanes_of_four);
+    for (std::size_t lane = 4; lane < hn::MaxLanes(d); lane += 4)
+      sum = sum + hn::Load(quarter, lanes_of_four + lane);
+    return hn::StoreU(sum, quarter, sums);
+  }
+#endif
+  for (int i = 0; i < count; ++i) sums[i] = hn::GetLane(hn::SumOfLanes(d, vectors[i]));
+}
+
 /// sums[i * columns + j] = the dot product of row i of x and row j of b.
 template <int x_rows, int b_rows, class S, class T>
 HWY_INLINE void multiply_dots(const T* HWY_RESTRICT x, std::int64_t ldx, const S* HWY_RESTRICT b,
@@ -47,14 +72,18 @@ HWY_INLINE void multiply_dots(const T* HWY_RESTRICT x, std::int64_t ldx, const S
     for (int w = 0; w < ways; ++w) add(p + w * lanes<T>, w);
   }
   for (; p + lanes<T> <= count; p += lanes<T>) add(p, 0);
-  for (int i = 0; i < x_rows; ++i)
+  for (int i = 0; i < x_rows; ++i) {
+    hn::Vec<Tag<T>> totals[b_rows];
     for (int j = 0; j < b_rows; ++j) {
       for (int half = ways / 2; half > 0; half /= 2)
         for (int w = 0; w < half; ++w) parts[i][j][w] = parts[i][j][w] + parts[i][j][w + half];
-      T sum = hn::GetLane(hn::SumOfLanes(d, parts[i][j][0]));
-      for (std::int64_t q = p; q < count; ++q) sum += x[i * ldx + q] * widen<T>(b[j * ldb + q]);
-      sums[i * columns + j] = sum;
+      totals[j] = parts[i][j][0];
     }
+    T* const target = sums + i * columns;
+    add_lanes<b_rows>(d, totals, target);
+    for (int j = 0; j < b_rows; ++j)
+      for (std::int64_t q = p; q < count; ++q) target[j] += x[i * ldx + q] * widen<T>(b[j * ldb + q]);
+  }
 }
 
 /// multiply_dots for `columns` rows of b.
@@ -114,8 +143,9 @@ constexpr std::int64_t few_rows = 8;
 template <class S, class T>
 void multiply_stored_rows(std::int64_t rows, const T* x, std::int64_t ldx, const S* b, std::int64_t ldb,
                           std::int64_t count, std::int64_t columns, T* sums) {
-  constexpr std::int64_t strip = 2048 / sizeof(T);  // few_rows of them fill half of the first-level cache
-  HWY_ALIGN T parts[few_rows * strip];
+  constexpr std::int64_t room = 16384 / sizeof(T);  // half of the first-level cache
+  const std::int64_t strip = std::min(room / few_rows * (few_rows / rows), columns);
+  HWY_ALIGN T parts[room];
   std::fill_n(sums, rows * columns, T(0));
   for (std::int64_t j = 0; j < columns; j += strip) {
     const std::int64_t width = std::min(strip, columns - j);
@@ -138,7 +168,8 @@ void multiply_stored_rows(std::int64_t rows, const T* x, std::int64_t ldx, const
 /// Whether the product has so few rows that copying B would cost more than multiplying by it.
 template <class S, class T>
 bool has_few_rows(const Product<S, T>& x) {
-  return x.m == 1 || (x.m <= few_rows && (x.trans_b ? x.k >= 128 : x.k * x.n >= 1 << 18));
+  if (x.m > few_rows) return false;
+  return x.trans_b ? x.m == 1 || x.k >= 128 : x.k * x.n >= 1 << (x.m == 1 ? 14 : 18);
 }
 
 /// compute_block for few rows; the block has all of them.
@@ -197,13 +228,13 @@ Grid cut(std::int64_t m, std::int64_t n, std::int64_t tasks) {
   return grid;
 }
 
-/// Tasks should last 20 microseconds or more: 2^20 multiplications, or 2^17 numbers of B from memory.
+/// Tasks should last 5 microseconds or more: 2^18 multiplications, or 2^15 numbers of B from memory.
 template <class S, class T>
 std::int64_t task_count(const Product<S, T>& x) {
   const double multiplications = x.multiplications();
-  if (multiplications < 1 << 18) return 1;
+  if (multiplications < 1 << 17) return 1;
   const double worth =
-      has_few_rows(x) ? multiplications / double(x.m) / (1 << 17) : multiplications / (1 << 20);
+      has_few_rows(x) ? multiplications / double(x.m) / (1 << 15) : multiplications / (1 << 18);
   return std::int64_t(std::min(worth, 4.0 * num_threads()));
 }
 

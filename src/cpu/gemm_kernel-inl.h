@@ -268,9 +268,9 @@ void pack_transposed(const S* source, std::int64_t lds, std::int64_t depth, std:
 template <class S, class T>
 void pack_panel(const Product<S, T>& x, std::int64_t p, std::int64_t depth, std::int64_t j,
                 std::int64_t columns, T* target, std::int64_t width) {
+  const Tag<T> d;
   if (columns < width)
-    for (std::int64_t q = 0; q < depth; ++q)
-      std::fill(target + q * width + columns, target + (q + 1) * width, T(0));
+    for (std::int64_t q = 1; q <= depth; ++q) hn::StoreU(hn::Zero(d), d, target + q * width - lanes<T>);
   if (x.trans_b) return pack_transposed(x.b + j * x.ldb + p, x.ldb, depth, columns, target, width);
   for (std::int64_t q = 0; q < depth; ++q) copy_row(x.b + (p + q) * x.ldb + j, columns, target + q * width);
 }

@@ -1,5 +1,4 @@
-// The thread pool: bounded spinning then sleeping, chunks taken dynamically, nobody waits for a thread that
-// has not begun.
+// The thread pool: spins briefly, then sleeps; nobody waits for a thread that has not begun.
 #include "cpu/parallel.h"
 
 #include <omp.h>
