@@ -48,7 +48,7 @@ format:
 	@$(CXX_FILES) | xargs clang-format -i
 
 tidy: build
-	@git ls-files 'src/*.cc' | xargs -P $(JOBS) -n 4 clang-tidy -p build --quiet
+	@git ls-files 'src/*.cc' | xargs -P $(JOBS) -n 4 clang-tidy -p build --quiet --extra-arg=-Wno-unknown-warning-option
 
 sanitize: setup
 	@cmake --preset sanitize --log-level=WARNING
