@@ -22,7 +22,7 @@
   X(sqrt_backward, SqrtBackward, SqrtBackward)                                                        \
   X(rsqrt_backward, RsqrtBackward, RsqrtBackward)                                                     \
   X(relu_backward, ReluBackward, ReluBackward)                                                        \
-  X(gelu_backward, Wide<GeluBackwardSingle>, GeluBackward)                                            \
+  X(gelu_backward, GeluBackward32, GeluBackward)                                                      \
   X(gelu_tanh_backward, Wide<GeluTanhBackward<Precision::single>>, GeluTanhBackward<Precision::full>) \
   X(silu_backward, SiluBackward, SiluBackward)                                                        \
   X(mish_backward, MishBackward, MishBackward)                                                        \
@@ -91,8 +91,16 @@ struct ReluBackward {
 
 // From the input x.
 
+#if HWY_NATIVE_FMA
+struct GeluBackward32 {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V dy, V x) const {
+    return hn::Mul(dy, gelu_slope(d, x));
+  }
+};
+#else
 // Phi(x) + x phi(x).
-struct GeluBackwardSingle {
+struct GeluBackwardWide {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V dy, V x) const {
     V density;
@@ -101,6 +109,8 @@ struct GeluBackwardSingle {
     return hn::Mul(dy, hn::MulAdd(hn::Mul(limit(d, x, -15, 15), density), set(d, 0.39894228040143268), phi));
   }
 };
+using GeluBackward32 = Wide<GeluBackwardWide>;
+#endif
 
 // The float64 error function is the C library's.
 struct GeluBackward {

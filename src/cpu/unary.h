@@ -38,7 +38,7 @@ extern const Kernel logit;  ///< Epsilon or null
 // Activations: float.
 extern const Kernel sigmoid;    ///< also complex
 extern const Kernel relu;       ///< real; NaN stays NaN
-extern const Kernel gelu;       ///< x Phi(x), with the error function
+extern const Kernel gelu;       ///< x Phi(x), with the error function; within 4 ulp
 extern const Kernel gelu_tanh;  ///< its approximation with tanh
 extern const Kernel silu, mish, softsign, tanhshrink, log_sigmoid, relu6, hardsigmoid, hardswish, selu;
 extern const Kernel softplus;                ///< SoftplusShape

@@ -17,7 +17,7 @@
 #define TAPER_VECTOR_KERNELS(X)                \
   X(sigmoid, Sigmoid, Sigmoid)                 \
   X(tanh, Tanh, Tanh)                          \
-  X(gelu, Wide<GeluSingle>, Gelu)              \
+  X(gelu, Gelu32, Gelu)                        \
   X(gelu_tanh, Wide<GeluTanhSingle>, GeluTanh) \
   X(silu, Silu, Silu)                          \
   X(mish, Wide<Mish>, Mish)                    \
@@ -55,8 +55,16 @@ struct Tanh {
   }
 };
 
+#if HWY_NATIVE_FMA
+struct Gelu32 {
+  template <class D, class V>
+  HWY_INLINE V operator()(D d, V x) const {
+    return gelu_of(d, x);
+  }
+};
+#else
 // x (1 - Q(x)) for positive x, x Q(|x|) for negative: nothing cancels.
-struct GeluSingle {
+struct GeluWide {
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x) const {
     V density;
@@ -66,6 +74,8 @@ struct GeluSingle {
     return hn::Mul(bounded, hn::IfThenElse(negative, tail, hn::Sub(set(d, 1), tail)));
   }
 };
+using Gelu32 = Wide<GeluWide>;
+#endif
 
 // The float64 error function is the C library's.
 struct Gelu {
