@@ -54,6 +54,8 @@ struct SumOf<std::complex<Part>> {
 template <class S>
 using Sum = typename SumOf<S>::type;
 
+using cpu::finish_row;  // of 16-bit floats
+
 template <class S>
 void finish_row(const Sum<S>* sums, std::int64_t count, Sum<S> alpha, Sum<S> beta, const S* bias, S* c) {
   for (std::int64_t j = 0; j < count; ++j) {

@@ -84,7 +84,9 @@ HWY_EXPORT(round_row_bfloat16);
 
 void multiply(const Product<float, float>& x) { HWY_DYNAMIC_DISPATCH(multiply_float32)(x); }
 void multiply(const Product<Half, float>& x) { HWY_DYNAMIC_DISPATCH(multiply_float16)(x); }
-void multiply(const Product<BFloat16, float>& x) { HWY_DYNAMIC_DISPATCH(multiply_bfloat16)(x); }
+void multiply(const Product<BFloat16, float>& x) {
+  if (!multiply_natively(x)) HWY_DYNAMIC_DISPATCH(multiply_bfloat16)(x);
+}
 
 void finish_row(const float* sums, std::int64_t count, float alpha, float beta, const Half* bias, Half* c) {
   HWY_DYNAMIC_DISPATCH(round_row_float16)(sums, count, alpha, beta, bias, c);

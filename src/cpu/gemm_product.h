@@ -37,6 +37,10 @@ void multiply(const Product<std::int16_t, std::uint32_t>& product);
 void multiply(const Product<std::uint32_t, std::uint32_t>& product);
 void multiply(const Product<std::uint64_t, std::uint64_t>& product);
 
+/// The same by the processor's own bfloat16 instructions; false, having done nothing, where it has none or
+/// where they would not pay.
+bool multiply_natively(const Product<BFloat16, float>& product);
+
 /// c = alpha sums + beta c + bias for one row, rounded to 16 bits once; c is not read if beta is 0.
 void finish_row(const float* sums, std::int64_t count, float alpha, float beta, const Half* bias, Half* c);
 void finish_row(const float* sums, std::int64_t count, float alpha, float beta, const BFloat16* bias,
