@@ -2,6 +2,8 @@
 #include "cpu/gemm.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <complex>
@@ -231,15 +233,25 @@ TEST(Gemm, LongSumsStayAccurate) {
   EXPECT_LE(relative_error(1, 64, 4096), 1e-6);
 }
 
-std::vector<float> product_bits(const Case& x, int threads) {
+template <class T>
+std::vector<T> product_bits(DType dtype, const Case& x, int threads) {
   set_num_threads(threads);
   std::mt19937 random(11);
-  std::vector<float> a(std::size_t(x.m * x.k)), b(std::size_t(x.k * x.n)), c(std::size_t(x.m * x.n));
-  for (float& v : a) v = random_number<float>(random);
-  for (float& v : b) v = random_number<float>(random);
-  gemm(float32, x.trans_a, x.trans_b, x.m, x.n, x.k, 1, a.data(), x.trans_a ? x.m : x.k, b.data(),
+  std::vector<T> a(std::size_t(x.m * x.k)), b(std::size_t(x.k * x.n)), c(std::size_t(x.m * x.n));
+  for (T& v : a) v = random_number<T>(random);
+  for (T& v : b) v = random_number<T>(random);
+  gemm(dtype, x.trans_a, x.trans_b, x.m, x.n, x.k, 1, a.data(), x.trans_a ? x.m : x.k, b.data(),
        x.trans_b ? x.k : x.n, 0, c.data(), x.n);
   return c;
+}
+
+template <class T>
+void check_threads(DType dtype, const Case& x) {
+  const auto serial = product_bits<T>(dtype, x, 1);
+  for (int threads : {2, 3}) {
+    const auto parallel = product_bits<T>(dtype, x, threads);
+    EXPECT_EQ(std::memcmp(serial.data(), parallel.data(), serial.size() * sizeof(T)), 0) << text(dtype, x);
+  }
 }
 
 TEST(Gemm, SameBitsForAnyNumberOfThreads) {
@@ -247,15 +259,32 @@ TEST(Gemm, SameBitsForAnyNumberOfThreads) {
   for (const Case& x :
        {Case{64, 512, 784}, Case{1, 3000, 1000}, Case{3, 1000, 1500}, Case{70, 130, 9000}, Case{7, 5, 90000},
         Case{1000, 1, 3000}, Case{1000, 10, 128}, Case{300, 301, 302}, Case{8, 900, 1100}})
-    each_transposition(x, [](const Case& y) {
-      const auto serial = product_bits(y, 1);
-      for (int threads : {2, 3}) {
-        const auto parallel = product_bits(y, threads);
-        EXPECT_EQ(std::memcmp(serial.data(), parallel.data(), serial.size() * sizeof(float)), 0)
-            << text(float32, y);
-      }
-    });
+    each_transposition(x, [](const Case& y) { check_threads<float>(float32, y); });
+  each_transposition({300, 301, 302}, [](const Case& x) {
+    check_threads<double>(float64, x);
+    check_threads<BFloat16>(bfloat16, x);
+    check_threads<Half>(float16, x);
+    check_threads<std::complex<float>>(complex64, x);
+  });
   set_num_threads(before);
+}
+
+// The child has none of its parent's threads.
+TEST(Gemm, ForkedChildComputesTheSame) {
+  const Case x{128, 256, 512};
+  const auto expected = product_bits<float>(float32, x, 2);
+  const auto narrow = product_bits<BFloat16>(bfloat16, x, 2);
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(5);
+    const auto again = product_bits<float>(float32, x, 2);
+    const auto narrow_again = product_bits<BFloat16>(bfloat16, x, 2);
+    _exit(again == expected && std::memcmp(narrow.data(), narrow_again.data(), 2 * narrow.size()) == 0 ? 0
+                                                                                                       : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 TEST(Gemm, Batches) {
