@@ -35,6 +35,7 @@ PUBLIC = {
     "autograd.h": "autograd",
     "ops.h": "ops",
     "ops/": "ops",
+    "printing.h": "ops",
     "graph.h": "graph",
     "graph/": "graph",
     "nn.h": "nn",
