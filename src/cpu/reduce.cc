@@ -110,13 +110,18 @@ struct Job : Request {
   const char* x = nullptr;
   char* y = nullptr;
   int64 item = 0, out_item = 0, second_item = 0;
-  Dims kept, reduced;    // without the two that follow
-  Dim inner{1, 1, 0};    // the innermost reduced dimension
-  Dim columns{1, 0, 0};  // the kept dimension whose positions are worked on side by side
-  int64 elements = 0;    // that make one result
-  bool by_columns = false;
+  Dims kept, reduced;       // without the two that follow
+  Dim inner{1, 1, 0};       // the innermost reduced dimension
+  Dim columns{1, 0, 0};     // the kept dimension whose positions are worked on side by side
+  int64 elements = 0;       // that make one result
+  bool by_columns = false;  // many results side by side, their elements row by row
+  bool by_rows = false;     // many results side by side, each a dense row of few elements
 
-  int64 widest() const { return std::min(columns.size, max_columns); }
+  /// Results that are worked on at once.
+  int64 widest() const {
+    const int64 most = by_rows && !dense_type ? 2 * piece_bytes / (elements * wide_size(wide)) : max_columns;
+    return std::min({columns.size, max_columns, most});
+  }
 };
 
 /// State memory: on the stack for one block of columns.
@@ -155,14 +160,16 @@ void choose_orientation(Job& job) {
   const Dim inner = job.inner, column = job.kept.dim[job.kept.count - 1];
   const int64 results = job.kept.elements();
   // Below this, a result of its own costs more than gathering many side by side (measured).
-  const int64 few = is_arg(job) ? 128 : job.finish == Finish::variance ? 64 : 32;
+  const int64 few = is_arg(job) ? 128 : job.finish == Finish::variance ? 32 : 16;
   const bool rows_are_dense = column.stride == 1 && inner.stride == column.size && job.dense_type;
   if (std::abs(inner.stride) <= std::abs(column.stride)) {
     job.by_columns = job.elements < few && results > 1;
   } else {
     job.by_columns = column.size >= 4 || rows_are_dense || job.elements < few;
   }
-  if (job.by_columns) job.columns = job.kept.take(job.kept.count - 1);
+  const bool short_row = job.elements * wide_size(job.wide) <= piece_bytes;
+  job.by_rows = !job.by_columns && !job.reduced.count && inner.stride == 1 && short_row && results > 1;
+  if (job.by_columns || job.by_rows) job.columns = job.kept.take(job.kept.count - 1);
 }
 
 /// Turns the state of `width` results of `count` elements each into numbers, in place.
@@ -243,7 +250,7 @@ void fold_elements(const Job& job, const char* x, int64 begin, int64 end, void* 
       n = filled;
     }
     arguments.first = i;
-    job.kernel->run(piece, n, arguments, i == begin ? state : later);
+    job.kernel->rows(piece, 1, n, n, arguments, i == begin ? state : later);
     if (i != begin) job.kernel->merge(state, i - begin, later, n, 1);
     i += n;
   }
@@ -282,6 +289,18 @@ void fold_rows(const Job& job, const char* x, int64 width, int64 begin, int64 en
     if (row != begin) job.kernel->merge(state, row - begin, later.bytes, rows, width);
     row += rows;
   }
+}
+
+/// Reduces `width` neighbouring results that are dense rows.
+void fold_whole_rows(const Job& job, const char* x, int64 width, void* state) {
+  alignas(64) char buffer[2 * piece_bytes];
+  const ReduceArguments arguments{0, job.parameter};
+  const int64 bytes = job.elements * wide_size(job.wide);
+  if (job.dense_type) return job.kernel->rows(x, width, job.columns.stride, job.elements, arguments, state);
+  for (int64 row = 0; row < width; ++row) {
+    job.load(x + row * job.columns.stride * job.item, 1, job.elements, buffer + row * bytes);
+  }
+  job.kernel->rows(buffer, width, job.elements, job.elements, arguments, state);
 }
 
 /// Partial results of all blocks of results: `chunks` states a block, combined as a tree in the order of
@@ -327,11 +346,11 @@ void run_by_elements(const Job& job) {
   }
 }
 
-void run_by_columns(const Job& job) {
+void run_side_by_side(const Job& job) {
   const int64 widest = job.widest(), blocks = (job.columns.size + widest - 1) / widest;
   const int64 tasks = job.kept.elements() * blocks;
-  const int64 chunk = std::max<int64>(64, chunk_elements / widest),
-              chunks = (job.elements + chunk - 1) / chunk;
+  const int64 chunk = job.by_rows ? job.elements : std::max<int64>(64, chunk_elements / widest);
+  const int64 chunks = (job.elements + chunk - 1) / chunk;
   const int64 bytes = job.kernel->state_bytes * widest;
   const auto at = [&](int64 task, auto&& work) {
     const Odometer place(job.kept, task / blocks);
@@ -345,7 +364,8 @@ void run_by_columns(const Job& job) {
       Block state;
       for (int64 task = begin; task < end; ++task) {
         at(task, [&](const char* x, int64 width, int64 out) {
-          fold_rows(job, x, width, 0, job.elements, state.bytes);
+          if (job.by_rows) fold_whole_rows(job, x, width, state.bytes);
+          else fold_rows(job, x, width, 0, job.elements, state.bytes);
           write_results(job, out, width, state.bytes);
         });
       }
@@ -444,7 +464,7 @@ void reduce(const Reduction& r, Wide wide, const Request& request) {
   if (!results) return;
   if (!job.elements) return fill_empty(r, job, results);
   choose_orientation(job);
-  job.by_columns ? run_by_columns(job) : run_by_elements(job);
+  job.by_columns || job.by_rows ? run_side_by_side(job) : run_by_elements(job);
 }
 
 /// Sums of integers with a floating result are taken in float64; bytes are added as they are.

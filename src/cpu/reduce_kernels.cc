@@ -144,17 +144,25 @@ TAPER_INLINE void halve(typename Op::Lane* lane) {
   if constexpr (w > 4) halve<Op, w / 2>(lane);
 }
 
-template <class Op>
-typename Op::Lane fold(const typename Op::Element* x, int64 n, const Op& op) {
-  typename Op::Lane lane[lanes];
-  for (int64 l = 0; l < lanes; ++l) lane[l] = Op::start();
+// Not inlined: among the loop over rows the compiler would not see that the lanes are a vector.
+template <class Op, int64 width>
+HWY_NOINLINE typename Op::Lane fold_wide(const typename Op::Element* x, int64 n, const Op& op) {
+  typename Op::Lane lane[width];
+  for (int64 l = 0; l < width; ++l) lane[l] = Op::start();
   int64 i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    for (int64 l = 0; l < lanes; ++l) lane[l] = op.step(lane[l], x[i + l]);
+  for (; i + width <= n; i += width) {
+#pragma GCC unroll 1  // else a short loop is unrolled before it can become a vector
+    for (int64 l = 0; l < width; ++l) lane[l] = op.step(lane[l], x[i + l]);
   }
   for (int64 l = 0; i + l < n; ++l) lane[l] = op.step(lane[l], x[i + l]);
-  halve<Op, lanes / 2>(lane);
+  halve<Op, width / 2>(lane);
   return Op::merge_last(Op::merge_last(lane[0], lane[2]), Op::merge_last(lane[1], lane[3]));
+}
+
+/// Short runs take few lanes: merging many would cost more than they save.
+template <class Op>
+TAPER_INLINE typename Op::Lane fold(const typename Op::Element* x, int64 n, const Op& op) {
+  return n < 256 ? fold_wide<Op, 16>(x, n, op) : fold_wide<Op, lanes>(x, n, op);
 }
 
 /// A dense matrix narrower than the lanes: several rows are taken as one, and their sums folded at the end.
@@ -198,8 +206,12 @@ struct Fold {
   using State = Plane<Lane>;
   static constexpr int state_bytes = sizeof(State);
 
-  static void run(const void* x, int64 n, const ReduceArguments& arguments, void* state) {
-    *static_cast<State*>(state) = State(fold(static_cast<const E*>(x), n, Op(arguments)));
+  static void rows(const void* x, int64 rows, int64 stride, int64 n, const ReduceArguments& arguments,
+                   void* state) {
+    const Op op(arguments);
+    for (int64 row = 0; row < rows; ++row) {
+      static_cast<State*>(state)[row] = State(fold(static_cast<const E*>(x) + row * stride, n, op));
+    }
   }
   static void columns(const void* x, int64 rows, int64 stride, int64 width, const ReduceArguments& arguments,
                       void* state) {
@@ -238,11 +250,14 @@ struct Moments {
   static double* distances(void* state, int64 width) {
     return reinterpret_cast<double*>(static_cast<Mean*>(state) + width);
   }
-  static void run(const void* source, int64 n, const ReduceArguments& arguments, void* state) {
+  static void rows(const void* source, int64 rows, int64 stride, int64 n, const ReduceArguments& arguments,
+                   void* state) {
     const E* x = static_cast<const E*>(source);
-    const Mean mean = fold(x, n, SumOf<E>(arguments)) / double(n);
-    *static_cast<Mean*>(state) = mean;
-    *distances(state, 1) = fold(x, n, Distance(mean));
+    for (int64 row = 0; row < rows; ++row, x += stride) {
+      const Mean mean = fold(x, n, SumOf<E>(arguments)) / double(n);
+      static_cast<Mean*>(state)[row] = mean;
+      distances(state, rows)[row] = fold(x, n, Distance(mean));
+    }
   }
   static void columns(const void* source, int64 rows, int64 stride, int64 width,
                       const ReduceArguments& arguments, void* state) {
@@ -287,11 +302,14 @@ struct LogSumExp {
     E shift;
   };
 
-  static void run(const void* source, int64 n, const ReduceArguments& arguments, void* state) {
+  static void rows(const void* source, int64 rows, int64 stride, int64 n, const ReduceArguments& arguments,
+                   void* state) {
     const E* x = static_cast<const E*>(source);
-    const E maximum = fold(x, n, MaxOf<E>(arguments));
-    static_cast<double*>(state)[0] = double(maximum);
-    static_cast<double*>(state)[1] = fold(x, n, Terms(shift(maximum)));
+    for (int64 row = 0; row < rows; ++row, x += stride) {
+      const E maximum = fold(x, n, MaxOf<E>(arguments));
+      static_cast<double*>(state)[row] = double(maximum);
+      static_cast<double*>(state)[rows + row] = fold(x, n, Terms(shift(maximum)));
+    }
   }
   static void columns(const void* source, int64 rows, int64 stride, int64 width,
                       const ReduceArguments& arguments, void* state) {
@@ -347,18 +365,22 @@ struct Arg {
     }
     return 0;
   }
-  static void run(const void* source, int64 n, const ReduceArguments& arguments, void* state) {
+  static void rows(const void* source, int64 rows, int64 stride, int64 n, const ReduceArguments& arguments,
+                   void* state) {
     const E* x = static_cast<const E*>(source);
+    State* value = static_cast<State*>(state);
+    int64* place = reinterpret_cast<int64*>(value + rows);
     const Op op(arguments);
-    E best = fold(x, std::min(n, piece), op);
-    int64 found = 0;
-    for (int64 i = piece; i < n; i += piece) {
-      const E value = fold(x + i, std::min(n - i, piece), op);
-      if (Op::better(value, best)) best = value, found = i;
+    for (int64 row = 0; row < rows; ++row, x += stride) {
+      E best = fold(x, std::min(n, piece), op);
+      int64 found = 0;
+      for (int64 i = piece; i < n; i += piece) {
+        const E candidate = fold(x + i, std::min(n - i, piece), op);
+        if (Op::better(candidate, best)) best = candidate, found = i;
+      }
+      value[row] = State(best);
+      place[row] = arguments.first + found + search(x + found, std::min(n - found, piece), best);
     }
-    found += search(x + found, std::min(n - found, piece), best);
-    *static_cast<State*>(state) = State(best);
-    *reinterpret_cast<int64*>(static_cast<State*>(state) + 1) = arguments.first + found;
   }
   static void columns(const void* source, int64 rows, int64 stride, int64 width,
                       const ReduceArguments& arguments, void* state) {
@@ -393,7 +415,7 @@ struct Arg {
 
 template <class K>
 const ReduceKernel* kernel() {
-  static constexpr ReduceKernel table{K::state_bytes, K::run, K::columns, K::merge};
+  static constexpr ReduceKernel table{K::state_bytes, K::rows, K::columns, K::merge};
   return &table;
 }
 

@@ -41,8 +41,9 @@ struct ReduceArguments {
 /// Max, min and arg_* give NaN if there is one; the first of equals.
 struct ReduceKernel {
   int state_bytes;  ///< Of one column.
-  /// state = the reduction of n >= 1 dense elements.
-  void (*run)(const void* x, std::int64_t n, const ReduceArguments& arguments, void* state);
+  /// state[row] = the reduction of x[row * row_stride + i], i < n, n >= 1, for row < rows <= max_columns.
+  void (*rows)(const void* x, std::int64_t rows, std::int64_t row_stride, std::int64_t n,
+               const ReduceArguments& arguments, void* state);
   /// state[c] = the reduction over rows of x[row * row_stride + c], c < width <= max_columns.
   void (*columns)(const void* x, std::int64_t rows, std::int64_t row_stride, std::int64_t width,
                   const ReduceArguments& arguments, void* state);
