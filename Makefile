@@ -1,13 +1,11 @@
 # The tasks of Taper's developers and first-time visitors. `make demo` trains a network; `make test` checks everything.
 SHELL := bash
-PYTHON ?= python3
 JOBS ?= $(shell nproc)
 PREFIX ?= build/install
 VENV := $(CURDIR)/.venv
 # cmake and ninja come from .venv where the system's are too old.
 export PATH := $(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(VENV)
-export PYTHON
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 
 CXX_FILES = git ls-files 'include/*.h' 'src/*.h' 'src/*.cc' 'python/bindings/*.h' 'python/bindings/*.cc' \

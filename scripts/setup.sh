@@ -3,9 +3,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+stamp=.venv/taper-setup  # the folder that .venv was made for, then what was installed
 # An activated .venv is not what .venv is made with.
 PATH=${PATH//"$PWD/.venv/bin:"/}
 python=${PYTHON:-python3}
+if [ -z "${PYTHON:-}" ] && [ "$(head -n 1 $stamp 2>/dev/null)" = "$PWD" ] && .venv/bin/python -c "" 2>/dev/null; then
+  python=.venv/bin/python
+fi
 packages=(g++ cmake ninja-build ccache libopenblas-openmp-dev liblapacke-dev libhwy-dev libeigen3-dev libfmt-dev
           nlohmann-json3-dev zlib1g-dev libgtest-dev)
 
@@ -62,7 +66,7 @@ EOF
 }
 
 install_python_packages() {
-  local wanted stamp=.venv/taper-setup
+  local wanted
   wanted=$(python_packages)
   if [ -x .venv/bin/python ] && [ "$(cat $stamp 2>/dev/null)" = "$PWD"$'\n'"$wanted" ]; then
     return
