@@ -44,7 +44,8 @@ HWY_INLINE void add_lanes(D d, const hn::Vec<D>* vectors, T* sums) {
 template <int x_rows, int b_rows, class S, class T>
 HWY_INLINE void multiply_dots(const T* HWY_RESTRICT x, std::int64_t ldx, const S* HWY_RESTRICT b,
                               std::int64_t ldb, std::int64_t count, T* sums, std::int64_t columns) {
-  constexpr int ways = std::max(1, 8 / (x_rows * b_rows));  // so many sums hide the latency of an addition
+  // So many sums hide the latency of an addition, and few are long.
+  constexpr int ways = lanes<T> == 1 ? 8 : std::max(1, 8 / (x_rows * b_rows));
   const Tag<T> d;
   hn::Vec<Tag<T>> parts[x_rows][b_rows][ways];
   HWY_UNROLL(8)
@@ -222,7 +223,9 @@ template <class T>
 Grid cut(std::int64_t m, std::int64_t n, std::int64_t tasks) {
   const std::int64_t most_down = m <= few_rows ? 1 : divide_up(m, 16 * tile_rows);
   const std::int64_t wanted = std::max(divide_up(tasks, most_down), divide_up(n, block_columns<T>));
-  Grid grid{m, n, m, round_up(divide_up(n, wanted), tile_columns<T>)};
+  // Whole tiles, and whole groups of the four columns that multiply_rows_by_columns takes at once.
+  constexpr std::int64_t grain = tile_columns<T> % 4 == 0 ? tile_columns<T> : 4 * tile_columns<T>;
+  Grid grid{m, n, m, round_up(divide_up(n, wanted), grain)};
   const std::int64_t down = std::clamp<std::int64_t>(divide_up(tasks, grid.across()), 1, most_down);
   grid.rows = m <= few_rows ? m : round_up(divide_up(m, down), tile_rows);
   return grid;
