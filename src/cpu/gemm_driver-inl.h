@@ -6,6 +6,8 @@
 #define TAPER_CPU_GEMM_DRIVER_INL_H_
 #endif
 
+#include <numeric>
+
 #include "cpu/gemm_kernel-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -37,7 +39,15 @@ HWY_INLINE void add_lanes(D d, const hn::Vec<D>* vectors, T* sums) {
     return hn::StoreU(sum, quarter, sums);
   }
 #endif
-  for (int i = 0; i < count; ++i) sums[i] = hn::GetLane(hn::SumOfLanes(d, vectors[i]));
+  for (int i = 0; i < count; ++i) {
+    if constexpr (std::is_floating_point_v<T>) {
+      sums[i] = hn::GetLane(hn::SumOfLanes(d, vectors[i]));
+    } else {  // gcc's own AVX-512 sum of lanes adds them as signed numbers, which must not overflow
+      HWY_ALIGN T numbers[hn::MaxLanes(d)];
+      hn::Store(vectors[i], d, numbers);
+      sums[i] = std::accumulate(numbers, numbers + hn::MaxLanes(d), T(0));
+    }
+  }
 }
 
 /// sums[i * columns + j] = the dot product of row i of x and row j of b.
