@@ -14,6 +14,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu::HWY_NAMESPACE {
+namespace {
 
 // Half's own conversion branches; this form becomes vector instructions.
 inline float to_float(Half x) {
@@ -77,6 +78,7 @@ Load find_load_here(DType dtype, Wide wide, Reading reading) {
   });
 }
 
+}  // namespace
 }  // namespace taper::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

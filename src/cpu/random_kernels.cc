@@ -12,6 +12,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu::HWY_NAMESPACE {
+namespace {
 
 using int64 = std::int64_t;
 using std::uint32_t;
@@ -122,6 +123,7 @@ const RandomKernels& kernels_here() {
   return kernels;
 }
 
+}  // namespace
 }  // namespace taper::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -18,6 +18,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu::HWY_NAMESPACE {
+namespace {
 
 using int64 = std::int64_t;
 constexpr int64 lanes = 32;
@@ -471,6 +472,7 @@ const ReduceKernel* find_here(Reduce reduce, Wide wide) {
   __builtin_unreachable();
 }
 
+}  // namespace
 }  // namespace taper::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

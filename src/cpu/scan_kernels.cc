@@ -15,6 +15,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu::HWY_NAMESPACE {
+namespace {
 
 using int64 = std::int64_t;
 
@@ -174,6 +175,7 @@ const ScanKernel* find_here(Scan scan, Wide wide) {
   __builtin_unreachable();
 }
 
+}  // namespace
 }  // namespace taper::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
