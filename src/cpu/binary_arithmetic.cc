@@ -197,6 +197,11 @@ struct MulOf {
     if constexpr (std::is_integral_v<T>) return T(Wrapping<T>(a) * Wrapping<T>(b));
     else return a * b;
   }
+  // As NumPy and PyTorch multiply, without C99's recovery of infinities from NaN.
+  template <class T>
+  std::complex<T> operator()(std::complex<T> a, std::complex<T> b) const {
+    return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
+  }
 };
 struct DivOf {
   Complex operator()(Complex a, Complex b) const { return a / b; }
@@ -251,6 +256,14 @@ struct HeavisideOf {
   }
 };
 
+// Sums of complex numbers are sums of their parts.
+template <class F, int parts, class T>
+void run_pairs(const void* const* inputs, const int* steps, void* output, std::int64_t n,
+               const void* attributes) {
+  if (steps[0] && steps[1]) dispatch<parts>(inputs, steps, output, 2 * n, attributes);
+  else run_binary<F, std::complex<T>>(inputs, steps, output, n, attributes);
+}
+
 template <class F>
 constexpr Run i64_run = run_binary<F, std::int64_t>;
 template <class F>
@@ -269,14 +282,22 @@ namespace kernels {
 #define TAPER_FLOATS(op) .name = #op, .f32 = dispatch<op##_f32>, .f64 = dispatch<op##_f64>
 #define TAPER_INTEGERS(function) .i64 = i64_run<function>, .u64 = u64_run<function>
 
-const Kernel add = {TAPER_FLOATS(add),       TAPER_INTEGERS(AddOf),
-                    .c128 = c128_run<AddOf>, .boolean = run_binary<Either, bool>,
-                    .u8 = u8_run<AddOf>,     .i32 = i32_run<AddOf>};
-const Kernel sub = {TAPER_FLOATS(sub), TAPER_INTEGERS(SubOf), .c128 = c128_run<SubOf>, .u8 = u8_run<SubOf>,
-                    .i32 = i32_run<SubOf>};
-const Kernel mul = {TAPER_FLOATS(mul),       TAPER_INTEGERS(MulOf),
-                    .c128 = c128_run<MulOf>, .boolean = run_binary<Both, bool>,
-                    .u8 = u8_run<MulOf>,     .i32 = i32_run<MulOf>};
+const Kernel add = {TAPER_FLOATS(add),
+                    TAPER_INTEGERS(AddOf),
+                    .c128 = run_pairs<AddOf, add_f64, double>,
+                    .boolean = run_binary<Either, bool>,
+                    .u8 = u8_run<AddOf>,
+                    .i32 = i32_run<AddOf>,
+                    .c64 = run_pairs<AddOf, add_f32, float>};
+const Kernel sub = {TAPER_FLOATS(sub),   TAPER_INTEGERS(SubOf), .c128 = run_pairs<SubOf, sub_f64, double>,
+                    .u8 = u8_run<SubOf>, .i32 = i32_run<SubOf>, .c64 = run_pairs<SubOf, sub_f32, float>};
+const Kernel mul = {TAPER_FLOATS(mul),
+                    TAPER_INTEGERS(MulOf),
+                    .c128 = c128_run<MulOf>,
+                    .boolean = run_binary<Both, bool>,
+                    .u8 = u8_run<MulOf>,
+                    .i32 = i32_run<MulOf>,
+                    .c64 = run_binary<MulOf, std::complex<float>>};
 const Kernel div = {TAPER_FLOATS(div), .c128 = c128_run<DivOf>};
 const Kernel add_scaled = {TAPER_FLOATS(add_scaled), .i64 = i64_run<AddScaledOf<std::int64_t>>,
                            .u64 = u64_run<AddScaledOf<std::uint64_t>>,

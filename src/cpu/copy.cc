@@ -29,20 +29,26 @@ void by_item_size(std::int64_t size, F&& f) {
   }
 }
 
-// rows elements apart by row_in / row_out bytes; within a row the target is dense, the source column_in bytes
-// apart.
+// The source is dense along rows, the target along columns; the other strides are in bytes. A tile goes
+// through a buffer, so that memory is touched by whole lines on both sides: a row of lines may all fall into
+// the same set of the cache.
 template <class T>
-void transpose(const char* source, std::int64_t row_in, std::int64_t column_in, char* target,
-               std::int64_t row_out, std::int64_t rows, std::int64_t columns) {
-  for (std::int64_t r0 = 0; r0 < rows; r0 += tile)
-    for (std::int64_t c0 = 0; c0 < columns; c0 += tile) {
-      const std::int64_t r1 = std::min(r0 + tile, rows), c1 = std::min(c0 + tile, columns);
-      for (std::int64_t r = r0; r < r1; ++r) {
-        const char* in = source + r * row_in;
-        T* out = reinterpret_cast<T*>(target + r * row_out);
-        for (std::int64_t c = c0; c < c1; ++c) out[c] = *reinterpret_cast<const T*>(in + c * column_in);
-      }
+void transpose(const char* source, std::int64_t column_in, char* target, std::int64_t row_out,
+               std::int64_t rows, std::int64_t columns) {
+  T buffer[tile][tile];
+  for (std::int64_t c0 = 0; c0 < columns; c0 += tile) {
+    const std::int64_t width = std::min(tile, columns - c0);
+    for (std::int64_t c = 0; c < width; ++c) {
+      const T* in = reinterpret_cast<const T*>(source + (c0 + c) * column_in);
+      if (rows == tile)
+        for (std::int64_t r = 0; r < tile; ++r) buffer[r][c] = in[r];
+      else
+        for (std::int64_t r = 0; r < rows; ++r) buffer[r][c] = in[r];
     }
+    for (std::int64_t r = 0; r < rows; ++r)
+      std::memcpy(target + r * row_out + c0 * std::int64_t(sizeof(T)), buffer[r],
+                  std::size_t(width) * sizeof(T));
+  }
 }
 
 // The dimension along which the source is dense while the target is dense along dimension 0; 0 if there is
@@ -80,7 +86,7 @@ void copy_transposed(const Loop& loop, std::int64_t size, int other) {
       for (std::int64_t task = begin; task < end; ++task) {
         const Walk at(outer, task / bands);
         const std::int64_t row = task % bands * tile;
-        transpose<T>(at.at[1] + row * loop.strides[1][other], loop.strides[1][other], loop.strides[1][0],
+        transpose<T>(at.at[1] + row * std::int64_t(sizeof(T)), loop.strides[1][0],
                      at.at[0] + row * loop.strides[0][other], loop.strides[0][other],
                      std::min(tile, loop.sizes[other] - row), loop.sizes[0]);
       }

@@ -2,6 +2,7 @@
 // contiguous.
 #include "cpu/loop.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -61,6 +62,30 @@ void Loop::merge() {
     for (int k = 0; k < operands; ++k) strides[k][last] = strides[k][i];
   }
   dims = last + 1;
+}
+
+Loop Loop::part(int dim, std::int64_t begin, std::int64_t count) const {
+  Loop result = *this;
+  for (int k = 0; k < operands; ++k) result.data[k] += begin * strides[k][dim];
+  result.total = total / sizes[dim] * count;
+  result.sizes[dim] = count;
+  return result;
+}
+
+void Loop::split(int dim, std::int64_t size, int position) {
+  sizes[dims] = size;
+  sizes[dim] /= size;
+  for (int k = 0; k < operands; ++k) {
+    strides[k][dims] = strides[k][dim];
+    strides[k][dim] *= size;
+  }
+  ++dims;
+  move(dims - 1, position);
+}
+
+void Loop::move(int from, int to) {
+  std::rotate(sizes + to, sizes + from, sizes + from + 1);
+  for (int k = 0; k < operands; ++k) std::rotate(strides[k] + to, strides[k] + from, strides[k] + from + 1);
 }
 
 Walk::Walk(const Loop& loop, std::int64_t element) : loop_(loop) {

@@ -23,6 +23,16 @@ struct Loop {
   std::int64_t sizes[max_dims];
   std::int64_t strides[max_operands][max_dims];  // bytes
 
+  /// The same loop over [begin, begin + count) of one dimension.
+  Loop part(int dim, std::int64_t begin, std::int64_t count) const;
+
+  /// Dimension `dim` becomes two: blocks of `size`, which must divide it, inside; and the number of blocks in
+  /// its place. The inner one is made dimension `position`. There must be room for another dimension.
+  void split(int dim, std::int64_t size, int position);
+
+  /// Dimension `from` is made dimension `to`; those between move up.
+  void move(int from, int to);
+
  private:
   void sort();
   void merge();

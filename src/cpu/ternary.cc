@@ -64,35 +64,50 @@ struct Clamp {
   }
 };
 
+// Bytes of a condition as a mask of wider lanes.
+template <class D>
+HWY_INLINE auto load_condition(D d, const std::uint8_t* condition) {
+  const hn::Rebind<std::uint8_t, D> bytes;
+  const hn::Rebind<std::uint32_t, D> words;
+  const auto wide = hn::PromoteTo(words, hn::LoadU(bytes, condition));
+  if constexpr (sizeof(hn::TFromD<D>) == 4) return hn::Ne(wide, hn::Zero(d));
+  else return hn::Ne(hn::PromoteTo(d, wide), hn::Zero(d));
+}
+
+// As vector_run does it: a broadcast operand is a vector that is loaded again and again.
+template <class T>
+std::int64_t where_vectors(const bool* condition, const T* a, const T* b, const int* steps, T* out,
+                           std::int64_t n) {
+  const hn::ScalableTag<T> d;
+  const std::int64_t lanes = std::int64_t(hn::Lanes(d));
+  HWY_ALIGN T spread[2][HWY_MAX_BYTES / sizeof(T)];
+  const T* in[] = {a, b};
+  for (int k = 0; k < 2; ++k) {
+    if (steps[k + 1]) continue;
+    hn::Store(hn::Set(d, *in[k]), d, spread[k]);
+    in[k] = spread[k];
+  }
+  std::int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto mask = load_condition(d, reinterpret_cast<const std::uint8_t*>(condition) + i);
+    const auto left = hn::LoadU(d, in[0] + i * steps[1]), right = hn::LoadU(d, in[1] + i * steps[2]);
+    hn::StoreU(hn::IfThenElse(mask, left, right), d, out + i);
+  }
+  return i;
+}
+
 template <class T>
 void where_run(const void* const* inputs, const int* steps, void* output, std::int64_t n, const void*) {
   const bool* condition = static_cast<const bool*>(inputs[0]);
   const T* a = static_cast<const T*>(inputs[1]);
   const T* b = static_cast<const T*>(inputs[2]);
   T* out = static_cast<T*>(output);
-  const T left = *a, right = *b;
-  if (!steps[0]) {
-    const T* chosen = *condition ? a : b;
-    const std::int64_t step = *condition ? steps[1] : steps[2];
-    for (std::int64_t i = 0; i < n; ++i) out[i] = chosen[i * step];
-  } else if (steps[1] && steps[2]) {
-    TAPER_INDEPENDENT
-    for (std::int64_t i = 0; i < n; ++i) {
-      const T x = a[i], y = b[i];
-      out[i] = condition[i] ? x : y;
-    }
-  } else if (steps[1]) {
-    TAPER_INDEPENDENT
-    for (std::int64_t i = 0; i < n; ++i) {
-      const T x = a[i];
-      out[i] = condition[i] ? x : right;
-    }
-  } else {
-    TAPER_INDEPENDENT
-    for (std::int64_t i = 0; i < n; ++i) {
-      const T y = b[i * steps[2]];
-      out[i] = condition[i] ? left : y;
-    }
+  std::int64_t i = 0;
+  if constexpr (sizeof(T) >= 4)
+    if (steps[0]) i = where_vectors(condition, a, b, steps, out, n);
+  for (; i < n; ++i) {
+    const T x = a[i * steps[1]], y = b[i * steps[2]];
+    out[i] = condition[i * steps[0]] ? x : y;
   }
 }
 
