@@ -3,11 +3,15 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "base/visit.h"
@@ -20,12 +24,48 @@ using int64 = std::int64_t;
 
 inline constexpr DType floating_types[] = {DType::float32, DType::float64, DType::bfloat16, DType::float16};
 
+/// Zeroed bytes that end where a page begins that may not be touched: reading or writing behind them ends the
+/// process.
+class GuardedBytes {
+ public:
+  GuardedBytes() = default;
+  explicit GuardedBytes(std::size_t size) : size_(size) {
+    const auto page = std::size_t(sysconf(_SC_PAGESIZE));
+    mapped_ = (size + page - 1) / page * page + page;
+    void* memory = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    start_ = static_cast<unsigned char*>(memory);
+    mprotect(start_ + mapped_ - page, page, PROT_NONE);
+    data_ = start_ + mapped_ - page - size;
+  }
+  GuardedBytes(const GuardedBytes& other) : GuardedBytes(other.size_) {
+    if (size_) std::memcpy(data_, other.data_, size_);
+  }
+  GuardedBytes& operator=(GuardedBytes other) {
+    std::swap(start_, other.start_), std::swap(data_, other.data_);
+    std::swap(mapped_, other.mapped_), std::swap(size_, other.size_);
+    return *this;
+  }
+  ~GuardedBytes() {
+    if (start_) munmap(start_, mapped_);
+  }
+
+  unsigned char* data() const { return data_; }
+  bool operator==(const GuardedBytes& other) const {
+    return size_ == other.size_ && (size_ == 0 || std::memcmp(data_, other.data_, size_) == 0);
+  }
+
+ private:
+  unsigned char *start_ = nullptr, *data_ = nullptr;
+  std::size_t mapped_ = 0, size_ = 0;
+};
+
 /// An array of some floating type, read and written as double.
 class Array {
  public:
   Array() = default;
   Array(DType dtype, int64 count, double value = 0)
-      : dtype_(dtype), size_(count), bytes_(std::size_t(count) * 8) {
+      : dtype_(dtype), size_(count), bytes_(std::size_t(count * item_size(dtype))) {
     for (int64 i = 0; i < count; ++i) set(i, value);
   }
   /// Uniform in [low, high), rounded to dtype.
@@ -74,7 +114,7 @@ class Array {
 
   DType dtype_ = DType::float32;
   int64 size_ = 0;
-  std::vector<unsigned char> bytes_;  // of the widest type, so that no reading can leave it
+  GuardedBytes bytes_;
 };
 
 /// Unit roundoff.
