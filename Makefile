@@ -17,7 +17,7 @@ setup:
 	@scripts/setup.sh
 
 build: setup
-	@cmake --preset release --log-level=WARNING
+	@cmake --preset release --log-level=WARNING -DTAPER_FETCH=ON
 	@cmake --build --preset release
 
 # Each runner prints its own summary; one failure does not hide the others.
@@ -32,7 +32,8 @@ install: build
 	@cmake --install build --prefix $(PREFIX) >/dev/null
 
 demo: install
-	@python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps .
+	@python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
+	  -C cmake.define.TAPER_FETCH=ON .
 	@cmake -S examples/cpp -B build/examples -G Ninja -DCMAKE_BUILD_TYPE=Release \
 	  -DCMAKE_PREFIX_PATH=$(abspath $(PREFIX)) --log-level=WARNING
 	@cmake --build build/examples
@@ -49,7 +50,7 @@ tidy: build
 	@git ls-files 'src/*.cc' | xargs -P $(JOBS) -n 4 clang-tidy -p build --quiet --extra-arg=-Wno-unknown-warning-option
 
 sanitize: setup
-	@cmake --preset sanitize --log-level=WARNING
+	@cmake --preset sanitize --log-level=WARNING -DTAPER_FETCH=ON
 	@cmake --build --preset sanitize
 	@ctest --test-dir build-sanitize --output-on-failure
 

@@ -6,7 +6,8 @@ if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 function(taper_missing what command)
-  message(FATAL_ERROR "${what} was not found. Install it with: ${command}")
+  # The space in front keeps CMake from wrapping the line.
+  message(FATAL_ERROR " ${what} was not found. Install it with: ${command}")
 endfunction()
 
 find_package(Threads REQUIRED)
@@ -23,7 +24,8 @@ if(NOT nlohmann_json_FOUND)
   taper_missing("nlohmann_json" "apt-get install nlohmann-json3-dev")
 endif()
 
-# Highway 1.0 or newer of the system, else built from source (Ubuntu 22.04 has an older one).
+# Highway 1.0 or newer of the system, else built from source if TAPER_FETCH allows it (Ubuntu 22.04 has an older one).
+option(TAPER_FETCH "Fetch what the system lacks from the network" OFF)
 find_path(HWY_INCLUDE hwy/highway.h)
 find_library(HWY_LIBRARY hwy)
 find_library(HWY_CONTRIB_LIBRARY hwy_contrib)
@@ -38,6 +40,9 @@ if(HWY_INCLUDE AND HWY_LIBRARY AND HWY_CONTRIB_LIBRARY)
   endforeach()
 endif()
 if(hwy_version MATCHES "none|^0")
+  if(NOT TAPER_FETCH)
+    taper_missing("Highway 1.0" "apt-get install libhwy-dev; or, where that is older, configure with -DTAPER_FETCH=ON")
+  endif()
   message(STATUS "Highway 1.0 is not installed; fetching it")
   include(FetchContent)
   set(HWY_ENABLE_TESTS OFF CACHE BOOL "")
