@@ -3,8 +3,17 @@
 
 set(TAPER_FLOORS "" CACHE INTERNAL "")
 
-# Kernels are compiled for the baseline, AVX2 and AVX-512; the choice is made when the program starts.
-set(TAPER_KERNEL_TARGETS "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3_DL)")
+# Kernels are compiled for the baseline, AVX2 and AVX-512; the choice is made when the program starts. Newer versions
+# of Highway have more kinds of AVX-512, which only they can name.
+set(disabled_targets HWY_SSSE3 HWY_SSE4 HWY_AVX3_DL)
+file(STRINGS ${HWY_INCLUDE}/hwy/detect_targets.h newer_targets
+     REGEX "define HWY_(AVX3_ZEN4|AVX3_SPR|AVX10_2[_0-9]*) +\\(1LL")
+foreach(target IN LISTS newer_targets)
+  string(REGEX MATCH "HWY_[A-Z0-9_]+" target "${target}")
+  list(APPEND disabled_targets ${target})
+endforeach()
+list(JOIN disabled_targets "|" disabled_targets)
+set(TAPER_KERNEL_TARGETS "HWY_DISABLED_TARGETS=(${disabled_targets})")
 
 # gcc 12 sees overlapping copies in "text" + string (its bug 105651).
 set(TAPER_WARNINGS -Wall -Wextra -Werror $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
