@@ -73,14 +73,6 @@ void normalize_bools(void* data, std::uint64_t size) {
 
 }  // namespace
 
-void append_text(std::string& text, Quote name) {
-  std::size_t end = std::min<std::size_t>(name.text.size(), 120);
-  const bool whole = end == name.text.size();
-  while (!whole && end && (static_cast<unsigned char>(name.text[end]) & 0xc0) == 0x80)
-    --end;  // not inside a character
-  text.append("'").append(name.text.substr(0, end)).append(whole ? "'" : "...'");
-}
-
 std::string_view safetensors_dtype(DType dtype) {
   constexpr std::string_view names[dtype_count] = {"BOOL", "U8",  "I8",   "I16", "I32", "I64", "U16", "U32",
                                                    "U64",  "F16", "BF16", "F32", "F64", "C64", ""};

@@ -12,6 +12,7 @@
 
 #include "io/sink.h"
 #include "io/source.h"
+#include "io/text.h"
 #include "taper/dtype.h"
 #include "taper/shape.h"
 
@@ -78,11 +79,5 @@ void write_safetensors(Sink& sink, std::vector<TensorInfo>& tensors, const Metad
 
 /// "F32", "BF16", ... Throws DTypeError for complex128.
 std::string_view safetensors_dtype(DType dtype);
-
-/// A name as messages show it: between quotes, shortened if it is long.
-struct Quote {
-  std::string_view text;
-};
-void append_text(std::string& text, Quote name);
 
 }  // namespace taper::io

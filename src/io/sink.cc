@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "io/source.h"
+#include "io/text.h"
 #include "taper/error.h"
 
 namespace taper::io {
@@ -161,7 +162,7 @@ void AtomicFile::sync_directory() {
 }
 
 void AtomicFile::fail_with(const char* action, int code) const {
-  fail<IOError>("cannot ", action, " '", path_, "': ", error_text(code));
+  fail<IOError>("cannot ", action, " '", printable(path_), "': ", error_text(code));
 }
 
 }  // namespace taper::io

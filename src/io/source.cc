@@ -10,6 +10,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "io/text.h"
 #include "taper/error.h"
 
 namespace taper::io {
@@ -17,17 +18,17 @@ namespace {
 
 class FileSource final : public Source {
  public:
-  explicit FileSource(const std::string& path) : Source("'" + path + "'") {
+  explicit FileSource(const std::string& path) : Source("'" + printable(path) + "'") {
     file_ =
         ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe without a writer must not block
-    if (file_ < 0) fail<IOError>("cannot open '", path, "': ", error_text(errno));
+    if (file_ < 0) fail<IOError>("cannot open ", name(), ": ", error_text(errno));
     const bool known = ::fstat(file_, &status_) == 0;
     if (!known || !S_ISREG(status_.st_mode)) {
       const std::string reason = !known                     ? error_text(errno)
                                  : S_ISDIR(status_.st_mode) ? "it is a directory"
                                                             : "it is not a regular file";
       ::close(file_);
-      fail<IOError>("cannot read '", path, "': ", reason);
+      fail<IOError>("cannot read ", name(), ": ", reason);
     }
   }
   ~FileSource() override { ::close(file_); }

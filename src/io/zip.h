@@ -58,7 +58,4 @@ class ZipWriter {
   std::vector<ZipReader::Member> members_;
 };
 
-/// Whether text is well-formed UTF-8 (Unicode 15, table 3-7).
-bool is_utf8(std::string_view text);
-
 }  // namespace taper::io

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <unordered_set>
 
+#include "io/text.h"
 #include "io/zip.h"
 #include "taper/error.h"
 
@@ -142,25 +143,6 @@ class MemberStream final : public Stream {
 };
 
 }  // namespace
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto byte = [&](std::size_t k) {
-      return k < text.size() ? static_cast<unsigned char>(text[k]) : 0u;
-    };
-    const unsigned lead = byte(i), second = byte(i + 1);
-    const std::size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    if (lead >= 0x80 && lead < 0xc2) return false;
-    if (lead > 0xf4) return false;
-    for (std::size_t k = 1; k < length; ++k)
-      if ((byte(i + k) & 0xc0u) != 0x80u) return false;
-    const bool overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
-    const bool surrogate = lead == 0xed && second > 0x9f, too_large = lead == 0xf4 && second > 0x8f;
-    if (overlong || surrogate || too_large) return false;
-    i += length;
-  }
-  return true;
-}
 
 ZipReader::ZipReader(std::unique_ptr<Source> source) : source_(std::move(source)) {
   read_directory(find_directory());

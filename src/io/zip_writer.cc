@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "io/text.h"
 #include "io/zip.h"
 #include "taper/error.h"
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "io/npy.h"
+#include "io/text.h"
 #include "io/zip.h"
 #include "io_mutations.h"
 #include "io_temporary.h"
