@@ -36,8 +36,7 @@ class State {
   State() = default;
   State(std::same_as<bool> auto value) : value_(value) {}
   template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  State(T value) : value_(std::int64_t(value)) {}
+  requires(!std::same_as<T, bool>) State(T value) : value_(std::int64_t(value)) {}
   State(std::floating_point auto value) : value_(double(value)) {}
   State(const char* text) : value_(std::string(text)) {}
   State(std::string text) : value_(std::move(text)) {}

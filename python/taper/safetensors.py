@@ -1,6 +1,6 @@
 """Reading and writing safetensors files, with the names of the `safetensors` package.
 
-Files written here also carry checksums, in their metadata, which are compared when they are read (verify=True).
+Files written here also carry checksums, in their metadata, which are compared on reading (verify=True).
 """
 
 import os
@@ -57,7 +57,7 @@ def _on(device, tensors):
 
 
 class safe_open:
-    """An open file whose tensors are read one at a time: `with safe_open("model.safetensors") as f: f.keys()`.
+    """An open file whose tensors are read one at a time: `with safe_open(filename) as f: f.keys()`.
 
     framework is "taper" or "pt" for tensors, "np" or "numpy" for NumPy arrays.
     """

@@ -10,15 +10,16 @@ _FACTORIES = {kind.__name__: kind for kind in (int, float, bool, str, list, dict
 
 
 def save(obj, f):
-    """Saves tensors, numbers, text, bytes, None and any nesting of dictionaries, lists, tuples and sets of them.
+    """Saves tensors, numbers, text, bytes, None and any nesting of dictionaries, lists and tuples of them.
 
-    f is a path or a binary file object. The file is a safetensors file that any reader of that format opens: tensors
-    have readable names such as "model.fc.weight", and the metadata holds the rest as JSON. Loading it runs no code.
-    A tensor that occurs twice is stored once and is one tensor again when loaded. Also kept: OrderedDict, defaultdict
-    (of a built-in type), Counter, set, frozenset, bytearray, complex, range, slice, NumPy arrays and numbers,
-    taper.dtype, taper.device, taper.Size, nn.Parameter. Anything else is a TypeError that names its place.
+    f is a path or a binary file object. The file is a safetensors file that any reader of that format opens:
+    tensors have readable names such as "model.fc.weight", and the metadata holds the rest as JSON. Loading it
+    runs no code. A tensor that occurs twice is stored once and is one tensor again when loaded. Also kept:
+    OrderedDict, defaultdict (of a built-in type), Counter, set, frozenset, bytearray, complex, range, slice,
+    NumPy arrays and numbers, taper.dtype, taper.device, taper.Size, nn.Parameter. Everything else is refused
+    by a TypeError that names its place.
 
-    A path is replaced in one step: a crash, a full disk or a kill leaves the old file or the new one, never a part.
+    A path is replaced in one step: a crash, a full disk or a kill leaves the old file or the new one, whole.
     """
     if hasattr(f, "write"):
         f.write(_C._save_bytes(obj, _describe))
@@ -30,12 +31,12 @@ def load(f, map_location=None, weights_only=True, mmap=None, *, verify=True):
     """Loads what `save` wrote; of another safetensors file, the dictionary of its tensors.
 
     f             a path, or a binary file object, read from where it stands to its end
-    map_location  where tensors go: None (the device they were saved from), a device or its name, a dictionary from
-                  names to names, or a function of the saved device's name
+    map_location  where tensors go: None (the device they were saved from), a device or its name, a
+                  dictionary from names to names, or a function of the saved device's name
     weights_only  accepted for PyTorch's sake: loading never runs code
-    mmap          accepted for PyTorch's sake: tensors always get memory of their own, because a mapped file that
-                  another process shortens ends the program, and one that it overwrites changes loaded tensors;
-                  `taper.safetensors.safe_open` reads single tensors and rows of a large file
+    mmap          accepted for PyTorch's sake: tensors always get memory of their own, because a mapped file
+                  that another process shortens ends the program, and one that it overwrites changes loaded
+                  tensors; `taper.safetensors.safe_open` reads single tensors and rows of a large file
     verify        compares the checksums that `save` stored
 
     Raises taper.IOError (an OSError) for a damaged file, naming the tensor and the bytes.
@@ -44,7 +45,9 @@ def load(f, map_location=None, weights_only=True, mmap=None, *, verify=True):
     if hasattr(f, "read"):
         content = f.read()
         if not isinstance(content, (bytes, bytearray)):
-            raise TypeError(f"load: expected a file opened in binary mode, its read() gave {type(content).__name__}")
+            raise TypeError(
+                f"load: expected a file opened in binary mode, its read() gave {type(content).__name__}"
+            )
         _refuse_foreign(bytes(content[:16]), getattr(f, "name", "the file object"))
         return _C._load_bytes(bytes(content), placement, verify, _restore)
     path = os.fspath(f)
@@ -61,7 +64,10 @@ _CONVERT = (
 )
 
 _FOREIGN = (
-    (b"PK\x03\x04", "is a zip archive, as torch.save writes (or an .npz file, for taper.load_npz). " + _CONVERT),
+    (
+        b"PK\x03\x04",
+        "is a zip archive, as torch.save writes (or an .npz file, for taper.load_npz). " + _CONVERT,
+    ),
     (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19", "is a checkpoint of an old PyTorch, a pickle. " + _CONVERT),
     (b"\x93NUMPY", "is a NumPy array; read it with taper.load_npy."),
     (b"\x89HDF\r\n", "is an HDF5 file; read it with h5py and build tensors with taper.from_numpy."),
@@ -110,7 +116,9 @@ def _describe(obj, path):
 def _describe_defaultdict(obj):
     factory = getattr(obj.default_factory, "__name__", None)
     if obj.default_factory is not None and _FACTORIES.get(factory) is not obj.default_factory:
-        raise TypeError(f"save: cannot store a defaultdict of {obj.default_factory!r}; convert it with dict(...)")
+        raise TypeError(
+            f"save: cannot store a defaultdict of {obj.default_factory!r}; convert it with dict(...)"
+        )
     return "defaultdict", (factory, dict(obj))
 
 
@@ -132,7 +140,9 @@ _DESCRIBE = {
 
 
 def _numpy_kinds(numpy):
-    names = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128"
+    names = (
+        "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128"
+    )
     return {numpy.dtype(name): getattr(_C, name) for name in names.split()}
 
 
@@ -199,7 +209,8 @@ def _advice(obj):
     if callable(obj):
         return "code cannot be saved"
     if isinstance(obj, (dict, list, tuple, str, int, float)):
-        return f"convert it to a plain {next(k for k in type(obj).__mro__ if k.__module__ == 'builtins').__name__}"
+        plain = next(kind for kind in type(obj).__mro__ if kind.__module__ == "builtins")
+        return f"convert it to a plain {plain.__name__}"
     if hasattr(obj, "__dict__"):
         return "save the parts that matter, such as vars(...), in a dictionary"
     return "convert it to numbers, text, tensors, lists and dictionaries"

@@ -26,7 +26,9 @@ bool is_utf8(std::string_view text) {
 
 std::string printable(std::string_view text) {
   std::string result(text);
-  if (!is_utf8(text)) std::replace_if(result.begin(), result.end(), [](char c) { return c & 0x80; }, '?');
+  if (!is_utf8(text))
+    std::replace_if(
+        result.begin(), result.end(), [](char c) { return c & 0x80; }, '?');
   return result;
 }
 

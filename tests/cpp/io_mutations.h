@@ -23,30 +23,14 @@ class Mutator {
     const std::size_t at = below(bytes.size()),
                       length = 1 + below(std::min<std::size_t>(16, bytes.size() - at));
     switch (below(8)) {
-      case 0:
-        bytes[at] = char(bytes[at] ^ (1 << below(8)));
-        break;
-      case 1:
-        bytes[at] = char(random_());
-        break;
-      case 2:
-        bytes.resize(at);
-        break;
-      case 3:
-        bytes.erase(at, length);
-        break;
-      case 4:
-        bytes.insert(at, bytes.substr(below(bytes.size()), length));
-        break;
-      case 5:
-        std::fill_n(bytes.begin() + std::ptrdiff_t(at), length, below(2) ? '\0' : '\xff');
-        break;
-      case 6:
-        change_digit(bytes, at);
-        break;
-      default:
-        bytes[at] = "{}[]\",:-.e0919\\u"[below(16)];
-        break;
+      case 0: bytes[at] = char(bytes[at] ^ (1 << below(8))); break;
+      case 1: bytes[at] = char(random_()); break;
+      case 2: bytes.resize(at); break;
+      case 3: bytes.erase(at, length); break;
+      case 4: bytes.insert(at, bytes.substr(below(bytes.size()), length)); break;
+      case 5: std::fill_n(bytes.begin() + std::ptrdiff_t(at), length, below(2) ? '\0' : '\xff'); break;
+      case 6: change_digit(bytes, at); break;
+      default: bytes[at] = "{}[]\",:-.e0919\\u"[below(16)]; break;
     }
   }
 

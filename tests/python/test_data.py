@@ -229,7 +229,9 @@ def test_samplers_refuse(make):
 @pytest.mark.parametrize("length, drop_last", [(10, False), (10, True), (2, False), (11, True), (0, False)])
 def test_distributed_sampler(length, drop_last):
     world = 4
-    samplers = [DistributedSampler(Numbers(length), world, rank, seed=1, drop_last=drop_last) for rank in range(world)]
+    samplers = [
+        DistributedSampler(Numbers(length), world, rank, seed=1, drop_last=drop_last) for rank in range(world)
+    ]
     for epoch in range(2):
         for sampler in samplers:
             sampler.set_epoch(epoch)
@@ -261,7 +263,11 @@ def test_distributed_sampler_reads_the_launchers_environment(monkeypatch):
 
 def test_default_collate():
     batch = default_collate([{"x": taper.ones(2), "y": (1, 2.5, "a"), "z": [True]}] * 2)
-    assert batch["x"].shape == (2, 2) and batch["y"][0].dtype == taper.int64 and batch["y"][1].dtype == taper.float64
+    assert (
+        batch["x"].shape == (2, 2)
+        and batch["y"][0].dtype == taper.int64
+        and batch["y"][1].dtype == taper.float64
+    )
     assert batch["y"][2] == ["a", "a"] and batch["z"][0].dtype == taper.bool
     point = default_collate([Point(1, 2.0), Point(3, 4.0)])
     assert isinstance(point, Point) and point.x.tolist() == [1, 3]
@@ -308,7 +314,9 @@ def test_start_methods(start):
 @workers
 def test_iterable_dataset(count):
     assert sorted(flatten(DataLoader(Counting(23), batch_size=4, num_workers=count))) == list(range(23))
-    sizes = [len(batch) for batch in DataLoader(Counting(23), batch_size=4, num_workers=count, drop_last=True)]
+    sizes = [
+        len(batch) for batch in DataLoader(Counting(23), batch_size=4, num_workers=count, drop_last=True)
+    ]
     assert set(sizes) == {4}
 
 
@@ -355,7 +363,9 @@ def test_the_order_does_not_depend_on_workers():
 
 
 def test_out_of_order_gives_everything():
-    assert sorted(flatten(DataLoader(Numbers(30), batch_size=4, num_workers=3, in_order=False))) == list(range(30))
+    assert sorted(flatten(DataLoader(Numbers(30), batch_size=4, num_workers=3, in_order=False))) == list(
+        range(30)
+    )
 
 
 def test_persistent_workers_are_the_same_processes():
@@ -436,7 +446,9 @@ def test_a_sample_that_cannot_travel():
 @starts
 def test_a_killed_worker_is_named(start):
     loader = DataLoader(Numbers(8, {5: kill_self}), num_workers=2, multiprocessing_context=start)
-    with pytest.raises(RuntimeError, match=r"DataLoader worker 1 \(pid \d+\) is killed by signal: SIGKILL") as caught:
+    with pytest.raises(
+        RuntimeError, match=r"DataLoader worker 1 \(pid \d+\) is killed by signal: SIGKILL"
+    ) as caught:
         list(loader)
     assert "it was to fetch the samples [5]" in str(caught.value)
 
@@ -534,7 +546,10 @@ def test_workers_end_when_the_loader_is_killed():
         ({"prefetch_factor": 0, "num_workers": 1}, "prefetch_factor option should be at least 1"),
         ({"persistent_workers": True}, "persistent_workers option needs num_workers > 0"),
         ({"sampler": [1], "shuffle": True}, "sampler option is mutually exclusive with shuffle"),
-        ({"batch_sampler": [[1]], "batch_size": 3}, "batch_sampler option is mutually exclusive with batch_size"),
+        (
+            {"batch_sampler": [[1]], "batch_size": 3},
+            "batch_sampler option is mutually exclusive with batch_size",
+        ),
         ({"batch_size": None, "drop_last": True}, "mutually exclusive with drop_last"),
         ({"batch_size": 0}, "batch_size should be a positive integer value, but got batch_size=0"),
         ({"multiprocessing_context": "fork"}, "can only be used with multi-process loading"),
@@ -554,7 +569,9 @@ def test_iterable_datasets_take_no_sampler(name, value):
 
 def test_fixed_attributes():
     loader = DataLoader(Numbers(3))
-    with pytest.raises(ValueError, match="batch_size attribute should not be set after DataLoader is initialized"):
+    with pytest.raises(
+        ValueError, match="batch_size attribute should not be set after DataLoader is initialized"
+    ):
         loader.batch_size = 2
 
 

@@ -69,8 +69,8 @@ def _rebuild_sequence(like, items):
 def collate(batch, *, collate_fn_map=None):
     """Joins samples field by field; collate_fn_map gives the function for each type of a leaf.
 
-    A function takes (list of leaves, collate_fn_map=...). Containers are walked: mappings key by key, sequences
-    position by position.
+    A function takes (list of leaves, collate_fn_map=...). Containers are walked: mappings key by key,
+    sequences position by position.
     """
     sample = batch[0]
     kind = type(sample)
@@ -78,7 +78,9 @@ def collate(batch, *, collate_fn_map=None):
     if function is not None:
         return function(batch, collate_fn_map=collate_fn_map)
     if isinstance(sample, collections.abc.Mapping):
-        joined = {key: collate([item[key] for item in batch], collate_fn_map=collate_fn_map) for key in sample}
+        joined = {
+            key: collate([item[key] for item in batch], collate_fn_map=collate_fn_map) for key in sample
+        }
         return _rebuild_mapping(sample, joined)
     if isinstance(sample, collections.abc.Sequence) and not isinstance(sample, (str, bytes)):
         size = len(sample)
@@ -98,7 +100,9 @@ def _lookup(sample, functions):
     kind = type(sample)
     if kind in functions:
         return functions[kind]
-    if taper.Tensor in functions:  # NumPy's types go the same way; they are not in the map lest it imports NumPy
+    if (
+        taper.Tensor in functions
+    ):  # NumPy's types go the same way; they are not in the map lest it imports NumPy
         if _is_numpy(sample, "ndarray"):
             return _collate_arrays
         if _is_numpy(sample, "generic"):
@@ -150,7 +154,7 @@ default_collate_fn_map = {
 
 
 def default_collate(batch):
-    """A batch of samples: tensors, arrays and numbers are stacked along a new first dimension; text stays a list.
+    """A batch of samples: tensors, arrays and numbers are stacked along a new first dimension.
 
     Raises RuntimeError for samples of different length, TypeError for a type it cannot stack.
     """

@@ -87,7 +87,9 @@ class DataLoader(Generic[T_co]):
             if iterable:
                 sampler = _Endless()
             else:
-                sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+                sampler = (
+                    RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+                )
         if batch_size is not None and batch_sampler is None:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.batch_size = batch_size
@@ -127,8 +129,8 @@ class DataLoader(Generic[T_co]):
             context = multiprocessing.get_context(context)
         elif context is not None and not hasattr(context, "get_start_method"):
             raise TypeError(
-                "multiprocessing_context option should be a valid context object or a string specifying the start "
-                f"method, but got multiprocessing_context={context!r}"
+                "multiprocessing_context option should be a valid context object or a string specifying "
+                f"the start method, but got multiprocessing_context={context!r}"
             )
         self._context = context
 

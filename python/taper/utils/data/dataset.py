@@ -118,7 +118,9 @@ class ConcatDataset(Dataset[T_co]):
     def __getitem__(self, index):
         length = len(self)
         if not -length <= index < length:
-            raise ValueError(f"absolute value of index should not exceed dataset length: got {index} of {length}")
+            raise ValueError(
+                f"absolute value of index should not exceed dataset length: got {index} of {length}"
+            )
         index %= length
         part = bisect.bisect_right(self.cumulative_sizes, index)
         return self.datasets[part][index - (self.cumulative_sizes[part - 1] if part else 0)]
@@ -172,12 +174,14 @@ def _lengths_from_fractions(total, fractions):
         lengths[i % len(lengths)] += 1
     for i, length in enumerate(lengths):
         if length == 0:
-            warnings.warn(f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=3)
+            warnings.warn(
+                f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=3
+            )
     return lengths
 
 
 def random_split(dataset, lengths, generator=None):
-    """Splits a data set at random into parts of the given lengths, or of the given fractions, which sum to 1."""
+    """Splits a data set at random into parts of the given lengths, or of given fractions, which sum to 1."""
     total, lengths = len(dataset), list(lengths)
     if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
         lengths = _lengths_from_fractions(total, lengths)

@@ -24,16 +24,16 @@ def _job():
         if rank in os.environ and world in os.environ:
             return int(os.environ[rank]), int(os.environ[world])
     raise RuntimeError(
-        "DistributedSampler: no process group is initialized and no launcher's variables (RANK, WORLD_SIZE) are set; "
-        "give num_replicas and rank"
+        "DistributedSampler: no process group is initialized and no launcher's variables (RANK, WORLD_SIZE) "
+        "are set; give num_replicas and rank"
     )
 
 
 class DistributedSampler(Sampler[int]):
     """Every num_replicas-th index, beginning at rank, of an order that all processes share.
 
-    The order is shuffled with seed + epoch: call `set_epoch(epoch)` before each epoch. The number of samples is
-    made divisible by repeating the first ones, or by leaving out the last ones (drop_last).
+    The order is shuffled with seed + epoch: call `set_epoch(epoch)` before each epoch. The number of samples
+    is made divisible by repeating the first ones, or by leaving out the last ones (drop_last).
     """
 
     def __init__(self, dataset, num_replicas=None, rank=None, shuffle=True, seed=0, drop_last=False):

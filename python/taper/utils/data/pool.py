@@ -136,7 +136,7 @@ class WorkerPool:
         self._send(each, (worker.TASK, self._epoch, task, keys))
 
     def next_batch(self):
-        """The next batch in order. Raises StopIteration after the last, the worker's exception if one failed."""
+        """The next batch. Raises StopIteration after the last, the worker's exception if one failed."""
         while True:
             task = self._take()
             if task is None:

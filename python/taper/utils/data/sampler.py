@@ -9,7 +9,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Sampler(Generic[T_co]):
-    """Yields keys of a data set, or lists of keys. Subclasses define `__iter__`, and `__len__` where known."""
+    """Yields keys of a data set, or lists of keys. Subclasses define `__iter__`, and `__len__` if known."""
 
     def __init__(self, data_source=None):
         pass
@@ -103,7 +103,9 @@ class WeightedRandomSampler(Sampler[int]):
             raise ValueError(f"replacement should be a boolean value, but got replacement={replacement}")
         weights = taper.as_tensor(weights, dtype=taper.float64)
         if weights.ndim != 1:
-            raise ValueError(f"weights should be a 1d sequence but given weights have shape {tuple(weights.shape)}")
+            raise ValueError(
+                f"weights should be a 1d sequence but given weights have shape {tuple(weights.shape)}"
+            )
         self.weights = weights
         self.num_samples = num_samples
         self.replacement = replacement

@@ -25,7 +25,7 @@ class _Pickler(pickle.Pickler):
             return NotImplemented
         if value.requires_grad and not value.is_leaf:
             raise RuntimeError(
-                "DataLoader: a tensor with a gradient history cannot leave its worker process; return x.detach()"
+                "DataLoader: a tensor with a gradient history cannot leave its process; return x.detach()"
             )
         buffer = pickle.PickleBuffer(taper._C._tensor_to_buffer(value))
         return _rebuild_tensor, (buffer, value.dtype, tuple(value.shape), value.requires_grad)
@@ -51,8 +51,8 @@ def _place(buffers):
 class Channel:
     """One end of a two-way pipe between a loader and a worker.
 
-    A message with large buffers puts them in an unnamed memory file that only the receiver keeps: nothing to clean
-    up when a process dies, and the receiver's tensors use that memory without a copy.
+    A message with large buffers puts them in an unnamed memory file that only the receiver keeps: nothing to
+    clean up when a process dies, and the receiver's tensors use that memory without a copy.
     """
 
     def __init__(self, connection):

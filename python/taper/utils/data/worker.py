@@ -26,7 +26,8 @@ class WorkerInfo:
         self.dataset = dataset
 
     def __repr__(self):
-        return f"WorkerInfo(id={self.id}, num_workers={self.num_workers}, seed={self.seed}, dataset={self.dataset!r})"
+        fields = f"id={self.id}, num_workers={self.num_workers}, seed={self.seed}, dataset={self.dataset!r}"
+        return f"WorkerInfo({fields})"
 
 
 _worker_info = None
@@ -119,7 +120,7 @@ class Job:
 
 
 class Inbox:
-    """The tasks for this worker. A thread takes them from the pipe, so that the loader never waits to send."""
+    """The tasks for this worker. A thread takes them from the pipe, so that the loader never waits."""
 
     def __init__(self, channel):
         self.epoch = 0
@@ -208,7 +209,7 @@ def _answer(channel, fetcher, epoch, number, keys, where):
 
 
 def run(job, channel, others):
-    """The body of a worker process. others are pipe ends that fork copied here and that are not this worker's."""
+    """The body of a worker process. others are pipe ends that fork copied here and that are not its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the loader, which ends the workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:
