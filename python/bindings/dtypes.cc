@@ -1,4 +1,6 @@
 // taper.dtype, taper.Size, and the conversions of numbers, dtypes and sizes.
+#include <pybind11/stl.h>
+
 #include <complex>
 #include <string>
 

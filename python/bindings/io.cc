@@ -302,6 +302,7 @@ void bind_buffers(py::module_& module) {
   module.def(
       "_tensor_to_buffer", [](const Tensor& tensor) { return TensorBuffer{io::plain(tensor)}; },
       "The elements, row-major, as a buffer; a copy only where they are not row-major.");
+  module.def("_is_parameter", [](const Tensor& tensor) { return tensor.record()->parameter; });
   module.def("_tensor_from_buffer", &tensor_from_buffer,
              "A tensor on the memory of a writable buffer of exactly the bytes that shape and dtype need.");
 }

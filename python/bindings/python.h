@@ -75,7 +75,6 @@ void bind_dtypes(py::module_& module);
 void bind_tensor_type(py::module_& module);
 void bind_functions(py::module_& module);
 void bind_autograd(py::module_& module);
-void bind_io(py::module_& module);
 
 /// Slots of the tensor type, filled by the files of their kind.
 void add_number_slots(std::vector<PyType_Slot>& slots);

@@ -4,7 +4,6 @@ import itertools
 import warnings
 from typing import Generic, TypeVar
 
-import taper
 from taper.utils.data.collate import default_collate, default_convert
 from taper.utils.data.dataset import IterableDataset
 from taper.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler, draw_seed
@@ -32,7 +31,7 @@ class DataLoader(Generic[T_co]):
     batch_sampler       yields lists of keys; excludes batch_size, shuffle, sampler and drop_last
     num_workers         processes that make batches; 0 makes them in this one
     collate_fn          joins a list of samples; default_collate, or default_convert without batches
-    pin_memory          copies tensors into page-locked memory (where there is a CUDA device)
+    pin_memory          copies tensors into page-locked memory, where there is a CUDA device
     drop_last           leaves out a last batch that is too short
     timeout             seconds to wait for a batch; 0 waits for ever (a dead worker is noticed at once)
     worker_init_fn      called in each worker with its number
@@ -225,7 +224,7 @@ class _Batches:
             raise
         self._count += 1
         self._warn_of_false_length()
-        if self._loader.pin_memory and taper.cuda.is_available():
+        if self._loader.pin_memory:
             batch = _pin(batch)
         return batch
 

@@ -6,29 +6,47 @@ import os
 import pickle
 from multiprocessing import reduction
 
-import taper
+from taper import _C
 
 _SHARE_FROM = 32 * 1024  # bytes in all from which a memory file costs less than the socket
 _ALIGNMENT = 64
 
 
-def _rebuild_tensor(buffer, dtype, shape, requires_grad):
-    tensor = taper._C._tensor_from_buffer(buffer, dtype, shape)
+def _rebuild_tensor(kind, buffer, dtype, shape, requires_grad, parameter):
+    """A tensor of the given class on the memory of buffer, which is copied if it cannot be written to."""
+    if memoryview(buffer).readonly:
+        buffer = bytearray(buffer)
+    tensor = _C._tensor_from_buffer(buffer, dtype, shape)
+    if kind is not _C.Tensor:
+        tensor = kind.__new__(kind, tensor)
+    if parameter:
+        _C._mark_parameter(tensor)
     return tensor.requires_grad_() if requires_grad else tensor
+
+
+def _reduce_tensor(tensor):
+    arguments = (
+        type(tensor),
+        pickle.PickleBuffer(_C._tensor_to_buffer(tensor)),
+        tensor.dtype,
+        tuple(tensor.shape),
+        tensor.requires_grad,
+        _C._is_parameter(tensor),
+    )
+    return _rebuild_tensor, arguments, getattr(tensor, "__dict__", None) or None
 
 
 class _Pickler(pickle.Pickler):
     """Pickles tensors as buffers, which travel beside the pickle."""
 
     def reducer_override(self, value):
-        if type(value) is not taper.Tensor:
+        if not isinstance(value, _C.Tensor):
             return NotImplemented
         if value.requires_grad and not value.is_leaf:
             raise RuntimeError(
                 "DataLoader: a tensor with a gradient history cannot leave its process; return x.detach()"
             )
-        buffer = pickle.PickleBuffer(taper._C._tensor_to_buffer(value))
-        return _rebuild_tensor, (buffer, value.dtype, tuple(value.shape), value.requires_grad)
+        return _reduce_tensor(value)
 
 
 def _dump(value):
