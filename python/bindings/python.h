@@ -75,9 +75,13 @@ void bind_dtypes(py::module_& module);
 void bind_tensor_type(py::module_& module);
 void bind_functions(py::module_& module);
 void bind_autograd(py::module_& module);
+void bind_numpy(py::module_& module);
+void bind_settings(py::module_& module);
+void bind_optim(py::module_& module);
 
 /// Slots of the tensor type, filled by the files of their kind.
 void add_number_slots(std::vector<PyType_Slot>& slots);
+void add_indexing_slots(std::vector<PyType_Slot>& slots);
 extern PyGetSetDef tensor_properties[];
 extern PyMethodDef tensor_methods[];
 

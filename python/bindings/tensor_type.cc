@@ -122,6 +122,7 @@ void bind_tensor_type(py::module_& module) {
                                     {Py_tp_methods, tensor_methods},
                                     {Py_tp_doc, const_cast<char*>("A typed, strided array that remembers how it was computed.")}};
   add_number_slots(slots);
+  add_indexing_slots(slots);
   slots.push_back({0, nullptr});
   PyType_Spec spec{"taper.Tensor", sizeof(TensorObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots.data()};
   tensor_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));

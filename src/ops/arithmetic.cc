@@ -302,7 +302,73 @@ const Register neg_op{{.signature = "neg(Tensor input) -> Tensor",
                        .call = box<neg>,
                        .samples = "x(2, 3); x(); x(0, 3); c(3)",
                        .reference = "-input",
-                       .errors = "b(2)"}};
+                       .errors = "b(2)",
+                       .inplace = true}};
+
+const Register eq_op[]{
+    {{.signature = "eq(Tensor input, Scalar other) -> Tensor", .doc = "Whether input is equal, elementwise.", .call = box<overload<WithScalar>(eq)>,
+      .samples = "i(2, 3), 2; x(3), 0.5", .reference = "input == other", .differentiable = false, .inplace = true}},
+    {{.signature = "eq(Tensor input, Tensor other) -> Tensor", .doc = "Whether input is equal, elementwise.", .call = box<overload<Binary>(eq)>,
+      .samples = "i(2, 3), i(3); x(2, 1), x(3)", .reference = "input == other", .errors = "x(2), x(3)", .differentiable = false, .inplace = true}}};
+const Register ne_op[]{
+    {{.signature = "ne(Tensor input, Scalar other) -> Tensor", .doc = "Whether input is different, elementwise.", .call = box<overload<WithScalar>(ne)>,
+      .samples = "i(2, 3), 2; x(3), 0.5", .reference = "input != other", .differentiable = false, .inplace = true}},
+    {{.signature = "ne(Tensor input, Tensor other) -> Tensor", .doc = "Whether input is different, elementwise.", .call = box<overload<Binary>(ne)>,
+      .samples = "i(2, 3), i(3); x(2, 1), x(3)", .reference = "input != other", .errors = "x(2), x(3)", .differentiable = false, .inplace = true}}};
+const Register lt_op[]{
+    {{.signature = "lt(Tensor input, Scalar other) -> Tensor", .doc = "Whether input is less, elementwise.", .call = box<overload<WithScalar>(lt)>,
+      .samples = "i(2, 3), 2; x(3), 0.5", .reference = "input < other", .differentiable = false, .inplace = true}},
+    {{.signature = "lt(Tensor input, Tensor other) -> Tensor", .doc = "Whether input is less, elementwise.", .call = box<overload<Binary>(lt)>,
+      .samples = "i(2, 3), i(3); x(2, 1), x(3)", .reference = "input < other", .errors = "x(2), x(3)", .differentiable = false, .inplace = true}}};
+const Register le_op[]{
+    {{.signature = "le(Tensor input, Scalar other) -> Tensor", .doc = "Whether input is at most, elementwise.", .call = box<overload<WithScalar>(le)>,
+      .samples = "i(2, 3), 2; x(3), 0.5", .reference = "input <= other", .differentiable = false, .inplace = true}},
+    {{.signature = "le(Tensor input, Tensor other) -> Tensor", .doc = "Whether input is at most, elementwise.", .call = box<overload<Binary>(le)>,
+      .samples = "i(2, 3), i(3); x(2, 1), x(3)", .reference = "input <= other", .errors = "x(2), x(3)", .differentiable = false, .inplace = true}}};
+const Register gt_op[]{
+    {{.signature = "gt(Tensor input, Scalar other) -> Tensor", .doc = "Whether input is greater, elementwise.", .call = box<overload<WithScalar>(gt)>,
+      .samples = "i(2, 3), 2; x(3), 0.5", .reference = "input > other", .differentiable = false, .inplace = true}},
+    {{.signature = "gt(Tensor input, Tensor other) -> Tensor", .doc = "Whether input is greater, elementwise.", .call = box<overload<Binary>(gt)>,
+      .samples = "i(2, 3), i(3); x(2, 1), x(3)", .reference = "input > other", .errors = "x(2), x(3)", .differentiable = false, .inplace = true}}};
+const Register ge_op[]{
+    {{.signature = "ge(Tensor input, Scalar other) -> Tensor", .doc = "Whether input is at least, elementwise.", .call = box<overload<WithScalar>(ge)>,
+      .samples = "i(2, 3), 2; x(3), 0.5", .reference = "input >= other", .differentiable = false, .inplace = true}},
+    {{.signature = "ge(Tensor input, Tensor other) -> Tensor", .doc = "Whether input is at least, elementwise.", .call = box<overload<Binary>(ge)>,
+      .samples = "i(2, 3), i(3); x(2, 1), x(3)", .reference = "input >= other", .errors = "x(2), x(3)", .differentiable = false, .inplace = true}}};
+Tensor div_scalar(const Tensor& a, const Scalar& b, std::optional<std::string> rounding_mode) {
+  return rounding_mode ? div(a, wrapped(b), rounding_mode) : div(a, b);
+}
+const Tensor& div_pair_(const Tensor& a, const Tensor& b, std::optional<std::string> rounding_mode) {
+  return rounding_mode ? inplace("div_", a, [&](const Tensor& x) { return div(x, b, rounding_mode); }) : div_(a, b);
+}
+const Tensor& div_scalar_(const Tensor& a, const Scalar& b, std::optional<std::string> rounding_mode) {
+  return rounding_mode ? inplace("div_", a, [&](const Tensor& x) { return div_scalar(x, b, rounding_mode); }) : div_(a, b);
+}
+using Rounded = Tensor(const Tensor&, const Tensor&, std::optional<std::string>);
+const Register div_op[]{
+    {{.signature = "div(Tensor input, Scalar other, *, str? rounding_mode=None) -> Tensor", .doc = "input / other; rounding_mode: None, 'trunc' or 'floor'.", .call = box<div_scalar>,
+      .samples = "x(2, 3), 2.5; i(3), 2; x(3), 0.7, rounding_mode='floor'; i(3, lo=-9), 2, rounding_mode='trunc'", .reference = "ref.div(input, other, rounding_mode)"}},
+    {{.signature = "div(Tensor input, Tensor other, *, str? rounding_mode=None) -> Tensor", .doc = "input / other; rounding_mode: None, 'trunc' or 'floor'.", .call = box<overload<Rounded>(div)>,
+      .samples = "x(2, 3), x(3, lo=.5); x(2, 1), x(3, lo=.5); i(3), i(3, lo=1); c(2), c(2); x(3), x(3, lo=.5), rounding_mode='floor'", .reference = "ref.div(input, other, rounding_mode)",
+      .errors = "x(2), x(3); x(2), x(2), rounding_mode='up'"}},
+    {{.signature = "div_(Tensor input, Scalar other, *, str? rounding_mode=None) -> Tensor", .doc = "In-place div().", .call = box<div_scalar_>, .homes = "Tensor"}},
+    {{.signature = "div_(Tensor input, Tensor other, *, str? rounding_mode=None) -> Tensor", .doc = "In-place div().", .call = box<div_pair_>, .homes = "Tensor"}}};
+const Register rsub_op{{.signature = "rsub(Tensor input, Scalar other, *, Scalar alpha=1) -> Tensor", .doc = "other - alpha * input.", .call = box<rsub>, .homes = "taper",
+                        .samples = "x(2, 3), 2; x(3), 1, alpha=2", .reference = "other - alpha * input"}};
+
+const Register multiply_op[]{
+    {{.signature = "multiply(Tensor input, Tensor other) -> Tensor", .doc = "As mul.", .call = box<overload<Binary>(mul)>, .samples = "x(2, 3), x(3)", .reference = "input * other", .inplace = true}},
+    {{.signature = "multiply(Tensor input, Scalar other) -> Tensor", .doc = "As mul.", .call = box<overload<WithScalar>(mul)>, .samples = "x(2, 3), 2", .reference = "input * other", .inplace = true}}};
+const Register subtract_op[]{
+    {{.signature = "subtract(Tensor input, Tensor other, *, Scalar alpha=1) -> Tensor", .doc = "As sub.", .call = box<overload<Scaled>(sub)>, .samples = "x(2, 3), x(3)", .reference = "input - other", .inplace = true}},
+    {{.signature = "subtract(Tensor input, Scalar other, *, Scalar alpha=1) -> Tensor", .doc = "As sub.", .call = box<overload<ScaledScalar>(sub)>, .samples = "x(2, 3), 2", .reference = "input - other", .inplace = true}}};
+const Register divide_op[]{
+    {{.signature = "divide(Tensor input, Tensor other) -> Tensor", .doc = "As div.", .call = box<overload<Binary>(div)>, .samples = "x(2, 3), x(3, lo=.5)", .reference = "input / other", .inplace = true}},
+    {{.signature = "divide(Tensor input, Scalar other) -> Tensor", .doc = "As div.", .call = box<overload<WithScalar>(div)>, .samples = "x(2, 3), 2", .reference = "input / other", .inplace = true}}};
+const Register true_divide_op[]{
+    {{.signature = "true_divide(Tensor input, Tensor other) -> Tensor", .doc = "As div.", .call = box<overload<Binary>(div)>, .samples = "x(2, 3), x(3, lo=.5)", .reference = "input / other", .inplace = true}},
+    {{.signature = "true_divide(Tensor input, Scalar other) -> Tensor", .doc = "As div.", .call = box<overload<WithScalar>(div)>, .samples = "x(2, 3), 2", .reference = "input / other", .inplace = true}}};
+const Register negative_op{{.signature = "negative(Tensor input) -> Tensor", .doc = "As neg.", .call = box<neg>, .samples = "x(2, 3)", .reference = "-input", .inplace = true}};
 
 }  // namespace
 

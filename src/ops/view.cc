@@ -356,4 +356,137 @@ Tensor as_strided(const Tensor& x, const Shape& sizes, const Shape& strides, std
   return record_view(View<StridedWindow>{{x.sizes(), x.strides(), x.storage_offset(), sizes, strides, start}}, x);
 }
 
+namespace {
+
+Tensor squeeze_all(const Tensor& x) { return squeeze(x); }
+Tensor squeeze_dims(const Tensor& x, const Shape& dims) { return squeeze(x, dims); }
+Tensor view_as(const Tensor& x, const Tensor& other) { return view(x, other.sizes()); }
+Tensor reshape_as(const Tensor& x, const Tensor& other) { return reshape(x, other.sizes()); }
+Tensor expand_as(const Tensor& x, const Tensor& other) { return expand(x, other.sizes()); }
+Tensor t(const Tensor& x) {
+  check<ShapeError>(x.ndim() <= 2, "t: needs at most 2 dimensions, got shape ", x.sizes());
+  return x.ndim() == 2 ? transpose(x, 0, 1) : x;
+}
+Tensor adjoint(const Tensor& x) { return conj(transpose(x, -2, -1)); }
+
+const Register view_op{{.signature = "view(Tensor input, int... size) -> Tensor",
+    .doc = "The same elements under other sizes, one of which may be -1, without copying.",
+    .call = box<view>,
+    .homes = "Tensor",
+    .samples = "x(2, 3), 3, 2; x(2, 3), -1; x(2, 3), (1, 6); x(0, 3), 3, 0; x(), 1, 1",
+    .reference = "np.reshape(input, size)",
+    .errors = "x(2, 3), 4, 2; x(2, 3).T, 6; x(2, 3), -1, -1"}};
+const Register view_as_op{{.signature = "view_as(Tensor input, Tensor other) -> Tensor",
+    .doc = "input under the sizes of other.",
+    .call = box<view_as>,
+    .homes = "Tensor",
+    .samples = "x(2, 3), x(3, 2)",
+    .reference = "np.reshape(input, other.shape)"}};
+const Register reshape_op{{.signature = "reshape(Tensor input, int... shape) -> Tensor",
+    .doc = "The same elements under other sizes, copied only where strides ask for it.",
+    .call = box<reshape>,
+    .samples = "x(2, 3), (3, 2); x(2, 3).T, (6,); x(2, 3), (-1,); x(0, 3), (0,)",
+    .reference = "np.reshape(input, shape)",
+    .errors = "x(2, 3), (4, 2); x(2, 3), (-1, -1); x(0, 3), (-1, 0)"}};
+const Register reshape_as_op{{.signature = "reshape_as(Tensor input, Tensor other) -> Tensor",
+    .doc = "input under the sizes of other.",
+    .call = box<reshape_as>,
+    .homes = "Tensor",
+    .samples = "x(2, 3), x(3, 2)",
+    .reference = "np.reshape(input, other.shape)"}};
+const Register squeeze_op[]{
+    {{.signature = "squeeze(Tensor input) -> Tensor", .doc = "Without dimensions of size 1.", .call = box<squeeze_all>, .samples = "x(1, 3, 1); x(2)", .reference = "np.squeeze(input)"}},
+    {{.signature = "squeeze(Tensor input, int[] dim) -> Tensor", .doc = "Without the given dimensions where they are of size 1.", .call = box<squeeze_dims>, .samples = "x(1, 3, 1), 0; x(1, 3, 1), (0, -1); x(2, 3), 0", .reference = "ref.squeeze(input, dim)", .errors = "x(2), 1"}}};
+const Register unsqueeze_op{{.signature = "unsqueeze(Tensor input, int dim) -> Tensor",
+    .doc = "With a dimension of size 1 inserted before dim.",
+    .call = box<unsqueeze>,
+    .samples = "x(2, 3), 0; x(2, 3), -1; x(), 0",
+    .reference = "np.expand_dims(input, dim)",
+    .errors = "x(2), 3"}};
+const Register permute_op{{.signature = "permute(Tensor input, int... dims) -> Tensor",
+    .doc = "Dimension i of the result is dimension dims[i] of input.",
+    .call = box<permute>,
+    .samples = "x(2, 3, 4), (2, 0, 1); x(2, 3), (-1, 0); x(), ()",
+    .reference = "np.transpose(input, dims)",
+    .errors = "x(2, 3), (0, 0); x(2, 3), (0,)"}};
+const Register transpose_op{{.signature = "transpose(Tensor input, int dim0, int dim1) -> Tensor",
+    .doc = "Two dimensions exchanged.",
+    .call = box<transpose>,
+    .samples = "x(2, 3, 4), 0, 2; x(2, 3), -1, -2",
+    .reference = "np.swapaxes(input, dim0, dim1)",
+    .errors = "x(2, 3), 0, 2"}};
+const Register swapaxes_op{{.signature = "swapaxes(Tensor input, int axis0, int axis1) -> Tensor",
+    .doc = "As transpose.",
+    .call = box<transpose>,
+    .samples = "x(2, 3, 4), 0, 2",
+    .reference = "np.swapaxes(input, axis0, axis1)"}};
+const Register swapdims_op{{.signature = "swapdims(Tensor input, int dim0, int dim1) -> Tensor",
+    .doc = "As transpose.",
+    .call = box<transpose>,
+    .samples = "x(2, 3, 4), 0, 2",
+    .reference = "np.swapaxes(input, dim0, dim1)"}};
+const Register t_op{{.signature = "t(Tensor input) -> Tensor",
+    .doc = "The transpose of a matrix; vectors as they are.",
+    .call = box<t>,
+    .samples = "x(2, 3); x(3)",
+    .reference = "input.T",
+    .errors = "x(2, 3, 4)"}};
+const Register adjoint_op{{.signature = "adjoint(Tensor input) -> Tensor",
+    .doc = "The conjugate transpose of the last two dimensions.",
+    .call = box<adjoint>,
+    .samples = "x(2, 3); c(2, 2, 3)",
+    .reference = "np.conj(np.swapaxes(input, -1, -2))"}};
+const Register expand_op{{.signature = "expand(Tensor input, int... size) -> Tensor",
+    .doc = "Dimensions of size 1 repeated without copying; -1 keeps a size.",
+    .call = box<expand>,
+    .homes = "Tensor",
+    .samples = "x(2, 1), 2, 3; x(3), (2, 3); x(1, 3), 4, -1; x(), 2",
+    .reference = "ref.expand(input, size)",
+    .errors = "x(2, 3), 2, 4; x(3), -1, 3"}};
+const Register broadcast_to_op{{.signature = "broadcast_to(Tensor input, int[] size) -> Tensor",
+    .doc = "input repeated to size without copying.",
+    .call = box<expand>,
+    .samples = "x(2, 1), (2, 3); x(3), (2, 3)",
+    .reference = "np.broadcast_to(input, size)",
+    .errors = "x(2), (3,)"}};
+const Register expand_as_op{{.signature = "expand_as(Tensor input, Tensor other) -> Tensor",
+    .doc = "input repeated to the sizes of other.",
+    .call = box<expand_as>,
+    .homes = "Tensor",
+    .samples = "x(2, 1), x(2, 3)",
+    .reference = "np.broadcast_to(input, other.shape)"}};
+const Register narrow_op{{.signature = "narrow(Tensor input, int dim, int start, int length) -> Tensor",
+    .doc = "length elements from start on along dim.",
+    .call = box<narrow>,
+    .samples = "x(4, 3), 0, 1, 2; x(2, 3), 1, -2, 2",
+    .reference = "ref.narrow(input, dim, start, length)",
+    .errors = "x(2, 3), 1, 2, 2"}};
+const Register select_op{{.signature = "select(Tensor input, int dim, int index) -> Tensor",
+    .doc = "The slice at index along dim, without it.",
+    .call = box<select>,
+    .samples = "x(2, 3), 1, 2; x(2, 3), 0, -1",
+    .reference = "np.take(input, index, axis=dim)",
+    .errors = "x(2, 3), 1, 3; x(), 0, 0"}};
+const Register diagonal_op{{.signature = "diagonal(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor",
+    .doc = "The diagonal over two dimensions, as the last dimension.",
+    .call = box<diagonal>,
+    .samples = "x(3, 3); x(2, 3), 1; x(3, 2), -1; x(2, 3, 4), 0, 1, 2; x(2, 3), 5",
+    .reference = "np.diagonal(input, offset, dim1, dim2)",
+    .errors = "x(3); x(2, 3), 0, 1, 1"}};
+const Register unfold_op{{.signature = "unfold(Tensor input, int dimension, int size, int step) -> Tensor",
+    .doc = "All windows of size elements along dimension, step apart.",
+    .call = box<unfold>,
+    .homes = "Tensor",
+    .samples = "x(7), 0, 3, 2; x(2, 5), 1, 2, 1; x(4, 2), 0, 2, 2",
+    .reference = "ref.unfold(input, dimension, size, step)",
+    .errors = "x(3), 0, 4, 1; x(3), 0, 1, 0"}};
+const Register as_strided_op{{.signature = "as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
+    .doc = "Any window on the memory of input; strides and offset in elements.",
+    .call = box<as_strided>,
+    .samples = "x(6), (2, 3), (3, 1); x(6), (3, 2), (1, 2), 1; x(4), (3, 2), (1, 1)",
+    .reference = "ref.as_strided(input, size, stride, storage_offset)",
+    .errors = "x(4), (2, 3), (3, 1); x(4), (2,), (-1,); x(4), (2,), (2 ** 62,)"}};
+
+}  // namespace
+
 }  // namespace taper

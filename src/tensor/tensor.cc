@@ -4,6 +4,7 @@
 #include <new>
 
 #include "tensor/autograd_fwd.h"
+#include "base/visit.h"
 #include "cpu/allocator.h"
 #include "taper/error.h"
 #include "tensor/layout.h"
@@ -84,6 +85,15 @@ Tensor from_blob(void* data, const Shape& sizes, const Shape& strides, DType dty
   record.strides = strides;
   record.contiguous = is_row_major(sizes, strides);
   return tensor;
+}
+
+Scalar Tensor::item() const {
+  check<ValueError>(numel() == 1, "item: a Tensor with ", numel(), " elements (shape ", sizes(), ") cannot be converted to Scalar");
+  return visit(dtype(), [this]<class T>() -> Scalar {
+    const T value = *data<T>();
+    if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return Scalar(float(value));
+    else return Scalar(value);
+  });
 }
 
 }  // namespace taper

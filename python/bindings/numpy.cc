@@ -1,0 +1,198 @@
+// NumPy arrays, nested lists and the buffer protocol, to and from tensors.
+#include <pybind11/numpy.h>
+
+#include <complex>
+#include <cstring>
+#include <optional>
+
+#include "base/visit.h"
+#include "python.h"
+#include "taper/error.h"
+#include "taper/ops.h"
+
+namespace taper::python {
+
+namespace {
+
+// NumPy's dtype for ours; bfloat16 has none and goes by float32.
+py::dtype numpy_dtype(DType dtype) { return py::dtype(std::string(name(dtype == bfloat16 ? float32 : dtype))); }
+
+DType dtype_of_numpy(const py::dtype& dtype) {
+  check<DTypeError>(dtype.byteorder() != '>', "from_numpy: big-endian arrays are not supported; convert with .astype(a.dtype.newbyteorder('='))");
+  const std::string text = py::str(dtype.attr("name"));
+  try {
+    return dtype_from_name(text);
+  } catch (const DTypeError&) {
+    fail<DTypeError>("from_numpy: can't convert np.ndarray of type ", text,
+                     "; supported are bool, int8 ... int64, uint8 ... uint64, float16, float32, float64, complex64, complex128");
+  }
+}
+
+void release_array(void* array) {
+  if (!Py_IsInitialized()) return;
+  const py::gil_scoped_acquire gil;
+  Py_DECREF(static_cast<PyObject*>(array));
+}
+
+// Shares the array's memory.
+Tensor from_array(const py::array& array, const char* op) {
+  const DType dtype = dtype_of_numpy(array.dtype());
+  Shape sizes, strides;
+  for (py::ssize_t i = 0; i < array.ndim(); ++i) {
+    sizes.push_back(array.shape(i));
+    const std::int64_t stride = array.strides(i);
+    check<ValueError>(stride >= 0, op, ": negative strides are not supported; copy the array first (a.copy())");
+    check<ValueError>(stride % item_size(dtype) == 0, op, ": strides must be whole elements; copy the array first");
+    strides.push_back(stride / item_size(dtype));
+  }
+  Py_INCREF(array.ptr());
+  return from_blob(const_cast<void*>(array.data()), sizes, strides, dtype, release_array, array.ptr());
+}
+
+Tensor from_numpy(const py::object& object) {
+  if (!py::isinstance<py::array>(object)) throw py::type_error(concat("from_numpy: expected np.ndarray, got ", Py_TYPE(object.ptr())->tp_name));
+  const auto array = py::reinterpret_borrow<py::array>(object);
+  check<ValueError>(array.writeable(), "from_numpy: the array is read-only and a tensor could write to it; copy it first (a.copy())");
+  return from_array(array, "from_numpy");
+}
+
+// An array over the tensor's memory, which the tensor's storage keeps alive.
+py::object to_numpy(const Tensor& tensor, bool force) {
+  check<AutogradError>(force || !tensor.requires_grad(), "numpy: can't call numpy() on Tensor that requires grad; use tensor.detach().numpy()");
+  const Tensor source = tensor.dtype() == bfloat16 ? to(tensor.detach(), float32) : tensor.detach();
+  std::vector<py::ssize_t> sizes(source.sizes().begin(), source.sizes().end()), strides;
+  for (const std::int64_t stride : source.strides()) strides.push_back(stride * source.item_size());
+  const py::object owner = py::reinterpret_steal<py::object>(wrap(source));
+  return py::array(numpy_dtype(source.dtype()), sizes, strides, source.data(), owner);
+}
+
+template <class T>
+py::object item_object(T value) {
+  if constexpr (std::is_same_v<T, bool>) return py::bool_(value);
+  else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return py::float_(float(value));
+  else if constexpr (std::is_integral_v<T>) return py::int_(value);
+  else if constexpr (std::is_floating_point_v<T>) return py::float_(value);
+  else return py::reinterpret_steal<py::object>(PyComplex_FromDoubles(value.real(), value.imag()));
+}
+
+py::object list_of(const Tensor& tensor, int dim, const std::byte* data) {
+  if (dim == tensor.ndim())
+    return visit(tensor.dtype(), [&]<class T>() { return item_object(*reinterpret_cast<const T*>(data)); });
+  py::list list(std::size_t(tensor.sizes()[dim]));
+  for (std::int64_t i = 0; i < tensor.sizes()[dim]; ++i)
+    list[std::size_t(i)] = list_of(tensor, dim + 1, data + i * tensor.strides()[dim] * tensor.item_size());
+  return list;
+}
+
+/// Reads nested sequences of numbers: first the shape and the kind, then the values.
+class NestedData {
+ public:
+  explicit NestedData(const py::handle& data) { measure(data, 0); }
+
+  Tensor build(const py::handle& data, std::optional<DType> dtype) const {
+    const DType inferred = !any_ ? default_dtype() : kind_ == Kind::boolean ? boolean : kind_ == Kind::integral ? int64
+                           : kind_ == Kind::floating ? default_dtype() : complex_dtype(default_dtype());
+    const DType target = dtype.value_or(tensor_dtype_.value_or(inferred));
+    // Values pass through the widest type of their kind.
+    const DType wide = kind_ == Kind::complex ? complex128 : kind_ == Kind::floating ? float64 : int64;
+    Tensor values = empty(sizes_, wide);
+    std::byte* place = values.data<std::byte>();
+    fill(data, 0, place, wide);
+    return to(values, target);
+  }
+
+ private:
+  static bool is_sequence(const py::handle& data) { return PyList_Check(data.ptr()) || PyTuple_Check(data.ptr()) || (PySequence_Check(data.ptr()) && !PyUnicode_Check(data.ptr()) && !is_tensor(data.ptr()) && !PyBytes_Check(data.ptr())); }
+
+  void measure(const py::handle& data, int depth) {
+    if (is_tensor(data.ptr())) return measure_tensor(tensor_of(data.ptr()), depth);
+    if (!is_sequence(data)) return measure_number(data, depth);
+    check<ValueError>(depth < 64, "tensor: lists are nested deeper than 64");
+    const auto length = std::int64_t(py::len(data));
+    place(depth, length);
+    for (std::int64_t i = 0; i < length; ++i) measure(py::reinterpret_steal<py::object>(PySequence_GetItem(data.ptr(), i)), depth + 1);
+  }
+  void place(int depth, std::int64_t length) {
+    check<ValueError>(leaf_depth_ < 0 || depth < leaf_depth_, "tensor: lists and numbers are mixed at dimension ", depth);
+    if (depth == sizes_.size()) sizes_.push_back(length);
+    check<ValueError>(sizes_[depth] == length, "tensor: expected sequence of length ", sizes_[depth], " at dim ", depth, " (got ", length, ")");
+  }
+  void measure_tensor(const Tensor& tensor, int depth) {
+    for (int i = 0; i < tensor.ndim(); ++i) place(depth + i, tensor.sizes()[i]);
+    leaf(depth + tensor.ndim());
+    kind_ = std::max(kind_, kind(tensor.dtype()));
+    tensor_dtype_ = tensor_dtype_ ? promote_types(*tensor_dtype_, tensor.dtype()) : tensor.dtype();
+  }
+  void measure_number(const py::handle& data, int depth) {
+    Scalar value;
+    if (!scalar_of(data.ptr(), value)) throw py::type_error(concat("tensor: could not make a tensor of ", Py_TYPE(data.ptr())->tp_name, "; expected numbers or nested lists of them"));
+    leaf(depth);
+    kind_ = std::max(kind_, value.kind());
+  }
+  void leaf(int depth) {
+    check<ValueError>((leaf_depth_ < 0 || leaf_depth_ == depth) && depth == sizes_.size(), "tensor: lists and numbers are mixed at dimension ", depth);
+    leaf_depth_ = depth;
+    any_ = true;
+  }
+  void fill(const py::handle& data, int depth, std::byte*& place, DType wide) const {
+    if (is_tensor(data.ptr())) {
+      const Tensor values = contiguous(to(tensor_of(data.ptr()).detach(), wide));
+      std::memcpy(place, values.data(), std::size_t(values.numel() * values.item_size()));
+      place += values.numel() * values.item_size();
+      return;
+    }
+    if (!is_sequence(data)) {
+      Scalar value;
+      scalar_of(data.ptr(), value);
+      if (wide == int64) *reinterpret_cast<std::int64_t*>(place) = value.to<std::int64_t>();
+      else if (wide == float64) *reinterpret_cast<double*>(place) = value.to<double>();
+      else *reinterpret_cast<std::complex<double>*>(place) = value.to<std::complex<double>>();
+      place += item_size(wide);
+      return;
+    }
+    const auto length = std::int64_t(py::len(data));
+    for (std::int64_t i = 0; i < length; ++i) fill(py::reinterpret_steal<py::object>(PySequence_GetItem(data.ptr(), i)), depth + 1, place, wide);
+  }
+
+  Shape sizes_;
+  int leaf_depth_ = -1;
+  bool any_ = false;
+  Kind kind_ = Kind::boolean;
+  std::optional<DType> tensor_dtype_;
+};
+
+std::optional<DType> optional_dtype(const py::object& dtype) {
+  if (dtype.is_none()) return std::nullopt;
+  return dtype_of(dtype.ptr());
+}
+
+// Anything to a new tensor; copies arrays and tensors only if copy.
+Tensor from_data(const py::object& data, const py::object& dtype, bool copy) {
+  const std::optional<DType> wanted = optional_dtype(dtype);
+  if (is_tensor(data.ptr())) {
+    const Tensor& tensor = tensor_of(data.ptr());
+    const Tensor result = copy ? clone(tensor.detach()) : tensor;
+    return to(result, wanted.value_or(tensor.dtype()));
+  }
+  py::object array = data;
+  if (!py::isinstance<py::array>(data) && (py::hasattr(data, "__array_interface__") || py::hasattr(data, "__array__")) && !PyFloat_Check(data.ptr()))
+    array = py::module_::import("numpy").attr("asarray")(data);
+  if (py::isinstance<py::array>(array)) {
+    const auto values = py::reinterpret_borrow<py::array>(array);
+    const bool shareable = !copy && values.writeable();
+    const Tensor shared = from_array(shareable ? values : py::array(values.attr("copy")()), "tensor");
+    return to(shared, wanted.value_or(shared.dtype()));
+  }
+  return NestedData(data).build(data, wanted);
+}
+
+}  // namespace
+
+void bind_numpy(py::module_& module) {
+  module.def("from_numpy", from_numpy, "A tensor that shares the memory of a NumPy array.");
+  module.def("_from_data", from_data);
+  module.def("_to_numpy", to_numpy, py::arg("tensor"), py::arg("force") = false);
+  module.def("_tolist", [](const Tensor& tensor) { return list_of(tensor, 0, tensor.data<std::byte>()); });
+}
+
+}  // namespace taper::python

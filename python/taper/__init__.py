@@ -1,0 +1,97 @@
+"""Taper: tensors, automatic differentiation and neural networks, with PyTorch's names."""
+
+from __future__ import annotations
+
+import importlib as _importlib
+import math as _math
+
+from . import _C
+from ._C import (
+    AutogradError, DeviceError, DistributedError, DTypeError, Error, Generator, IndexError, IOError,
+    NotImplementedError, OutOfMemoryError, ShapeError, Size, Tensor, ValueError, default_generator, device, dtype,
+    from_numpy, get_default_dtype, is_grad_enabled, is_inference_mode_enabled, promote_types,
+)
+
+__version__ = "0.1.0"
+
+# The element types, and PyTorch's other names for them.
+for _name in ("uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64", "float16", "bfloat16",
+              "float32", "float64", "complex64", "complex128"):
+    globals()[_name] = getattr(_C, _name)
+bool = getattr(_C, "bool")
+half, float, double = _C.float16, _C.float32, _C.float64
+short, int, long = _C.int16, _C.int32, _C.int64
+cfloat, cdouble = _C.complex64, _C.complex128
+
+pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
+strided = "strided"
+preserve_format, contiguous_format = "preserve", "contiguous"
+channels_last, channels_last_3d = "channels_last", "channels_last_3d"
+
+# Every operation comes from the registry of the library.
+globals().update(_C._homes["taper"])
+
+from ._grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled  # noqa: E402
+from ._creation import (  # noqa: E402
+    as_tensor, asarray, frombuffer, from_dlpack, get_rng_state, initial_seed, is_tensor, manual_seed, numel, seed,
+    set_default_dtype, set_rng_state, tensor,
+)
+from . import _tensor  # noqa: E402,F401
+from ._info import finfo, iinfo  # noqa: E402
+from ._printing import set_printoptions  # noqa: E402
+
+# Annotations and isinstance checks of PyTorch programs use these.
+FloatTensor = DoubleTensor = HalfTensor = LongTensor = IntTensor = BoolTensor = ByteTensor = Tensor
+
+from . import autograd, nn, optim  # noqa: E402
+from .serialization import load, save  # noqa: E402
+
+_LAZY = ("amp", "backends", "cuda", "fft", "func", "jit", "linalg", "random", "safetensors", "serialization", "special",
+         "testing", "utils", "version", "return_types", "accelerator", "multiprocessing", "distributed")
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        try:
+            return _importlib.import_module("." + name, __name__)
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":
+                raise
+    raise AttributeError(f"module 'taper' has no attribute '{name}'")
+
+
+def is_floating_point(input):
+    """Whether the elements are real floats."""
+    return input.is_floating_point()
+
+
+def is_complex(input):
+    """Whether the elements are complex."""
+    return input.is_complex()
+
+
+def set_num_threads(count):
+    """Threads that kernels may use."""
+    _C.set_num_threads(count)
+
+
+def get_num_threads():
+    """Threads that kernels may use."""
+    return _C.get_num_threads()
+
+
+def use_deterministic_algorithms(mode, *, warn_only=False):
+    """Accepted for PyTorch's sake: results are always deterministic."""
+
+
+def are_deterministic_algorithms_enabled():
+    """Always: results do not depend on threads or runs."""
+    return True
+
+
+def einsum(equation, *operands):
+    """Sums of products by Einstein's convention. Operands may be given as one list."""
+    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = operands[0]
+    from ._einsum import einsum as implementation
+    return implementation(equation, *operands)

@@ -1,0 +1,90 @@
+"""Tensors from Python data, and the state of the random generator."""
+
+from . import _C
+
+
+def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
+    """A new tensor with a copy of data: numbers, nested lists, arrays or a tensor."""
+    _check_device(device)
+    result = _C._from_data(data, dtype, True)
+    return result.requires_grad_() if requires_grad else result
+
+
+def as_tensor(data, dtype=None, device=None):
+    """data as a tensor, sharing memory with arrays and tensors where dtype allows."""
+    _check_device(device)
+    return _C._from_data(data, dtype, False)
+
+
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
+    """obj as a tensor; copy says whether memory must, may not, or may (None) be copied."""
+    _check_device(device)
+    result = _C._from_data(obj, dtype, bool(copy))
+    if _C.Tensor is not type(obj) and requires_grad:
+        result = result.detach()
+    return result.requires_grad_() if requires_grad else result
+
+
+def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
+    """A 1-d tensor over the memory of an object with the buffer protocol."""
+    import numpy
+    array = numpy.frombuffer(buffer, dtype=str(dtype).split(".")[-1], count=count, offset=offset)
+    result = _C.from_numpy(array if array.flags.writeable else array.copy())
+    return result.requires_grad_() if requires_grad else result
+
+
+def from_dlpack(ext_tensor):
+    """A tensor over the memory of another library's array."""
+    import numpy
+    return _C.from_numpy(numpy.from_dlpack(ext_tensor))
+
+
+def is_tensor(obj):
+    """Whether obj is a Tensor."""
+    return isinstance(obj, _C.Tensor)
+
+
+def numel(input):
+    """Number of elements."""
+    return input.numel()
+
+
+def manual_seed(seed):
+    """Seeds the default generator, and returns it."""
+    return _C.default_generator.manual_seed(int(seed) & (2**63 - 1))
+
+
+def seed():
+    """Seeds the default generator from the operating system."""
+    return _C.default_generator.seed()
+
+
+def initial_seed():
+    """The seed of the default generator."""
+    return _C.default_generator.initial_seed()
+
+
+def get_rng_state():
+    """The default generator's state as a uint8 tensor of 16 bytes: seed and offset."""
+    import numpy
+    state = numpy.array(_C.default_generator._get_state(), dtype=numpy.uint64)
+    return _C._from_data(state.view(numpy.uint8), None, True)
+
+
+def set_rng_state(new_state):
+    """Restores what get_rng_state returned."""
+    import numpy
+    words = _C._to_numpy(new_state).view(numpy.uint64)
+    _C.default_generator._set_state(int(words[0]), int(words[1]))
+
+
+def set_default_dtype(d):
+    """Changes the dtype of new floating tensors."""
+    _C.set_default_dtype(d)
+
+
+def _check_device(device):
+    if device is None or device == "cpu":
+        return
+    if _C.device(device).type != "cpu":
+        raise _C.DeviceError(f"device {device} is not available in this build; use 'cpu'")

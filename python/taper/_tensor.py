@@ -1,0 +1,248 @@
+"""Methods of Tensor that are written in Python."""
+
+from . import _C
+from ._C import Tensor
+from ._creation import _check_device
+
+_BOOL = getattr(_C, "bool")
+
+
+def _method(function):
+    setattr(Tensor, function.__name__, function)
+    return function
+
+
+def _conversion(name, dtype):
+    def convert(self, memory_format="preserve"):
+        return _C._to_dtype(self, dtype, False)
+
+    convert.__name__ = name
+    convert.__doc__ = f"The tensor as {dtype}."
+    setattr(Tensor, name, convert)
+
+
+for _name, _dtype in {"float": _C.float32, "double": _C.float64, "half": _C.float16, "bfloat16": _C.bfloat16,
+                      "int": _C.int32, "long": _C.int64, "short": _C.int16, "char": _C.int8, "byte": _C.uint8,
+                      "bool": _BOOL, "cfloat": _C.complex64, "cdouble": _C.complex128}.items():
+    _conversion(_name, _dtype)
+
+
+@_method
+def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
+    """to(dtype), to(device), to(device, dtype) or to(other): converted where needed, else the tensor itself."""
+    for argument in args:
+        if isinstance(argument, Tensor):
+            dtype, device = argument.dtype, argument.device
+        elif isinstance(argument, _C.dtype):
+            dtype = argument
+        elif argument is None or isinstance(argument, (str, _C.device, int)) and not isinstance(argument, _BOOL_TYPE):
+            device = argument
+    _check_device(device)
+    result = _C._to_dtype(self, self.dtype if dtype is None else dtype, copy)
+    return result.contiguous(memory_format=memory_format) if memory_format not in (None, "preserve") else result
+
+
+_BOOL_TYPE = type(True)
+
+
+@_method
+def type(self, dtype=None, non_blocking=False):
+    """The name of the tensor's type, or the tensor as dtype."""
+    if dtype is not None:
+        return _C._to_dtype(self, _TYPE_NAMES.get(dtype, dtype), False)
+    return next(name for name, value in _TYPE_NAMES.items() if value is self.dtype)
+
+
+_TYPE_NAMES = {"torch.FloatTensor": _C.float32, "torch.DoubleTensor": _C.float64, "torch.HalfTensor": _C.float16,
+               "torch.BFloat16Tensor": _C.bfloat16, "torch.ByteTensor": _C.uint8, "torch.CharTensor": _C.int8,
+               "torch.ShortTensor": _C.int16, "torch.IntTensor": _C.int32, "torch.LongTensor": _C.int64,
+               "torch.BoolTensor": _BOOL, "torch.ComplexFloatTensor": _C.complex64,
+               "torch.ComplexDoubleTensor": _C.complex128, "torch.UInt16Tensor": _C.uint16,
+               "torch.UInt32Tensor": _C.uint32, "torch.UInt64Tensor": _C.uint64}
+
+
+@_method
+def type_as(self, other):
+    """The tensor in other's dtype."""
+    return _C._to_dtype(self, other.dtype, False)
+
+
+@_method
+def cpu(self, memory_format="preserve"):
+    """The tensor in main memory."""
+    return self
+
+
+@_method
+def cuda(self, device=None, non_blocking=False, memory_format="preserve"):
+    """Throws DeviceError: this build has no CUDA device."""
+    _check_device("cuda")
+
+
+@_method
+def numpy(self, *, force=False):
+    """A NumPy array over the same memory. Throws for tensors that require a gradient, unless force."""
+    return _C._to_numpy(self, force)
+
+
+@_method
+def tolist(self):
+    """The elements as nested lists of Python numbers."""
+    return _C._tolist(self)
+
+
+@_method
+def __array__(self, dtype=None, copy=None):
+    array = _C._to_numpy(self)
+    if dtype is not None and array.dtype != dtype:
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+Tensor.__array_priority__ = 1000
+
+
+@_method
+def __dlpack__(self, *, stream=None, **options):
+    return _C._to_numpy(self).__dlpack__()
+
+
+@_method
+def __dlpack_device__(self):
+    return (1, 0)
+
+
+@_method
+def __iter__(self):
+    if self.ndim == 0:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(self.unbind(0))
+
+
+@_method
+def __contains__(self, element):
+    return _BOOL_TYPE((self == element).any())
+
+
+@_method
+def __format__(self, spec):
+    if self.ndim == 0 and spec:
+        return format(self.item(), spec)
+    return object.__format__(str(self), "") if not spec else format(str(self), spec)
+
+
+@_method
+def __deepcopy__(self, memo):
+    if id(self) in memo:
+        return memo[id(self)]
+    if not self.is_leaf:
+        raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol "
+                           "at the moment; use x.detach().clone()")
+    data = self.detach().clone()
+    result = data if self.__class__ is Tensor else self.__class__(data)
+    if result.is_floating_point() or result.is_complex():
+        result.requires_grad_(self.requires_grad)
+    if self.grad is not None:
+        result.grad = __deepcopy__(self.grad, memo)
+    memo[id(self)] = result
+    return result
+
+
+@_method
+def __reduce_ex__(self, protocol):
+    return _rebuild, (_bytes_of(self), str(self.dtype).split(".")[-1], tuple(self.shape), self.requires_grad,
+                      self.__class__)
+
+
+def _bytes_of(tensor):
+    dense = tensor.detach().contiguous()
+    if dense.dtype is _C.bfloat16:
+        dense = _C._view_dtype(dense, _C.int16)
+    return _C._to_numpy(dense).tobytes()
+
+
+def _rebuild(data, dtype, shape, requires_grad, cls):
+    import numpy
+    stored = "int16" if dtype == "bfloat16" else dtype
+    array = numpy.frombuffer(bytearray(data), dtype=stored).reshape(shape)
+    result = _C.from_numpy(array)
+    if dtype == "bfloat16":
+        result = _C._view_dtype(result, _C.bfloat16)
+    if cls is not Tensor:
+        result = cls(result)
+    return result.requires_grad_(requires_grad) if result.is_floating_point() or result.is_complex() else result
+
+
+def _new(name, maker):
+    def method(self, *size, dtype=None, device=None, requires_grad=False, **ignored):
+        if len(size) == 1 and isinstance(size[0], (tuple, list)):
+            size = size[0]
+        _check_device(device)
+        result = maker(tuple(size), self.dtype if dtype is None else dtype)
+        return result.requires_grad_() if requires_grad else result
+
+    method.__name__ = name
+    method.__doc__ = f"{name}(size): a new tensor of this tensor's dtype."
+    setattr(Tensor, name, method)
+
+
+_functions = _C._homes["taper"]
+_new("new_zeros", lambda size, dtype: _functions["zeros"](size, dtype=dtype))
+_new("new_ones", lambda size, dtype: _functions["ones"](size, dtype=dtype))
+_new("new_empty", lambda size, dtype: _functions["empty"](size, dtype=dtype))
+
+
+@_method
+def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False):
+    """A tensor of size filled with fill_value, of this tensor's dtype."""
+    result = _functions["full"](size, fill_value, dtype=self.dtype if dtype is None else dtype)
+    return result.requires_grad_() if requires_grad else result
+
+
+@_method
+def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
+    """A tensor with a copy of data, of this tensor's dtype."""
+    result = _C._from_data(data, self.dtype if dtype is None else dtype, True)
+    return result.requires_grad_() if requires_grad else result
+
+
+@_method
+def is_pinned(self, device=None):
+    """Whether the memory is page-locked: it never is."""
+    return False
+
+
+@_method
+def pin_memory(self, device=None):
+    """The tensor itself: without a GPU nothing is gained by page-locking."""
+    return self
+
+
+@_method
+def is_shared(self):
+    """Whether the memory is shared between processes."""
+    return False
+
+
+@_method
+def share_memory_(self):
+    """The tensor itself; worker processes get copies."""
+    return self
+
+
+@_method
+def get_device(self):
+    """-1: main memory."""
+    return -1
+
+
+@_method
+def is_same_size(self, other):
+    """Whether shapes are equal."""
+    return self.shape == other.shape
+
+
+@_method
+def is_set_to(self, other):
+    """Whether both show the same memory in the same way."""
+    return (self.data_ptr() == other.data_ptr() and self.shape == other.shape and self.stride() == other.stride())

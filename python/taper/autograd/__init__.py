@@ -1,0 +1,62 @@
+"""Automatic differentiation."""
+
+from .. import _C
+from .._grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .function import Function, once_differentiable
+from .gradcheck import gradcheck, gradgradcheck
+from . import functional
+
+__all__ = ["Function", "backward", "detect_anomaly", "enable_grad", "functional", "grad", "gradcheck", "gradgradcheck",
+           "inference_mode", "no_grad", "once_differentiable", "set_detect_anomaly", "set_grad_enabled"]
+
+
+def _as_tuple(values):
+    return (values,) if isinstance(values, _C.Tensor) or values is None else tuple(values)
+
+
+def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):
+    """Adds the gradients of tensors to the .grad of the leaves they depend on."""
+    if grad_tensors is None:
+        grad_tensors = grad_variables
+    starts = () if grad_tensors is None else _as_tuple(grad_tensors)
+    retain = create_graph if retain_graph is None else retain_graph
+    _C._backward(_as_tuple(tensors), starts, retain, create_graph, () if inputs is None else _as_tuple(inputs))
+
+
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True,
+         allow_unused=None, is_grads_batched=False, materialize_grads=False):
+    """Gradients of outputs with respect to inputs, as a tuple."""
+    inputs = _as_tuple(inputs)
+    starts = () if grad_outputs is None else _as_tuple(grad_outputs)
+    retain = create_graph if retain_graph is None else retain_graph
+    unused = materialize_grads if allow_unused is None else allow_unused
+    results = _C._grad(_as_tuple(outputs), inputs, starts, retain, create_graph, unused)
+    if materialize_grads:
+        zeros_like = _C._homes["taper"]["zeros_like"]
+        results = tuple(zeros_like(x) if g is None else g for g, x in zip(results, inputs))
+    return results
+
+
+class set_detect_anomaly:
+    """While on, operations remember where they were called, and a backward that makes NaN raises."""
+
+    def __init__(self, mode, check_nan=True):
+        self.before = _C.is_anomaly_enabled()
+        _C._set_anomaly_detection(mode)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        _C._set_anomaly_detection(self.before)
+
+
+class detect_anomaly(set_detect_anomaly):
+    """set_detect_anomaly(True) for a with-block."""
+
+    def __init__(self, check_nan=True):
+        self.before = _C.is_anomaly_enabled()
+
+    def __enter__(self):
+        _C._set_anomaly_detection(True)
+        return self

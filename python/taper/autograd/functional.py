@@ -1,0 +1,80 @@
+"""Jacobians, Hessians and their products with vectors."""
+
+from .. import _C
+
+
+def _tuple(values):
+    return ((values,), True) if isinstance(values, _C.Tensor) else (tuple(values), False)
+
+
+def _prepare(inputs, create_graph):
+    values, single = _tuple(inputs)
+    return tuple((x.view_as(x) if create_graph else x.detach().requires_grad_()) for x in values), single
+
+
+def _zeros_where_unused(gradients, inputs):
+    zeros_like = _C._homes["taper"]["zeros_like"]
+    return tuple(zeros_like(x) if g is None else g for g, x in zip(gradients, inputs))
+
+
+def _rows(output, inputs, create_graph):
+    zeros_like = _C._homes["taper"]["zeros_like"]
+    flat = output.reshape(-1)
+    for i in range(flat.numel()):
+        start = zeros_like(flat)
+        start[i] = 1
+        gradients = (None,) * len(inputs)
+        if flat.requires_grad:
+            gradients = _C._grad((flat,), inputs, (start,), True, create_graph, True)
+        yield _zeros_where_unused(gradients, inputs)
+
+
+def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, strategy="reverse-mode"):
+    """d func(inputs) / d inputs, shaped output.shape + input.shape."""
+    stack = _C._homes["taper"]["stack"]
+    values, single_input = _prepare(inputs, create_graph)
+    outputs, single_output = _tuple(func(*values))
+    blocks = []
+    for output in outputs:
+        rows = list(_rows(output, values, create_graph))
+        blocks.append(tuple(stack([row[i] for row in rows]).reshape(tuple(output.shape) + tuple(x.shape))
+                            for i, x in enumerate(values)))
+    if single_input:
+        blocks = [block[0] for block in blocks]
+    return blocks[0] if single_output else tuple(blocks)
+
+
+def hessian(func, inputs, create_graph=False, strict=False, vectorize=False, outer_jacobian_strategy="reverse-mode"):
+    """Second derivatives of a scalar function."""
+    _, single = _tuple(inputs)
+
+    def gradients(*values):
+        result = jacobian(func, values if not single else values[0], create_graph=True)
+        return result
+
+    return jacobian(gradients, inputs, create_graph=create_graph)
+
+
+def vjp(func, inputs, v=None, create_graph=False, strict=False):
+    """(func(inputs), v^T J)."""
+    values, single = _prepare(inputs, create_graph)
+    outputs, single_output = _tuple(func(*values))
+    starts = () if v is None else _tuple(v)[0]
+    gradients = _zeros_where_unused(_C._grad(outputs, values, starts, True, create_graph, True), values)
+    results = outputs if create_graph else tuple(y.detach() for y in outputs)
+    return (results[0] if single_output else results), (gradients[0] if single else gradients)
+
+
+def jvp(func, inputs, v=None, create_graph=False, strict=False):
+    """(func(inputs), J v), by differentiating v^T J twice."""
+    ones_like = _C._homes["taper"]["ones_like"]
+    values, _ = _prepare(inputs, create_graph)
+    outputs, single_output = _tuple(func(*values))
+    directions = tuple(ones_like(x) for x in values) if v is None else _tuple(v)[0]
+    helpers = tuple(_C._homes["taper"]["zeros_like"](y).requires_grad_() for y in outputs)
+    first = _zeros_where_unused(_C._grad(outputs, values, helpers, True, True, True), values)
+    wanted = [(g, d) for g, d in zip(first, directions) if g.requires_grad]
+    second = _C._grad(tuple(g for g, _ in wanted), helpers, tuple(d for _, d in wanted), True, create_graph, True)
+    second = _zeros_where_unused(second, outputs)
+    results = outputs if create_graph else tuple(y.detach() for y in outputs)
+    return (results[0] if single_output else results), (second[0] if single_output else second)

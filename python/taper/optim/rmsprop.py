@@ -1,0 +1,58 @@
+"""RMSprop and Adagrad."""
+
+from .. import _C
+from .optimizer import Optimizer, check_options
+
+_ops = _C._homes["taper"]
+_zeros_like = _ops["zeros_like"]
+
+
+class RMSprop(Optimizer):
+    """Steps divided by the root of a running mean of squared gradients: Hinton 2012."""
+
+    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, centered=False,
+                 capturable=False, foreach=None, maximize=False, differentiable=False):
+        check_options(lr=lr, eps=eps, momentum=momentum, weight_decay=weight_decay, alpha=alpha)
+        super().__init__(params, dict(lr=lr, momentum=momentum, alpha=alpha, eps=eps, centered=centered,
+                                      weight_decay=weight_decay, capturable=capturable, foreach=foreach,
+                                      maximize=maximize, differentiable=differentiable))
+
+    def _update(self, group, params, grads):
+        names = ["square_avg", "momentum_buffer", "grad_avg"]
+        used = [True, group["momentum"] > 0, group["centered"]]
+        lists = [[], [], []]
+        for parameter in params:
+            state = self.state[parameter]
+            if not state:
+                state["step"] = 0
+            state["step"] = int(state["step"]) + 1
+            for name, wanted, entries in zip(names, used, lists):
+                if wanted and name not in state:
+                    state[name] = _zeros_like(parameter)
+                # The kernel's slots are fixed: an unused one in the middle is never read.
+                entries.append(state[name] if wanted else state["square_avg"])
+        _C._rmsprop_step(params, grads, lists, [self.state[p]["step"] for p in params], group["lr"], group["alpha"],
+                         group["eps"], group["weight_decay"], group["momentum"], group["centered"], group["maximize"])
+
+
+class Adagrad(Optimizer):
+    """Steps divided by the root of the sum of squared gradients: Duchi, Hazan & Singer 2011."""
+
+    def __init__(self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10,
+                 foreach=None, *, maximize=False, differentiable=False, fused=None):
+        check_options(lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps,
+                      initial_accumulator_value=initial_accumulator_value)
+        super().__init__(params, dict(lr=lr, lr_decay=lr_decay, eps=eps, weight_decay=weight_decay,
+                                      initial_accumulator_value=initial_accumulator_value, foreach=foreach,
+                                      maximize=maximize, differentiable=differentiable, fused=fused))
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                total = _ops["full_like"](parameter.detach(), float(initial_accumulator_value))
+                self.state[parameter] = {"step": 0, "sum": total}
+
+    def _update(self, group, params, grads):
+        for parameter in params:
+            self.state[parameter]["step"] = int(self.state[parameter]["step"]) + 1
+        _C._adagrad_step(params, grads, [[self.state[p]["sum"] for p in params]],
+                         [self.state[p]["step"] for p in params], group["lr"], group["lr_decay"], group["weight_decay"],
+                         group["eps"], group["maximize"])
