@@ -44,13 +44,14 @@ from ._printing import set_printoptions  # noqa: E402
 FloatTensor = DoubleTensor = HalfTensor = LongTensor = IntTensor = BoolTensor = ByteTensor = Tensor
 
 from . import autograd, nn, optim  # noqa: E402
-from .serialization import load, save  # noqa: E402
 
 _LAZY = ("amp", "backends", "cuda", "fft", "func", "jit", "linalg", "random", "safetensors", "serialization", "special",
          "testing", "utils", "version", "return_types", "accelerator", "multiprocessing", "distributed")
 
 
 def __getattr__(name):
+    if name in ("load", "save"):
+        return getattr(_importlib.import_module(".serialization", __name__), name)
     if name in _LAZY:
         try:
             return _importlib.import_module("." + name, __name__)
@@ -93,5 +94,4 @@ def einsum(equation, *operands):
     """Sums of products by Einstein's convention. Operands may be given as one list."""
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = operands[0]
-    from ._einsum import einsum as implementation
-    return implementation(equation, *operands)
+    return _importlib.import_module("._einsum", __name__).einsum(equation, *operands)
