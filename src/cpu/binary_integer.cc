@@ -1,93 +1,12 @@
-// Division of integers and floats towards a direction, bits, shifts, and common divisors.
-#include <cmath>
-#include <limits>
+// Bits and shifts of integers, and common divisors.
 #include <numeric>
 #include <type_traits>
 
 #include "cpu/binary.h"
 #include "cpu/scalar_run.h"
-#include "taper/error.h"
 
 namespace taper::cpu {
 namespace {
-
-void check_divisor(bool ok, const char* op) { check<ValueError>(ok, op, ": integer division by zero"); }
-
-// The least signed number divided by -1 does not fit and would trap: dividing by -1 is negation, which wraps.
-template <class T>
-T quotient(T a, T b) {
-  if constexpr (std::is_signed_v<T>)
-    if (b == -1) return T(0 - std::make_unsigned_t<T>(a));
-  return a / b;
-}
-
-template <class T>
-T rest(T a, T b) {
-  if constexpr (std::is_signed_v<T>)
-    if (b == -1) return 0;
-  return a % b;
-}
-
-// CPython's float_floor_div: from the exact remainder, so that the quotient is right where a / b rounds up to
-// a whole.
-template <class T>
-T floor_quotient(T a, T b) {
-  if (b == 0) return a / b;
-  const T modulus = std::fmod(a, b);
-  T whole = (a - modulus) / b;
-  if (modulus != 0 && (b < 0) != (modulus < 0)) whole -= 1;
-  if (whole == 0) return std::copysign(T(0), a / b);
-  const T floored = std::floor(whole);
-  return whole - floored > T(0.5) ? floored + 1 : floored;
-}
-
-struct FloorDivide {
-  template <class T>
-  T operator()(T a, T b) const {
-    if constexpr (std::is_floating_point_v<T>) {
-      return floor_quotient(a, b);
-    } else {
-      check_divisor(b != 0, "floor_divide");
-      const T whole = quotient(a, b);
-      return T(whole - (rest(a, b) != 0 && (a < 0) != (b < 0)));
-    }
-  }
-};
-struct TruncDivide {
-  template <class T>
-  T operator()(T a, T b) const {
-    if constexpr (std::is_floating_point_v<T>) {
-      return std::trunc(a / b);
-    } else {
-      check_divisor(b != 0, "trunc_divide");
-      return quotient(a, b);
-    }
-  }
-};
-struct Remainder {
-  template <class T>
-  T operator()(T a, T b) const {
-    if constexpr (std::is_floating_point_v<T>) {
-      const T modulus = std::fmod(a, b);
-      return modulus != 0 && (b < 0) != (modulus < 0) ? modulus + b : modulus;
-    } else {
-      check_divisor(b != 0, "remainder");
-      const T modulus = rest(a, b);
-      return modulus != 0 && (b < 0) != (modulus < 0) ? T(modulus + b) : modulus;
-    }
-  }
-};
-struct Fmod {
-  template <class T>
-  T operator()(T a, T b) const {
-    if constexpr (std::is_floating_point_v<T>) {
-      return std::fmod(a, b);
-    } else {
-      check_divisor(b != 0, "fmod");
-      return rest(a, b);
-    }
-  }
-};
 
 struct BitwiseAnd {
   template <class T>
@@ -151,20 +70,6 @@ constexpr Run run = run_binary<F, T>;
 }  // namespace
 
 namespace kernels {
-
-#define TAPER_REAL(op, function)                         \
-  const Kernel op = {.name = #op,                        \
-                     .f32 = run<function, float>,        \
-                     .f64 = run<function, double>,       \
-                     .i64 = run<function, std::int64_t>, \
-                     .u64 = run<function, std::uint64_t>}
-
-TAPER_REAL(floor_divide, FloorDivide);
-TAPER_REAL(trunc_divide, TruncDivide);
-TAPER_REAL(remainder, Remainder);
-TAPER_REAL(fmod, Fmod);
-
-#undef TAPER_REAL
 
 #define TAPER_BITS(op, function)                          \
   const Kernel op = {.name = #op,                         \

@@ -389,6 +389,31 @@ TEST(ElementwiseKernels, FloatDivision) {
   EXPECT_TRUE(std::isnan(one<float>(k::remainder, nullptr, 1.f, 0.f)));
 }
 
+// Float32 against float64, whose functions go through fmod.
+TEST(ElementwiseKernels, FloatDivisionOfManyPairs) {
+  std::vector<float> a, b;
+  const float values[] = {0,      -0.f,   1,     3,        0.1f,        7.5f, 1e-3f,
+                          1e-30f, 1e-45f, 3e38f, 16777215, 123456.789f, inf,  nan};
+  for (const float x : values)
+    for (const float y : values)
+      for (const int signs : {0, 1, 2, 3}) a.push_back(signs & 1 ? -x : x), b.push_back(signs & 2 ? -y : y);
+  for (int i = 0; i < 20000; ++i)
+    a.push_back(float(i - 10000) * 0.37f), b.push_back(float(i % 97 - 48) * 0.11f + 0.01f);
+  for (int i = 1; i < 20000; ++i)
+    b.push_back(float(i) * 0.013f), a.push_back(b.back() * float(i % 1000));  // near whole
+  const std::vector<double> wide_a(a.begin(), a.end()), wide_b(b.begin(), b.end());
+  for (const Kernel* kernel : {&k::floor_divide, &k::remainder, &k::fmod}) {
+    const auto got = apply<float>(*kernel, nullptr, a, b);
+    const auto want = apply<double>(*kernel, nullptr, wide_a, wide_b);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      expect_same(got[i], float(want[i]), concat(kernel->name, " ", double(a[i]), " ", double(b[i])).c_str());
+      if (got[i] == 0) {
+        ASSERT_EQ(std::signbit(got[i]), std::signbit(want[i])) << kernel->name << a[i] << " " << b[i];
+      }
+    }
+  }
+}
+
 TEST(ElementwiseKernels, IntegerPowersShiftsAndDivisors) {
   EXPECT_EQ(one<std::int64_t>(k::pow, nullptr, -3, 5), -243);
   EXPECT_EQ(one<std::int8_t>(k::pow, nullptr, 2, 7), -128);
