@@ -15,6 +15,13 @@ dnnl::engine& onednn_engine();
 /// The calling thread's stream.
 dnnl::stream& onednn_stream();
 
+/// Attributes by which a primitive takes its working memory from the caller: it may then run in several
+/// threads.
+dnnl::primitive_attr onednn_user_scratchpad();
+/// Runs a primitive made with them.
+void onednn_execute(const dnnl::primitive& primitive, std::unordered_map<int, dnnl::memory> arguments,
+                    const dnnl::memory::desc& scratchpad);
+
 /// The numbers that tell two primitives apart.
 using PrimitiveKey = std::vector<std::int64_t>;
 

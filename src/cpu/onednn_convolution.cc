@@ -21,7 +21,7 @@ enum class Pass : int { forward, backward_input, backward_weight };
 /// A convolution primitive for dense operands, with the reorders that its weights need.
 struct Prepared {
   bool found = false, channels_last = true;
-  memory::desc x, w, plain_w, bias, y, scratchpad;
+  memory::desc x, w, plain_w, bias, y, scratchpad, reorder_scratchpad;
   dnnl::primitive primitive,
       reorder_w;  // reorder_w: plain to blocked, or back for the gradient; null if plain
 };
@@ -80,12 +80,6 @@ struct Sizes {
   }
 };
 
-dnnl::primitive_attr user_scratchpad() {
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  return attributes;
-}
-
 template <class Description>
 bool is_usable(const Description& description) {
   return description && std::string_view(description.impl_info_str()).find("ref") == std::string_view::npos;
@@ -116,17 +110,18 @@ Prepared make_in_order(const Convolution& c, Pass pass, bool with_bias, bool cha
   const dnnl::convolution_forward::primitive_desc forward(
       engine, dnnl::prop_kind::forward_training, direct, x, any_w,
       pass == Pass::backward_input ? memory::desc() : bias, y, s.stride, s.dilation, s.before, s.after,
-      user_scratchpad(), true);
+      onednn_user_scratchpad(), true);
   if (pass == Pass::forward) {
     keep(forward, std::type_identity<dnnl::convolution_forward>());
   } else if (forward && pass == Pass::backward_input) {
     keep(dnnl::convolution_backward_data::primitive_desc(engine, direct, x, any_w, y, s.stride, s.dilation,
-                                                         s.before, s.after, forward, user_scratchpad(), true),
+                                                         s.before, s.after, forward, onednn_user_scratchpad(),
+                                                         true),
          std::type_identity<dnnl::convolution_backward_data>());
   } else if (forward) {
     keep(dnnl::convolution_backward_weights::primitive_desc(engine, direct, x, any_w, bias, y, s.stride,
                                                             s.dilation, s.before, s.after, forward,
-                                                            user_scratchpad(), true),
+                                                            onednn_user_scratchpad(), true),
          std::type_identity<dnnl::convolution_backward_weights>());
   }
   return result;
@@ -137,8 +132,10 @@ void add_weight_reorder(const Convolution& c, Pass pass, Prepared& prepared) {
   if (prepared.w == prepared.plain_w) return;
   const auto& from = pass == Pass::backward_weight ? prepared.w : prepared.plain_w;
   const auto& to = pass == Pass::backward_weight ? prepared.plain_w : prepared.w;
-  prepared.reorder_w = dnnl::reorder(
-      dnnl::reorder::primitive_desc(onednn_engine(), from, onednn_engine(), to, user_scratchpad()));
+  const dnnl::reorder::primitive_desc description(onednn_engine(), from, onednn_engine(), to,
+                                                  onednn_user_scratchpad());
+  prepared.reorder_scratchpad = description.scratchpad_desc();
+  prepared.reorder_w = dnnl::reorder(description);
 }
 
 /// Channels-last kernels are the fastest everywhere but one place: gradients to the image of a first layer,
@@ -340,19 +337,14 @@ bool prepare_all(std::vector<Part>& parts, Pass pass, bool with_bias) {
   return true;
 }
 
-void execute(const dnnl::primitive& primitive, std::unordered_map<int, memory> arguments,
-             const memory::desc& scratchpad) {
-  Scratch<char> room(scratchpad.get_size());
-  arguments[DNNL_ARG_SCRATCHPAD] = memory(scratchpad, onednn_engine(), room.data());
-  primitive.execute(onednn_stream(), arguments);
-}
-
 void reorder_weights(const Prepared& prepared, Pass pass, const void* from, void* to) {
+  const OpenMpThreads single(1);  // OpenMP's threads would spin beside those of parallel_for
   const bool back = pass == Pass::backward_weight;
   auto& engine = onednn_engine();
   memory source(back ? prepared.w : prepared.plain_w, engine, const_cast<void*>(from));
   memory target(back ? prepared.plain_w : prepared.w, engine, to);
-  prepared.reorder_w.execute(onednn_stream(), {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, target}});
+  onednn_execute(prepared.reorder_w, {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, target}},
+                 prepared.reorder_scratchpad);
 }
 
 /// w in each of the blocked layouts that the parts ask for.
@@ -404,7 +396,7 @@ bool onednn_convolution_forward(const Convolution& c, const void* x, const void*
                                               {DNNL_ARG_WEIGHTS, memory(p.w, engine, packed[part.weights])},
                                               {DNNL_ARG_DST, memory(p.y, engine, dense_y.data())}};
     if (bias) arguments[DNNL_ARG_BIAS] = memory(p.bias, engine, const_cast<void*>(bias));
-    execute(p.primitive, std::move(arguments), p.scratchpad);
+    onednn_execute(p.primitive, std::move(arguments), p.scratchpad);
     dense_y.store();
   });
   return true;
@@ -419,11 +411,11 @@ bool onednn_convolution_backward_input(const Convolution& c, const void* dy, con
     auto& engine = onednn_engine();
     const View dx_view = input_view(c, part, dx), dy_view = output_view(c, part, dy);
     Dense dense_dx(dx_view, p.channels_last), dense_dy(dy_view, p.channels_last);
-    execute(p.primitive,
-            {{DNNL_ARG_DIFF_DST, memory(p.y, engine, dense_dy.loaded())},
-             {DNNL_ARG_WEIGHTS, memory(p.w, engine, packed[part.weights])},
-             {DNNL_ARG_DIFF_SRC, memory(p.x, engine, dense_dx.data())}},
-            p.scratchpad);
+    onednn_execute(p.primitive,
+                   {{DNNL_ARG_DIFF_DST, memory(p.y, engine, dense_dy.loaded())},
+                    {DNNL_ARG_WEIGHTS, memory(p.w, engine, packed[part.weights])},
+                    {DNNL_ARG_DIFF_SRC, memory(p.x, engine, dense_dx.data())}},
+                   p.scratchpad);
     dense_dx.store();
   });
   return true;
@@ -526,7 +518,7 @@ bool onednn_convolution_backward_weight(const Convolution& c, const void* x, con
                                               {DNNL_ARG_DIFF_DST, memory(p.y, engine, dense_dy.loaded())},
                                               {DNNL_ARG_DIFF_WEIGHTS, memory(p.w, engine, gradient.dw(i))}};
     if (dbias) arguments[DNNL_ARG_DIFF_BIAS] = memory(p.bias, engine, gradient.dbias(i));
-    execute(p.primitive, std::move(arguments), p.scratchpad);
+    onednn_execute(p.primitive, std::move(arguments), p.scratchpad);
     gradient.finish_part(i);
   });
   gradient.total(dw, dbias);
