@@ -32,13 +32,14 @@ install: build
 	@cmake --install build --prefix $(PREFIX) >/dev/null
 
 demo: install
-	@python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
-	  -C cmake.define.TAPER_FETCH=ON .
+	@python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+	  -C cmake.define.TAPER_FETCH=ON '.[examples]'
 	@cmake -S examples/cpp -B build/examples -G Ninja -DCMAKE_BUILD_TYPE=Release \
 	  -DCMAKE_PREFIX_PATH=$(abspath $(PREFIX)) --log-level=WARNING
 	@cmake --build build/examples
-	@build/examples/mnist examples/data/mnist5k.npz
-	@python examples/python/mnist.py
+	@mkdir -p build/demo
+	@cd build/demo && ../examples/mnist ../../examples/data/mnist5k.npz
+	@python examples/python/mnist.py --out build/demo
 
 bench: build
 	@PYTHONPATH=python python benchmarks/run.py

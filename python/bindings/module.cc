@@ -8,6 +8,7 @@ namespace {
 
 PYBIND11_MODULE(_C, module) {
   module.doc() = "Taper's C++ library.";
+  module.attr("__version__") = TAPER_VERSION;
   bind_errors(module);
   bind_dtypes(module);
   bind_autograd(module);

@@ -8,11 +8,9 @@ import math as _math
 from . import _C
 from ._C import (
     AutogradError, DeviceError, DistributedError, DTypeError, Error, Generator, IndexError, IOError,
-    NotImplementedError, OutOfMemoryError, ShapeError, Size, Tensor, ValueError, default_generator, device, dtype,
-    from_numpy, get_default_dtype, is_grad_enabled, is_inference_mode_enabled, promote_types,
+    NotImplementedError, OutOfMemoryError, ShapeError, Size, Tensor, ValueError, __version__, default_generator, device,
+    dtype, from_numpy, get_default_dtype, is_grad_enabled, is_inference_mode_enabled, promote_types,
 )
-
-__version__ = "0.1.0"
 
 # The element types, and PyTorch's other names for them.
 for _name in ("uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64", "float16", "bfloat16",
