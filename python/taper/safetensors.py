@@ -99,7 +99,10 @@ class safe_open:
         return self._finish(self._open().tensor(name))
 
     def get_slice(self, name):
-        """One tensor without its data: index it to read the rows that are needed."""
+        """One tensor without its data: index it to read the rows that are needed.
+
+        The checksum covers whole tensors, so it is not compared for parts.
+        """
         return _Slice(self, name)
 
     def _finish(self, tensor):

@@ -9,7 +9,7 @@ from taper import _C
 _FACTORIES = {kind.__name__: kind for kind in (int, float, bool, str, list, dict, set, tuple)}
 
 
-def save(obj, f):
+def save(obj, f, pickle_module=None, pickle_protocol=None, _use_new_zipfile_serialization=True):
     """Saves tensors, numbers, text, bytes, None and any nesting of dictionaries, lists and tuples of them.
 
     f is a path or a binary file object. The file is a safetensors file that any reader of that format opens:
@@ -20,6 +20,7 @@ def save(obj, f):
     by a TypeError that names its place.
 
     A path is replaced in one step: a crash, a full disk or a kill leaves the old file or the new one, whole.
+    The arguments about pickle are accepted for PyTorch's sake and mean nothing.
     """
     if hasattr(f, "write"):
         f.write(_C._save_bytes(obj, _describe))
@@ -27,13 +28,13 @@ def save(obj, f):
     _C._save(obj, os.fsencode(f), _describe)
 
 
-def load(f, map_location=None, weights_only=True, mmap=None, *, verify=True):
+def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=None, verify=True):
     """Loads what `save` wrote; of another safetensors file, the dictionary of its tensors.
 
     f             a path, or a binary file object, read from where it stands to its end
     map_location  where tensors go: None (the device they were saved from), a device or its name, a
                   dictionary from names to names, or a function of the saved device's name
-    weights_only  accepted for PyTorch's sake: loading never runs code
+    weights_only  accepted for PyTorch's sake, as pickle_module is: loading never runs code
     mmap          accepted for PyTorch's sake: tensors always get memory of their own, because a mapped file
                   that another process shortens ends the program, and one that it overwrites changes loaded
                   tensors; `taper.safetensors.safe_open` reads single tensors and rows of a large file
