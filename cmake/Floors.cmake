@@ -55,5 +55,10 @@ function(taper_library)
   # An error names the caller's line, for which the caller needs line tables.
   target_compile_options(taper INTERFACE $<BUILD_INTERFACE:> $<INSTALL_INTERFACE:-g1>)
   target_link_options(taper PRIVATE -Wl,--as-needed)
+  # What is declared and nowhere defined fails here, not when a program loads the library. clang leaves the sanitizers'
+  # own functions to the program.
+  if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize")
+    target_link_options(taper PRIVATE -Wl,-z,defs)
+  endif()
   set_target_properties(taper PROPERTIES SOVERSION 0 BUILD_RPATH_USE_ORIGIN ON)
 endfunction()
