@@ -66,6 +66,12 @@ def _place(buffers):
     return offsets, end
 
 
+def _write(file, offset, buffer):
+    while buffer.nbytes:
+        count = os.pwrite(file, buffer, offset)
+        buffer, offset = buffer[count:], offset + count
+
+
 class Channel:
     """One end of a two-way pipe between a loader and a worker.
 
@@ -85,9 +91,8 @@ class Channel:
         file = os.memfd_create("taper-batch", os.MFD_CLOEXEC)
         try:
             os.ftruncate(file, size)
-            with mmap.mmap(file, size) as memory:
-                for offset, buffer in zip(offsets, buffers):
-                    memory[offset : offset + buffer.nbytes] = buffer
+            for offset, buffer in zip(offsets, buffers):
+                _write(file, offset, buffer)
             places = [(offset, buffer.nbytes) for offset, buffer in zip(offsets, buffers)]
             self.connection.send_bytes(pickle.dumps((body, places, size)))
             reduction.send_handle(self.connection, file, None)
