@@ -83,13 +83,14 @@ int run(int argc, char** argv) {
   const int epochs = argc > 2 ? std::atoi(argv[2]) : 8;
   taper::manual_seed(0);
   const Digits all = load(argc > 1 ? argv[1] : "examples/data/mnist5k.npz");
-  // A fixed split: every fifth digit is kept for the test.
-  const Tensor number = taper::arange(0, all.labels.numel());
-  const auto part = [&](bool test) {
-    const Tensor rows = taper::masked_select(number, test ? taper::eq(taper::remainder(number, taper::full({}, 5)), 4) : taper::ne(taper::remainder(number, taper::full({}, 5)), 4));
+  // A fixed split: of the digits, which come as 0 to 9 in turn, every fifth ten is kept for the test.
+  const Tensor ten = taper::div(taper::arange(0, all.labels.numel()), taper::full({}, 10), "floor");
+  const Tensor held_back = taper::eq(taper::remainder(ten, taper::full({}, 5)), 4);
+  const auto part = [&](const Tensor& chosen) {
+    const Tensor rows = taper::reshape(taper::nonzero(chosen), {-1});
     return Digits{taper::index_select(all.images, 0, rows), taper::index_select(all.labels, 0, rows)};
   };
-  const Digits training = part(false), test = part(true);
+  const Digits training = part(taper::logical_not(held_back)), test = part(held_back);
   Net net;
   train(net, training, epochs);
   const double reached = accuracy(net, test);
