@@ -93,3 +93,18 @@ def einsum(equation, *operands):
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = operands[0]
     return _importlib.import_module("._einsum", __name__).einsum(equation, *operands)
+
+
+def broadcast_tensors(*tensors):
+    """Tensors expanded to their common shape. They may be given as one list."""
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        tensors = tensors[0]
+    return _C._homes["taper"]["broadcast_tensors"](list(tensors))
+
+
+def meshgrid(*tensors, indexing="ij"):
+    """Coordinate grids of 1-d tensors. They may be given as one list."""
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        tensors = tensors[0]
+    return _C._homes["taper"]["meshgrid"](list(tensors), indexing)
+

@@ -149,6 +149,18 @@ const Register contiguous_op{{.signature = "contiguous(Tensor input, str memory_
                               .samples = "x(2, 3).T; x(2, 3)",
                               .reference = "input"}};
 
+const Tensor& copy_call(const Tensor& x, const Tensor& source, bool) { return copy_(x, source); }
+const Tensor& fill_tensor(const Tensor& x, const Tensor& value) {
+  check<ShapeError>(value.ndim() == 0, "fill_: value must have 0 dimensions, got shape ", value.sizes());
+  return copy_(x, value);
+}
+const Register copy_op{{.signature = "copy_(Tensor input, Tensor|Scalar src, bool non_blocking=False) -> Tensor", .doc = "Writes src, broadcast and converted, into input.", .call = box<copy_call>, .homes = "Tensor"}};
+const Register fill_op[]{{{.signature = "fill_(Tensor input, Scalar value) -> Tensor", .doc = "Writes one value everywhere.", .call = box<fill_>, .homes = "Tensor"}},
+                         {{.signature = "fill_(Tensor input, Tensor value) -> Tensor", .doc = "Writes one value everywhere.", .call = box<fill_tensor>, .homes = "Tensor"}}};
+const Register zero_op{{.signature = "zero_(Tensor input) -> Tensor", .doc = "Writes zeros.", .call = box<zero_>, .homes = "Tensor"}};
+const Register resize_op{{.signature = "resize_(Tensor input, int... size) -> Tensor", .doc = "Other sizes, with more memory where needed.", .call = box<resize_>, .homes = "Tensor"}};
+const Register broadcast_tensors_op{{.signature = "broadcast_tensors(Tensor[] tensors) -> Tensor[]", .doc = "Tensors expanded to their common shape.", .call = box<broadcast_tensors>, .homes = "taper"}};
+
 }  // namespace
 
 }  // namespace taper

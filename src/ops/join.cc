@@ -667,6 +667,8 @@ const Register atleast_3d_op{{.signature = "atleast_3d(Tensor input) -> Tensor",
     .samples = "x(); x(2); x(2, 3)",
     .reference = "np.atleast_3d(input)"}};
 
+const Register meshgrid_op{{.signature = "meshgrid(Tensor[] tensors, str indexing='ij') -> Tensor[]", .doc = "Coordinate grids of 1-d tensors.", .call = box<meshgrid>, .homes = "taper"}};
+
 }  // namespace
 
 }  // namespace taper
