@@ -46,7 +46,8 @@ struct Digits {
 Digits load(const char* path) {
   Digits digits;
   for (const auto& [name, tensor] : taper::load_npz(path)) {
-    if (name == "images") digits.images = taper::reshape(taper::to(tensor, taper::float32) / 255.0, {-1, 1, 28, 28});
+    if (name == "images")
+      digits.images = taper::reshape(taper::to(tensor, taper::float32) / 255.0, {-1, 1, 28, 28});
     if (name == "labels") digits.labels = taper::to(tensor, taper::int64);
   }
   return digits;
@@ -78,7 +79,8 @@ void train(Net& net, const Digits& digits, int epochs) {
     double total = 0;
     for (std::int64_t start = 0; start + batch_size <= count; start += batch_size) {
       const Tensor rows = taper::narrow(order, 0, start, batch_size);
-      const Tensor loss = taper::cross_entropy(net(shifted(taper::index_select(digits.images, 0, rows))), taper::index_select(digits.labels, 0, rows));
+      const Tensor loss = taper::cross_entropy(net(shifted(taper::index_select(digits.images, 0, rows))),
+                                               taper::index_select(digits.labels, 0, rows));
       adam.zero_grad();
       loss.backward();
       adam.step();

@@ -143,9 +143,10 @@ class Node {
 };
 
 /// Gradients of outputs with respect to inputs. gradients: one per output, undefined for one-element outputs.
-/// Entries are undefined (with allow_unused) where an output does not depend on the input. Throws AutogradError.
-Tensors grad(const Tensors& outputs, const Tensors& inputs, const Tensors& gradients = {}, bool retain_graph = false,
-             bool create_graph = false, bool allow_unused = false);
+/// Entries are undefined (with allow_unused) where an output does not depend on the input. Throws
+/// AutogradError.
+Tensors grad(const Tensors& outputs, const Tensors& inputs, const Tensors& gradients = {},
+             bool retain_graph = false, bool create_graph = false, bool allow_unused = false);
 /// As Tensor::backward, for several outputs; with inputs, only their .grad is added to.
 void backward(const Tensors& outputs, const Tensors& gradients = {}, bool retain_graph = false,
               bool create_graph = false, const Tensors& inputs = {});

@@ -51,7 +51,8 @@ constexpr bool is_integral(DType dtype, bool include_bool = false) {
   return kind(dtype) == Kind::integral || (include_bool && dtype == DType::boolean);
 }
 constexpr bool is_signed(DType dtype) {
-  return !(dtype == DType::boolean || dtype == DType::uint8 || (dtype >= DType::uint16 && dtype <= DType::uint64));
+  return !(dtype == DType::boolean || dtype == DType::uint8 ||
+           (dtype >= DType::uint16 && dtype <= DType::uint64));
 }
 /// Types that can carry a gradient.
 constexpr bool is_differentiable(DType dtype) { return dtype >= DType::float16; }

@@ -87,9 +87,11 @@ namespace detail {
 
 template <class Part>
 void append_part(std::string& text, const Part& part) {
-  if constexpr (std::is_convertible_v<const Part&, std::string_view>) append_text(text, std::string_view(part));
+  if constexpr (std::is_convertible_v<const Part&, std::string_view>)
+    append_text(text, std::string_view(part));
   else if constexpr (std::is_same_v<Part, bool>) append_text(text, part);
-  else if constexpr (std::is_integral_v<Part> && std::is_signed_v<Part>) append_text(text, std::int64_t(part));
+  else if constexpr (std::is_integral_v<Part> && std::is_signed_v<Part>)
+    append_text(text, std::int64_t(part));
   else if constexpr (std::is_integral_v<Part>) append_text(text, std::uint64_t(part));
   else if constexpr (std::is_floating_point_v<Part>) append_text(text, double(part));
   else append_text(text, part);
@@ -114,7 +116,8 @@ template <class E = Error, class... Parts>
 /// Throws E unless ok holds.
 template <class E = Error, class... Parts>
 inline void check(bool ok, const Parts&... parts) {
-  if (!ok) [[unlikely]] fail<E>(parts...);
+  if (!ok) [[unlikely]]
+    fail<E>(parts...);
 }
 
 }  // namespace taper

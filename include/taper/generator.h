@@ -7,8 +7,8 @@
 
 namespace taper {
 
-/// A Philox 4x32-10 counter (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"). Copies share the
-/// state; safe to use from several threads.
+/// A Philox 4x32-10 counter (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"). Copies share
+/// the state; safe to use from several threads.
 class Generator {
  public:
   explicit Generator(std::uint64_t seed = 67280421310721ull);

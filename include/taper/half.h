@@ -15,7 +15,8 @@ struct BFloat16 {
   explicit BFloat16(float value) {
     const auto word = std::bit_cast<std::uint32_t>(value);
     const bool nan = (word & 0x7fffffffu) > 0x7f800000u;
-    bits = nan ? std::uint16_t((word >> 16) | 0x40u) : std::uint16_t((word + 0x7fffu + ((word >> 16) & 1u)) >> 16);
+    bits = nan ? std::uint16_t((word >> 16) | 0x40u)
+               : std::uint16_t((word + 0x7fffu + ((word >> 16) & 1u)) >> 16);
   }
   operator float() const { return std::bit_cast<float>(std::uint32_t(bits) << 16); }
 };
@@ -32,8 +33,10 @@ struct Half {
     const std::uint32_t magnitude = word & 0x7fffffffu;
     if (magnitude >= 0x47800000u) {  // 65536 and up, infinity, NaN
       bits = sign | std::uint16_t(magnitude > 0x7f800000u ? 0x7e00u : 0x7c00u);
-    } else if (magnitude < 0x38800000u) {  // below 2^-14: adding 0.5 aligns the subnormal's bits and rounds them
-      bits = sign | std::uint16_t(std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3f000000u);
+    } else if (magnitude <
+               0x38800000u) {  // below 2^-14: adding 0.5 aligns the subnormal's bits and rounds them
+      bits = sign | std::uint16_t(std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) -
+                                  0x3f000000u);
     } else {
       bits = sign | std::uint16_t((magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13) & 1u)) >> 13);
     }

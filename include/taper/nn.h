@@ -14,7 +14,8 @@
 
 namespace taper::nn {
 
-/// A layer or network. Parameters, buffers and modules are registered under names, which give the paths in state_dict().
+/// A layer or network. Parameters, buffers and modules are registered under names, which give the paths in
+/// state_dict().
 class Module {
  public:
   Module() = default;
@@ -30,8 +31,8 @@ class Module {
   NamedTensors named_parameters(const std::string& prefix = "") const;
   /// Parameters and buffers by their paths: the same names as in Python.
   NamedTensors state_dict(const std::string& prefix = "") const;
-  /// Copies tensors by their paths into parameters and buffers. Throws ValueError naming missing, unexpected (if strict)
-  /// and misshapen entries; then nothing was changed.
+  /// Copies tensors by their paths into parameters and buffers. Throws ValueError naming missing, unexpected
+  /// (if strict) and misshapen entries; then nothing was changed.
   void load_state_dict(const NamedTensors& state, bool strict = true);
   /// Sets training mode of this module and all below.
   void train(bool mode = true);
@@ -72,7 +73,8 @@ struct ConvOptions {
 /// x [N, C, H, W] -> [N, O, H', W'].
 class Conv2d : public Module {
  public:
-  Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Shape& kernel_size, ConvOptions options = {});
+  Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Shape& kernel_size,
+         ConvOptions options = {});
   Tensor forward(const Tensor& x) override;
   Tensor& weight;
 

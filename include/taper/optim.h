@@ -57,7 +57,8 @@ class Adam : public Optimizer {
   bool decoupled_ = false;
 };
 
-/// Adam with weight decay apart from the gradient (0.01 unless given). Loshchilov & Hutter 2019, arXiv:1711.05101.
+/// Adam with weight decay apart from the gradient (0.01 unless given). Loshchilov & Hutter 2019,
+/// arXiv:1711.05101.
 class AdamW : public Adam {
  public:
   explicit AdamW(Tensors parameters, AdamOptions options = {.weight_decay = 1e-2});

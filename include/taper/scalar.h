@@ -16,12 +16,12 @@ class Scalar {
   Scalar() : integer_(0), kind_(Kind::integral) {}
   Scalar(std::same_as<bool> auto value) : integer_(value), kind_(Kind::boolean) {}
   template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  Scalar(T value) : integer_(std::int64_t(value)), kind_(Kind::integral) {}
+  requires(!std::same_as<T, bool>) Scalar(T value) : integer_(std::int64_t(value)), kind_(Kind::integral) {}
   template <std::floating_point T>
   Scalar(T value) : real_(double(value)), kind_(Kind::floating) {}
   template <std::floating_point T>
-  Scalar(std::complex<T> value) : real_(double(value.real())), imaginary_(double(value.imag())), kind_(Kind::complex) {}
+  Scalar(std::complex<T> value)
+      : real_(double(value.real())), imaginary_(double(value.imag())), kind_(Kind::complex) {}
 
   Kind kind() const { return kind_; }
   bool is_floating() const { return kind_ == Kind::floating; }
@@ -33,7 +33,8 @@ class Scalar {
   T to() const {
     if constexpr (std::same_as<T, std::complex<double>> || std::same_as<T, std::complex<float>>) {
       using Part = typename T::value_type;
-      return kind_ == Kind::complex ? T(Part(real_), Part(imaginary_)) : T(is_integral() ? Part(integer_) : Part(real_));
+      return kind_ == Kind::complex ? T(Part(real_), Part(imaginary_))
+                                    : T(is_integral() ? Part(integer_) : Part(real_));
     } else if constexpr (std::same_as<T, bool>) {
       return is_integral() ? integer_ != 0 : (real_ != 0 || (kind_ == Kind::complex && imaginary_ != 0));
     } else {

@@ -65,7 +65,8 @@ class Shape {
   void resize(int count, std::int64_t value = 0);
 
   friend bool operator==(const Shape& a, const Shape& b) {
-    return a.size_ == b.size_ && std::memcmp(a.data(), b.data(), sizeof(std::int64_t) * std::size_t(a.size_)) == 0;
+    return a.size_ == b.size_ &&
+           std::memcmp(a.data(), b.data(), sizeof(std::int64_t) * std::size_t(a.size_)) == 0;
   }
   std::vector<std::int64_t> to_vector() const { return {begin(), end()}; }
 
@@ -105,7 +106,8 @@ std::int64_t numel(const Shape& sizes);
 Shape contiguous_strides(const Shape& sizes);
 /// The common shape of two operands by the broadcasting rules; throws ShapeError naming op and both shapes.
 Shape broadcast_shapes(const Shape& a, const Shape& b, const char* op = "broadcast");
-/// dim in [-ndim, ndim) made non-negative (a 0-d tensor counts as one-dimensional); throws IndexError naming op.
+/// dim in [-ndim, ndim) made non-negative (a 0-d tensor counts as one-dimensional); throws IndexError naming
+/// op.
 int wrap_dim(std::int64_t dim, int ndim, const char* op);
 /// "(2, 3)", "(5,)", "()".
 void append_text(std::string& text, const Shape& shape);

@@ -8,8 +8,8 @@
 
 namespace taper {
 
-/// One block of memory, counted by reference. Every write through any view raises the version, by which the tape
-/// notices that a tensor it saved was overwritten.
+/// One block of memory, counted by reference. Every write through any view raises the version, by which the
+/// tape notices that a tensor it saved was overwritten.
 struct Storage {
   std::atomic<std::int32_t> references{1};
   std::atomic<std::uint32_t> version{0};

@@ -51,7 +51,8 @@ struct TensorRecord {
   std::uint32_t output_index = 0;
   /// How often the history of this tensor was replaced by writing through a view of it.
   std::uint32_t history = 0;
-  /// For a view: the tensor it was taken from (never itself a view) and that tensor's history when grad_fn was set.
+  /// For a view: the tensor it was taken from (never itself a view) and that tensor's history when grad_fn
+  /// was set.
   TensorRecord* base = nullptr;
   std::uint32_t base_history = 0;
   /// .grad, hooks: what only few tensors have.
@@ -137,10 +138,11 @@ class Tensor {
   Scalar item() const;
 
   bool requires_grad() const {
-    return record_->requires_grad || (record_->base && record_->base->history != record_->base_history &&
-                                      record_->base->requires_grad);
+    return record_->requires_grad ||
+           (record_->base && record_->base->history != record_->base_history && record_->base->requires_grad);
   }
-  /// Marks a leaf as wanting a gradient. Throws AutogradError for results of operations, DTypeError for integers.
+  /// Marks a leaf as wanting a gradient. Throws AutogradError for results of operations, DTypeError for
+  /// integers.
   const Tensor& requires_grad_(bool value = true) const;
   /// True for tensors the user made, false for results the tape recorded.
   bool is_leaf() const { return !requires_grad() || !grad_fn(); }
@@ -156,8 +158,8 @@ class Tensor {
   void remove_hook(std::int64_t number) const;
   /// Calls hook with this leaf after its .grad was accumulated.
   std::int64_t register_post_accumulate_grad_hook(std::function<void(const Tensor&)> hook) const;
-  /// Computes the gradients of this tensor with respect to the leaves it was computed from, and adds them to their
-  /// .grad. gradient: of the same shape; may be left out for one element. Throws AutogradError.
+  /// Computes the gradients of this tensor with respect to the leaves it was computed from, and adds them to
+  /// their .grad. gradient: of the same shape; may be left out for one element. Throws AutogradError.
   void backward(const Tensor& gradient = {}, bool retain_graph = false, bool create_graph = false) const;
   /// The same memory, outside of the graph.
   Tensor detach() const;

@@ -114,8 +114,12 @@ std::string node_name(const Node& node) {
 class PythonFunction final : public CustomFunction {
  public:
   /// non_differentiable: called after forward, returns the results that get no gradient.
-  PythonFunction(std::string name, py::object context, py::object forward, py::object backward, py::object non_differentiable)
-      : name_(std::move(name)), context_(context.ptr()), forward_(forward.ptr()), backward_(backward.ptr()),
+  PythonFunction(std::string name, py::object context, py::object forward, py::object backward,
+                 py::object non_differentiable)
+      : name_(std::move(name)),
+        context_(context.ptr()),
+        forward_(forward.ptr()),
+        backward_(backward.ptr()),
         non_differentiable_(non_differentiable.ptr()) {}
 
   const char* name() const override { return name_.c_str(); }
@@ -123,7 +127,8 @@ class PythonFunction final : public CustomFunction {
   Tensors forward(const Tensors&) override {
     const py::gil_scoped_acquire gil;
     const Tensors results = tensors_in(called(forward_, py::tuple()), name());
-    for (const Tensor& result : tensors_in(called(non_differentiable_, py::tuple()), name())) mark_non_differentiable(result);
+    for (const Tensor& result : tensors_in(called(non_differentiable_, py::tuple()), name()))
+      mark_non_differentiable(result);
     return results;
   }
 
@@ -157,9 +162,11 @@ PyObject* tensor_backward(PyObject* self, PyObject* arguments, PyObject* keyword
     PyObject *gradient = Py_None, *retain_graph = Py_None, *inputs = Py_None;
     int create_graph = 0;
     static const char* names[] = {"gradient", "retain_graph", "create_graph", "inputs", nullptr};
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|OOpO", const_cast<char**>(names), &gradient, &retain_graph, &create_graph, &inputs))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|OOpO", const_cast<char**>(names), &gradient,
+                                     &retain_graph, &create_graph, &inputs))
       return nullptr;
-    if (gradient != Py_None && !is_tensor(gradient)) throw py::type_error("backward(): argument 'gradient' must be Tensor or None");
+    if (gradient != Py_None && !is_tensor(gradient))
+      throw py::type_error("backward(): argument 'gradient' must be Tensor or None");
     const bool retain = retain_graph == Py_None ? create_graph != 0 : PyObject_IsTrue(retain_graph) == 1;
     const Tensors leaves = tensors_in(inputs, "backward(): inputs");
     const Tensor start = gradient == Py_None ? Tensor() : tensor_of(gradient);
@@ -173,15 +180,17 @@ PyObject* tensor_backward(PyObject* self, PyObject* arguments, PyObject* keyword
 }
 
 PyObject* tensor_register_hook(PyObject* self, PyObject* hook) {
-  return guarded([&] { return handle_for(tensor_of(self), tensor_of(self).register_hook(gradient_hook(hook))); });
+  return guarded(
+      [&] { return handle_for(tensor_of(self), tensor_of(self).register_hook(gradient_hook(hook))); });
 }
 
 PyObject* tensor_register_post_accumulate_grad_hook(PyObject* self, PyObject* hook) {
   return guarded([&] {
-    const auto number = tensor_of(self).register_post_accumulate_grad_hook([callable = Callable(hook)](const Tensor& tensor) {
-      const py::gil_scoped_acquire gil;
-      called(callable, py::make_tuple(tensor));
-    });
+    const auto number =
+        tensor_of(self).register_post_accumulate_grad_hook([callable = Callable(hook)](const Tensor& tensor) {
+          const py::gil_scoped_acquire gil;
+          called(callable, py::make_tuple(tensor));
+        });
     return handle_for(tensor_of(self), number);
   });
 }
@@ -198,25 +207,30 @@ void bind_nodes(py::module_& module) {
       .def("__repr__", [](const NodeHandle& node) { return "<" + node_name(*node.get()) + ">"; })
       .def("__eq__", [](const NodeHandle& a, const NodeHandle& b) { return a.get() == b.get(); })
       .def("__hash__", [](const NodeHandle& node) { return std::hash<Node*>()(node.get()); })
-      .def_property_readonly("next_functions", [](const NodeHandle& node) {
-        py::list result;
-        for (const Edge& edge : node->edges()) {
-          py::object next = py::none();
-          if (edge.node()) next = py::cast(NodeHandle(edge.node()));
-          if (edge.leaf()) next = py::cast(AccumulateGrad{Tensor::share(edge.leaf())});
-          result.append(py::make_tuple(next, edge.output_index));
-        }
-        return py::tuple(result);
-      })
-      .def_property_readonly("saved_tensors", [](const NodeHandle& node) { return as_tuple(node->saved_tensors()); })
-      .def("register_hook", [](const NodeHandle& node, py::object hook) {
-        const auto number = node->register_hook([callable = Callable(hook.ptr())](Tensors& results, const Tensors& gradients) {
-          const py::gil_scoped_acquire gil;
-          const py::object replaced = called(callable, py::make_tuple(as_tuple(results), as_tuple(gradients)));
-          if (!replaced.is_none()) results = tensors_in(replaced, "hook");
-        });
-        return RemovableHandle{[node, number] { node->remove_hook(number); }};
-      })
+      .def_property_readonly("next_functions",
+                             [](const NodeHandle& node) {
+                               py::list result;
+                               for (const Edge& edge : node->edges()) {
+                                 py::object next = py::none();
+                                 if (edge.node()) next = py::cast(NodeHandle(edge.node()));
+                                 if (edge.leaf()) next = py::cast(AccumulateGrad{Tensor::share(edge.leaf())});
+                                 result.append(py::make_tuple(next, edge.output_index));
+                               }
+                               return py::tuple(result);
+                             })
+      .def_property_readonly("saved_tensors",
+                             [](const NodeHandle& node) { return as_tuple(node->saved_tensors()); })
+      .def("register_hook",
+           [](const NodeHandle& node, py::object hook) {
+             const auto number = node->register_hook(
+                 [callable = Callable(hook.ptr())](Tensors& results, const Tensors& gradients) {
+                   const py::gil_scoped_acquire gil;
+                   const py::object replaced =
+                       called(callable, py::make_tuple(as_tuple(results), as_tuple(gradients)));
+                   if (!replaced.is_none()) results = tensors_in(replaced, "hook");
+                 });
+             return RemovableHandle{[node, number] { node->remove_hook(number); }};
+           })
       .def("register_prehook", [](const NodeHandle& node, py::object hook) {
         const auto number = node->register_prehook([callable = Callable(hook.ptr())](Tensors& gradients) {
           const py::gil_scoped_acquire gil;
@@ -235,14 +249,17 @@ void bind_nodes(py::module_& module) {
 void bind_generator(py::module_& module) {
   py::class_<Generator>(module, "Generator")
       .def(py::init([](py::object) { return Generator(); }), py::arg("device") = "cpu")
-      .def("manual_seed", [](py::object self, std::int64_t seed) {
-        self.cast<Generator&>().manual_seed(std::uint64_t(seed));
-        return self;
-      })
+      .def("manual_seed",
+           [](py::object self, std::int64_t seed) {
+             self.cast<Generator&>().manual_seed(std::uint64_t(seed));
+             return self;
+           })
       .def("seed", &Generator::seed)
       .def("initial_seed", &Generator::initial_seed)
-      .def("_get_state", [](const Generator& self) { return py::make_tuple(self.initial_seed(), self.offset()); })
-      .def("_set_state", [](const Generator& self, std::uint64_t seed, std::uint64_t offset) { self.set_state(seed, offset); })
+      .def("_get_state",
+           [](const Generator& self) { return py::make_tuple(self.initial_seed(), self.offset()); })
+      .def("_set_state", [](const Generator& self, std::uint64_t seed,
+                            std::uint64_t offset) { self.set_state(seed, offset); })
       .def_property_readonly("device", [](const Generator&) { return Device(); });
   module.attr("default_generator") = default_generator();
 }
@@ -261,13 +278,17 @@ void bind_autograd(py::module_& module) {
     set_anomaly_detection(enabled);
   });
   module.def("is_anomaly_enabled", &is_anomaly_detection_enabled);
-  module.def("_backward", [](py::object outputs, py::object gradients, bool retain_graph, bool create_graph, py::object inputs) {
-    const Tensors roots = tensors_in(outputs, "backward"), starts = tensors_in(gradients, "backward"), leaves = tensors_in(inputs, "backward");
+  module.def("_backward", [](py::object outputs, py::object gradients, bool retain_graph, bool create_graph,
+                             py::object inputs) {
+    const Tensors roots = tensors_in(outputs, "backward"), starts = tensors_in(gradients, "backward"),
+                  leaves = tensors_in(inputs, "backward");
     const py::gil_scoped_release without_gil;
     backward(roots, starts, retain_graph, create_graph, leaves);
   });
-  module.def("_grad", [](py::object outputs, py::object inputs, py::object gradients, bool retain_graph, bool create_graph, bool allow_unused) {
-    const Tensors roots = tensors_in(outputs, "grad"), leaves = tensors_in(inputs, "grad"), starts = tensors_in(gradients, "grad");
+  module.def("_grad", [](py::object outputs, py::object inputs, py::object gradients, bool retain_graph,
+                         bool create_graph, bool allow_unused) {
+    const Tensors roots = tensors_in(outputs, "grad"), leaves = tensors_in(inputs, "grad"),
+                  starts = tensors_in(gradients, "grad");
     Tensors results;
     {
       const py::gil_scoped_release without_gil;
@@ -275,12 +296,14 @@ void bind_autograd(py::module_& module) {
     }
     return as_tuple(results);
   });
-  module.def("_apply_function", [](const std::string& name, py::object context, py::object forward, py::object backward_method, py::object operands,
-                                   py::object non_differentiable) {
-    const Tensors inputs = tensors_in(operands, name.c_str());
-    auto function = std::make_shared<PythonFunction>(name, context, forward, backward_method, non_differentiable);
-    return as_tuple(CustomFunction::apply(function, inputs));
-  });
+  module.def(
+      "_apply_function", [](const std::string& name, py::object context, py::object forward,
+                            py::object backward_method, py::object operands, py::object non_differentiable) {
+        const Tensors inputs = tensors_in(operands, name.c_str());
+        auto function =
+            std::make_shared<PythonFunction>(name, context, forward, backward_method, non_differentiable);
+        return as_tuple(CustomFunction::apply(function, inputs));
+      });
 }
 
 }  // namespace taper::python

@@ -12,8 +12,7 @@ namespace taper::python {
 namespace {
 
 struct DTypeObject {
-  PyObject_HEAD
-  DType dtype;
+  PyObject_HEAD DType dtype;
 };
 
 PyTypeObject* dtype_type = nullptr;
@@ -25,23 +24,29 @@ DType dtype_in(PyObject* self) { return reinterpret_cast<DTypeObject*>(self)->dt
 PyObject* dtype_repr(PyObject* self) {
   return PyUnicode_FromString(("taper." + std::string(name(dtype_in(self)))).c_str());
 }
-PyObject* dtype_reduce(PyObject* self, PyObject*) { return PyUnicode_FromString(std::string(name(dtype_in(self))).c_str()); }
-PyObject* get_is_floating_point(PyObject* self, void*) { return PyBool_FromLong(is_floating_point(dtype_in(self))); }
+PyObject* dtype_reduce(PyObject* self, PyObject*) {
+  return PyUnicode_FromString(std::string(name(dtype_in(self))).c_str());
+}
+PyObject* get_is_floating_point(PyObject* self, void*) {
+  return PyBool_FromLong(is_floating_point(dtype_in(self)));
+}
 PyObject* get_is_complex(PyObject* self, void*) { return PyBool_FromLong(is_complex(dtype_in(self))); }
 PyObject* get_is_signed(PyObject* self, void*) { return PyBool_FromLong(is_signed(dtype_in(self))); }
 PyObject* get_itemsize(PyObject* self, void*) { return PyLong_FromLongLong(item_size(dtype_in(self))); }
 PyObject* to_real(PyObject* self, PyObject*) { return wrap_dtype(real_dtype(dtype_in(self))); }
 PyObject* to_complex(PyObject* self, PyObject*) { return wrap_dtype(complex_dtype(dtype_in(self))); }
 
-PyGetSetDef dtype_properties[] = {{"is_floating_point", get_is_floating_point, nullptr, "Whether values are real floats.", nullptr},
-                                  {"is_complex", get_is_complex, nullptr, "Whether values are complex.", nullptr},
-                                  {"is_signed", get_is_signed, nullptr, "Whether negative values exist.", nullptr},
-                                  {"itemsize", get_itemsize, nullptr, "Bytes of one element.", nullptr},
-                                  {nullptr, nullptr, nullptr, nullptr, nullptr}};
-PyMethodDef dtype_methods[] = {{"__reduce__", dtype_reduce, METH_NOARGS, nullptr},
-                               {"to_real", to_real, METH_NOARGS, "The type of a complex type's parts."},
-                               {"to_complex", to_complex, METH_NOARGS, "The complex type of a floating type."},
-                               {nullptr, nullptr, 0, nullptr}};
+PyGetSetDef dtype_properties[] = {
+    {"is_floating_point", get_is_floating_point, nullptr, "Whether values are real floats.", nullptr},
+    {"is_complex", get_is_complex, nullptr, "Whether values are complex.", nullptr},
+    {"is_signed", get_is_signed, nullptr, "Whether negative values exist.", nullptr},
+    {"itemsize", get_itemsize, nullptr, "Bytes of one element.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyMethodDef dtype_methods[] = {
+    {"__reduce__", dtype_reduce, METH_NOARGS, nullptr},
+    {"to_real", to_real, METH_NOARGS, "The type of a complex type's parts."},
+    {"to_complex", to_complex, METH_NOARGS, "The complex type of a floating type."},
+    {nullptr, nullptr, 0, nullptr}};
 
 PyObject* size_repr(PyObject* self) {
   const py::str list = py::repr(py::list(py::reinterpret_borrow<py::object>(self)));
@@ -49,10 +54,12 @@ PyObject* size_repr(PyObject* self) {
 }
 PyObject* size_numel(PyObject* self, PyObject*) {
   std::int64_t product = 1;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self); ++i) product *= PyLong_AsLongLong(PyTuple_GET_ITEM(self, i));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self); ++i)
+    product *= PyLong_AsLongLong(PyTuple_GET_ITEM(self, i));
   return PyLong_FromLongLong(product);
 }
-PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "Number of elements."}, {nullptr, nullptr, 0, nullptr}};
+PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "Number of elements."},
+                              {nullptr, nullptr, 0, nullptr}};
 PyObject* size_subscript(PyObject* self, PyObject* key) {
   PyObject* result = PyTuple_Type.tp_as_mapping->mp_subscript(self, key);
   if (!result || !PyTuple_CheckExact(result)) return result;
@@ -199,17 +206,27 @@ void bind_device(py::module_& module) {
            }),
            py::arg("type"), py::arg("index") = py::none())
       .def(py::init([](const Device& device) { return device; }))
-      .def_property_readonly("type", [](const Device& device) {
-        return device.type == Device::Type::cpu ? "cpu" : device.type == Device::Type::cuda ? "cuda" : "meta";
-      })
-      .def_property_readonly("index", [](const Device& device) { return device.index < 0 ? py::object(py::none()) : py::int_(device.index); })
-      .def("__eq__", [](const Device& a, const py::object& b) {
-        if (py::isinstance<Device>(b)) return a == py::cast<Device>(b);
-        return py::isinstance<py::str>(b) && concat(a) == std::string(py::str(b));
-      })
+      .def_property_readonly("type",
+                             [](const Device& device) {
+                               return device.type == Device::Type::cpu    ? "cpu"
+                                      : device.type == Device::Type::cuda ? "cuda"
+                                                                          : "meta";
+                             })
+      .def_property_readonly("index",
+                             [](const Device& device) {
+                               return device.index < 0 ? py::object(py::none()) : py::int_(device.index);
+                             })
+      .def("__eq__",
+           [](const Device& a, const py::object& b) {
+             if (py::isinstance<Device>(b)) return a == py::cast<Device>(b);
+             return py::isinstance<py::str>(b) && concat(a) == std::string(py::str(b));
+           })
       .def("__hash__", [](const Device& device) { return py::hash(py::str(concat(device))); })
       .def("__str__", [](const Device& device) { return concat(device); })
-      .def("__reduce__", [](const Device& device) { return py::make_tuple(py::type::of<Device>(), py::make_tuple(concat(device))); })
+      .def("__reduce__",
+           [](const Device& device) {
+             return py::make_tuple(py::type::of<Device>(), py::make_tuple(concat(device)));
+           })
       .def("__repr__", [](const Device& device) {
         const std::string text = concat(device);
         const auto colon = text.find(':');
@@ -233,7 +250,8 @@ void bind_dtypes(py::module_& module) {
     auto* object = PyObject_New(DTypeObject, dtype_type);
     object->dtype = DType(i);
     dtype_objects[i] = reinterpret_cast<PyObject*>(object);
-    module.add_object(std::string(name(DType(i))).c_str(), py::reinterpret_borrow<py::object>(dtype_objects[i]));
+    module.add_object(std::string(name(DType(i))).c_str(),
+                      py::reinterpret_borrow<py::object>(dtype_objects[i]));
   }
   PyType_Slot size_slots[] = {{Py_tp_repr, reinterpret_cast<void*>(size_repr)},
                               {Py_tp_methods, size_methods},

@@ -8,12 +8,13 @@ namespace taper::python {
 
 namespace {
 
-PyObject *error, *shape_error, *dtype_error, *device_error, *index_error, *value_error, *autograd_error, *io_error,
-    *distributed_error, *out_of_memory, *not_implemented_error;
+PyObject *error, *shape_error, *dtype_error, *device_error, *index_error, *value_error, *autograd_error,
+    *io_error, *distributed_error, *out_of_memory, *not_implemented_error;
 
 // A class under taper.Error (a RuntimeError) and, for callers that catch Python's own, under a second base.
 PyObject* make_class(py::module_& module, const char* name, PyObject* base, PyObject* second) {
-  const py::tuple bases = second ? py::tuple(py::make_tuple(py::handle(base), py::handle(second))) : py::tuple(py::make_tuple(py::handle(base)));
+  const py::tuple bases = second ? py::tuple(py::make_tuple(py::handle(base), py::handle(second)))
+                                 : py::tuple(py::make_tuple(py::handle(base)));
   PyObject* created = PyErr_NewException((std::string("taper.") + name).c_str(), bases.ptr(), nullptr);
   if (!created) throw py::error_already_set();
   module.add_object(name, py::reinterpret_borrow<py::object>(created));
@@ -32,7 +33,8 @@ void raise(const std::exception& exception) {
          raise_if<DeviceError>(exception, device_error) || raise_if<IndexError>(exception, index_error) ||
          raise_if<ValueError>(exception, value_error) || raise_if<AutogradError>(exception, autograd_error) ||
          raise_if<IOError>(exception, io_error) || raise_if<DistributedError>(exception, distributed_error) ||
-         raise_if<OutOfMemory>(exception, out_of_memory) || raise_if<NotImplementedError>(exception, not_implemented_error) ||
+         raise_if<OutOfMemory>(exception, out_of_memory) ||
+         raise_if<NotImplementedError>(exception, not_implemented_error) ||
          raise_if<Error>(exception, error));
 }
 

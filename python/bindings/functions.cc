@@ -28,8 +28,7 @@ struct Overload {
 };
 
 struct FunctionObject {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   std::vector<Overload>* overloads;
   std::string* name;
   PyObject* doc;
@@ -37,8 +36,8 @@ struct FunctionObject {
 };
 
 PyTypeObject *function_type, *method_type;
-PyObject *name_input, *name_self, *name_axis, *name_dim, *name_keepdims, *name_keepdim, *name_out, *name_layout, *name_pin_memory,
-    *name_x, *name_x1, *name_x2, *name_other, *name_memory_format;
+PyObject *name_input, *name_self, *name_axis, *name_dim, *name_keepdims, *name_keepdim, *name_out,
+    *name_layout, *name_pin_memory, *name_x, *name_x1, *name_x2, *name_other, *name_memory_format;
 
 FunctionObject* as_function(PyObject* self) { return reinterpret_cast<FunctionObject*>(self); }
 
@@ -104,7 +103,8 @@ bool convert_reals(PyObject* object, Value& value) {
 }
 
 bool convert_boolean(PyObject* object, Value& value) {
-  if (!PyBool_Check(object) && !PyLong_Check(object) && std::string_view(Py_TYPE(object)->tp_name).substr(0, 10) != "numpy.bool")
+  if (!PyBool_Check(object) && !PyLong_Check(object) &&
+      std::string_view(Py_TYPE(object)->tp_name).substr(0, 10) != "numpy.bool")
     return false;
   value = PyObject_IsTrue(object) == 1;
   return true;
@@ -167,9 +167,7 @@ bool convert(PyObject* object, const Parameter& parameter, Value& value) {
       if (!is_dtype(object) && !PyType_Check(object)) return false;
       value = dtype_of(object);
       return true;
-    case Type::device:
-      value = device_of(object);
-      return true;
+    case Type::device: value = device_of(object); return true;
     case Type::generator:
       if (!py::isinstance<Generator>(object)) return false;
       value = py::cast<Generator>(py::handle(object));
@@ -179,8 +177,20 @@ bool convert(PyObject* object, const Parameter& parameter, Value& value) {
 }
 
 const char* type_text(const Parameter& parameter) {
-  constexpr const char* names[] = {"Tensor", "Number", "Tensor or Number", "bool", "int", "float", "str", "int or tuple of ints",
-                                   "tuple of Tensors", "tuple of floats", "taper.dtype", "device", "Generator", "tuple of Tensors or Nones"};
+  constexpr const char* names[] = {"Tensor",
+                                   "Number",
+                                   "Tensor or Number",
+                                   "bool",
+                                   "int",
+                                   "float",
+                                   "str",
+                                   "int or tuple of ints",
+                                   "tuple of Tensors",
+                                   "tuple of floats",
+                                   "taper.dtype",
+                                   "device",
+                                   "Generator",
+                                   "tuple of Tensors or Nones"};
   return names[int(parameter.type)];
 }
 
@@ -197,7 +207,11 @@ PyObject* alias_of(PyObject* name) {
 class Call {
  public:
   Call(const Overload& overload, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords)
-      : overload_(overload), parameters_(overload.signature.parameters), arguments_(arguments), count_(count), keywords_(keywords) {}
+      : overload_(overload),
+        parameters_(overload.signature.parameters),
+        arguments_(arguments),
+        count_(count),
+        keywords_(keywords) {}
 
   /// Fills values; false with a message where the call does not fit.
   bool fits();
@@ -221,7 +235,8 @@ class Call {
 };
 
 bool Call::mismatch(std::size_t index, PyObject* object, bool positional) {
-  message = concat("argument '", parameters_[index].name, "'", positional ? concat(" (position ", index + 1, ")") : std::string(), " must be ",
+  message = concat("argument '", parameters_[index].name, "'",
+                   positional ? concat(" (position ", index + 1, ")") : std::string(), " must be ",
                    type_text(parameters_[index]), ", not ", Py_TYPE(object)->tp_name);
   return false;
 }
@@ -237,7 +252,8 @@ bool Call::positional() {
     }
     given_ |= 1u << index;
     const Parameter& parameter = parameters_[index];
-    if (parameter.variadic && !PyTuple_Check(arguments_[i]) && !PyList_Check(arguments_[i]) && arguments_[i] != Py_None) {
+    if (parameter.variadic && !PyTuple_Check(arguments_[i]) && !PyList_Check(arguments_[i]) &&
+        arguments_[i] != Py_None) {
       Shape list;
       for (; i < count_; ++i) {
         std::int64_t entry = 0;
@@ -282,7 +298,8 @@ bool Call::by_keyword() {
       return false;
     }
     given_ |= 1u << index;
-    if (!convert(object, parameters_[std::size_t(index)], values[std::size_t(index)])) return mismatch(std::size_t(index), object, false);
+    if (!convert(object, parameters_[std::size_t(index)], values[std::size_t(index)]))
+      return mismatch(std::size_t(index), object, false);
   }
   return true;
 }
@@ -306,7 +323,9 @@ bool Call::fits() { return positional() && by_keyword() && defaults(); }
 
 bool worth_releasing(const Overload& overload, const Value* values) {
   for (std::size_t i = 0; i < overload.signature.parameters.size(); ++i) {
-    if (const Tensor* tensor = std::get_if<Tensor>(&values[i]); tensor && tensor->defined() && tensor->numel() >= release_gil_from) return true;
+    if (const Tensor* tensor = std::get_if<Tensor>(&values[i]);
+        tensor && tensor->defined() && tensor->numel() >= release_gil_from)
+      return true;
     if (const Tensors* list = std::get_if<Tensors>(&values[i]))
       for (const Tensor& tensor : *list)
         if (tensor.numel() >= release_gil_from) return true;
@@ -322,10 +341,12 @@ Value call(const Overload& overload, Value* values) {
 
 // out=: the result is computed first, so that out may be an operand, then written.
 void write_out(PyObject* out, const Tensor& result, const std::string& name) {
-  if (!is_tensor(out)) throw py::type_error(concat(name, "(): argument 'out' must be Tensor, not ", Py_TYPE(out)->tp_name));
+  if (!is_tensor(out))
+    throw py::type_error(concat(name, "(): argument 'out' must be Tensor, not ", Py_TYPE(out)->tp_name));
   const Tensor& target = tensor_of(out);
   check<AutogradError>(!is_grad_enabled() || (!target.requires_grad() && !result.requires_grad()), name,
-                       ": functions with out=... arguments don't support automatic differentiation, but one of the arguments requires grad");
+                       ": functions with out=... arguments don't support automatic differentiation, but one "
+                       "of the arguments requires grad");
   check<DTypeError>(kind(result.dtype()) <= kind(target.dtype()), name, ": result type ", result.dtype(),
                     " can't be cast to the desired output type ", target.dtype());
   if (target.sizes() != result.sizes()) resize_(target, result.sizes());
@@ -354,13 +375,15 @@ PyObject* finish(const FunctionObject& function, const Overload& overload, Value
   }
   if (const Tensors* list = std::get_if<Tensors>(&result); list && overload.results) {
     PyObject* named = PyStructSequence_New(reinterpret_cast<PyTypeObject*>(overload.results));
-    for (std::size_t i = 0; i < list->size(); ++i) PyStructSequence_SET_ITEM(named, Py_ssize_t(i), wrap((*list)[i]));
+    for (std::size_t i = 0; i < list->size(); ++i)
+      PyStructSequence_SET_ITEM(named, Py_ssize_t(i), wrap((*list)[i]));
     return named;
   }
   return wrap(result, overload.signature);
 }
 
-PyObject* call_function(PyObject* self, PyObject* const* arguments, std::size_t flagged_count, PyObject* keywords) {
+PyObject* call_function(PyObject* self, PyObject* const* arguments, std::size_t flagged_count,
+                        PyObject* keywords) {
   FunctionObject& function = *as_function(self);
   const Py_ssize_t count = PyVectorcall_NARGS(flagged_count);
   return guarded([&]() -> PyObject* {
@@ -368,9 +391,13 @@ PyObject* call_function(PyObject* self, PyObject* const* arguments, std::size_t 
     for (const Overload& overload : *function.overloads) {
       Call attempt(overload, arguments, count, keywords);
       if (attempt.fits()) return finish(function, overload, attempt.values.data(), attempt.out);
-      messages += function.overloads->size() == 1 ? attempt.message : concat("\n  ", overload.function->signature, ": ", attempt.message);
+      messages += function.overloads->size() == 1
+                      ? attempt.message
+                      : concat("\n  ", overload.function->signature, ": ", attempt.message);
     }
-    throw py::type_error(concat(*function.name, "(): ", function.overloads->size() == 1 ? "" : "no form takes these arguments:", messages));
+    throw py::type_error(
+        concat(*function.name,
+               "(): ", function.overloads->size() == 1 ? "" : "no form takes these arguments:", messages));
   });
 }
 
@@ -383,7 +410,8 @@ PyObject* bind_method(PyObject* self, PyObject* instance, PyObject*) {
 }
 
 PyObject* function_repr(PyObject* self) {
-  return PyUnicode_FromFormat("<%s %s of taper>", as_function(self)->method ? "method" : "function", as_function(self)->name->c_str());
+  return PyUnicode_FromFormat("<%s %s of taper>", as_function(self)->method ? "method" : "function",
+                              as_function(self)->name->c_str());
 }
 PyObject* get_name(PyObject* self, void*) { return PyUnicode_FromString(as_function(self)->name->c_str()); }
 PyObject* get_doc(PyObject* self, void*) {
@@ -401,9 +429,11 @@ PyGetSetDef function_properties[] = {{"__name__", get_name, nullptr, nullptr, nu
                                      {"__doc__", get_doc, nullptr, nullptr, nullptr},
                                      {"__module__", get_module, nullptr, nullptr, nullptr},
                                      {nullptr, nullptr, nullptr, nullptr, nullptr}};
-PyMethodDef function_methods[] = {{"__reduce__", function_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
-PyMemberDef function_members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(FunctionObject, vectorcall), READONLY, nullptr},
-                                  {nullptr, 0, 0, 0, nullptr}};
+PyMethodDef function_methods[] = {{"__reduce__", function_reduce, METH_NOARGS, nullptr},
+                                  {nullptr, nullptr, 0, nullptr}};
+PyMemberDef function_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(FunctionObject, vectorcall), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr}};
 
 PyTypeObject* make_type(const char* type_name, bool method) {
   std::vector<PyType_Slot> slots = {{Py_tp_repr, reinterpret_cast<void*>(function_repr)},
@@ -413,7 +443,8 @@ PyTypeObject* make_type(const char* type_name, bool method) {
                                     {Py_tp_members, function_members}};
   if (method) slots.push_back({Py_tp_descr_get, reinterpret_cast<void*>(bind_method)});
   slots.push_back({0, nullptr});
-  const unsigned flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0);
+  const unsigned flags =
+      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0);
   PyType_Spec spec{type_name, sizeof(FunctionObject), 0, flags, slots.data()};
   return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
 }
@@ -425,7 +456,8 @@ PyObject* result_type(const Signature& signature) {
   PyObject*& type = made[signature.name];
   if (type) return type;
   auto* fields = new PyStructSequence_Field[signature.results.size() + 1]{};
-  for (std::size_t i = 0; i < signature.results.size(); ++i) fields[i].name = PyUnicode_AsUTF8(PyUnicode_InternFromString(signature.results[i].c_str()));
+  for (std::size_t i = 0; i < signature.results.size(); ++i)
+    fields[i].name = PyUnicode_AsUTF8(PyUnicode_InternFromString(signature.results[i].c_str()));
   auto* type_name = new std::string("taper.return_types." + signature.name);
   PyStructSequence_Desc description{type_name->c_str(), nullptr, fields, int(signature.results.size())};
   return type = reinterpret_cast<PyObject*>(PyStructSequence_NewType(&description));
@@ -433,7 +465,8 @@ PyObject* result_type(const Signature& signature) {
 
 }  // namespace
 
-PyObject* make_function(const std::string& name, std::vector<const Function*> overloads, bool method, bool inplace) {
+PyObject* make_function(const std::string& name, std::vector<const Function*> overloads, bool method,
+                        bool inplace) {
   PyTypeObject* type = method ? method_type : function_type;
   auto* object = PyObject_New(FunctionObject, type);
   object->vectorcall = call_function;
@@ -444,8 +477,10 @@ PyObject* make_function(const std::string& name, std::vector<const Function*> ov
   std::string doc;
   for (const Function* function : overloads) {
     Overload overload{function, parse_signature(function->signature), {}, nullptr};
-    check(overload.signature.parameters.size() <= most_parameters, "signature has too many parameters: ", function->signature);
-    for (const Parameter& parameter : overload.signature.parameters) overload.names.push_back(PyUnicode_InternFromString(parameter.name.c_str()));
+    check(overload.signature.parameters.size() <= most_parameters,
+          "signature has too many parameters: ", function->signature);
+    for (const Parameter& parameter : overload.signature.parameters)
+      overload.names.push_back(PyUnicode_InternFromString(parameter.name.c_str()));
     overload.results = result_type(overload.signature);
     object->overloads->push_back(std::move(overload));
     doc += concat(doc.empty() ? "" : "\n\n", function->signature, "\n\n", function->doc);
@@ -479,7 +514,8 @@ void add_methods(const ByName& functions) {
     PyDict_SetItemString(dictionary, name.c_str(), make_function(name, overloads, true, false));
     const std::string inplace_name = name + "_";
     if (overloads[0]->inplace && !functions.contains(inplace_name))
-      PyDict_SetItemString(dictionary, inplace_name.c_str(), make_function(inplace_name, overloads, true, true));
+      PyDict_SetItemString(dictionary, inplace_name.c_str(),
+                           make_function(inplace_name, overloads, true, true));
   }
   PyType_Modified(tensor_type);
 }
@@ -487,19 +523,23 @@ void add_methods(const ByName& functions) {
 py::list registry_entries() {
   py::list entries;
   for (const Function& function : all_functions())
-    entries.append(py::dict(py::arg("signature") = std::string(function.signature), py::arg("doc") = std::string(function.doc),
-                            py::arg("homes") = std::string(function.homes), py::arg("samples") = std::string(function.samples),
-                            py::arg("reference") = std::string(function.reference), py::arg("errors") = std::string(function.errors),
-                            py::arg("differentiable") = function.differentiable, py::arg("inplace") = function.inplace));
+    entries.append(py::dict(
+        py::arg("signature") = std::string(function.signature), py::arg("doc") = std::string(function.doc),
+        py::arg("homes") = std::string(function.homes), py::arg("samples") = std::string(function.samples),
+        py::arg("reference") = std::string(function.reference),
+        py::arg("errors") = std::string(function.errors), py::arg("differentiable") = function.differentiable,
+        py::arg("inplace") = function.inplace));
   return entries;
 }
 
 }  // namespace
 
 void bind_functions(py::module_& module) {
-  PyObject** names[] = {&name_input, &name_self, &name_axis, &name_dim, &name_keepdims, &name_keepdim, &name_out, &name_layout,
-                        &name_pin_memory, &name_x, &name_x1, &name_x2, &name_other, &name_memory_format};
-  const char* texts[] = {"input", "self", "axis", "dim", "keepdims", "keepdim", "out", "layout", "pin_memory", "x", "x1", "x2", "other", "memory_format"};
+  PyObject** names[] = {&name_input,   &name_self, &name_axis,   &name_dim,          &name_keepdims,
+                        &name_keepdim, &name_out,  &name_layout, &name_pin_memory,   &name_x,
+                        &name_x1,      &name_x2,   &name_other,  &name_memory_format};
+  const char* texts[] = {"input",  "self",       "axis", "dim", "keepdims", "keepdim", "out",
+                         "layout", "pin_memory", "x",    "x1",  "x2",       "other",   "memory_format"};
   for (std::size_t i = 0; i < std::size(names); ++i) *names[i] = PyUnicode_InternFromString(texts[i]);
   function_type = make_type("taper.function", false);
   method_type = make_type("taper.method", true);
@@ -515,7 +555,8 @@ void bind_functions(py::module_& module) {
     homes[home.c_str()] = members;
   }
   module.attr("_homes") = homes;
-  module.def("_registry", registry_entries, "All operations: signature, doc, homes, samples, reference, errors.");
+  module.def("_registry", registry_entries,
+             "All operations: signature, doc, homes, samples, reference, errors.");
 }
 
 }  // namespace taper::python

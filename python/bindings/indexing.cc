@@ -7,7 +7,8 @@ namespace taper::python {
 
 namespace {
 
-/// An index expression applied to a tensor: the view that its basic parts give, and what is left for advanced indexing.
+/// An index expression applied to a tensor: the view that its basic parts give, and what is left for advanced
+/// indexing.
 struct Indexed {
   Tensor view;
   OptionalTensors advanced;
@@ -34,14 +35,17 @@ Tensor index_tensor(PyObject* entry) {
 std::optional<std::int64_t> bound(PyObject* value) {
   if (value == Py_None) return std::nullopt;
   std::int64_t position = 0;
-  if (!integer_of(value, position)) throw py::type_error("slice indices must be integers or None or have an __index__ method");
+  if (!integer_of(value, position))
+    throw py::type_error("slice indices must be integers or None or have an __index__ method");
   return position;
 }
 
 Tensor sliced(const Tensor& x, int dim, PyObject* entry) {
   auto* slice_object = reinterpret_cast<PySliceObject*>(entry);
-  if (slice_object->start == Py_None && slice_object->stop == Py_None && slice_object->step == Py_None) return x;
-  return slice(x, dim, bound(slice_object->start), bound(slice_object->stop), bound(slice_object->step).value_or(1));
+  if (slice_object->start == Py_None && slice_object->stop == Py_None && slice_object->step == Py_None)
+    return x;
+  return slice(x, dim, bound(slice_object->start), bound(slice_object->stop),
+               bound(slice_object->step).value_or(1));
 }
 
 /// Applies one entry at dimension `dim` of result.view; returns the next dimension.
@@ -87,7 +91,8 @@ Indexed indexed(const Tensor& x, PyObject* key) {
   Indexed result{x, {}, false};
   if (!PyTuple_Check(key)) {
     if (key == Py_Ellipsis) return result;
-    check<IndexError>(x.ndim() > 0 || dimensions_taken(key) == 0, "index: invalid index of a 0-dim tensor; use x.item()");
+    check<IndexError>(x.ndim() > 0 || dimensions_taken(key) == 0,
+                      "index: invalid index of a 0-dim tensor; use x.item()");
     apply_entry(result, 0, key);
     return result;
   }
@@ -98,7 +103,8 @@ Indexed indexed(const Tensor& x, PyObject* key) {
     ellipses += PyTuple_GET_ITEM(key, i) == Py_Ellipsis;
   }
   check<IndexError>(ellipses <= 1, "index: an index can only have a single ellipsis ('...')");
-  check<IndexError>(taken <= x.ndim(), "index: too many indices for tensor of dimension ", x.ndim(), ", got ", taken);
+  check<IndexError>(taken <= x.ndim(), "index: too many indices for tensor of dimension ", x.ndim(), ", got ",
+                    taken);
   int dim = 0;
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* entry = PyTuple_GET_ITEM(key, i);
@@ -132,7 +138,8 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
     Tensor source;
     Scalar number;
     if (is_tensor(value)) source = tensor_of(value);
-    else if (scalar_of(value, number)) source = full({}, number, kind(x.dtype()) >= number.kind() ? std::optional(x.dtype()) : std::nullopt);
+    else if (scalar_of(value, number))
+      source = full({}, number, kind(x.dtype()) >= number.kind() ? std::optional(x.dtype()) : std::nullopt);
     else source = tensor_of(py::module_::import("taper").attr("as_tensor")(py::handle(value)).ptr());
     const Indexed target = key == Py_Ellipsis ? Indexed{x, {}, false} : indexed(x, key);
     if (target.has_advanced) {

@@ -57,7 +57,8 @@ Tensor scalar_mul(const Scalar& a, const Tensor& b) { return mul(b, a); }
 Tensor scalar_div(const Scalar& a, const Tensor& b) { return reciprocal_scaled(b, a); }
 
 /// left op= right. The result is left itself.
-template <const Tensor& (*both)(const Tensor&, const Tensor&), const Tensor& (*scalar_right)(const Tensor&, const Scalar&)>
+template <const Tensor& (*both)(const Tensor&, const Tensor&),
+          const Tensor& (*scalar_right)(const Tensor&, const Scalar&)>
 PyObject* inplace_binary(PyObject* left, PyObject* right) {
   return guarded([&]() -> PyObject* {
     const Tensor& a = tensor_of(left);
@@ -96,8 +97,8 @@ PyObject* by_method(PyObject* left, PyObject* right) {
   return PyObject_CallMethod(left, *method, "O", right);
 }
 
-#define TAPER_BY_METHOD(slot, method)                 \
-  constexpr const char* slot##_name = method;         \
+#define TAPER_BY_METHOD(slot, method)         \
+  constexpr const char* slot##_name = method; \
   constexpr binaryfunc slot = by_method<&slot##_name>
 TAPER_BY_METHOD(matmul_slot, "matmul");
 TAPER_BY_METHOD(floor_divide_slot, "floor_divide");
@@ -130,27 +131,34 @@ PyObject* invert_slot(PyObject* self) { return PyObject_CallMethod(self, "bitwis
 
 Scalar single_value(PyObject* self, const char* what) {
   const Tensor& tensor = tensor_of(self);
-  check<ValueError>(tensor.numel() == 1, what, ": a Tensor with ", tensor.numel(), " elements (shape ", tensor.sizes(),
-                    ") cannot be converted to Scalar; only one element tensors can");
+  check<ValueError>(tensor.numel() == 1, what, ": a Tensor with ", tensor.numel(), " elements (shape ",
+                    tensor.sizes(), ") cannot be converted to Scalar; only one element tensors can");
   return tensor.item();
 }
 int bool_slot(PyObject* self) {
   return guarded([&]() -> int {
-    check<ValueError>(tensor_of(self).numel() == 1, "bool: Boolean value of Tensor with ", tensor_of(self).numel() == 0 ? "no values" : "more than one value",
+    check<ValueError>(tensor_of(self).numel() == 1, "bool: Boolean value of Tensor with ",
+                      tensor_of(self).numel() == 0 ? "no values" : "more than one value",
                       " is ambiguous (shape ", tensor_of(self).sizes(), "); use any() or all()");
     return tensor_of(self).item<bool>();
   });
 }
-PyObject* float_slot(PyObject* self) { return guarded([&] { return PyFloat_FromDouble(single_value(self, "float").to<double>()); }); }
+PyObject* float_slot(PyObject* self) {
+  return guarded([&] { return PyFloat_FromDouble(single_value(self, "float").to<double>()); });
+}
 PyObject* int_slot(PyObject* self) {
   return guarded([&]() -> PyObject* {
     const Scalar value = single_value(self, "int");
-    return value.is_integral() ? PyLong_FromLongLong(value.to<std::int64_t>()) : PyLong_FromDouble(value.to<double>());
+    return value.is_integral() ? PyLong_FromLongLong(value.to<std::int64_t>())
+                               : PyLong_FromDouble(value.to<double>());
   });
 }
 PyObject* index_slot(PyObject* self) {
   return guarded([&]() -> PyObject* {
-    check<DTypeError>(is_integral(tensor_of(self).dtype(), true), "index: only integer tensors of a single element can be converted to an index, got dtype ", tensor_of(self).dtype());
+    check<DTypeError>(
+        is_integral(tensor_of(self).dtype(), true),
+        "index: only integer tensors of a single element can be converted to an index, got dtype ",
+        tensor_of(self).dtype());
     return PyLong_FromLongLong(single_value(self, "index").to<std::int64_t>());
   });
 }
@@ -160,7 +168,9 @@ PyObject* compare_slot(PyObject* left, PyObject* right, int operation) {
     constexpr TensorTensor both[] = {lt, le, eq, ne, gt, ge};
     constexpr TensorScalar with_number[] = {lt, le, eq, ne, gt, ge};
     const Tensor& a = tensor_of(left);
-    if (is_tensor(right)) return computed(std::max(a.numel(), tensor_of(right).numel()), [&] { return both[operation](a, tensor_of(right)); });
+    if (is_tensor(right))
+      return computed(std::max(a.numel(), tensor_of(right).numel()),
+                      [&] { return both[operation](a, tensor_of(right)); });
     Scalar number;
     if (right == Py_None || !scalar_of(right, number)) Py_RETURN_NOTIMPLEMENTED;
     return computed(a.numel(), [&] { return with_number[operation](a, number); });

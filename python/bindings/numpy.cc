@@ -15,16 +15,21 @@ namespace taper::python {
 namespace {
 
 // NumPy's dtype for ours; bfloat16 has none and goes by float32.
-py::dtype numpy_dtype(DType dtype) { return py::dtype(std::string(name(dtype == bfloat16 ? float32 : dtype))); }
+py::dtype numpy_dtype(DType dtype) {
+  return py::dtype(std::string(name(dtype == bfloat16 ? float32 : dtype)));
+}
 
 DType dtype_of_numpy(const py::dtype& dtype) {
-  check<DTypeError>(dtype.byteorder() != '>', "from_numpy: big-endian arrays are not supported; convert with .astype(a.dtype.newbyteorder('='))");
+  check<DTypeError>(
+      dtype.byteorder() != '>',
+      "from_numpy: big-endian arrays are not supported; convert with .astype(a.dtype.newbyteorder('='))");
   const std::string text = py::str(dtype.attr("name"));
   try {
     return dtype_from_name(text);
   } catch (const DTypeError&) {
     fail<DTypeError>("from_numpy: can't convert np.ndarray of type ", text,
-                     "; supported are bool, int8 ... int64, uint8 ... uint64, float16, float32, float64, complex64, complex128");
+                     "; supported are bool, int8 ... int64, uint8 ... uint64, float16, float32, float64, "
+                     "complex64, complex128");
   }
 }
 
@@ -41,8 +46,10 @@ Tensor from_array(const py::array& array, const char* op) {
   for (py::ssize_t i = 0; i < array.ndim(); ++i) {
     sizes.push_back(array.shape(i));
     const std::int64_t stride = array.strides(i);
-    check<ValueError>(stride >= 0, op, ": negative strides are not supported; copy the array first (a.copy())");
-    check<ValueError>(stride % item_size(dtype) == 0, op, ": strides must be whole elements; copy the array first");
+    check<ValueError>(stride >= 0, op,
+                      ": negative strides are not supported; copy the array first (a.copy())");
+    check<ValueError>(stride % item_size(dtype) == 0, op,
+                      ": strides must be whole elements; copy the array first");
     strides.push_back(stride / item_size(dtype));
   }
   Py_INCREF(array.ptr());
@@ -50,15 +57,19 @@ Tensor from_array(const py::array& array, const char* op) {
 }
 
 Tensor from_numpy(const py::object& object) {
-  if (!py::isinstance<py::array>(object)) throw py::type_error(concat("from_numpy: expected np.ndarray, got ", Py_TYPE(object.ptr())->tp_name));
+  if (!py::isinstance<py::array>(object))
+    throw py::type_error(concat("from_numpy: expected np.ndarray, got ", Py_TYPE(object.ptr())->tp_name));
   const auto array = py::reinterpret_borrow<py::array>(object);
-  check<ValueError>(array.writeable(), "from_numpy: the array is read-only and a tensor could write to it; copy it first (a.copy())");
+  check<ValueError>(
+      array.writeable(),
+      "from_numpy: the array is read-only and a tensor could write to it; copy it first (a.copy())");
   return from_array(array, "from_numpy");
 }
 
 // An array over the tensor's memory, which the tensor's storage keeps alive.
 py::object to_numpy(const Tensor& tensor, bool force) {
-  check<AutogradError>(force || !tensor.requires_grad(), "numpy: can't call numpy() on Tensor that requires grad; use tensor.detach().numpy()");
+  check<AutogradError>(force || !tensor.requires_grad(),
+                       "numpy: can't call numpy() on Tensor that requires grad; use tensor.detach().numpy()");
   const Tensor source = tensor.dtype() == bfloat16 ? to(tensor.detach(), float32) : tensor.detach();
   std::vector<py::ssize_t> sizes(source.sizes().begin(), source.sizes().end()), strides;
   for (const std::int64_t stride : source.strides()) strides.push_back(stride * source.item_size());
@@ -90,8 +101,11 @@ class NestedData {
   explicit NestedData(const py::handle& data) { measure(data, 0); }
 
   Tensor build(const py::handle& data, std::optional<DType> dtype) const {
-    const DType inferred = !any_ ? default_dtype() : kind_ == Kind::boolean ? boolean : kind_ == Kind::integral ? int64
-                           : kind_ == Kind::floating ? default_dtype() : complex_dtype(default_dtype());
+    const DType inferred = !any_                     ? default_dtype()
+                           : kind_ == Kind::boolean  ? boolean
+                           : kind_ == Kind::integral ? int64
+                           : kind_ == Kind::floating ? default_dtype()
+                                                     : complex_dtype(default_dtype());
     const DType target = dtype.value_or(tensor_dtype_.value_or(inferred));
     // Values pass through the widest type of their kind.
     const DType wide = kind_ == Kind::complex ? complex128 : kind_ == Kind::floating ? float64 : int64;
@@ -102,7 +116,11 @@ class NestedData {
   }
 
  private:
-  static bool is_sequence(const py::handle& data) { return PyList_Check(data.ptr()) || PyTuple_Check(data.ptr()) || (PySequence_Check(data.ptr()) && !PyUnicode_Check(data.ptr()) && !is_tensor(data.ptr()) && !PyBytes_Check(data.ptr())); }
+  static bool is_sequence(const py::handle& data) {
+    return PyList_Check(data.ptr()) || PyTuple_Check(data.ptr()) ||
+           (PySequence_Check(data.ptr()) && !PyUnicode_Check(data.ptr()) && !is_tensor(data.ptr()) &&
+            !PyBytes_Check(data.ptr()));
+  }
 
   void measure(const py::handle& data, int depth) {
     if (is_tensor(data.ptr())) return measure_tensor(tensor_of(data.ptr()), depth);
@@ -110,12 +128,15 @@ class NestedData {
     check<ValueError>(depth < 64, "tensor: lists are nested deeper than 64");
     const auto length = std::int64_t(py::len(data));
     place(depth, length);
-    for (std::int64_t i = 0; i < length; ++i) measure(py::reinterpret_steal<py::object>(PySequence_GetItem(data.ptr(), i)), depth + 1);
+    for (std::int64_t i = 0; i < length; ++i)
+      measure(py::reinterpret_steal<py::object>(PySequence_GetItem(data.ptr(), i)), depth + 1);
   }
   void place(int depth, std::int64_t length) {
-    check<ValueError>(leaf_depth_ < 0 || depth < leaf_depth_, "tensor: lists and numbers are mixed at dimension ", depth);
+    check<ValueError>(leaf_depth_ < 0 || depth < leaf_depth_,
+                      "tensor: lists and numbers are mixed at dimension ", depth);
     if (depth == sizes_.size()) sizes_.push_back(length);
-    check<ValueError>(sizes_[depth] == length, "tensor: expected sequence of length ", sizes_[depth], " at dim ", depth, " (got ", length, ")");
+    check<ValueError>(sizes_[depth] == length, "tensor: expected sequence of length ", sizes_[depth],
+                      " at dim ", depth, " (got ", length, ")");
   }
   void measure_tensor(const Tensor& tensor, int depth) {
     for (int i = 0; i < tensor.ndim(); ++i) place(depth + i, tensor.sizes()[i]);
@@ -125,12 +146,15 @@ class NestedData {
   }
   void measure_number(const py::handle& data, int depth) {
     Scalar value;
-    if (!scalar_of(data.ptr(), value)) throw py::type_error(concat("tensor: could not make a tensor of ", Py_TYPE(data.ptr())->tp_name, "; expected numbers or nested lists of them"));
+    if (!scalar_of(data.ptr(), value))
+      throw py::type_error(concat("tensor: could not make a tensor of ", Py_TYPE(data.ptr())->tp_name,
+                                  "; expected numbers or nested lists of them"));
     leaf(depth);
     kind_ = std::max(kind_, value.kind());
   }
   void leaf(int depth) {
-    check<ValueError>((leaf_depth_ < 0 || leaf_depth_ == depth) && depth == sizes_.size(), "tensor: lists and numbers are mixed at dimension ", depth);
+    check<ValueError>((leaf_depth_ < 0 || leaf_depth_ == depth) && depth == sizes_.size(),
+                      "tensor: lists and numbers are mixed at dimension ", depth);
     leaf_depth_ = depth;
     any_ = true;
   }
@@ -151,7 +175,8 @@ class NestedData {
       return;
     }
     const auto length = std::int64_t(py::len(data));
-    for (std::int64_t i = 0; i < length; ++i) fill(py::reinterpret_steal<py::object>(PySequence_GetItem(data.ptr(), i)), depth + 1, place, wide);
+    for (std::int64_t i = 0; i < length; ++i)
+      fill(py::reinterpret_steal<py::object>(PySequence_GetItem(data.ptr(), i)), depth + 1, place, wide);
   }
 
   Shape sizes_;
@@ -175,7 +200,9 @@ Tensor from_data(const py::object& data, const py::object& dtype, bool copy) {
     return to(result, wanted.value_or(tensor.dtype()));
   }
   py::object array = data;
-  if (!py::isinstance<py::array>(data) && (py::hasattr(data, "__array_interface__") || py::hasattr(data, "__array__")) && !PyFloat_Check(data.ptr()))
+  if (!py::isinstance<py::array>(data) &&
+      (py::hasattr(data, "__array_interface__") || py::hasattr(data, "__array__")) &&
+      !PyFloat_Check(data.ptr()))
     array = py::module_::import("numpy").attr("asarray")(data);
   if (py::isinstance<py::array>(array)) {
     const auto values = py::reinterpret_borrow<py::array>(array);

@@ -1,4 +1,5 @@
-// What every binding file needs: Python's API, owned references, and the conversions between Taper and Python.
+// What every binding file needs: Python's API, owned references, and the conversions between Taper and
+// Python.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -15,8 +16,7 @@ namespace py = pybind11;
 
 /// The Python object that stands for a tensor. Base of taper.Tensor and of its subclasses.
 struct TensorObject {
-  PyObject_HEAD
-  Tensor tensor;
+  PyObject_HEAD Tensor tensor;
   PyObject* weak_references;
   PyObject* attributes;
 };
@@ -30,7 +30,8 @@ inline bool is_tensor(PyObject* object) {
 }
 inline const Tensor& tensor_of(PyObject* object) { return reinterpret_cast<TensorObject*>(object)->tensor; }
 
-/// New reference to the object of a tensor, the same object as long as one lives; None for the undefined tensor.
+/// New reference to the object of a tensor, the same object as long as one lives; None for the undefined
+/// tensor.
 PyObject* wrap(const Tensor& tensor);
 PyObject* wrap(const Value& value, const Signature& signature);
 /// A new object of the given type (tensor_type or a subclass) for a tensor that has none.
@@ -66,9 +67,10 @@ auto guarded(F&& body) noexcept -> decltype(body()) {
 /// Kernels on fewer elements than this run with the GIL held: giving it up costs more.
 inline constexpr std::int64_t release_gil_from = 32768;
 
-/// A Python callable for overloads of one name. As a method its first argument is self; inplace: the result of the
-/// out-of-place functions is written into self.
-PyObject* make_function(const std::string& name, std::vector<const Function*> overloads, bool method, bool inplace);
+/// A Python callable for overloads of one name. As a method its first argument is self; inplace: the result
+/// of the out-of-place functions is written into self.
+PyObject* make_function(const std::string& name, std::vector<const Function*> overloads, bool method,
+                        bool inplace);
 
 void bind_errors(py::module_& module);
 void bind_dtypes(py::module_& module);
@@ -100,7 +102,9 @@ struct type_caster<taper::Tensor> {
     value = taper::python::tensor_of(source.ptr());
     return true;
   }
-  static handle cast(const taper::Tensor& tensor, return_value_policy, handle) { return taper::python::wrap(tensor); }
+  static handle cast(const taper::Tensor& tensor, return_value_policy, handle) {
+    return taper::python::wrap(tensor);
+  }
 };
 
 template <>
@@ -111,7 +115,9 @@ struct type_caster<taper::DType> {
     value = taper::python::dtype_of(source.ptr());
     return true;
   }
-  static handle cast(taper::DType dtype, return_value_policy, handle) { return taper::python::wrap_dtype(dtype); }
+  static handle cast(taper::DType dtype, return_value_policy, handle) {
+    return taper::python::wrap_dtype(dtype);
+  }
 };
 
 template <>
@@ -126,14 +132,18 @@ struct type_caster<taper::Shape> {
     }
     return true;
   }
-  static handle cast(const taper::Shape& shape, return_value_policy, handle) { return taper::python::wrap_size(shape); }
+  static handle cast(const taper::Shape& shape, return_value_policy, handle) {
+    return taper::python::wrap_size(shape);
+  }
 };
 
 template <>
 struct type_caster<taper::Scalar> {
   PYBIND11_TYPE_CASTER(taper::Scalar, const_name("float"));
   bool load(handle source, bool) { return taper::python::scalar_of(source.ptr(), value); }
-  static handle cast(const taper::Scalar& scalar, return_value_policy, handle) { return taper::python::wrap_scalar(scalar); }
+  static handle cast(const taper::Scalar& scalar, return_value_policy, handle) {
+    return taper::python::wrap_scalar(scalar);
+  }
 };
 
 }  // namespace pybind11::detail

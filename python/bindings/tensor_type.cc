@@ -37,7 +37,9 @@ PyObject* wrap(const Value& value, const Signature&) {
     PyObject* operator()(bool flag) const { return PyBool_FromLong(flag); }
     PyObject* operator()(std::int64_t integer) const { return PyLong_FromLongLong(integer); }
     PyObject* operator()(double real) const { return PyFloat_FromDouble(real); }
-    PyObject* operator()(const std::string& text) const { return PyUnicode_FromStringAndSize(text.data(), Py_ssize_t(text.size())); }
+    PyObject* operator()(const std::string& text) const {
+      return PyUnicode_FromStringAndSize(text.data(), Py_ssize_t(text.size()));
+    }
     PyObject* operator()(const Shape& shape) const { return wrap_size(shape); }
     PyObject* operator()(DType dtype) const { return wrap_dtype(dtype); }
     PyObject* operator()(const Device& device) const { return py::cast(device).release().ptr(); }
@@ -49,12 +51,14 @@ PyObject* wrap(const Value& value, const Signature&) {
     }
     PyObject* operator()(const std::vector<double>& list) const {
       PyObject* tuple = PyTuple_New(Py_ssize_t(list.size()));
-      for (std::size_t i = 0; i < list.size(); ++i) PyTuple_SET_ITEM(tuple, Py_ssize_t(i), PyFloat_FromDouble(list[i]));
+      for (std::size_t i = 0; i < list.size(); ++i)
+        PyTuple_SET_ITEM(tuple, Py_ssize_t(i), PyFloat_FromDouble(list[i]));
       return tuple;
     }
     PyObject* operator()(const OptionalTensors& list) const {
       PyObject* tuple = PyTuple_New(Py_ssize_t(list.size()));
-      for (std::size_t i = 0; i < list.size(); ++i) PyTuple_SET_ITEM(tuple, Py_ssize_t(i), wrap(list[i].value_or(Tensor())));
+      for (std::size_t i = 0; i < list.size(); ++i)
+        PyTuple_SET_ITEM(tuple, Py_ssize_t(i), wrap(list[i].value_or(Tensor())));
       return tuple;
     }
   };
@@ -86,7 +90,8 @@ PyObject* new_tensor(PyTypeObject* type, PyObject* arguments, PyObject*) {
     bool all_integers = true;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(arguments) && all_integers; ++i) {
       std::int64_t size = 0;
-      all_integers = PyLong_Check(PyTuple_GET_ITEM(arguments, i)) && integer_of(PyTuple_GET_ITEM(arguments, i), size);
+      all_integers =
+          PyLong_Check(PyTuple_GET_ITEM(arguments, i)) && integer_of(PyTuple_GET_ITEM(arguments, i), size);
       sizes.push_back(size);
     }
     if (all_integers) return wrap_as(type, empty(sizes));
@@ -113,24 +118,30 @@ PyObject* tensor_repr(PyObject* self) {
 }  // namespace
 
 void bind_tensor_type(py::module_& module) {
-  std::vector<PyType_Slot> slots = {{Py_tp_dealloc, reinterpret_cast<void*>(free_tensor)},
-                                    {Py_tp_new, reinterpret_cast<void*>(new_tensor)},
-                                    {Py_tp_hash, reinterpret_cast<void*>(hash_of)},
-                                    {Py_tp_repr, reinterpret_cast<void*>(tensor_repr)},
-                                    {Py_tp_members, tensor_members},
-                                    {Py_tp_getset, tensor_properties},
-                                    {Py_tp_methods, tensor_methods},
-                                    {Py_tp_doc, const_cast<char*>("A typed, strided array that remembers how it was computed.")}};
+  std::vector<PyType_Slot> slots = {
+      {Py_tp_dealloc, reinterpret_cast<void*>(free_tensor)},
+      {Py_tp_new, reinterpret_cast<void*>(new_tensor)},
+      {Py_tp_hash, reinterpret_cast<void*>(hash_of)},
+      {Py_tp_repr, reinterpret_cast<void*>(tensor_repr)},
+      {Py_tp_members, tensor_members},
+      {Py_tp_getset, tensor_properties},
+      {Py_tp_methods, tensor_methods},
+      {Py_tp_doc, const_cast<char*>("A typed, strided array that remembers how it was computed.")}};
   add_number_slots(slots);
   add_indexing_slots(slots);
   slots.push_back({0, nullptr});
-  PyType_Spec spec{"taper.Tensor", sizeof(TensorObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots.data()};
+  PyType_Spec spec{"taper.Tensor", sizeof(TensorObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                   slots.data()};
   tensor_type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
   if (!tensor_type) throw py::error_already_set();
   module.add_object("Tensor", py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(tensor_type)));
-  module.def("_set_parameter_type", [](const py::type& type) { parameter_type = reinterpret_cast<PyTypeObject*>(type.inc_ref().ptr()); },
-             "Tells which class parameters are shown as.");
-  module.def("_mark_parameter", [](const Tensor& tensor) { tensor.record()->parameter = true; }, "Makes a tensor a parameter.");
+  module.def(
+      "_set_parameter_type",
+      [](const py::type& type) { parameter_type = reinterpret_cast<PyTypeObject*>(type.inc_ref().ptr()); },
+      "Tells which class parameters are shown as.");
+  module.def(
+      "_mark_parameter", [](const Tensor& tensor) { tensor.record()->parameter = true; },
+      "Makes a tensor a parameter.");
 }
 
 }  // namespace taper::python

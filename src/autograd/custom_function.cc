@@ -41,7 +41,8 @@ Tensors CustomFunction::apply(std::shared_ptr<CustomFunction> function, const Te
   std::uint32_t index = 0;
   for (const Tensor& result : results) {
     const auto& excluded = function->non_differentiable_;
-    if (std::find(excluded.begin(), excluded.end(), result.record()) == excluded.end()) detail::attach(result, node, index);
+    if (std::find(excluded.begin(), excluded.end(), result.record()) == excluded.end())
+      detail::attach(result, node, index);
     ++index;
   }
   node->set_outputs(int(index));
@@ -56,17 +57,21 @@ void CustomFunction::save(const Tensors& tensors) {
 }
 
 Tensors CustomFunction::saved() const {
-  check<AutogradError>(saved_.size() == versions_.size(), name(),
-                       " backward: its saved tensors were freed by an earlier backward(); pass retain_graph=True");
+  check<AutogradError>(
+      saved_.size() == versions_.size(), name(),
+      " backward: its saved tensors were freed by an earlier backward(); pass retain_graph=True");
   for (std::size_t i = 0; i < saved_.size(); ++i)
-    check<AutogradError>(!saved_[i].defined() || saved_[i].version() == versions_[i], name(), " backward: a tensor of shape ",
-                         saved_[i].defined() ? saved_[i].sizes() : Shape(), " that it saved was modified by an inplace operation since");
+    check<AutogradError>(!saved_[i].defined() || saved_[i].version() == versions_[i], name(),
+                         " backward: a tensor of shape ", saved_[i].defined() ? saved_[i].sizes() : Shape(),
+                         " that it saved was modified by an inplace operation since");
   return saved_;
 }
 
 void CustomFunction::release_saved() { saved_.clear(); }
 
-void CustomFunction::mark_non_differentiable(const Tensor& result) { non_differentiable_.push_back(result.record()); }
+void CustomFunction::mark_non_differentiable(const Tensor& result) {
+  non_differentiable_.push_back(result.record());
+}
 
 namespace {
 

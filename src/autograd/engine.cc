@@ -33,8 +33,8 @@ struct BySequence {
 
 }  // namespace
 
-/// One backward pass. A node has a higher sequence number than all it depends on, so taking the highest waiting node
-/// first means that all gradients of its results have arrived; no pass to count them is needed.
+/// One backward pass. A node has a higher sequence number than all it depends on, so taking the highest
+/// waiting node first means that all gradients of its results have arrived; no pass to count them is needed.
 class Engine {
  public:
   Engine(bool retain_graph, bool create_graph) : retain_graph_(retain_graph), create_graph_(create_graph) {}
@@ -104,7 +104,8 @@ void Engine::restrict_to(const Tensors& inputs, const Tensors& outputs) {
   for (const auto& [target, gradient] : captured_) needed_.insert(target.node);
   for (const Node* node : order)
     for (const Edge& edge : node->edges())
-      if (edge.is_leaf ? wanted_leaves_.contains(edge.leaf()) : edge.defined() && needed_.contains(edge.node()))
+      if (edge.is_leaf ? wanted_leaves_.contains(edge.leaf())
+                       : edge.defined() && needed_.contains(edge.node()))
         needed_.insert(node);
 }
 
@@ -134,12 +135,13 @@ void Engine::arrive_leaf(TensorRecord* leaf, Tensor gradient) {
 }
 
 void Engine::check_results(const Node& node, const Tensors& results) const {
-  check<AutogradError>(int(results.size()) == node.edges().size(), node.name(), " backward: returned ", results.size(),
-                       " gradients, expected ", node.edges().size());
+  check<AutogradError>(int(results.size()) == node.edges().size(), node.name(), " backward: returned ",
+                       results.size(), " gradients, expected ", node.edges().size());
   if (!is_anomaly_detection_enabled()) return;
   for (std::size_t i = 0; i < results.size(); ++i)
-    check<AutogradError>(!results[i].defined() || !has_nan(results[i]), node.name(), " backward: returned nan values in gradient ",
-                         i, node.origin().empty() ? "" : "; the forward call was at:\n", node.origin());
+    check<AutogradError>(!results[i].defined() || !has_nan(results[i]), node.name(),
+                         " backward: returned nan values in gradient ", i,
+                         node.origin().empty() ? "" : "; the forward call was at:\n", node.origin());
 }
 
 void Engine::run_node(Node& node, Tensors gradients) {
@@ -151,15 +153,17 @@ void Engine::run_node(Node& node, Tensors gradients) {
   if (restricted_) {
     bool goes_on = false;
     for (const Edge& edge : node.edges())
-      goes_on = goes_on || (edge.is_leaf ? wanted_leaves_.contains(edge.leaf()) : edge.defined() && needed_.contains(edge.node()));
+      goes_on = goes_on || (edge.is_leaf ? wanted_leaves_.contains(edge.leaf())
+                                         : edge.defined() && needed_.contains(edge.node()));
     if (!goes_on) return;
   }
   Tensors results;
   {
     const NodeLock lock(node.busy_);
-    check<AutogradError>(!node.released_, node.name(),
-                         " backward: trying to go backward through the graph a second time, but what it saved was "
-                         "freed; pass retain_graph=True to the first backward()");
+    check<AutogradError>(
+        !node.released_, node.name(),
+        " backward: trying to go backward through the graph a second time, but what it saved was "
+        "freed; pass retain_graph=True to the first backward()");
     results = node.backward(gradients);
     if (!retain_graph_) {
       node.release_saved();
@@ -221,39 +225,43 @@ Tensor Engine::captured(const Tensor& input) const {
 namespace {
 
 Tensor starting_gradient(const Tensor& output, const Tensor& gradient) {
-  check<AutogradError>(output.requires_grad(),
-                       "backward: the tensor does not require grad and does not have a grad_fn: none of the tensors it "
-                       "was computed from requires a gradient, or it was computed under no_grad");
+  check<AutogradError>(
+      output.requires_grad(),
+      "backward: the tensor does not require grad and does not have a grad_fn: none of the tensors it "
+      "was computed from requires a gradient, or it was computed under no_grad");
   if (!gradient.defined()) {
-    check<AutogradError>(output.numel() == 1, "backward: grad can be implicitly created only for scalar outputs, got shape ",
+    check<AutogradError>(output.numel() == 1,
+                         "backward: grad can be implicitly created only for scalar outputs, got shape ",
                          output.sizes(), "; pass gradient=, or reduce with sum() or mean() first");
     return ones_for(output);
   }
   check<ShapeError>(gradient.sizes() == output.sizes(), "backward: gradient has shape ", gradient.sizes(),
                     " but the output has shape ", output.sizes(), "; mismatch in shape");
-  check<DTypeError>(is_complex(gradient.dtype()) == is_complex(output.dtype()), "backward: gradient of dtype ", gradient.dtype(),
-                    " for an output of dtype ", output.dtype());
+  check<DTypeError>(is_complex(gradient.dtype()) == is_complex(output.dtype()),
+                    "backward: gradient of dtype ", gradient.dtype(), " for an output of dtype ",
+                    output.dtype());
   return gradient;
 }
 
 void start_all(Engine& engine, const Tensors& outputs, const Tensors& gradients, const char* op) {
-  check<ValueError>(gradients.empty() || gradients.size() == outputs.size(), op, ": got ", gradients.size(), " gradients for ",
-                    outputs.size(), " outputs");
+  check<ValueError>(gradients.empty() || gradients.size() == outputs.size(), op, ": got ", gradients.size(),
+                    " gradients for ", outputs.size(), " outputs");
   for (std::size_t i = 0; i < outputs.size(); ++i)
     engine.start(outputs[i], starting_gradient(outputs[i], gradients.empty() ? Tensor() : gradients[i]));
 }
 
 }  // namespace
 
-void backward(const Tensors& outputs, const Tensors& gradients, bool retain_graph, bool create_graph, const Tensors& inputs) {
+void backward(const Tensors& outputs, const Tensors& gradients, bool retain_graph, bool create_graph,
+              const Tensors& inputs) {
   Engine engine(retain_graph || create_graph, create_graph);
   if (!inputs.empty()) engine.restrict_to(inputs, outputs);
   start_all(engine, outputs, gradients, "backward");
   engine.run();
 }
 
-Tensors grad(const Tensors& outputs, const Tensors& inputs, const Tensors& gradients, bool retain_graph, bool create_graph,
-             bool allow_unused) {
+Tensors grad(const Tensors& outputs, const Tensors& inputs, const Tensors& gradients, bool retain_graph,
+             bool create_graph, bool allow_unused) {
   for (const Tensor& input : inputs)
     check<AutogradError>(input.requires_grad(), "grad: one of the inputs does not require a gradient");
   Engine engine(retain_graph || create_graph, create_graph);
@@ -264,9 +272,10 @@ Tensors grad(const Tensors& outputs, const Tensors& inputs, const Tensors& gradi
   Tensors results;
   for (const Tensor& input : inputs) {
     results.push_back(engine.captured(input));
-    check<AutogradError>(results.back().defined() || allow_unused,
-                         "grad: one of the inputs appears not to have been used in the graph; pass allow_unused=True if "
-                         "this is intended");
+    check<AutogradError>(
+        results.back().defined() || allow_unused,
+        "grad: one of the inputs appears not to have been used in the graph; pass allow_unused=True if "
+        "this is intended");
   }
   return results;
 }

@@ -10,11 +10,11 @@ void set_base(const Tensor& view, const Tensor& source);
 /// Gives a view the history of its base after the base was written through another view.
 void refresh_view_history(const Tensor& view);
 
-/// Throws unless target may be written in place now: leaves that require a gradient (and views of them) may not
-/// while the tape is on, nor tensors some of whose elements share memory.
+/// Throws unless target may be written in place now: leaves that require a gradient (and views of them) may
+/// not while the tape is on, nor tensors some of whose elements share memory.
 void check_inplace(const Tensor& target, const char* op);
-/// What an in-place operation computes from: target with its present history, under a record of its own, so that
-/// the new history of target does not refer to itself.
+/// What an in-place operation computes from: target with its present history, under a record of its own, so
+/// that the new history of target does not refer to itself.
 Tensor before_inplace(const Tensor& target);
 /// Writes value into target's memory and makes value's history target's. value: of target's shape, or fewer
 /// dimensions that broadcast to it. Throws DTypeError if its dtype cannot be cast to target's.

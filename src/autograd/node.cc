@@ -111,8 +111,8 @@ void Node::remove_hook(std::int64_t number) {
   std::erase_if(extras_->hooks, [number](const auto& entry) { return entry.first == number; });
 }
 
-// A node's saved tensors hold records that hold nodes: a chain of a million would recurse that deep. Nodes whose
-// count reaches zero queue up here instead, and only the outermost call frees them.
+// A node's saved tensors hold records that hold nodes: a chain of a million would recurse that deep. Nodes
+// whose count reaches zero queue up here instead, and only the outermost call frees them.
 void release_node(Node* node) noexcept {
   if (!node->drop()) return;
   thread_local std::vector<Node*> dying;
@@ -133,8 +133,9 @@ void release_slots(GradientSlots* slots) noexcept { delete slots; }
 void SavedEntry::keep_input(const Tensor& operand) {
   present = operand.defined();
   if (!present) return;
-  check<AutogradError>(!operand.record()->inference,
-                       "backward: a tensor made under inference_mode cannot be saved for backward; clone() it first");
+  check<AutogradError>(
+      !operand.record()->inference,
+      "backward: a tensor made under inference_mode cannot be saved for backward; clone() it first");
   tensor = operand;
   version = operand.version();
 }
@@ -150,9 +151,10 @@ void SavedEntry::keep_output(const Tensor& result) {
 
 Tensor SavedEntry::unpack(const Node& node) const {
   if (!present) return {};
-  check<AutogradError>(tensor.defined(), node.name(),
-                       " backward: the graph was already freed by an earlier backward(); pass retain_graph=True to the "
-                       "first one to go through it a second time");
+  check<AutogradError>(
+      tensor.defined(), node.name(),
+      " backward: the graph was already freed by an earlier backward(); pass retain_graph=True to the "
+      "first one to go through it a second time");
   if (tensor.version() != version) [[unlikely]] {
     const char* writer = tensor.storage().last_writer;
     fail<AutogradError>(node.name(), " backward: a tensor of shape ", tensor.sizes(), " that ", node.name(),

@@ -31,10 +31,12 @@ struct SavedEntry {
 /// What Op::backward sees of the forward call.
 class Saved {
  public:
-  Saved(const SavedEntry* entries, Saves saves, const Node& node) : entries_(entries), saves_(saves), node_(node) {}
+  Saved(const SavedEntry* entries, Saves saves, const Node& node)
+      : entries_(entries), saves_(saves), node_(node) {}
   Tensor input(int i) const { return entries_[std::popcount(saves_.inputs & ((1u << i) - 1))].unpack(node_); }
   Tensor output(int i = 0) const {
-    return entries_[std::popcount(saves_.inputs) + std::popcount(saves_.outputs & ((1u << i) - 1))].unpack(node_);
+    return entries_[std::popcount(saves_.inputs) + std::popcount(saves_.outputs & ((1u << i) - 1))].unpack(
+        node_);
   }
   /// Whether the i-th operand wants a gradient.
   bool needs(int i) const { return node_.edges()[i].defined(); }

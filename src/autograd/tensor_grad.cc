@@ -29,12 +29,16 @@ GradientSlots& slots_of(const Tensor& tensor) {
 }
 
 const Tensor& Tensor::requires_grad_(bool value) const {
-  check<AutogradError>(value || is_leaf(), "requires_grad_: only a leaf can be told not to require a gradient; "
+  check<AutogradError>(value || is_leaf(),
+                       "requires_grad_: only a leaf can be told not to require a gradient; "
                        "this tensor is the result of an operation; use detach()");
-  check<DTypeError>(!value || is_differentiable(dtype()),
-                    "requires_grad_: only tensors of floating point and complex dtype can require gradients, got ", dtype());
-  check<AutogradError>(!value || !record_->inference,
-                       "requires_grad_: a tensor made under inference_mode cannot require a gradient; clone() it first");
+  check<DTypeError>(
+      !value || is_differentiable(dtype()),
+      "requires_grad_: only tensors of floating point and complex dtype can require gradients, got ",
+      dtype());
+  check<AutogradError>(
+      !value || !record_->inference,
+      "requires_grad_: a tensor made under inference_mode cannot require a gradient; clone() it first");
   record_->requires_grad = value;
   return *this;
 }
@@ -130,8 +134,8 @@ void accumulate_grad(const Tensor& leaf, Tensor gradient, bool create_graph) {
     const std::lock_guard lock(leaf_lock(record));
     Tensor& grad = slots_of(leaf).grad;
     if (!grad.defined()) {
-      const bool own = gradient.record()->references.load() == 1 && gradient.is_contiguous() && !gradient.record()->base &&
-                       gradient.record()->storage->references.load() == 1;
+      const bool own = gradient.record()->references.load() == 1 && gradient.is_contiguous() &&
+                       !gradient.record()->base && gradient.record()->storage->references.load() == 1;
       if (create_graph) grad = gradient;
       else if (own && !gradient.requires_grad()) grad = std::move(gradient);
       else grad = plain_copy(gradient, leaf);

@@ -20,8 +20,9 @@ Device::Device(std::string_view text) {
   const std::string_view number = text.substr(colon + 1);
   int value = -1;
   const auto result = std::from_chars(number.data(), number.data() + number.size(), value);
-  check<DeviceError>(result.ec == std::errc() && result.ptr == number.data() + number.size() && value >= 0 && value < 128,
-                     "device: '", text, "' needs a number from 0 to 127 after the colon");
+  check<DeviceError>(
+      result.ec == std::errc() && result.ptr == number.data() + number.size() && value >= 0 && value < 128,
+      "device: '", text, "' needs a number from 0 to 127 after the colon");
   index = std::int8_t(value);
 }
 

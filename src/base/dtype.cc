@@ -10,8 +10,8 @@ namespace taper {
 
 namespace {
 
-constexpr std::string_view names[dtype_count] = {"bool",   "uint8",   "int8",     "int16",   "int32",
-                                                 "int64",  "uint16",  "uint32",   "uint64",  "float16",
+constexpr std::string_view names[dtype_count] = {"bool",     "uint8",   "int8",    "int16",     "int32",
+                                                 "int64",    "uint16",  "uint32",  "uint64",    "float16",
                                                  "bfloat16", "float32", "float64", "complex64", "complex128"};
 
 std::atomic<DType> default_floating{DType::float32};
@@ -25,8 +25,9 @@ DType promote_integers(DType a, DType b) {
   const DType with_sign = is_signed(a) ? a : b;
   const DType without = is_signed(a) ? b : a;
   if (item_size(without) < item_size(with_sign)) return with_sign;
-  // No signed type holds uint64 together with a signed one: the Array API leaves it open, NumPy goes to float64,
-  // PyTorch to float32; an integer result is what integer code expects, so the widest signed type it is.
+  // No signed type holds uint64 together with a signed one: the Array API leaves it open, NumPy goes to
+  // float64, PyTorch to float32; an integer result is what integer code expects, so the widest signed type it
+  // is.
   return signed_of_size(item_size(without) * 2);
 }
 
@@ -51,7 +52,8 @@ std::string_view name(DType dtype) { return names[int(dtype)]; }
 DType dtype_from_name(std::string_view text) {
   for (int i = 0; i < dtype_count; ++i)
     if (names[i] == text) return DType(i);
-  fail<DTypeError>("dtype: there is no type named '", text, "'; types are bool, int8 ... int64, uint8 ... uint64, ",
+  fail<DTypeError>("dtype: there is no type named '", text,
+                   "'; types are bool, int8 ... int64, uint8 ... uint64, ",
                    "float16, bfloat16, float32, float64, complex64, complex128");
 }
 

@@ -74,16 +74,17 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, const char* op) {
     const std::int64_t other = shorter[i];
     std::int64_t& size = result[i + shift];
     if (size == 1) size = other;
-    check<ShapeError>(size == other || other == 1, op, ": shapes ", a, " and ", b, " do not broadcast: dimension ",
-                      i + shift, " is ", size, " in one and ", other, " in the other");
+    check<ShapeError>(size == other || other == 1, op, ": shapes ", a, " and ", b,
+                      " do not broadcast: dimension ", i + shift, " is ", size, " in one and ", other,
+                      " in the other");
   }
   return result;
 }
 
 int wrap_dim(std::int64_t dim, int ndim, const char* op) {
   const int range = ndim == 0 ? 1 : ndim;
-  check<IndexError>(dim >= -range && dim < range, op, ": dimension ", dim, " is out of range; a tensor of ", ndim,
-                    " dimensions takes ", -range, " to ", range - 1);
+  check<IndexError>(dim >= -range && dim < range, op, ": dimension ", dim, " is out of range; a tensor of ",
+                    ndim, " dimensions takes ", -range, " to ", range - 1);
   return int(dim < 0 ? dim + range : dim);
 }
 

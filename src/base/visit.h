@@ -9,7 +9,8 @@
 
 namespace taper {
 
-/// visit(dtype, [&]<class T>() { ... }) with T = bool, uint8_t, ..., Half, BFloat16, float, ..., complex<double>.
+/// visit(dtype, [&]<class T>() { ... }) with T = bool, uint8_t, ..., Half, BFloat16, float, ...,
+/// complex<double>.
 template <class F>
 decltype(auto) visit(DType dtype, F&& f) {
   switch (dtype) {

@@ -191,12 +191,9 @@ void max_rows(const PoolingPlan& p, const T* x, T* y, int64* indices) {
 template <bool with_index, class T>
 void max_regular(const PoolingPlan& p, const T* x, T* y, int64* indices) {
   switch (p.stride) {
-    case 1:
-      return max_rows<1, with_index>(p, x, y, indices);
-    case 2:
-      return max_rows<2, with_index>(p, x, y, indices);
-    default:
-      return max_rows<0, with_index>(p, x, y, indices);
+    case 1: return max_rows<1, with_index>(p, x, y, indices);
+    case 2: return max_rows<2, with_index>(p, x, y, indices);
+    default: return max_rows<0, with_index>(p, x, y, indices);
   }
 }
 
@@ -282,12 +279,9 @@ void average_typed(const PoolingPlan& p, const T* x, T* y) {
   if (p.channels_last && p.channels > 1) return average_last(p, x, y);
   if (p.adaptive) return average_plane(p, x, y);
   switch (p.stride) {
-    case 1:
-      return average_rows<1>(p, x, y);
-    case 2:
-      return average_rows<2>(p, x, y);
-    default:
-      return average_rows<0>(p, x, y);
+    case 1: return average_rows<1>(p, x, y);
+    case 2: return average_rows<2>(p, x, y);
+    default: return average_rows<0>(p, x, y);
   }
 }
 

@@ -31,14 +31,10 @@ void narrow(const Compute<T>* from, std::int64_t count, T* to) {
 template <class F>
 void visit_floating(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::float32:
-      return f(float());
-    case DType::float64:
-      return f(double());
-    case DType::float16:
-      return f(Half());
-    default:
-      return f(BFloat16());
+    case DType::float32: return f(float());
+    case DType::float64: return f(double());
+    case DType::float16: return f(Half());
+    default: return f(BFloat16());
   }
 }
 

@@ -21,7 +21,9 @@ Tensor& Module::register_buffer(std::string name, Tensor value) {
   return *buffers_.back().second;
 }
 
-void Module::register_module(std::string name, Module& child) { children_.emplace_back(std::move(name), &child); }
+void Module::register_module(std::string name, Module& child) {
+  children_.emplace_back(std::move(name), &child);
+}
 
 NamedTensors Module::named_parameters(const std::string& prefix) const {
   NamedTensors all;
@@ -60,7 +62,8 @@ void Module::load_state_dict(const NamedTensors& state, bool strict) {
     if (!source) {
       if (strict) problems += concat("\n  missing: ", name);
     } else if (source->sizes() != tensor.sizes()) {
-      problems += concat("\n  ", name, " has shape ", source->sizes(), " in the state and ", tensor.sizes(), " in the module");
+      problems += concat("\n  ", name, " has shape ", source->sizes(), " in the state and ", tensor.sizes(),
+                         " in the module");
     } else {
       copies.emplace_back(tensor, *source);
     }
@@ -86,10 +89,15 @@ namespace {
 
 Tensor uniform(const Shape& sizes, double bound) { return uniform_(empty(sizes), -bound, bound); }
 
-std::int64_t fan_in(std::int64_t in_channels, const ConvOptions& options, const Shape& kernel) { return in_channels / options.groups * numel(kernel); }
+std::int64_t fan_in(std::int64_t in_channels, const ConvOptions& options, const Shape& kernel) {
+  return in_channels / options.groups * numel(kernel);
+}
 
-Shape weight_sizes(std::int64_t in_channels, std::int64_t out_channels, const Shape& kernel, std::int64_t groups) {
-  check<ValueError>(groups > 0 && in_channels % groups == 0 && out_channels % groups == 0, "Conv2d: channels ", in_channels, " and ", out_channels, " are not divisible by groups=", groups);
+Shape weight_sizes(std::int64_t in_channels, std::int64_t out_channels, const Shape& kernel,
+                   std::int64_t groups) {
+  check<ValueError>(groups > 0 && in_channels % groups == 0 && out_channels % groups == 0,
+                    "Conv2d: channels ", in_channels, " and ", out_channels,
+                    " are not divisible by groups=", groups);
   Shape sizes{out_channels, in_channels / groups};
   for (int i = 0; i < 2; ++i) sizes.push_back(kernel[kernel.size() == 1 ? 0 : i]);
   return sizes;
@@ -98,28 +106,44 @@ Shape weight_sizes(std::int64_t in_channels, std::int64_t out_channels, const Sh
 }  // namespace
 
 Linear::Linear(std::int64_t in_features, std::int64_t out_features, bool bias)
-    : weight(register_parameter("weight", uniform({out_features, in_features}, 1 / std::sqrt(double(std::max<std::int64_t>(in_features, 1)))))) {
-  if (bias) bias_ = &register_parameter("bias", uniform({out_features}, 1 / std::sqrt(double(std::max<std::int64_t>(in_features, 1)))));
+    : weight(register_parameter("weight",
+                                uniform({out_features, in_features},
+                                        1 / std::sqrt(double(std::max<std::int64_t>(in_features, 1)))))) {
+  if (bias)
+    bias_ = &register_parameter(
+        "bias", uniform({out_features}, 1 / std::sqrt(double(std::max<std::int64_t>(in_features, 1)))));
 }
 
 Tensor Linear::forward(const Tensor& x) { return linear(x, weight, bias_ ? *bias_ : Tensor()); }
 
-Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Shape& kernel_size, ConvOptions options)
-    : weight(register_parameter("weight", Tensor(uniform(weight_sizes(in_channels, out_channels, kernel_size, options.groups),
-                                                         1 / std::sqrt(double(fan_in(in_channels, options, Shape(weight_sizes(in_channels, out_channels, kernel_size, options.groups).data() + 2, 2)))))))),
+Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Shape& kernel_size,
+               ConvOptions options)
+    : weight(register_parameter(
+          "weight",
+          Tensor(uniform(
+              weight_sizes(in_channels, out_channels, kernel_size, options.groups),
+              1 / std::sqrt(double(fan_in(
+                      in_channels, options,
+                      Shape(weight_sizes(in_channels, out_channels, kernel_size, options.groups).data() + 2,
+                            2)))))))),
       options_(options) {
   const double bound = 1 / std::sqrt(double(numel(weight.sizes()) / out_channels));
   if (options.bias) bias_ = &register_parameter("bias", uniform({out_channels}, bound));
 }
 
 Tensor Conv2d::forward(const Tensor& x) {
-  return convolution(x, weight, bias_ ? *bias_ : Tensor(), options_.stride, options_.padding, options_.dilation, options_.groups);
+  return convolution(x, weight, bias_ ? *bias_ : Tensor(), options_.stride, options_.padding,
+                     options_.dilation, options_.groups);
 }
 
 BatchNorm::BatchNorm(std::int64_t channels, double eps, double momentum)
-    : weight_(register_parameter("weight", ones({channels}))), bias_(register_parameter("bias", zeros({channels}))),
-      running_mean_(register_buffer("running_mean", zeros({channels}))), running_var_(register_buffer("running_var", ones({channels}))),
-      batches_(register_buffer("num_batches_tracked", zeros({}, int64))), eps_(eps), momentum_(momentum) {}
+    : weight_(register_parameter("weight", ones({channels}))),
+      bias_(register_parameter("bias", zeros({channels}))),
+      running_mean_(register_buffer("running_mean", zeros({channels}))),
+      running_var_(register_buffer("running_var", ones({channels}))),
+      batches_(register_buffer("num_batches_tracked", zeros({}, int64))),
+      eps_(eps),
+      momentum_(momentum) {}
 
 Tensor BatchNorm::forward(const Tensor& x) {
   if (is_training()) add_(batches_, 1);
@@ -127,7 +151,10 @@ Tensor BatchNorm::forward(const Tensor& x) {
 }
 
 LayerNorm::LayerNorm(Shape normalized_shape, double eps)
-    : normalized_(std::move(normalized_shape)), weight_(register_parameter("weight", ones(normalized_))), bias_(register_parameter("bias", zeros(normalized_))), eps_(eps) {}
+    : normalized_(std::move(normalized_shape)),
+      weight_(register_parameter("weight", ones(normalized_))),
+      bias_(register_parameter("bias", zeros(normalized_))),
+      eps_(eps) {}
 
 Tensor LayerNorm::forward(const Tensor& x) { return layer_norm(x, normalized_, weight_, bias_, eps_); }
 

@@ -14,14 +14,17 @@ namespace taper {
 namespace {
 
 cpu::HeadStrides strides_of(const Tensor& x) { return {x.strides()[0], x.strides()[1], x.strides()[2]}; }
-Tensor columns_adjacent(const Tensor& x) { return x.strides()[3] == 1 || x.sizes()[3] == 1 ? x : contiguous(x); }
+Tensor columns_adjacent(const Tensor& x) {
+  return x.strides()[3] == 1 || x.sizes()[3] == 1 ? x : contiguous(x);
+}
 
 struct AttentionShape {
   double scale;
   bool causal;
 
   // All operands [batch, heads, rows, columns].
-  cpu::Attention of(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& y, const Tensor& mask) const {
+  cpu::Attention of(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& y,
+                    const Tensor& mask) const {
     cpu::Attention a{};
     a.dtype = q.dtype();
     a.batch = q.sizes()[0];
@@ -46,15 +49,18 @@ struct AttentionShape {
 };
 
 // softmax(scale q k^T + mask) v by plain operations; also gives a mask's gradient.
-Tensor plain_attention(const AttentionShape& shape, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask, double dropout_p = 0) {
+Tensor plain_attention(const AttentionShape& shape, const Tensor& q, const Tensor& k, const Tensor& v,
+                       const Tensor& mask, double dropout_p = 0) {
   Tensor scores = matmul(mul(q, shape.scale), transpose(k, -2, -1));
   Tensor visible;
   if (shape.causal) visible = tril(ones({q.size(-2), k.size(-2)}, boolean));
-  if (mask.defined() && mask.dtype() == boolean) visible = visible.defined() ? logical_and(visible, mask) : mask;
+  if (mask.defined() && mask.dtype() == boolean)
+    visible = visible.defined() ? logical_and(visible, mask) : mask;
   else if (mask.defined()) scores = add(scores, mask);
   if (visible.defined()) scores = masked_fill(scores, logical_not(visible), -INFINITY);
   const Tensor seen = ne(amax(scores, Shape{-1}, true), -INFINITY);
-  const Tensor weights = masked_fill(softmax(masked_fill(scores, logical_not(seen), 0), -1), logical_not(seen), 0);
+  const Tensor weights =
+      masked_fill(softmax(masked_fill(scores, logical_not(seen), 0), -1), logical_not(seen), 0);
   return matmul(dropout(weights, dropout_p, dropout_p > 0), v);
 }
 
@@ -64,10 +70,15 @@ struct AttentionBackward {
   static constexpr Saves saves{.inputs = 79};
   AttentionShape shape;
 
-  std::array<Tensor, 3> forward(const Tensor& dy, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& y, const Tensor& log_sum, const Tensor& mask) const {
-    Tensor dq = empty(q.sizes(), q.dtype()), dk = empty(k.sizes(), k.dtype()), dv = empty(v.sizes(), v.dtype());
-    const Tensor dense_q = contiguous(q), dense_k = contiguous(k), dense_v = contiguous(v), dense_dy = contiguous(dy);
-    cpu::attention_backward(shape.of(dense_q, dense_k, dense_v, y, mask), dense_q.data(), dense_k.data(), dense_v.data(), y.data(), log_sum.data<double>(), dense_dy.data(), dq.data(), dk.data(), dv.data());
+  std::array<Tensor, 3> forward(const Tensor& dy, const Tensor& q, const Tensor& k, const Tensor& v,
+                                const Tensor& y, const Tensor& log_sum, const Tensor& mask) const {
+    Tensor dq = empty(q.sizes(), q.dtype()), dk = empty(k.sizes(), k.dtype()),
+           dv = empty(v.sizes(), v.dtype());
+    const Tensor dense_q = contiguous(q), dense_k = contiguous(k), dense_v = contiguous(v),
+                 dense_dy = contiguous(dy);
+    cpu::attention_backward(shape.of(dense_q, dense_k, dense_v, y, mask), dense_q.data(), dense_k.data(),
+                            dense_v.data(), y.data(), log_sum.data<double>(), dense_dy.data(), dq.data(),
+                            dk.data(), dv.data());
     return {dq, dk, dv};
   }
   Tensors backward(const Saved& saved, std::span<const Tensor> ddx) const {
@@ -94,12 +105,15 @@ struct AttentionOp {
     const Tensor query = columns_adjacent(q), key = columns_adjacent(k), value = columns_adjacent(v);
     Tensor y = empty({q.sizes()[0], q.sizes()[1], q.sizes()[2], v.sizes()[3]}, q.dtype());
     Tensor log_sum = empty({q.sizes()[0], q.sizes()[1], q.sizes()[2]}, float64);
-    if (y.numel()) cpu::attention(shape.of(query, key, value, y, mask), query.data(), key.data(), value.data(), y.data(), log_sum.data<double>());
+    if (y.numel())
+      cpu::attention(shape.of(query, key, value, y, mask), query.data(), key.data(), value.data(), y.data(),
+                     log_sum.data<double>());
     return {y, log_sum};
   }
   std::array<Tensor, 4> backward(const Saved& saved, std::span<const Tensor> dy) const {
     if (!dy[0].defined()) return {};
-    const auto gradients = record(AttentionBackward{shape}, dy[0], saved.input(0), saved.input(1), saved.input(2), saved.output(0), saved.output(1), saved.input(3));
+    const auto gradients = record(AttentionBackward{shape}, dy[0], saved.input(0), saved.input(1),
+                                  saved.input(2), saved.output(0), saved.output(1), saved.input(3));
     return {gradients[0], gradients[1], gradients[2], Tensor()};
   }
 };
@@ -110,12 +124,15 @@ struct EmbeddingOp {
   std::int64_t rows, padding_index;
   bool scale_by_frequency;
 
-  cpu::Embedding of(DType dtype, std::int64_t size, std::int64_t count) const { return {dtype, rows, size, count, padding_index, scale_by_frequency}; }
+  cpu::Embedding of(DType dtype, std::int64_t size, std::int64_t count) const {
+    return {dtype, rows, size, count, padding_index, scale_by_frequency};
+  }
   Tensor forward(const Tensor& weight, const Tensor& indices) const {
     Shape sizes = indices.sizes();
     sizes.push_back(weight.sizes()[1]);
     Tensor y = empty(sizes, weight.dtype());
-    cpu::embedding(of(weight.dtype(), weight.sizes()[1], indices.numel()), weight.data(), indices.data<std::int64_t>(), y.data());
+    cpu::embedding(of(weight.dtype(), weight.sizes()[1], indices.numel()), weight.data(),
+                   indices.data<std::int64_t>(), y.data());
     return y;
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const;
@@ -129,11 +146,13 @@ struct EmbeddingBackward {
   Tensor forward(const Tensor& dy, const Tensor& indices) const {
     const Tensor gradient = contiguous(dy);
     Tensor dw = empty({op.rows, dy.sizes().back()}, dy.dtype());
-    cpu::embedding_backward(op.of(dy.dtype(), dy.sizes().back(), indices.numel()), gradient.data(), indices.data<std::int64_t>(), dw.data());
+    cpu::embedding_backward(op.of(dy.dtype(), dy.sizes().back(), indices.numel()), gradient.data(),
+                            indices.data<std::int64_t>(), dw.data());
     return dw;
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& ddw) const {
-    check<NotImplementedError>(!op.scale_by_frequency, "embedding: second gradients with scale_grad_by_freq are not supported");
+    check<NotImplementedError>(!op.scale_by_frequency,
+                               "embedding: second gradients with scale_grad_by_freq are not supported");
     const Tensor indices = saved.input(1);
     Tensor ddy = record(op, ddw, indices);
     if (op.padding_index >= 0) ddy = masked_fill(ddy, unsqueeze(eq(indices, op.padding_index), -1), 0);
@@ -141,7 +160,9 @@ struct EmbeddingBackward {
   }
 };
 
-std::array<Tensor, 2> EmbeddingOp::backward(const Saved& saved, const Tensor& dy) const { return {record(EmbeddingBackward{*this}, dy, saved.input(1)), Tensor()}; }
+std::array<Tensor, 2> EmbeddingOp::backward(const Saved& saved, const Tensor& dy) const {
+  return {record(EmbeddingBackward{*this}, dy, saved.input(1)), Tensor()};
+}
 
 // [..., rows, columns] as [batch, heads, rows, columns], leading dimensions expanded to `leading`.
 Tensor as_heads(const Tensor& x, const Shape& leading) {
@@ -151,20 +172,31 @@ Tensor as_heads(const Tensor& x, const Shape& leading) {
   const Tensor whole = x.sizes() == sizes ? x : expand(x, sizes);
   if (leading.size() == 2) return whole;
   if (leading.size() == 1) return unsqueeze(whole, 1);
-  return reshape(whole, {leading.empty() ? 1 : numel(Shape(leading.data(), leading.size() - 1)), leading.empty() ? 1 : leading.back(), x.size(-2), x.size(-1)});
+  return reshape(whole, {leading.empty() ? 1 : numel(Shape(leading.data(), leading.size() - 1)),
+                         leading.empty() ? 1 : leading.back(), x.size(-2), x.size(-1)});
 }
 
 }  // namespace
 
-Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask, double dropout_p, bool causal, std::optional<double> scale) {
+Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask,
+                                    double dropout_p, bool causal, std::optional<double> scale) {
   const char* op = "scaled_dot_product_attention";
-  check<ShapeError>(q.ndim() >= 2 && k.ndim() >= 2 && v.ndim() >= 2, op, ": query, key and value need at least 2 dimensions, got ", q.sizes(), ", ", k.sizes(), ", ", v.sizes());
-  check<ShapeError>(q.size(-1) == k.size(-1) && k.size(-2) == v.size(-2), op, ": query ", q.sizes(), ", key ", k.sizes(), " and value ", v.sizes(), " do not fit");
-  check<DTypeError>(q.is_floating_point() && q.dtype() == k.dtype() && q.dtype() == v.dtype(), op, ": query, key and value must have one floating dtype, got ", q.dtype(), ", ", k.dtype(), ", ", v.dtype());
-  check<ValueError>(!mask.defined() || !causal, op, ": explicit attn_mask should not be set when is_causal=True");
-  check<DTypeError>(!mask.defined() || mask.dtype() == boolean || mask.dtype() == q.dtype(), op, ": attn_mask must be bool or ", q.dtype(), ", got ", mask.defined() ? mask.dtype() : boolean);
+  check<ShapeError>(q.ndim() >= 2 && k.ndim() >= 2 && v.ndim() >= 2, op,
+                    ": query, key and value need at least 2 dimensions, got ", q.sizes(), ", ", k.sizes(),
+                    ", ", v.sizes());
+  check<ShapeError>(q.size(-1) == k.size(-1) && k.size(-2) == v.size(-2), op, ": query ", q.sizes(), ", key ",
+                    k.sizes(), " and value ", v.sizes(), " do not fit");
+  check<DTypeError>(q.is_floating_point() && q.dtype() == k.dtype() && q.dtype() == v.dtype(), op,
+                    ": query, key and value must have one floating dtype, got ", q.dtype(), ", ", k.dtype(),
+                    ", ", v.dtype());
+  check<ValueError>(!mask.defined() || !causal, op,
+                    ": explicit attn_mask should not be set when is_causal=True");
+  check<DTypeError>(!mask.defined() || mask.dtype() == boolean || mask.dtype() == q.dtype(), op,
+                    ": attn_mask must be bool or ", q.dtype(), ", got ",
+                    mask.defined() ? mask.dtype() : boolean);
   const AttentionShape shape{scale.value_or(q.size(-1) ? 1 / std::sqrt(double(q.size(-1))) : 1), causal};
-  if (dropout_p > 0 || (mask.defined() && wants_grad(mask))) return plain_attention(shape, q, k, v, mask, dropout_p);
+  if (dropout_p > 0 || (mask.defined() && wants_grad(mask)))
+    return plain_attention(shape, q, k, v, mask, dropout_p);
   const auto leading = [](const Tensor& x) { return Shape(x.sizes().data(), x.ndim() - 2); };
   const Shape common = broadcast_shapes(broadcast_shapes(leading(q), leading(k), op), leading(v), op);
   Tensor seen = mask;
@@ -175,48 +207,75 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
     sizes.push_back(k.size(-2));
     seen = as_heads(expand(wide, sizes), common);
   }
-  const Tensor y = record(AttentionOp{shape}, as_heads(q, common), as_heads(k, common), as_heads(v, common), seen)[0];
+  const Tensor y =
+      record(AttentionOp{shape}, as_heads(q, common), as_heads(k, common), as_heads(v, common), seen)[0];
   Shape sizes = common;
   sizes.push_back(q.size(-2));
   sizes.push_back(v.size(-1));
   return y.sizes() == sizes ? y : reshape(y, sizes);
 }
 
-Tensor embedding(const Tensor& weight, const Tensor& indices, std::int64_t padding_index, bool scale_grad_by_freq) {
+Tensor embedding(const Tensor& weight, const Tensor& indices, std::int64_t padding_index,
+                 bool scale_grad_by_freq) {
   check<ShapeError>(weight.ndim() == 2, "embedding: weight must be a matrix, got shape ", weight.sizes());
-  check<DTypeError>(indices.dtype() == int64 || indices.dtype() == int32, "embedding: indices must be int64 or int32, got ", indices.dtype());
+  check<DTypeError>(indices.dtype() == int64 || indices.dtype() == int32,
+                    "embedding: indices must be int64 or int32, got ", indices.dtype());
   const std::int64_t rows = weight.sizes()[0];
-  check<IndexError>(padding_index < rows && padding_index >= -rows, "embedding: padding_idx ", padding_index, " must be within ", rows, " rows");
-  return record(EmbeddingOp{rows, padding_index, scale_grad_by_freq}, contiguous(weight), contiguous(to(indices, int64)));
+  check<IndexError>(padding_index < rows && padding_index >= -rows, "embedding: padding_idx ", padding_index,
+                    " must be within ", rows, " rows");
+  return record(EmbeddingOp{rows, padding_index, scale_grad_by_freq}, contiguous(weight),
+                contiguous(to(indices, int64)));
 }
 
 namespace {
 
-Tensor attention_call(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask, double dropout_p, bool causal, std::optional<double> scale, bool enable_gqa) {
-  if (!enable_gqa || k.size(-3) == q.size(-3)) return scaled_dot_product_attention(q, k, v, mask, dropout_p, causal, scale);
+Tensor attention_call(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask, double dropout_p,
+                      bool causal, std::optional<double> scale, bool enable_gqa) {
+  if (!enable_gqa || k.size(-3) == q.size(-3))
+    return scaled_dot_product_attention(q, k, v, mask, dropout_p, causal, scale);
   const std::int64_t groups = q.size(-3) / std::max<std::int64_t>(k.size(-3), 1);
-  check<ShapeError>(q.size(-3) == groups * k.size(-3), "scaled_dot_product_attention: ", q.size(-3), " query heads are not a multiple of ", k.size(-3), " key heads");
-  return scaled_dot_product_attention(q, repeat_interleave(k, groups, -3), repeat_interleave(v, groups, -3), mask, dropout_p, causal, scale);
+  check<ShapeError>(q.size(-3) == groups * k.size(-3), "scaled_dot_product_attention: ", q.size(-3),
+                    " query heads are not a multiple of ", k.size(-3), " key heads");
+  return scaled_dot_product_attention(q, repeat_interleave(k, groups, -3), repeat_interleave(v, groups, -3),
+                                      mask, dropout_p, causal, scale);
 }
-Tensor embedding_call(const Tensor& indices, const Tensor& weight, std::optional<std::int64_t> padding, std::optional<double> max_norm, double norm_type, bool by_frequency, bool) {
+Tensor embedding_call(const Tensor& indices, const Tensor& weight, std::optional<std::int64_t> padding,
+                      std::optional<double> max_norm, double norm_type, bool by_frequency, bool) {
   std::int64_t padding_index = padding.value_or(-1);
   if (padding && padding_index < 0) padding_index += weight.sizes()[0];
   if (max_norm) {
     // The table itself is renormalized, where it is looked up.
     const NoGrad outside_of_the_graph;
-    const Tensor used = reshape(indices, {-1}), rows = index_select(weight, 0, used), size = norm(rows, norm_type, Shape{1}, true);
-    index_put_(weight.detach(), {to(used, int64)}, where(gt(size, *max_norm), mul(rows, div(full({}, *max_norm, size.dtype()), add(size, 1e-7))), rows));
+    const Tensor used = reshape(indices, {-1}), rows = index_select(weight, 0, used),
+                 size = norm(rows, norm_type, Shape{1}, true);
+    index_put_(
+        weight.detach(), {to(used, int64)},
+        where(gt(size, *max_norm), mul(rows, div(full({}, *max_norm, size.dtype()), add(size, 1e-7))), rows));
   }
   return embedding(weight, indices, padding_index, by_frequency);
 }
 
-const Register attention_op{{.signature = "scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0.0, bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor",
-                             .doc = "softmax(scale * query key^T + attn_mask) value, without the whole matrix of scores.", .call = box<attention_call>, .homes = "nn.functional",
-                             .samples = "x(2, 2, 3, 4), x(2, 2, 5, 4), x(2, 2, 5, 3); x(2, 3, 4), x(2, 3, 4), x(2, 3, 4), is_causal=True; x(1, 2, 3, 4), x(1, 2, 5, 4), x(1, 2, 5, 4), b(3, 5); x(1, 2, 3, 4), x(1, 2, 5, 4), x(1, 2, 5, 4), constant(3, 5), scale=0.3; x(3, 4), x(5, 4), x(5, 2)",
-                             .reference = "ref.attention(query, key, value, attn_mask, is_causal, scale)", .errors = "x(2, 3, 4), x(2, 3, 5), x(2, 3, 4); x(2, 3, 4), x(2, 4, 4), x(2, 3, 4)"}};
-const Register embedding_op{{.signature = "embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, float norm_type=2.0, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor",
-                             .doc = "Rows of weight by index.", .call = box<embedding_call>, .homes = "nn.functional", .samples = "i(4, hi=5), x(5, 3); i(2, 3, hi=5), x(5, 2), 1; i(0), x(3, 2)", .reference = "ref.embedding(input, weight)",
-                             .errors = "i(2, lo=5, hi=7), x(5, 3); i(2, lo=-2, hi=0), x(5, 3); x(2), x(5, 3); i(2, hi=2), x(5)"}};
+const Register attention_op{
+    {.signature =
+         "scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float "
+         "dropout_p=0.0, bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor",
+     .doc = "softmax(scale * query key^T + attn_mask) value, without the whole matrix of scores.",
+     .call = box<attention_call>,
+     .homes = "nn.functional",
+     .samples = "x(2, 2, 3, 4), x(2, 2, 5, 4), x(2, 2, 5, 3); x(2, 3, 4), x(2, 3, 4), x(2, 3, 4), "
+                "is_causal=True; x(1, 2, 3, 4), x(1, 2, 5, 4), x(1, 2, 5, 4), b(3, 5); x(1, 2, 3, 4), x(1, "
+                "2, 5, 4), x(1, 2, 5, 4), constant(3, 5), scale=0.3; x(3, 4), x(5, 4), x(5, 2)",
+     .reference = "ref.attention(query, key, value, attn_mask, is_causal, scale)",
+     .errors = "x(2, 3, 4), x(2, 3, 5), x(2, 3, 4); x(2, 3, 4), x(2, 4, 4), x(2, 3, 4)"}};
+const Register embedding_op{
+    {.signature = "embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, float "
+                  "norm_type=2.0, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor",
+     .doc = "Rows of weight by index.",
+     .call = box<embedding_call>,
+     .homes = "nn.functional",
+     .samples = "i(4, hi=5), x(5, 3); i(2, 3, hi=5), x(5, 2), 1; i(0), x(3, 2)",
+     .reference = "ref.embedding(input, weight)",
+     .errors = "i(2, lo=5, hi=7), x(5, 3); i(2, lo=-2, hi=0), x(5, 3); x(2), x(5, 3); i(2, hi=2), x(5)"}};
 
 }  // namespace
 

@@ -26,7 +26,9 @@ bool lies_channels_last(const Tensor& x) {
   return true;
 }
 Tensor in_channels_last(const Tensor& x) { return lies_channels_last(x) ? x : channels_last_copy(x); }
-Tensor empty_channels_last(const Shape& sizes, DType dtype) { return empty_strided(sizes, channels_last_strides(sizes), dtype); }
+Tensor empty_channels_last(const Shape& sizes, DType dtype) {
+  return empty_strided(sizes, channels_last_strides(sizes), dtype);
+}
 
 /// What a convolution and its gradients share.
 struct Geometry {
@@ -73,8 +75,10 @@ struct ConvolutionOp {
 
   Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias) const {
     Tensor y = empty_channels_last(output_sizes, x.dtype());
-    const Tensor input = in_channels_last(x), weight = contiguous(w), row = bias.defined() ? contiguous(bias) : bias;
-    cpu::convolution_forward(geometry.of(x.sizes(), w.sizes(), output_sizes, x.dtype()), input.data(), weight.data(), bias.defined() ? row.data() : nullptr, y.data());
+    const Tensor input = in_channels_last(x), weight = contiguous(w),
+                 row = bias.defined() ? contiguous(bias) : bias;
+    cpu::convolution_forward(geometry.of(x.sizes(), w.sizes(), output_sizes, x.dtype()), input.data(),
+                             weight.data(), bias.defined() ? row.data() : nullptr, y.data());
     return y;
   }
   std::array<Tensor, 3> backward(const Saved& saved, const Tensor& dy) const;
@@ -90,7 +94,8 @@ struct ConvolutionBackwardInput {
   Tensor forward(const Tensor& dy, const Tensor& w) const {
     Tensor dx = empty_channels_last(input_sizes, dy.dtype());
     const Tensor gradient = in_channels_last(dy), weight = contiguous(w);
-    cpu::convolution_backward_input(geometry.of(input_sizes, w.sizes(), dy.sizes(), dy.dtype()), gradient.data(), weight.data(), dx.data());
+    cpu::convolution_backward_input(geometry.of(input_sizes, w.sizes(), dy.sizes(), dy.dtype()),
+                                    gradient.data(), weight.data(), dx.data());
     return dx;
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& ddx) const;
@@ -106,7 +111,8 @@ struct ConvolutionBackwardWeight {
   Tensor forward(const Tensor& x, const Tensor& dy) const {
     Tensor dw = empty(weight_sizes, x.dtype());
     const Tensor input = in_channels_last(x), gradient = in_channels_last(dy);
-    cpu::convolution_backward_weight(geometry.of(x.sizes(), weight_sizes, dy.sizes(), x.dtype()), input.data(), gradient.data(), dw.data(), nullptr);
+    cpu::convolution_backward_weight(geometry.of(x.sizes(), weight_sizes, dy.sizes(), x.dtype()),
+                                     input.data(), gradient.data(), dw.data(), nullptr);
     return dw;
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& ddw) const {
@@ -125,27 +131,35 @@ std::array<Tensor, 2> ConvolutionBackwardInput::backward(const Saved& saved, con
 std::array<Tensor, 3> ConvolutionOp::backward(const Saved& saved, const Tensor& dy) const {
   const Tensor x = saved.input(0), w = saved.input(1);
   return {saved.needs(0) ? record(ConvolutionBackwardInput{geometry, x.sizes()}, dy, w) : Tensor(),
-          saved.needs(1) ? record(ConvolutionBackwardWeight{geometry, w.sizes()}, x, dy) : Tensor(), saved.needs(2) ? sum_per_channel(dy) : Tensor()};
+          saved.needs(1) ? record(ConvolutionBackwardWeight{geometry, w.sizes()}, x, dy) : Tensor(),
+          saved.needs(2) ? sum_per_channel(dy) : Tensor()};
 }
 
 Shape per_dimension(const Shape& values, int count, const char* op, const char* what) {
   if (values.size() == 1) return Shape::filled(count, values[0]);
-  check<ValueError>(values.size() == count, op, ": ", what, " ", values, " needs one number, or one for each of ", count, " spatial dimensions");
+  check<ValueError>(values.size() == count, op, ": ", what, " ", values,
+                    " needs one number, or one for each of ", count, " spatial dimensions");
   return values;
 }
 
 void check_operands(const Tensor& x, const Tensor& w, const Tensor& bias, const char* op) {
-  check<ShapeError>(w.ndim() >= 3 && w.ndim() <= 5 && x.ndim() == w.ndim(), op, ": input of shape ", x.sizes(), " and weight of shape ", w.sizes(),
+  check<ShapeError>(w.ndim() >= 3 && w.ndim() <= 5 && x.ndim() == w.ndim(), op, ": input of shape ",
+                    x.sizes(), " and weight of shape ", w.sizes(),
                     " must have the same number of dimensions, 3 to 5");
-  check<DTypeError>(x.dtype() == w.dtype() && (!bias.defined() || bias.dtype() == w.dtype()), op, ": input of dtype ", x.dtype(), " and weight of dtype ", w.dtype(),
+  check<DTypeError>(x.dtype() == w.dtype() && (!bias.defined() || bias.dtype() == w.dtype()), op,
+                    ": input of dtype ", x.dtype(), " and weight of dtype ", w.dtype(),
                     " must be the same; convert the input with .to(weight.dtype)");
-  check<DTypeError>(x.is_floating_point(), op, ": needs a floating dtype, got ", x.dtype(), "; convert with .float()");
+  check<DTypeError>(x.is_floating_point(), op, ": needs a floating dtype, got ", x.dtype(),
+                    "; convert with .float()");
 }
 
-Geometry geometry_of(int dims, const Shape& stride, const Shape& padding, const Shape& dilation, std::int64_t groups, const char* op) {
-  Geometry geometry{per_dimension(stride, dims, op, "stride"), per_dimension(padding, dims, op, "padding"), per_dimension(dilation, dims, op, "dilation"), groups};
+Geometry geometry_of(int dims, const Shape& stride, const Shape& padding, const Shape& dilation,
+                     std::int64_t groups, const char* op) {
+  Geometry geometry{per_dimension(stride, dims, op, "stride"), per_dimension(padding, dims, op, "padding"),
+                    per_dimension(dilation, dims, op, "dilation"), groups};
   for (int i = 0; i < dims; ++i) {
-    check<ValueError>(geometry.stride[i] > 0 && geometry.dilation[i] > 0, op, ": stride ", geometry.stride, " and dilation ", geometry.dilation, " must be positive");
+    check<ValueError>(geometry.stride[i] > 0 && geometry.dilation[i] > 0, op, ": stride ", geometry.stride,
+                      " and dilation ", geometry.dilation, " must be positive");
     check<ValueError>(geometry.padding[i] >= 0, op, ": padding must not be negative, got ", geometry.padding);
   }
   check<ValueError>(groups > 0, op, ": groups must be positive, got ", groups);
@@ -154,41 +168,57 @@ Geometry geometry_of(int dims, const Shape& stride, const Shape& padding, const 
 
 }  // namespace
 
-Tensor convolution(const Tensor& x, const Tensor& w, const Tensor& bias, const Shape& stride, const Shape& padding, const Shape& dilation, std::int64_t groups) {
+Tensor convolution(const Tensor& x, const Tensor& w, const Tensor& bias, const Shape& stride,
+                   const Shape& padding, const Shape& dilation, std::int64_t groups) {
   const char* op = "conv";
-  if (x.ndim() + 1 == w.ndim()) return squeeze(convolution(unsqueeze(x, 0), w, bias, stride, padding, dilation, groups), Shape{0});
+  if (x.ndim() + 1 == w.ndim())
+    return squeeze(convolution(unsqueeze(x, 0), w, bias, stride, padding, dilation, groups), Shape{0});
   check_operands(x, w, bias, op);
   const int dims = w.ndim() - 2;
   const Geometry geometry = geometry_of(dims, stride, padding, dilation, groups, op);
-  check<ShapeError>(x.sizes()[1] == w.sizes()[1] * groups, op, ": weight of shape ", w.sizes(), " with groups=", groups, " takes ", w.sizes()[1] * groups,
+  check<ShapeError>(x.sizes()[1] == w.sizes()[1] * groups, op, ": weight of shape ", w.sizes(),
+                    " with groups=", groups, " takes ", w.sizes()[1] * groups,
                     " channels, but the input of shape ", x.sizes(), " has ", x.sizes()[1]);
-  check<ShapeError>(w.sizes()[0] % groups == 0, op, ": ", w.sizes()[0], " output channels are not divisible by groups=", groups);
-  check<ShapeError>(!bias.defined() || bias.sizes() == Shape{w.sizes()[0]}, op, ": bias has shape ", bias.defined() ? bias.sizes() : Shape(), ", expected (", w.sizes()[0], ",)");
+  check<ShapeError>(w.sizes()[0] % groups == 0, op, ": ", w.sizes()[0],
+                    " output channels are not divisible by groups=", groups);
+  check<ShapeError>(!bias.defined() || bias.sizes() == Shape{w.sizes()[0]}, op, ": bias has shape ",
+                    bias.defined() ? bias.sizes() : Shape(), ", expected (", w.sizes()[0], ",)");
   Shape sizes{x.sizes()[0], w.sizes()[0]};
   for (int i = 0; i < dims; ++i) {
-    const std::int64_t reach = geometry.dilation[i] * (w.sizes()[i + 2] - 1) + 1, padded = x.sizes()[i + 2] + 2 * geometry.padding[i];
-    check<ShapeError>(padded >= reach && w.sizes()[i + 2] > 0, op, ": kernel of shape ", w.sizes(), " is larger than the padded input of shape ", x.sizes(), " in spatial dimension ", i);
+    const std::int64_t reach = geometry.dilation[i] * (w.sizes()[i + 2] - 1) + 1,
+                       padded = x.sizes()[i + 2] + 2 * geometry.padding[i];
+    check<ShapeError>(padded >= reach && w.sizes()[i + 2] > 0, op, ": kernel of shape ", w.sizes(),
+                      " is larger than the padded input of shape ", x.sizes(), " in spatial dimension ", i);
     sizes.push_back((padded - reach) / geometry.stride[i] + 1);
   }
   return record(ConvolutionOp{geometry, sizes}, x, w, bias);
 }
 
-Tensor convolution_transpose(const Tensor& x, const Tensor& w, const Tensor& bias, const Shape& stride, const Shape& padding, const Shape& output_padding, std::int64_t groups,
+Tensor convolution_transpose(const Tensor& x, const Tensor& w, const Tensor& bias, const Shape& stride,
+                             const Shape& padding, const Shape& output_padding, std::int64_t groups,
                              const Shape& dilation) {
   const char* op = "conv_transpose";
-  if (x.ndim() + 1 == w.ndim()) return squeeze(convolution_transpose(unsqueeze(x, 0), w, bias, stride, padding, output_padding, groups, dilation), Shape{0});
+  if (x.ndim() + 1 == w.ndim())
+    return squeeze(
+        convolution_transpose(unsqueeze(x, 0), w, bias, stride, padding, output_padding, groups, dilation),
+        Shape{0});
   check_operands(x, w, bias, op);
   const int dims = w.ndim() - 2;
   const Geometry geometry = geometry_of(dims, stride, padding, dilation, groups, op);
   const Shape more = per_dimension(output_padding, dims, op, "output_padding");
-  check<ShapeError>(x.sizes()[1] == w.sizes()[0] && w.sizes()[0] % groups == 0, op, ": weight of shape ", w.sizes(), " takes ", w.sizes()[0], " channels in ", groups,
+  check<ShapeError>(x.sizes()[1] == w.sizes()[0] && w.sizes()[0] % groups == 0, op, ": weight of shape ",
+                    w.sizes(), " takes ", w.sizes()[0], " channels in ", groups,
                     " groups, but the input of shape ", x.sizes(), " has ", x.sizes()[1]);
   Shape sizes{x.sizes()[0], w.sizes()[1] * groups};
-  check<ShapeError>(!bias.defined() || bias.sizes() == Shape{sizes[1]}, op, ": bias has shape ", bias.defined() ? bias.sizes() : Shape(), ", expected (", sizes[1], ",)");
+  check<ShapeError>(!bias.defined() || bias.sizes() == Shape{sizes[1]}, op, ": bias has shape ",
+                    bias.defined() ? bias.sizes() : Shape(), ", expected (", sizes[1], ",)");
   for (int i = 0; i < dims; ++i) {
-    check<ValueError>(more[i] >= 0 && (more[i] < geometry.stride[i] || more[i] < geometry.dilation[i]), op, ": output_padding ", more, " must be smaller than stride or dilation");
-    const std::int64_t size = (x.sizes()[i + 2] - 1) * geometry.stride[i] - 2 * geometry.padding[i] + geometry.dilation[i] * (w.sizes()[i + 2] - 1) + more[i] + 1;
-    check<ShapeError>(size > 0, op, ": input of shape ", x.sizes(), " gives an output of size ", size, " in spatial dimension ", i);
+    check<ValueError>(more[i] >= 0 && (more[i] < geometry.stride[i] || more[i] < geometry.dilation[i]), op,
+                      ": output_padding ", more, " must be smaller than stride or dilation");
+    const std::int64_t size = (x.sizes()[i + 2] - 1) * geometry.stride[i] - 2 * geometry.padding[i] +
+                              geometry.dilation[i] * (w.sizes()[i + 2] - 1) + more[i] + 1;
+    check<ShapeError>(size > 0, op, ": input of shape ", x.sizes(), " gives an output of size ", size,
+                      " in spatial dimension ", i);
     sizes.push_back(size);
   }
   const Tensor y = record(ConvolutionBackwardInput{geometry, sizes}, x, w);
@@ -202,10 +232,13 @@ namespace {
 
 // padding: numbers, or "same" and "valid".
 template <int dims>
-Tensor conv_named(const Tensor& x, const Tensor& w, const Tensor& bias, const Shape& stride, std::string_view padding, const Shape& dilation, std::int64_t groups) {
+Tensor conv_named(const Tensor& x, const Tensor& w, const Tensor& bias, const Shape& stride,
+                  std::string_view padding, const Shape& dilation, std::int64_t groups) {
   if (padding == "valid") return convolution(x, w, bias, stride, {0}, dilation, groups);
-  check<ValueError>(padding == "same", "conv: padding must be 'valid', 'same' or numbers, got '", padding, "'");
-  for (const std::int64_t step : stride) check<ValueError>(step == 1, "conv: padding='same' needs stride 1, got ", stride);
+  check<ValueError>(padding == "same", "conv: padding must be 'valid', 'same' or numbers, got '", padding,
+                    "'");
+  for (const std::int64_t step : stride)
+    check<ValueError>(step == 1, "conv: padding='same' needs stride 1, got ", stride);
   Shape symmetric, pairs;
   bool even = true;
   for (int i = 0; i < dims; ++i) {
@@ -219,55 +252,102 @@ Tensor conv_named(const Tensor& x, const Tensor& w, const Tensor& bias, const Sh
   return convolution(pad(x, pairs), w, bias, stride, {0}, dilation, groups);
 }
 template <int dims>
-Tensor conv(const Tensor& x, const Tensor& w, const Tensor& bias, const Shape& stride, const Shape& padding, const Shape& dilation, std::int64_t groups) {
-  check<ShapeError>(w.ndim() == dims + 2, "conv", dims, "d: expected weight with ", dims + 2, " dimensions, got shape ", w.sizes());
+Tensor conv(const Tensor& x, const Tensor& w, const Tensor& bias, const Shape& stride, const Shape& padding,
+            const Shape& dilation, std::int64_t groups) {
+  check<ShapeError>(w.ndim() == dims + 2, "conv", dims, "d: expected weight with ", dims + 2,
+                    " dimensions, got shape ", w.sizes());
   return convolution(x, w, bias, stride, padding, dilation, groups);
 }
 template <int dims>
-Tensor conv_transpose(const Tensor& x, const Tensor& w, const Tensor& bias, const Shape& stride, const Shape& padding, const Shape& output_padding, std::int64_t groups,
+Tensor conv_transpose(const Tensor& x, const Tensor& w, const Tensor& bias, const Shape& stride,
+                      const Shape& padding, const Shape& output_padding, std::int64_t groups,
                       const Shape& dilation) {
-  check<ShapeError>(w.ndim() == dims + 2, "conv_transpose", dims, "d: expected weight with ", dims + 2, " dimensions, got shape ", w.sizes());
+  check<ShapeError>(w.ndim() == dims + 2, "conv_transpose", dims, "d: expected weight with ", dims + 2,
+                    " dimensions, got shape ", w.sizes());
   return convolution_transpose(x, w, bias, stride, padding, output_padding, groups, dilation);
 }
 
 const Register conv1d_op[]{
-    {{.signature = "conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] padding=0, int[1] dilation=1, int groups=1) -> Tensor",
-      .doc = "Convolution of input [N, C, L] with weight [O, C / groups, K].", .call = box<conv<1>>, .homes = "taper nn.functional",
-      .samples = "x(2, 3, 5), x(4, 3, 3), x(4); x(1, 4, 6), x(4, 2, 2), x(4), 2, 1, 2, 2; x(3, 5), x(2, 3, 1); x(0, 3, 5), x(4, 3, 3)",
-      .reference = "ref.conv(input, weight, bias, stride, padding, dilation, groups)", .errors = "x(2, 3, 5), x(4, 2, 3); x(2, 3, 2), x(4, 3, 3); x(2, 3, 5), x(4, 3, 3), x(3)"}},
-    {{.signature = "conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, str padding='valid', int[1] dilation=1, int groups=1) -> Tensor",
-      .doc = "padding: 'same' or 'valid'.", .call = box<conv_named<1>>, .homes = "taper nn.functional", .samples = "x(2, 3, 5), x(4, 3, 4), padding='same'",
+    {{.signature = "conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] "
+                   "padding=0, int[1] dilation=1, int groups=1) -> Tensor",
+      .doc = "Convolution of input [N, C, L] with weight [O, C / groups, K].",
+      .call = box<conv<1>>,
+      .homes = "taper nn.functional",
+      .samples = "x(2, 3, 5), x(4, 3, 3), x(4); x(1, 4, 6), x(4, 2, 2), x(4), 2, 1, 2, 2; x(3, 5), x(2, 3, "
+                 "1); x(0, 3, 5), x(4, 3, 3)",
+      .reference = "ref.conv(input, weight, bias, stride, padding, dilation, groups)",
+      .errors = "x(2, 3, 5), x(4, 2, 3); x(2, 3, 2), x(4, 3, 3); x(2, 3, 5), x(4, 3, 3), x(3)"}},
+    {{.signature = "conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, str "
+                   "padding='valid', int[1] dilation=1, int groups=1) -> Tensor",
+      .doc = "padding: 'same' or 'valid'.",
+      .call = box<conv_named<1>>,
+      .homes = "taper nn.functional",
+      .samples = "x(2, 3, 5), x(4, 3, 4), padding='same'",
       .reference = "ref.conv_same(input, weight)"}}};
 const Register conv2d_op[]{
-    {{.signature = "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] dilation=1, int groups=1) -> Tensor",
-      .doc = "Convolution of input [N, C, H, W] with weight [O, C / groups, KH, KW].", .call = box<conv<2>>, .homes = "taper nn.functional",
-      .samples = "x(2, 3, 5, 4), x(4, 3, 3, 2), x(4); x(1, 4, 6, 5), x(4, 2, 2, 3), x(4), (2, 1), (1, 0), (1, 2), 2; x(2, 3, 4, 4), x(3, 1, 3, 3), None, 1, 1, 1, 3; x(3, 4, 4), x(2, 3, 1, 1)",
-      .reference = "ref.conv(input, weight, bias, stride, padding, dilation, groups)", .errors = "x(2, 1, 5, 5), x(4, 3, 3, 3); i(2, 3, 5, 5), x(4, 3, 3, 3); x(2, 3, 5, 5), x(4, 3, 3, 3), None, 0"}},
-    {{.signature = "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, str padding='valid', int[2] dilation=1, int groups=1) -> Tensor",
-      .doc = "padding: 'same' or 'valid'.", .call = box<conv_named<2>>, .homes = "taper nn.functional", .samples = "x(2, 3, 5, 4), x(4, 3, 3, 2), padding='same'",
+    {{.signature = "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] "
+                   "padding=0, int[2] dilation=1, int groups=1) -> Tensor",
+      .doc = "Convolution of input [N, C, H, W] with weight [O, C / groups, KH, KW].",
+      .call = box<conv<2>>,
+      .homes = "taper nn.functional",
+      .samples = "x(2, 3, 5, 4), x(4, 3, 3, 2), x(4); x(1, 4, 6, 5), x(4, 2, 2, 3), x(4), (2, 1), (1, 0), "
+                 "(1, 2), 2; x(2, 3, 4, 4), x(3, 1, 3, 3), None, 1, 1, 1, 3; x(3, 4, 4), x(2, 3, 1, 1)",
+      .reference = "ref.conv(input, weight, bias, stride, padding, dilation, groups)",
+      .errors = "x(2, 1, 5, 5), x(4, 3, 3, 3); i(2, 3, 5, 5), x(4, 3, 3, 3); x(2, 3, 5, 5), x(4, 3, 3, 3), "
+                "None, 0"}},
+    {{.signature = "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, str "
+                   "padding='valid', int[2] dilation=1, int groups=1) -> Tensor",
+      .doc = "padding: 'same' or 'valid'.",
+      .call = box<conv_named<2>>,
+      .homes = "taper nn.functional",
+      .samples = "x(2, 3, 5, 4), x(4, 3, 3, 2), padding='same'",
       .reference = "ref.conv_same(input, weight)"}}};
 const Register conv3d_op[]{
-    {{.signature = "conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] padding=0, int[3] dilation=1, int groups=1) -> Tensor",
-      .doc = "Convolution of input [N, C, D, H, W] with weight [O, C / groups, KD, KH, KW].", .call = box<conv<3>>, .homes = "taper nn.functional",
-      .samples = "x(1, 2, 3, 4, 3), x(2, 2, 2, 2, 2), x(2); x(1, 2, 3, 4, 3), x(2, 1, 2, 3, 2), None, (1, 2, 1), (0, 1, 1), 1, 2",
+    {{.signature = "conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] "
+                   "padding=0, int[3] dilation=1, int groups=1) -> Tensor",
+      .doc = "Convolution of input [N, C, D, H, W] with weight [O, C / groups, KD, KH, KW].",
+      .call = box<conv<3>>,
+      .homes = "taper nn.functional",
+      .samples = "x(1, 2, 3, 4, 3), x(2, 2, 2, 2, 2), x(2); x(1, 2, 3, 4, 3), x(2, 1, 2, 3, 2), None, (1, 2, "
+                 "1), (0, 1, 1), 1, 2",
       .reference = "ref.conv(input, weight, bias, stride, padding, dilation, groups)"}},
-    {{.signature = "conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, str padding='valid', int[3] dilation=1, int groups=1) -> Tensor",
-      .doc = "padding: 'same' or 'valid'.", .call = box<conv_named<3>>, .homes = "taper nn.functional", .samples = "x(1, 2, 3, 3, 3), x(2, 2, 3, 2, 1), padding='same'",
+    {{.signature = "conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, str "
+                   "padding='valid', int[3] dilation=1, int groups=1) -> Tensor",
+      .doc = "padding: 'same' or 'valid'.",
+      .call = box<conv_named<3>>,
+      .homes = "taper nn.functional",
+      .samples = "x(1, 2, 3, 3, 3), x(2, 2, 3, 2, 1), padding='same'",
       .reference = "ref.conv_same(input, weight)"}}};
 const Register conv_transpose1d_op{
-    {.signature = "conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] padding=0, int[1] output_padding=0, int groups=1, int[1] dilation=1) -> Tensor",
-     .doc = "The transpose of conv1d; weight [C, O / groups, K].", .call = box<conv_transpose<1>>, .homes = "taper nn.functional",
-     .samples = "x(2, 3, 4), x(3, 2, 3), x(2); x(1, 4, 3), x(4, 1, 2), None, 2, 1, 1, 2", .reference = "ref.conv_transpose(input, weight, bias, stride, padding, output_padding, groups, dilation)",
+    {.signature = "conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] "
+                  "padding=0, int[1] output_padding=0, int groups=1, int[1] dilation=1) -> Tensor",
+     .doc = "The transpose of conv1d; weight [C, O / groups, K].",
+     .call = box<conv_transpose<1>>,
+     .homes = "taper nn.functional",
+     .samples = "x(2, 3, 4), x(3, 2, 3), x(2); x(1, 4, 3), x(4, 1, 2), None, 2, 1, 1, 2",
+     .reference =
+         "ref.conv_transpose(input, weight, bias, stride, padding, output_padding, groups, dilation)",
      .errors = "x(2, 3, 4), x(2, 2, 3)"}};
 const Register conv_transpose2d_op{
-    {.signature = "conv_transpose2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] output_padding=0, int groups=1, int[2] dilation=1) -> Tensor",
-     .doc = "The transpose of conv2d; weight [C, O / groups, KH, KW].", .call = box<conv_transpose<2>>, .homes = "taper nn.functional",
-     .samples = "x(2, 3, 3, 4), x(3, 2, 3, 2), x(2); x(1, 2, 3, 3), x(2, 2, 2, 3), None, (2, 1), (1, 0), (1, 0), 1, (1, 2)",
-     .reference = "ref.conv_transpose(input, weight, bias, stride, padding, output_padding, groups, dilation)", .errors = "x(1, 2, 3, 3), x(2, 2, 2, 2), None, 1, 0, 1"}};
+    {.signature = "conv_transpose2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, int[2] "
+                  "padding=0, int[2] output_padding=0, int groups=1, int[2] dilation=1) -> Tensor",
+     .doc = "The transpose of conv2d; weight [C, O / groups, KH, KW].",
+     .call = box<conv_transpose<2>>,
+     .homes = "taper nn.functional",
+     .samples = "x(2, 3, 3, 4), x(3, 2, 3, 2), x(2); x(1, 2, 3, 3), x(2, 2, 2, 3), None, (2, 1), (1, 0), (1, "
+                "0), 1, (1, 2)",
+     .reference =
+         "ref.conv_transpose(input, weight, bias, stride, padding, output_padding, groups, dilation)",
+     .errors = "x(1, 2, 3, 3), x(2, 2, 2, 2), None, 1, 0, 1"}};
 const Register conv_transpose3d_op{
-    {.signature = "conv_transpose3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] padding=0, int[3] output_padding=0, int groups=1, int[3] dilation=1) -> Tensor",
-     .doc = "The transpose of conv3d; weight [C, O / groups, KD, KH, KW].", .call = box<conv_transpose<3>>, .homes = "taper nn.functional",
-     .samples = "x(1, 2, 2, 3, 2), x(2, 2, 2, 2, 2), x(2), 2", .reference = "ref.conv_transpose(input, weight, bias, stride, padding, output_padding, groups, dilation)"}};
+    {.signature = "conv_transpose3d(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, int[3] "
+                  "padding=0, int[3] output_padding=0, int groups=1, int[3] dilation=1) -> Tensor",
+     .doc = "The transpose of conv3d; weight [C, O / groups, KD, KH, KW].",
+     .call = box<conv_transpose<3>>,
+     .homes = "taper nn.functional",
+     .samples = "x(1, 2, 2, 3, 2), x(2, 2, 2, 2, 2), x(2), 2",
+     .reference =
+         "ref.conv_transpose(input, weight, bias, stride, padding, output_padding, groups, dilation)"}};
 
 }  // namespace
 

@@ -20,10 +20,12 @@ Shape strides_for(const Tensor& x, std::string_view memory_format) {
     return is_dense(x.sizes(), x.strides()) ? x.strides() : contiguous_strides(x.sizes());
   if (memory_format == "channels_last" || memory_format == "channels_last_3d") {
     const int expected = memory_format == "channels_last" ? 4 : 5;
-    check<ShapeError>(x.ndim() == expected, "memory_format ", memory_format, " needs ", expected, " dimensions, got shape ", x.sizes());
+    check<ShapeError>(x.ndim() == expected, "memory_format ", memory_format, " needs ", expected,
+                      " dimensions, got shape ", x.sizes());
     return channels_last_strides(x.sizes());
   }
-  check<ValueError>(memory_format == "contiguous", "memory_format: got '", memory_format, "', expected preserve, contiguous or channels_last");
+  check<ValueError>(memory_format == "contiguous", "memory_format: got '", memory_format,
+                    "', expected preserve, contiguous or channels_last");
   return contiguous_strides(x.sizes());
 }
 
@@ -48,15 +50,20 @@ struct To {
     copy_elements(x, y);
     return y;
   }
-  Tensor backward(const Saved&, const Tensor& dy) const { return to(is_complex(dy.dtype()) && !is_complex(from) ? real(dy) : dy, from); }
+  Tensor backward(const Saved&, const Tensor& dy) const {
+    return to(is_complex(dy.dtype()) && !is_complex(from) ? real(dy) : dy, from);
+  }
 };
 
 }  // namespace
 
-Tensor clone(const Tensor& x, std::string_view memory_format) { return record(Clone{strides_for(x, memory_format)}, x); }
+Tensor clone(const Tensor& x, std::string_view memory_format) {
+  return record(Clone{strides_for(x, memory_format)}, x);
+}
 
 Tensor contiguous(const Tensor& x, std::string_view memory_format) {
-  if (memory_format == "contiguous" ? x.is_contiguous() : x.strides() == strides_for(x, memory_format)) return x;
+  if (memory_format == "contiguous" ? x.is_contiguous() : x.strides() == strides_for(x, memory_format))
+    return x;
   return clone(x, memory_format);
 }
 
@@ -67,7 +74,8 @@ Tensor to(const Tensor& x, DType dtype, bool copy) {
 
 const Tensor& copy_(const Tensor& target, const Tensor& source) {
   check_inplace(target, "copy_");
-  check<ShapeError>(source.ndim() <= target.ndim() && broadcast_shapes(source.sizes(), target.sizes(), "copy_") == target.sizes(),
+  check<ShapeError>(source.ndim() <= target.ndim() &&
+                        broadcast_shapes(source.sizes(), target.sizes(), "copy_") == target.sizes(),
                     "copy_: source of shape ", source.sizes(), " does not broadcast to ", target.sizes());
   check_no_partial_overlap(target, source, "copy_");
   if (unrecorded(source)) {
@@ -99,13 +107,15 @@ const Tensor& resize_(const Tensor& target, const Shape& sizes) {
   }
   const Tensor larger = empty(sizes, target.dtype(), target.device());
   const std::int64_t kept = std::min(larger.numel(), target.numel());
-  if (target.is_contiguous()) std::memcpy(larger.data(), target.data(), std::size_t(kept * target.item_size()));
+  if (target.is_contiguous())
+    std::memcpy(larger.data(), target.data(), std::size_t(kept * target.item_size()));
   set_memory(target, larger);
   return target;
 }
 
 void set_memory(const Tensor& target, const Tensor& source) {
-  check<AutogradError>(!target.requires_grad() || is_differentiable(source.dtype()), "data: a tensor that requires grad cannot become ", source.dtype());
+  check<AutogradError>(!target.requires_grad() || is_differentiable(source.dtype()),
+                       "data: a tensor that requires grad cannot become ", source.dtype());
   TensorRecord& record = *target.record();
   const TensorRecord& from = *source.record();
   from.storage->retain();
@@ -142,24 +152,44 @@ const Register clone_op{{.signature = "clone(Tensor input, *, str memory_format=
                          .call = box<clone>,
                          .samples = "x(2, 3); x(); x(0, 3); x(2, 3, 4).permute(2, 0, 1)",
                          .reference = "input"}};
-const Register contiguous_op{{.signature = "contiguous(Tensor input, str memory_format='contiguous') -> Tensor",
-                              .doc = "The tensor itself where it is laid out so already, else a copy.",
-                              .call = box<contiguous>,
-                              .homes = "Tensor",
-                              .samples = "x(2, 3).T; x(2, 3)",
-                              .reference = "input"}};
+const Register contiguous_op{
+    {.signature = "contiguous(Tensor input, str memory_format='contiguous') -> Tensor",
+     .doc = "The tensor itself where it is laid out so already, else a copy.",
+     .call = box<contiguous>,
+     .homes = "Tensor",
+     .samples = "x(2, 3).T; x(2, 3)",
+     .reference = "input"}};
 
 const Tensor& copy_call(const Tensor& x, const Tensor& source, bool) { return copy_(x, source); }
 const Tensor& fill_tensor(const Tensor& x, const Tensor& value) {
   check<ShapeError>(value.ndim() == 0, "fill_: value must have 0 dimensions, got shape ", value.sizes());
   return copy_(x, value);
 }
-const Register copy_op{{.signature = "copy_(Tensor input, Tensor|Scalar src, bool non_blocking=False) -> Tensor", .doc = "Writes src, broadcast and converted, into input.", .call = box<copy_call>, .homes = "Tensor"}};
-const Register fill_op[]{{{.signature = "fill_(Tensor input, Scalar value) -> Tensor", .doc = "Writes one value everywhere.", .call = box<fill_>, .homes = "Tensor"}},
-                         {{.signature = "fill_(Tensor input, Tensor value) -> Tensor", .doc = "Writes one value everywhere.", .call = box<fill_tensor>, .homes = "Tensor"}}};
-const Register zero_op{{.signature = "zero_(Tensor input) -> Tensor", .doc = "Writes zeros.", .call = box<zero_>, .homes = "Tensor"}};
-const Register resize_op{{.signature = "resize_(Tensor input, int... size) -> Tensor", .doc = "Other sizes, with more memory where needed.", .call = box<resize_>, .homes = "Tensor"}};
-const Register broadcast_tensors_op{{.signature = "broadcast_tensors(Tensor[] tensors) -> Tensor[]", .doc = "Tensors expanded to their common shape.", .call = box<broadcast_tensors>, .homes = "taper"}};
+const Register copy_op{
+    {.signature = "copy_(Tensor input, Tensor|Scalar src, bool non_blocking=False) -> Tensor",
+     .doc = "Writes src, broadcast and converted, into input.",
+     .call = box<copy_call>,
+     .homes = "Tensor"}};
+const Register fill_op[]{{{.signature = "fill_(Tensor input, Scalar value) -> Tensor",
+                           .doc = "Writes one value everywhere.",
+                           .call = box<fill_>,
+                           .homes = "Tensor"}},
+                         {{.signature = "fill_(Tensor input, Tensor value) -> Tensor",
+                           .doc = "Writes one value everywhere.",
+                           .call = box<fill_tensor>,
+                           .homes = "Tensor"}}};
+const Register zero_op{{.signature = "zero_(Tensor input) -> Tensor",
+                        .doc = "Writes zeros.",
+                        .call = box<zero_>,
+                        .homes = "Tensor"}};
+const Register resize_op{{.signature = "resize_(Tensor input, int... size) -> Tensor",
+                          .doc = "Other sizes, with more memory where needed.",
+                          .call = box<resize_>,
+                          .homes = "Tensor"}};
+const Register broadcast_tensors_op{{.signature = "broadcast_tensors(Tensor[] tensors) -> Tensor[]",
+                                     .doc = "Tensors expanded to their common shape.",
+                                     .call = box<broadcast_tensors>,
+                                     .homes = "taper"}};
 
 }  // namespace
 

@@ -43,8 +43,10 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, std::o
   const bool integers = start.is_integral() && end.is_integral() && step.is_integral();
   const double first = start.to<double>(), last = end.to<double>(), width = step.to<double>();
   check<ValueError>(width != 0, "arange: step must be nonzero");
-  check<ValueError>(std::isfinite(first) && std::isfinite(last), "arange: unsupported range: ", first, " -> ", last);
-  check<ValueError>((last - first) / width >= 0, "arange: bounds from ", first, " to ", last, " are not reached with step ", width);
+  check<ValueError>(std::isfinite(first) && std::isfinite(last), "arange: unsupported range: ", first, " -> ",
+                    last);
+  check<ValueError>((last - first) / width >= 0, "arange: bounds from ", first, " to ", last,
+                    " are not reached with step ", width);
   const double steps = std::ceil((last - first) / width);
   check<ValueError>(steps < 0x1p62, "arange: ", steps, " elements are too many");
   Tensor result = empty({std::int64_t(steps)}, dtype.value_or(integers ? int64 : default_dtype()));
@@ -61,16 +63,20 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, std::o
 Tensor linspace(const Scalar& start, const Scalar& end, std::int64_t steps, std::optional<DType> dtype) {
   check<ValueError>(steps >= 0, "linspace: number of steps must not be negative, got ", steps);
   Tensor result = empty({steps}, dtype.value_or(default_dtype()));
-  const double first = start.to<double>(), last = end.to<double>(), width = steps > 1 ? (last - first) / double(steps - 1) : 0;
+  const double first = start.to<double>(), last = end.to<double>(),
+               width = steps > 1 ? (last - first) / double(steps - 1) : 0;
   visit(result.dtype(), [&]<class T>() {
     // From both ends towards the middle, so that both are exact.
-    for (std::int64_t i = 0; i < steps; ++i) result.data<T>()[i] = T(i < steps - i ? first + double(i) * width : last - double(steps - 1 - i) * width);
+    for (std::int64_t i = 0; i < steps; ++i)
+      result.data<T>()[i] =
+          T(i < steps - i ? first + double(i) * width : last - double(steps - 1 - i) * width);
   });
   return result;
 }
 
 Tensor eye(std::int64_t rows, std::int64_t columns, DType dtype) {
-  check<ValueError>(rows >= 0 && columns >= 0, "eye: sizes must not be negative, got ", rows, " and ", columns);
+  check<ValueError>(rows >= 0 && columns >= 0, "eye: sizes must not be negative, got ", rows, " and ",
+                    columns);
   Tensor result = zeros({rows, columns}, dtype);
   fill_elements(diagonal(result), 1);
   return result;
@@ -82,7 +88,8 @@ namespace {
 
 template <class T>
 Tensor from_values(const std::vector<T>& values, const Shape& sizes, DType dtype) {
-  check<ShapeError>(std::int64_t(values.size()) == numel(sizes), "tensor: ", values.size(), " values do not fill the shape ", sizes);
+  check<ShapeError>(std::int64_t(values.size()) == numel(sizes), "tensor: ", values.size(),
+                    " values do not fill the shape ", sizes);
   Tensor result = empty(sizes, dtype);
   std::memcpy(result.data(), values.data(), values.size() * sizeof(T));
   return result;
@@ -90,61 +97,85 @@ Tensor from_values(const std::vector<T>& values, const Shape& sizes, DType dtype
 
 }  // namespace
 
-Tensor tensor(const std::vector<float>& values, const Shape& sizes) { return from_values(values, sizes, float32); }
-Tensor tensor(const std::vector<double>& values, const Shape& sizes) { return from_values(values, sizes, float64); }
-Tensor tensor(const std::vector<std::int64_t>& values, const Shape& sizes) { return from_values(values, sizes, int64); }
+Tensor tensor(const std::vector<float>& values, const Shape& sizes) {
+  return from_values(values, sizes, float32);
+}
+Tensor tensor(const std::vector<double>& values, const Shape& sizes) {
+  return from_values(values, sizes, float64);
+}
+Tensor tensor(const std::vector<std::int64_t>& values, const Shape& sizes) {
+  return from_values(values, sizes, int64);
+}
 
 namespace {
 
 Tensor leaf(const Tensor& x, bool requires_grad) { return requires_grad ? x.requires_grad_() : x; }
 void check_device(const std::optional<Device>& device) {
-  check<DeviceError>(!device || device->is_cpu(), "device ", device ? concat(*device) : std::string(), " is not available in this build; use 'cpu'");
+  check<DeviceError>(!device || device->is_cpu(), "device ", device ? concat(*device) : std::string(),
+                     " is not available in this build; use 'cpu'");
 }
-Tensor zeros_call(const Shape& sizes, std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
+Tensor zeros_call(const Shape& sizes, std::optional<DType> dtype, std::optional<Device> device,
+                  bool requires_grad) {
   check_device(device);
   return leaf(zeros(sizes, dtype.value_or(default_dtype())), requires_grad);
 }
-Tensor ones_call(const Shape& sizes, std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
+Tensor ones_call(const Shape& sizes, std::optional<DType> dtype, std::optional<Device> device,
+                 bool requires_grad) {
   check_device(device);
   return leaf(ones(sizes, dtype.value_or(default_dtype())), requires_grad);
 }
-Tensor empty_call(const Shape& sizes, std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
+Tensor empty_call(const Shape& sizes, std::optional<DType> dtype, std::optional<Device> device,
+                  bool requires_grad) {
   check_device(device);
   return leaf(empty(sizes, dtype.value_or(default_dtype())), requires_grad);
 }
-Tensor empty_strided_call(const Shape& sizes, const Shape& strides, std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
+Tensor empty_strided_call(const Shape& sizes, const Shape& strides, std::optional<DType> dtype,
+                          std::optional<Device> device, bool requires_grad) {
   check_device(device);
   const auto [first, last] = extent(sizes, strides);
   check<ValueError>(first == 0, "empty_strided: negative strides are not supported, got ", strides);
-  return leaf(window(empty({numel(sizes) ? last + 1 : 0}, dtype.value_or(default_dtype())), sizes, strides, 0), requires_grad);
+  return leaf(
+      window(empty({numel(sizes) ? last + 1 : 0}, dtype.value_or(default_dtype())), sizes, strides, 0),
+      requires_grad);
 }
-Tensor full_call(const Shape& sizes, const Scalar& value, std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
+Tensor full_call(const Shape& sizes, const Scalar& value, std::optional<DType> dtype,
+                 std::optional<Device> device, bool requires_grad) {
   check_device(device);
   return leaf(full(sizes, value, dtype), requires_grad);
 }
 template <Tensor (*make)(const Tensor&, std::optional<DType>)>
-Tensor like_call(const Tensor& like, std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
+Tensor like_call(const Tensor& like, std::optional<DType> dtype, std::optional<Device> device,
+                 bool requires_grad) {
   check_device(device);
   return leaf(make(like, dtype), requires_grad);
 }
-Tensor full_like_call(const Tensor& like, const Scalar& value, std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
+Tensor full_like_call(const Tensor& like, const Scalar& value, std::optional<DType> dtype,
+                      std::optional<Device> device, bool requires_grad) {
   check_device(device);
   return leaf(full_like(like, value, dtype), requires_grad);
 }
-Tensor arange_call(const Scalar& start, const Scalar& end, const Scalar& step, std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
+Tensor arange_call(const Scalar& start, const Scalar& end, const Scalar& step, std::optional<DType> dtype,
+                   std::optional<Device> device, bool requires_grad) {
   check_device(device);
   return leaf(arange(start, end, step, dtype), requires_grad);
 }
-Tensor arange_to(const Scalar& end, std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) { return arange_call(0, end, 1, dtype, device, requires_grad); }
-Tensor linspace_call(const Scalar& start, const Scalar& end, std::int64_t steps, std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
+Tensor arange_to(const Scalar& end, std::optional<DType> dtype, std::optional<Device> device,
+                 bool requires_grad) {
+  return arange_call(0, end, 1, dtype, device, requires_grad);
+}
+Tensor linspace_call(const Scalar& start, const Scalar& end, std::int64_t steps, std::optional<DType> dtype,
+                     std::optional<Device> device, bool requires_grad) {
   check_device(device);
   return leaf(linspace(start, end, steps, dtype), requires_grad);
 }
-Tensor logspace_call(const Scalar& start, const Scalar& end, std::int64_t steps, double base, std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
+Tensor logspace_call(const Scalar& start, const Scalar& end, std::int64_t steps, double base,
+                     std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
   check_device(device);
-  return leaf(to(pow(Scalar(base), linspace(start, end, steps, float64)), dtype.value_or(default_dtype())), requires_grad);
+  return leaf(to(pow(Scalar(base), linspace(start, end, steps, float64)), dtype.value_or(default_dtype())),
+              requires_grad);
 }
-Tensor eye_call(std::int64_t n, std::optional<std::int64_t> m, std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
+Tensor eye_call(std::int64_t n, std::optional<std::int64_t> m, std::optional<DType> dtype,
+                std::optional<Device> device, bool requires_grad) {
   check_device(device);
   return leaf(eye(n, m.value_or(n), dtype.value_or(default_dtype())), requires_grad);
 }
@@ -153,28 +184,157 @@ Tensor triangle_indices(std::int64_t rows, std::int64_t columns, std::int64_t of
   const Tensor whole = ones({rows, columns}, boolean);
   return contiguous(transpose(nonzero(lower ? tril(whole, offset) : triu(whole, offset)), 0, 1));
 }
-Tensor tril_indices(std::int64_t rows, std::int64_t columns, std::int64_t offset) { return triangle_indices(rows, columns, offset, true); }
-Tensor triu_indices(std::int64_t rows, std::int64_t columns, std::int64_t offset) { return triangle_indices(rows, columns, offset, false); }
-Tensor scalar_tensor(const Scalar& value, std::optional<DType> dtype) { return full({}, value, dtype.value_or(default_dtype())); }
+Tensor tril_indices(std::int64_t rows, std::int64_t columns, std::int64_t offset) {
+  return triangle_indices(rows, columns, offset, true);
+}
+Tensor triu_indices(std::int64_t rows, std::int64_t columns, std::int64_t offset) {
+  return triangle_indices(rows, columns, offset, false);
+}
+Tensor scalar_tensor(const Scalar& value, std::optional<DType> dtype) {
+  return full({}, value, dtype.value_or(default_dtype()));
+}
 
-const Register zeros_op{{.signature = "zeros(int... size, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "A tensor of zeros.", .call = box<zeros_call>, .homes = "taper", .samples = "2, 3; (2, 3), dtype=taper.int64; ()", .reference = "np.zeros(size)", .errors = "-1", .differentiable = false}};
-const Register ones_op{{.signature = "ones(int... size, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "A tensor of ones.", .call = box<ones_call>, .homes = "taper", .samples = "2, 3; (2, 3), dtype=taper.int64", .reference = "np.ones(size)", .errors = "-1", .differentiable = false}};
-const Register empty_op{{.signature = "empty(int... size, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "An uninitialized tensor.", .call = box<empty_call>, .homes = "taper", .errors = "-1; 2 ** 40, 2 ** 40; 2 ** 52", .differentiable = false}};
-const Register empty_strided_op{{.signature = "empty_strided(int[] size, int[] stride, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "An uninitialized tensor of these strides.", .call = box<empty_strided_call>, .homes = "taper", .errors = "(2, 3), (-1, 1)", .differentiable = false}};
-const Register full_op{{.signature = "full(int[] size, Scalar fill_value, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "A tensor filled with one value.", .call = box<full_call>, .homes = "taper", .samples = "(2, 3), 2.5; (2,), 3; (), True", .reference = "np.full(size, fill_value)", .differentiable = false}};
-const Register empty_like_op{{.signature = "empty_like(Tensor input, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "An uninitialized tensor of input's shape.", .call = box<like_call<empty_like>>, .homes = "taper", .differentiable = false}};
-const Register zeros_like_op{{.signature = "zeros_like(Tensor input, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "Zeros of input's shape.", .call = box<like_call<zeros_like>>, .homes = "taper", .samples = "x(2, 3); i(3)", .reference = "np.zeros_like(input)", .differentiable = false}};
-const Register ones_like_op{{.signature = "ones_like(Tensor input, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "Ones of input's shape.", .call = box<like_call<ones_like>>, .homes = "taper", .samples = "x(2, 3); i(3)", .reference = "np.ones_like(input)", .differentiable = false}};
-const Register full_like_op{{.signature = "full_like(Tensor input, Scalar fill_value, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "One value in input's shape.", .call = box<full_like_call>, .homes = "taper", .samples = "x(2, 3), 2.5", .reference = "np.full_like(input, fill_value)", .differentiable = false}};
+const Register zeros_op{
+    {.signature =
+         "zeros(int... size, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor",
+     .doc = "A tensor of zeros.",
+     .call = box<zeros_call>,
+     .homes = "taper",
+     .samples = "2, 3; (2, 3), dtype=taper.int64; ()",
+     .reference = "np.zeros(size)",
+     .errors = "-1",
+     .differentiable = false}};
+const Register ones_op{
+    {.signature =
+         "ones(int... size, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor",
+     .doc = "A tensor of ones.",
+     .call = box<ones_call>,
+     .homes = "taper",
+     .samples = "2, 3; (2, 3), dtype=taper.int64",
+     .reference = "np.ones(size)",
+     .errors = "-1",
+     .differentiable = false}};
+const Register empty_op{
+    {.signature =
+         "empty(int... size, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor",
+     .doc = "An uninitialized tensor.",
+     .call = box<empty_call>,
+     .homes = "taper",
+     .errors = "-1; 2 ** 40, 2 ** 40; 2 ** 52",
+     .differentiable = false}};
+const Register empty_strided_op{{.signature = "empty_strided(int[] size, int[] stride, *, dtype? dtype=None, "
+                                              "device? device=None, bool requires_grad=False) -> Tensor",
+                                 .doc = "An uninitialized tensor of these strides.",
+                                 .call = box<empty_strided_call>,
+                                 .homes = "taper",
+                                 .errors = "(2, 3), (-1, 1)",
+                                 .differentiable = false}};
+const Register full_op{{.signature = "full(int[] size, Scalar fill_value, *, dtype? dtype=None, device? "
+                                     "device=None, bool requires_grad=False) -> Tensor",
+                        .doc = "A tensor filled with one value.",
+                        .call = box<full_call>,
+                        .homes = "taper",
+                        .samples = "(2, 3), 2.5; (2,), 3; (), True",
+                        .reference = "np.full(size, fill_value)",
+                        .differentiable = false}};
+const Register empty_like_op{{.signature = "empty_like(Tensor input, *, dtype? dtype=None, device? "
+                                           "device=None, bool requires_grad=False) -> Tensor",
+                              .doc = "An uninitialized tensor of input's shape.",
+                              .call = box<like_call<empty_like>>,
+                              .homes = "taper",
+                              .differentiable = false}};
+const Register zeros_like_op{{.signature = "zeros_like(Tensor input, *, dtype? dtype=None, device? "
+                                           "device=None, bool requires_grad=False) -> Tensor",
+                              .doc = "Zeros of input's shape.",
+                              .call = box<like_call<zeros_like>>,
+                              .homes = "taper",
+                              .samples = "x(2, 3); i(3)",
+                              .reference = "np.zeros_like(input)",
+                              .differentiable = false}};
+const Register ones_like_op{{.signature = "ones_like(Tensor input, *, dtype? dtype=None, device? "
+                                          "device=None, bool requires_grad=False) -> Tensor",
+                             .doc = "Ones of input's shape.",
+                             .call = box<like_call<ones_like>>,
+                             .homes = "taper",
+                             .samples = "x(2, 3); i(3)",
+                             .reference = "np.ones_like(input)",
+                             .differentiable = false}};
+const Register full_like_op{{.signature = "full_like(Tensor input, Scalar fill_value, *, dtype? dtype=None, "
+                                          "device? device=None, bool requires_grad=False) -> Tensor",
+                             .doc = "One value in input's shape.",
+                             .call = box<full_like_call>,
+                             .homes = "taper",
+                             .samples = "x(2, 3), 2.5",
+                             .reference = "np.full_like(input, fill_value)",
+                             .differentiable = false}};
 const Register arange_op[]{
-    {{.signature = "arange(Scalar end, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "0, 1, ... before end.", .call = box<arange_to>, .homes = "taper", .samples = "5; 2.5; 0", .reference = "np.arange(end)", .errors = "-1", .differentiable = false}},
-    {{.signature = "arange(Scalar start, Scalar end, Scalar step=1, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "start, start + step, ... before end.", .call = box<arange_call>, .homes = "taper", .samples = "1, 10, 3; 5, 0, -2; 0.0, 1.0, 0.25", .reference = "np.arange(start, end, step)", .errors = "0, 5, 0; 0, 5, -1", .differentiable = false}}};
-const Register linspace_op{{.signature = "linspace(Scalar start, Scalar end, int steps, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "steps numbers from start to end, both included.", .call = box<linspace_call>, .homes = "taper", .samples = "0, 1, 5; -2.0, 3, 1; 0, 1, 0", .reference = "np.linspace(start, end, steps)", .errors = "0, 1, -1", .differentiable = false}};
-const Register logspace_op{{.signature = "logspace(Scalar start, Scalar end, int steps, float base=10.0, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "base to the powers linspace(start, end, steps).", .call = box<logspace_call>, .homes = "taper", .samples = "0, 2, 5", .reference = "np.logspace(start, end, steps, base=base)", .differentiable = false}};
-const Register eye_op{{.signature = "eye(int n, int? m=None, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "The identity matrix.", .call = box<eye_call>, .homes = "taper", .samples = "3; 2, 4", .reference = "np.eye(n, m)", .errors = "-1", .differentiable = false}};
-const Register tril_indices_op{{.signature = "tril_indices(int row, int col, int offset=0) -> Tensor", .doc = "Rows and columns of the lower triangle.", .call = box<tril_indices>, .homes = "taper", .samples = "3, 4; 3, 3, -1", .reference = "np.array(np.tril_indices(row, offset, col))", .differentiable = false}};
-const Register triu_indices_op{{.signature = "triu_indices(int row, int col, int offset=0) -> Tensor", .doc = "Rows and columns of the upper triangle.", .call = box<triu_indices>, .homes = "taper", .samples = "3, 4; 3, 3, 1", .reference = "np.array(np.triu_indices(row, offset, col))", .differentiable = false}};
-const Register scalar_tensor_op{{.signature = "scalar_tensor(Scalar s, *, dtype? dtype=None) -> Tensor", .doc = "A 0-d tensor.", .call = box<scalar_tensor>, .homes = "taper", .samples = "2.5", .reference = "np.array(s)", .differentiable = false}};
+    {{.signature =
+          "arange(Scalar end, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor",
+      .doc = "0, 1, ... before end.",
+      .call = box<arange_to>,
+      .homes = "taper",
+      .samples = "5; 2.5; 0",
+      .reference = "np.arange(end)",
+      .errors = "-1",
+      .differentiable = false}},
+    {{.signature = "arange(Scalar start, Scalar end, Scalar step=1, *, dtype? dtype=None, device? "
+                   "device=None, bool requires_grad=False) -> Tensor",
+      .doc = "start, start + step, ... before end.",
+      .call = box<arange_call>,
+      .homes = "taper",
+      .samples = "1, 10, 3; 5, 0, -2; 0.0, 1.0, 0.25",
+      .reference = "np.arange(start, end, step)",
+      .errors = "0, 5, 0; 0, 5, -1",
+      .differentiable = false}}};
+const Register linspace_op{
+    {.signature = "linspace(Scalar start, Scalar end, int steps, *, dtype? dtype=None, device? device=None, "
+                  "bool requires_grad=False) -> Tensor",
+     .doc = "steps numbers from start to end, both included.",
+     .call = box<linspace_call>,
+     .homes = "taper",
+     .samples = "0, 1, 5; -2.0, 3, 1; 0, 1, 0",
+     .reference = "np.linspace(start, end, steps)",
+     .errors = "0, 1, -1",
+     .differentiable = false}};
+const Register logspace_op{
+    {.signature = "logspace(Scalar start, Scalar end, int steps, float base=10.0, *, dtype? dtype=None, "
+                  "device? device=None, bool requires_grad=False) -> Tensor",
+     .doc = "base to the powers linspace(start, end, steps).",
+     .call = box<logspace_call>,
+     .homes = "taper",
+     .samples = "0, 2, 5",
+     .reference = "np.logspace(start, end, steps, base=base)",
+     .differentiable = false}};
+const Register eye_op{{.signature = "eye(int n, int? m=None, *, dtype? dtype=None, device? device=None, bool "
+                                    "requires_grad=False) -> Tensor",
+                       .doc = "The identity matrix.",
+                       .call = box<eye_call>,
+                       .homes = "taper",
+                       .samples = "3; 2, 4",
+                       .reference = "np.eye(n, m)",
+                       .errors = "-1",
+                       .differentiable = false}};
+const Register tril_indices_op{{.signature = "tril_indices(int row, int col, int offset=0) -> Tensor",
+                                .doc = "Rows and columns of the lower triangle.",
+                                .call = box<tril_indices>,
+                                .homes = "taper",
+                                .samples = "3, 4; 3, 3, -1",
+                                .reference = "np.array(np.tril_indices(row, offset, col))",
+                                .differentiable = false}};
+const Register triu_indices_op{{.signature = "triu_indices(int row, int col, int offset=0) -> Tensor",
+                                .doc = "Rows and columns of the upper triangle.",
+                                .call = box<triu_indices>,
+                                .homes = "taper",
+                                .samples = "3, 4; 3, 3, 1",
+                                .reference = "np.array(np.triu_indices(row, offset, col))",
+                                .differentiable = false}};
+const Register scalar_tensor_op{{.signature = "scalar_tensor(Scalar s, *, dtype? dtype=None) -> Tensor",
+                                 .doc = "A 0-d tensor.",
+                                 .call = box<scalar_tensor>,
+                                 .homes = "taper",
+                                 .samples = "2.5",
+                                 .reference = "np.array(s)",
+                                 .differentiable = false}};
 
 }  // namespace
 

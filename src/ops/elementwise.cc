@@ -18,7 +18,9 @@ namespace {
 struct Ranks {
   std::optional<DType> dimensioned, zero_dim, number;
 
-  static void join(std::optional<DType>& rank, DType dtype) { rank = rank ? promote_types(*rank, dtype) : dtype; }
+  static void join(std::optional<DType>& rank, DType dtype) {
+    rank = rank ? promote_types(*rank, dtype) : dtype;
+  }
   void add(const Tensor& tensor) {
     join(tensor.record()->wrapped_number ? number : tensor.ndim() ? dimensioned : zero_dim, tensor.dtype());
   }
@@ -47,8 +49,9 @@ DType output_dtype(DType& common, Promotion promotion) {
 void check_devices(std::initializer_list<const Tensor*> operands, const char* op) {
   const Tensor& first = **operands.begin();
   for (const Tensor* tensor : operands)
-    check<DeviceError>(tensor->device() == first.device(), op, ": operands are on different devices: ", first.device(), " and ",
-                       tensor->device(), "; move one with .to()");
+    check<DeviceError>(tensor->device() == first.device(), op,
+                       ": operands are on different devices: ", first.device(), " and ", tensor->device(),
+                       "; move one with .to()");
 }
 
 // Strides of an operand over the loop's dimensions: 0 where it is broadcast.
@@ -58,7 +61,8 @@ Shape broadcast_strides(const Tensor& tensor, const Shape& sizes, const char* op
   check<ShapeError>(shift >= 0, op, ": shape ", tensor.sizes(), " does not broadcast to ", sizes);
   for (int i = 0; i < tensor.ndim(); ++i) {
     const std::int64_t size = tensor.sizes()[i];
-    check<ShapeError>(size == sizes[i + shift] || size == 1, op, ": shape ", tensor.sizes(), " does not broadcast to ", sizes);
+    check<ShapeError>(size == sizes[i + shift] || size == 1, op, ": shape ", tensor.sizes(),
+                      " does not broadcast to ", sizes);
     strides[i + shift] = size == 1 ? 0 : tensor.strides()[i];
   }
   return strides;
@@ -66,8 +70,8 @@ Shape broadcast_strides(const Tensor& tensor, const Shape& sizes, const char* op
 
 constexpr int most_operands = 4;
 
-void run(const cpu::Kernel& kernel, const Tensor& target, const Tensor* const* operands, int count, DType common,
-         const void* attributes) {
+void run(const cpu::Kernel& kernel, const Tensor& target, const Tensor* const* operands, int count,
+         DType common, const void* attributes) {
   if (target.numel() == 0) return;
   std::array<cpu::Operand, most_operands> inputs;
   std::array<Shape, most_operands> strides;
@@ -78,8 +82,8 @@ void run(const cpu::Kernel& kernel, const Tensor& target, const Tensor* const* o
     strides[std::size_t(i)] = broadcast_strides(operand, target.sizes(), kernel.name);
     inputs[std::size_t(i)].strides = strides[std::size_t(i)].data();
   }
-  cpu::map(kernel, target.sizes(), inputs.data(), count, common, {target.data(), target.dtype(), target.strides().data()},
-           attributes);
+  cpu::map(kernel, target.sizes(), inputs.data(), count, common,
+           {target.data(), target.dtype(), target.strides().data()}, attributes);
 }
 
 // A number as one element of memory in the type the kernel computes in.
@@ -88,7 +92,8 @@ struct Number {
   DType dtype;
   Shape strides;
 
-  Number(const Scalar& value, DType common, int ndim) : dtype(cpu::compute_dtype(common)), strides(Shape::filled(ndim, 0)) {
+  Number(const Scalar& value, DType common, int ndim)
+      : dtype(cpu::compute_dtype(common)), strides(Shape::filled(ndim, 0)) {
     switch (dtype) {
       case float32: new (bytes) float(value.to<float>()); break;
       case float64: new (bytes) double(value.to<double>()); break;
@@ -102,16 +107,18 @@ struct Number {
   cpu::Operand operand() { return {bytes, dtype, strides.data()}; }
 };
 
-Tensor map_number(const cpu::Kernel& kernel, const Tensor& x, const Scalar& value, bool number_first, Promotion promotion,
-                  const void* attributes) {
+Tensor map_number(const cpu::Kernel& kernel, const Tensor& x, const Scalar& value, bool number_first,
+                  Promotion promotion, const void* attributes) {
   DType common = result_type(x, value);
   const DType output = output_dtype(common, promotion);
   Tensor result = empty_for(x.sizes(), output, {&x});
   if (result.numel() == 0) return result;
   Number number(value, common, x.ndim());
   const cpu::Operand tensor{x.data(), x.dtype(), x.strides().data()};
-  const cpu::Operand inputs[2] = {number_first ? number.operand() : tensor, number_first ? tensor : number.operand()};
-  cpu::map(kernel, x.sizes(), inputs, 2, common, {result.data(), output, result.strides().data()}, attributes);
+  const cpu::Operand inputs[2] = {number_first ? number.operand() : tensor,
+                                  number_first ? tensor : number.operand()};
+  cpu::map(kernel, x.sizes(), inputs, 2, common, {result.data(), output, result.strides().data()},
+           attributes);
   return result;
 }
 
@@ -148,7 +155,8 @@ Tensor empty_for(const Shape& sizes, DType dtype, std::initializer_list<const Te
   for (const Tensor* operand : operands) {
     if (operand->ndim() == 0 || operand->sizes() != sizes) continue;
     if (operand->is_contiguous()) break;
-    if (is_dense(operand->sizes(), operand->strides())) return empty_strided(sizes, operand->strides(), dtype, operand->device());
+    if (is_dense(operand->sizes(), operand->strides()))
+      return empty_strided(sizes, operand->strides(), dtype, operand->device());
   }
   return empty(sizes, dtype, (*operands.begin())->device());
 }
@@ -159,13 +167,15 @@ Tensor map_unary(const cpu::Kernel& kernel, const Tensor& x, Promotion promotion
   return map_operands(kernel, {&x}, common, output, attributes);
 }
 
-Tensor map_binary(const cpu::Kernel& kernel, const Tensor& a, const Tensor& b, Promotion promotion, const void* attributes) {
+Tensor map_binary(const cpu::Kernel& kernel, const Tensor& a, const Tensor& b, Promotion promotion,
+                  const void* attributes) {
   DType common = result_type(a, b);
   const DType output = output_dtype(common, promotion);
   return map_operands(kernel, {&a, &b}, common, output, attributes);
 }
 
-Tensor map_scalar(const cpu::Kernel& kernel, const Tensor& a, const Scalar& b, Promotion promotion, const void* attributes) {
+Tensor map_scalar(const cpu::Kernel& kernel, const Tensor& a, const Scalar& b, Promotion promotion,
+                  const void* attributes) {
   return map_number(kernel, a, b, false, promotion, attributes);
 }
 
@@ -174,8 +184,8 @@ Tensor map_scalar_first(const cpu::Kernel& kernel, const Scalar& a, const Tensor
   return map_number(kernel, b, a, true, promotion, attributes);
 }
 
-Tensor map_operands(const cpu::Kernel& kernel, std::initializer_list<const Tensor*> operands, DType common, DType output,
-                    const void* attributes) {
+Tensor map_operands(const cpu::Kernel& kernel, std::initializer_list<const Tensor*> operands, DType common,
+                    DType output, const void* attributes) {
   check_devices(operands, kernel.name);
   const Tensor* const* list = operands.begin();
   Tensor result;
@@ -185,23 +195,24 @@ Tensor map_operands(const cpu::Kernel& kernel, std::initializer_list<const Tenso
     result = empty_for(list[0]->sizes(), output, operands);
   } else {
     Shape sizes = list[0]->sizes();
-    for (std::size_t i = 1; i < operands.size(); ++i) sizes = broadcast_shapes(sizes, list[i]->sizes(), kernel.name);
+    for (std::size_t i = 1; i < operands.size(); ++i)
+      sizes = broadcast_shapes(sizes, list[i]->sizes(), kernel.name);
     result = empty_for(sizes, output, operands);
   }
   run(kernel, result, list, int(operands.size()), common, attributes);
   return result;
 }
 
-void map_into(const cpu::Kernel& kernel, const Tensor& target, std::initializer_list<const Tensor*> operands, DType common,
-              const void* attributes) {
+void map_into(const cpu::Kernel& kernel, const Tensor& target, std::initializer_list<const Tensor*> operands,
+              DType common, const void* attributes) {
   check_devices(operands, kernel.name);
   check_writable(target, kernel.name);
   for (const Tensor* operand : operands) check_no_partial_overlap(target, *operand, kernel.name);
   run(kernel, target, operands.begin(), int(operands.size()), common, attributes);
 }
 
-void map_scalar_into(const cpu::Kernel& kernel, const Tensor& target, const Scalar& value, Promotion promotion,
-                     const void* attributes) {
+void map_scalar_into(const cpu::Kernel& kernel, const Tensor& target, const Scalar& value,
+                     Promotion promotion, const void* attributes) {
   check_writable(target, kernel.name);
   DType common = result_type(target, value);
   output_dtype(common, promotion);

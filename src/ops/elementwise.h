@@ -15,8 +15,8 @@ enum class Promotion : std::uint8_t {
   to_bool,   ///< computed in the common dtype, result bool
 };
 
-/// The dtype operands combine to: tensors with dimensions count before 0-d tensors, those before plain numbers,
-/// unless a later one is of a higher kind (PyTorch's and the Array API's rule).
+/// The dtype operands combine to: tensors with dimensions count before 0-d tensors, those before plain
+/// numbers, unless a later one is of a higher kind (PyTorch's and the Array API's rule).
 DType result_type(std::initializer_list<const Tensor*> operands);
 DType result_type(const Tensor& a, const Tensor& b);
 DType result_type(const Tensor& a, const Scalar& b);
@@ -25,7 +25,8 @@ DType result_type(const Tensor& a, const Scalar& b);
 Tensor wrapped(const Scalar& value);
 
 /// kernel over one tensor. attributes are those the kernel documents.
-Tensor map_unary(const cpu::Kernel& kernel, const Tensor& x, Promotion promotion, const void* attributes = nullptr);
+Tensor map_unary(const cpu::Kernel& kernel, const Tensor& x, Promotion promotion,
+                 const void* attributes = nullptr);
 /// kernel over broadcast operands.
 Tensor map_binary(const cpu::Kernel& kernel, const Tensor& a, const Tensor& b, Promotion promotion,
                   const void* attributes = nullptr);
@@ -34,14 +35,14 @@ Tensor map_scalar(const cpu::Kernel& kernel, const Tensor& a, const Scalar& b, P
 /// number - tensor and the like.
 Tensor map_scalar_first(const cpu::Kernel& kernel, const Scalar& a, const Tensor& b, Promotion promotion,
                         const void* attributes = nullptr);
-Tensor map_operands(const cpu::Kernel& kernel, std::initializer_list<const Tensor*> operands, DType common, DType output,
-                    const void* attributes = nullptr);
+Tensor map_operands(const cpu::Kernel& kernel, std::initializer_list<const Tensor*> operands, DType common,
+                    DType output, const void* attributes = nullptr);
 /// The same into existing memory, which may be an operand. Shapes must broadcast to target's.
-void map_into(const cpu::Kernel& kernel, const Tensor& target, std::initializer_list<const Tensor*> operands, DType common,
-              const void* attributes = nullptr);
+void map_into(const cpu::Kernel& kernel, const Tensor& target, std::initializer_list<const Tensor*> operands,
+              DType common, const void* attributes = nullptr);
 /// kernel(target, number) into target.
-void map_scalar_into(const cpu::Kernel& kernel, const Tensor& target, const Scalar& number, Promotion promotion,
-                     const void* attributes = nullptr);
+void map_scalar_into(const cpu::Kernel& kernel, const Tensor& target, const Scalar& number,
+                     Promotion promotion, const void* attributes = nullptr);
 
 /// Fresh memory for an elementwise result: dense in the order of dimensions of the operands.
 Tensor empty_for(const Shape& sizes, DType dtype, std::initializer_list<const Tensor*> operands);

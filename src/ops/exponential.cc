@@ -94,7 +94,9 @@ struct Pow {
   static constexpr Saves saves{.inputs = 3, .outputs = 1};
   Like a, b;
 
-  Tensor forward(const Tensor& x, const Tensor& y) const { return map_binary(kernels::pow, x, y, Promotion::same); }
+  Tensor forward(const Tensor& x, const Tensor& y) const {
+    return map_binary(kernels::pow, x, y, Promotion::same);
+  }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
     const Tensor x = saved.input(0), y = saved.input(1);
     std::array<Tensor, 2> dx;
@@ -117,7 +119,9 @@ struct LogAddExp {
   static constexpr Saves saves{.inputs = 3};
   Like a, b;
 
-  Tensor forward(const Tensor& x, const Tensor& y) const { return map_binary(kernels::logaddexp, x, y, Promotion::to_float); }
+  Tensor forward(const Tensor& x, const Tensor& y) const {
+    return map_binary(kernels::logaddexp, x, y, Promotion::to_float);
+  }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
     const Tensor share = sigmoid(sub(saved.input(0), saved.input(1)));
     return {reduce_to(mul(dy, share), a), reduce_to(mul(dy, rsub(share, 1)), b)};
@@ -129,7 +133,9 @@ struct LogAddExp2 {
   static constexpr Saves saves{.inputs = 3};
   Like a, b;
 
-  Tensor forward(const Tensor& x, const Tensor& y) const { return map_binary(kernels::logaddexp2, x, y, Promotion::to_float); }
+  Tensor forward(const Tensor& x, const Tensor& y) const {
+    return map_binary(kernels::logaddexp2, x, y, Promotion::to_float);
+  }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
     const Tensor share = sigmoid(mul(sub(saved.input(0), saved.input(1)), M_LN2));
     return {reduce_to(mul(dy, share), a), reduce_to(mul(dy, rsub(share, 1)), b)};
@@ -141,7 +147,9 @@ struct Xlogy {
   static constexpr Saves saves{.inputs = 3};
   Like a, b;
 
-  Tensor forward(const Tensor& x, const Tensor& y) const { return map_binary(kernels::xlogy, x, y, Promotion::to_float); }
+  Tensor forward(const Tensor& x, const Tensor& y) const {
+    return map_binary(kernels::xlogy, x, y, Promotion::to_float);
+  }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
     const Tensor x = saved.input(0), y = saved.input(1);
     const Tensor nothing = logical_and(eq(x, 0), le(y, 0));
@@ -172,51 +180,115 @@ Tensor xlogy(const Tensor& x, const Tensor& y) { return record(Xlogy{x, y}, x, y
 
 namespace {
 
-const Register exp_op{{.signature = "exp(Tensor input) -> Tensor", .doc = "e to the power of input.", .call = box<exp>,
-                       .samples = "x(2, 3); x(); x(0, 3); x(3, 2).T; c(3)", .reference = "np.exp(input)", .inplace = true}};
-const Register exp2_op{{.signature = "exp2(Tensor input) -> Tensor", .doc = "2 to the power of input.", .call = box<exp2>, .homes = "taper Tensor special",
-                        .samples = "x(2, 3); x()", .reference = "np.exp2(input)", .inplace = true}};
-const Register expm1_op{{.signature = "expm1(Tensor input) -> Tensor", .doc = "exp(input) - 1, exact near 0.", .call = box<expm1>, .homes = "taper Tensor special",
-                         .samples = "x(2, 3); x(3) * 1e-9", .reference = "np.expm1(input)", .inplace = true}};
-const Register log_op{{.signature = "log(Tensor input) -> Tensor", .doc = "Natural logarithm.", .call = box<log>,
-                       .samples = "x(2, 3, lo=.1); x(lo=.1); x(0, 3); c(3)", .reference = "np.log(input)", .inplace = true}};
-const Register log2_op{{.signature = "log2(Tensor input) -> Tensor", .doc = "Logarithm to base 2.", .call = box<log2>, .samples = "x(2, 3, lo=.1)",
-                        .reference = "np.log2(input)", .inplace = true}};
-const Register log10_op{{.signature = "log10(Tensor input) -> Tensor", .doc = "Logarithm to base 10.", .call = box<log10>, .samples = "x(2, 3, lo=.1)",
-                         .reference = "np.log10(input)", .inplace = true}};
-const Register log1p_op{{.signature = "log1p(Tensor input) -> Tensor", .doc = "log(1 + input), exact near 0.", .call = box<log1p>, .homes = "taper Tensor special",
-                         .samples = "x(2, 3, lo=-.9); x(3, lo=1, hi=2) * 1e-9", .reference = "np.log1p(input)", .inplace = true}};
-const Register sqrt_op{{.signature = "sqrt(Tensor input) -> Tensor", .doc = "Square root.", .call = box<sqrt>, .samples = "x(2, 3, lo=.1); x(lo=.1); c(3)",
-                        .reference = "np.sqrt(input)", .inplace = true}};
-const Register rsqrt_op{{.signature = "rsqrt(Tensor input) -> Tensor", .doc = "1 / sqrt(input).", .call = box<rsqrt>, .samples = "x(2, 3, lo=.1)",
-                         .reference = "1 / np.sqrt(input)", .inplace = true}};
-const Register reciprocal_op{{.signature = "reciprocal(Tensor input) -> Tensor", .doc = "1 / input.", .call = box<reciprocal>,
-                              .samples = "x(2, 3, lo=.5); c(3)", .reference = "1 / input", .inplace = true}};
-const Register square_op{{.signature = "square(Tensor input) -> Tensor", .doc = "input * input.", .call = box<square>, .samples = "x(2, 3); c(3); x()",
-                          .reference = "input * input", .inplace = true}};
+const Register exp_op{{.signature = "exp(Tensor input) -> Tensor",
+                       .doc = "e to the power of input.",
+                       .call = box<exp>,
+                       .samples = "x(2, 3); x(); x(0, 3); x(3, 2).T; c(3)",
+                       .reference = "np.exp(input)",
+                       .inplace = true}};
+const Register exp2_op{{.signature = "exp2(Tensor input) -> Tensor",
+                        .doc = "2 to the power of input.",
+                        .call = box<exp2>,
+                        .homes = "taper Tensor special",
+                        .samples = "x(2, 3); x()",
+                        .reference = "np.exp2(input)",
+                        .inplace = true}};
+const Register expm1_op{{.signature = "expm1(Tensor input) -> Tensor",
+                         .doc = "exp(input) - 1, exact near 0.",
+                         .call = box<expm1>,
+                         .homes = "taper Tensor special",
+                         .samples = "x(2, 3); x(3) * 1e-9",
+                         .reference = "np.expm1(input)",
+                         .inplace = true}};
+const Register log_op{{.signature = "log(Tensor input) -> Tensor",
+                       .doc = "Natural logarithm.",
+                       .call = box<log>,
+                       .samples = "x(2, 3, lo=.1); x(lo=.1); x(0, 3); c(3)",
+                       .reference = "np.log(input)",
+                       .inplace = true}};
+const Register log2_op{{.signature = "log2(Tensor input) -> Tensor",
+                        .doc = "Logarithm to base 2.",
+                        .call = box<log2>,
+                        .samples = "x(2, 3, lo=.1)",
+                        .reference = "np.log2(input)",
+                        .inplace = true}};
+const Register log10_op{{.signature = "log10(Tensor input) -> Tensor",
+                         .doc = "Logarithm to base 10.",
+                         .call = box<log10>,
+                         .samples = "x(2, 3, lo=.1)",
+                         .reference = "np.log10(input)",
+                         .inplace = true}};
+const Register log1p_op{{.signature = "log1p(Tensor input) -> Tensor",
+                         .doc = "log(1 + input), exact near 0.",
+                         .call = box<log1p>,
+                         .homes = "taper Tensor special",
+                         .samples = "x(2, 3, lo=-.9); x(3, lo=1, hi=2) * 1e-9",
+                         .reference = "np.log1p(input)",
+                         .inplace = true}};
+const Register sqrt_op{{.signature = "sqrt(Tensor input) -> Tensor",
+                        .doc = "Square root.",
+                        .call = box<sqrt>,
+                        .samples = "x(2, 3, lo=.1); x(lo=.1); c(3)",
+                        .reference = "np.sqrt(input)",
+                        .inplace = true}};
+const Register rsqrt_op{{.signature = "rsqrt(Tensor input) -> Tensor",
+                         .doc = "1 / sqrt(input).",
+                         .call = box<rsqrt>,
+                         .samples = "x(2, 3, lo=.1)",
+                         .reference = "1 / np.sqrt(input)",
+                         .inplace = true}};
+const Register reciprocal_op{{.signature = "reciprocal(Tensor input) -> Tensor",
+                              .doc = "1 / input.",
+                              .call = box<reciprocal>,
+                              .samples = "x(2, 3, lo=.5); c(3)",
+                              .reference = "1 / input",
+                              .inplace = true}};
+const Register square_op{{.signature = "square(Tensor input) -> Tensor",
+                          .doc = "input * input.",
+                          .call = box<square>,
+                          .samples = "x(2, 3); c(3); x()",
+                          .reference = "input * input",
+                          .inplace = true}};
 const Register pow_op[]{
     {{.signature = "pow(Tensor input, Scalar exponent) -> Tensor",
-      .doc = "input to the power exponent. Integers wrap; negative integer exponents of integers are refused.",
+      .doc =
+          "input to the power exponent. Integers wrap; negative integer exponents of integers are refused.",
       .call = box<overload<Tensor(const Tensor&, const Scalar&)>(pow)>,
-      .samples = "x(2, 3), 2; x(2, 3), 3; x(2, 3, lo=.1), 0.5; x(2, 3, lo=.1), -1.5; x(3), 0; x(3), 1; x(3, lo=.5), -2; c(3), 2",
-      .reference = "input ** exponent", .errors = "i(3), -1", .inplace = true}},
+      .samples = "x(2, 3), 2; x(2, 3), 3; x(2, 3, lo=.1), 0.5; x(2, 3, lo=.1), -1.5; x(3), 0; x(3), 1; x(3, "
+                 "lo=.5), -2; c(3), 2",
+      .reference = "input ** exponent",
+      .errors = "i(3), -1",
+      .inplace = true}},
     {{.signature = "pow(Tensor input, Tensor exponent) -> Tensor",
       .doc = "input to the power exponent.",
       .call = box<overload<Tensor(const Tensor&, const Tensor&)>(pow)>,
       .samples = "x(2, 3, lo=.1), x(3); x(2, 1, lo=.1), x(1, 3); x(lo=.1), x(2)",
-      .reference = "input ** exponent", .errors = "x(2, 3), x(4)", .inplace = true}},
+      .reference = "input ** exponent",
+      .errors = "x(2, 3), x(4)",
+      .inplace = true}},
     {{.signature = "pow(Scalar input, Tensor exponent) -> Tensor",
       .doc = "input to the power exponent.",
       .call = box<overload<Tensor(const Scalar&, const Tensor&)>(pow)>,
       .homes = "taper",
       .samples = "2.0, x(2, 3); 3, x(2)",
       .reference = "input ** exponent"}}};
-const Register logaddexp_op{{.signature = "logaddexp(Tensor input, Tensor other) -> Tensor", .doc = "log(exp(input) + exp(other)) without overflow.", .call = box<logaddexp>,
-                             .samples = "x(2, 3), x(3); x(2), x(2) + 500", .reference = "np.logaddexp(input, other)"}};
-const Register logaddexp2_op{{.signature = "logaddexp2(Tensor input, Tensor other) -> Tensor", .doc = "log2(2^input + 2^other) without overflow.", .call = box<logaddexp2>,
-                              .samples = "x(2, 3), x(3)", .reference = "np.logaddexp2(input, other)"}};
-const Register xlogy_op{{.signature = "xlogy(Tensor input, Tensor|Scalar other) -> Tensor", .doc = "input * log(other), 0 where input is 0.", .call = box<xlogy>,
-                         .homes = "taper Tensor special", .samples = "x(2, 3), x(3, lo=.1); x(3), 2.5", .reference = "sp.special.xlogy(input, other)", .inplace = true}};
+const Register logaddexp_op{{.signature = "logaddexp(Tensor input, Tensor other) -> Tensor",
+                             .doc = "log(exp(input) + exp(other)) without overflow.",
+                             .call = box<logaddexp>,
+                             .samples = "x(2, 3), x(3); x(2), x(2) + 500",
+                             .reference = "np.logaddexp(input, other)"}};
+const Register logaddexp2_op{{.signature = "logaddexp2(Tensor input, Tensor other) -> Tensor",
+                              .doc = "log2(2^input + 2^other) without overflow.",
+                              .call = box<logaddexp2>,
+                              .samples = "x(2, 3), x(3)",
+                              .reference = "np.logaddexp2(input, other)"}};
+const Register xlogy_op{{.signature = "xlogy(Tensor input, Tensor|Scalar other) -> Tensor",
+                         .doc = "input * log(other), 0 where input is 0.",
+                         .call = box<xlogy>,
+                         .homes = "taper Tensor special",
+                         .samples = "x(2, 3), x(3, lo=.1); x(3), 2.5",
+                         .reference = "sp.special.xlogy(input, other)",
+                         .inplace = true}};
 
 }  // namespace
 

@@ -13,18 +13,23 @@ namespace {
 
 cpu::Source source_of(const Tensor& x) { return {x.data(), x.sizes(), x.strides()}; }
 cpu::Target target_of(const Tensor& x) { return {x.data(), x.sizes(), x.strides()}; }
-cpu::Indices indices_of(const Tensor& index) { return {index.data<std::int64_t>(), index.sizes(), index.strides()}; }
+cpu::Indices indices_of(const Tensor& index) {
+  return {index.data<std::int64_t>(), index.sizes(), index.strides()};
+}
 
 Tensor checked_index(const Tensor& index, const char* op) {
-  check<DTypeError>(index.dtype() == int64 || index.dtype() == int32, op, ": index must be int64 or int32, got ", index.dtype());
+  check<DTypeError>(index.dtype() == int64 || index.dtype() == int32, op,
+                    ": index must be int64 or int32, got ", index.dtype());
   return to(index, int64);
 }
 
 // index may be smaller than x in other dimensions, never larger.
 void check_gather_shape(const Tensor& x, int dim, const Tensor& index, const char* op) {
-  check<ShapeError>(index.ndim() == x.ndim(), op, ": index of shape ", index.sizes(), " must have as many dimensions as the input of shape ", x.sizes());
+  check<ShapeError>(index.ndim() == x.ndim(), op, ": index of shape ", index.sizes(),
+                    " must have as many dimensions as the input of shape ", x.sizes());
   for (int i = 0; i < x.ndim(); ++i)
-    check<ShapeError>(i == dim || index.sizes()[i] <= x.sizes()[i] || index.numel() == 0, op, ": index of shape ", index.sizes(), " is larger than the input of shape ", x.sizes(),
+    check<ShapeError>(i == dim || index.sizes()[i] <= x.sizes()[i] || index.numel() == 0, op,
+                      ": index of shape ", index.sizes(), " is larger than the input of shape ", x.sizes(),
                       " in dimension ", i);
 }
 
@@ -54,7 +59,9 @@ struct Scatter {
 
   Tensor forward(const Tensor& x, const Tensor& index, const Tensor& source) const {
     Tensor y = clone(x);
-    if (index.numel()) cpu::scatter(target_of(y), y.dtype(), dim, indices_of(index), source_of(source), adds ? cpu::Combine::add : cpu::Combine::set);
+    if (index.numel())
+      cpu::scatter(target_of(y), y.dtype(), dim, indices_of(index), source_of(source),
+                   adds ? cpu::Combine::add : cpu::Combine::set);
     return y;
   }
   std::array<Tensor, 3> backward(const Saved& saved, const Tensor& dy) const {
@@ -102,7 +109,8 @@ struct IndexAdd {
 
   Tensor forward(const Tensor& x, const Tensor& index, const Tensor& source) const {
     Tensor y = clone(x);
-    if (source.numel()) cpu::index_add(target_of(y), y.dtype(), dim, indices_of(index), source_of(source), alpha);
+    if (source.numel())
+      cpu::index_add(target_of(y), y.dtype(), dim, indices_of(index), source_of(source), alpha);
     return y;
   }
   std::array<Tensor, 3> backward(const Saved& saved, const Tensor& dy) const {
@@ -120,10 +128,13 @@ Tensor scattered(const Tensor& x, std::int64_t dim, const Tensor& index, const T
     return reshape(scattered<adds>(reshape(x, {1}), 0, reshape(places, {-1}), reshape(source, {-1})), {});
   }
   check_gather_shape(x, place, places, op);
-  check<DTypeError>(x.dtype() == source.dtype(), op, ": expected input and src to have the same dtype, got ", x.dtype(), " and ", source.dtype());
-  check<ShapeError>(source.ndim() == places.ndim(), op, ": src of shape ", source.sizes(), " must have as many dimensions as index of shape ", places.sizes());
+  check<DTypeError>(x.dtype() == source.dtype(), op, ": expected input and src to have the same dtype, got ",
+                    x.dtype(), " and ", source.dtype());
+  check<ShapeError>(source.ndim() == places.ndim(), op, ": src of shape ", source.sizes(),
+                    " must have as many dimensions as index of shape ", places.sizes());
   for (int i = 0; i < places.ndim(); ++i)
-    check<ShapeError>(places.sizes()[i] <= source.sizes()[i], op, ": index of shape ", places.sizes(), " is larger than src of shape ", source.sizes(), " in dimension ", i);
+    check<ShapeError>(places.sizes()[i] <= source.sizes()[i], op, ": index of shape ", places.sizes(),
+                      " is larger than src of shape ", source.sizes(), " in dimension ", i);
   return record(Scatter<adds>{place, source.sizes()}, x, places, source);
 }
 
@@ -137,11 +148,15 @@ Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
   return record(Gather{place, x.sizes()}, x, places);
 }
 
-Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source) { return scattered<false>(x, dim, index, source); }
+Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source) {
+  return scattered<false>(x, dim, index, source);
+}
 Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, const Scalar& value) {
   return scatter(x, dim, index, expand(full({}, value, x.dtype()), index.sizes()));
 }
-Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source) { return scattered<true>(x, dim, index, source); }
+Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source) {
+  return scattered<true>(x, dim, index, source);
+}
 
 Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
   const int place = wrap_dim(dim, x.ndim(), "index_select");
@@ -151,15 +166,19 @@ Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
   return record(IndexSelect{place, x.sizes()}, x, places);
 }
 
-Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha) {
+Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source,
+                 const Scalar& alpha) {
   const int place = wrap_dim(dim, x.ndim(), "index_add");
   check<ShapeError>(index.ndim() <= 1, "index_add: index must be a vector, got shape ", index.sizes());
-  check<DTypeError>(x.dtype() == source.dtype(), "index_add: input and source have different dtypes: ", x.dtype(), " and ", source.dtype());
+  check<DTypeError>(x.dtype() == source.dtype(),
+                    "index_add: input and source have different dtypes: ", x.dtype(), " and ",
+                    source.dtype());
   const Tensor places = reshape(checked_index(index, "index_add"), {-1});
   if (x.ndim() == 0) return reshape(index_add(reshape(x, {1}), 0, places, reshape(source, {-1}), alpha), {});
   Shape expected = x.sizes();
   expected[place] = places.numel();
-  check<ShapeError>(source.sizes() == expected, "index_add: source has shape ", source.sizes(), ", expected ", expected, " for input ", x.sizes(), " and ", places.numel(), " indices");
+  check<ShapeError>(source.sizes() == expected, "index_add: source has shape ", source.sizes(), ", expected ",
+                    expected, " for input ", x.sizes(), " and ", places.numel(), " indices");
   return record(IndexAdd{place, alpha}, x, places, source);
 }
 
@@ -171,9 +190,11 @@ using FromScalar = Tensor(const Tensor&, std::int64_t, const Tensor&, const Scal
 const Register gather_op{{.signature = "gather(Tensor input, int dim, Tensor index) -> Tensor",
                           .doc = "Elements of input at index along dim.",
                           .call = box<gather>,
-                          .samples = "x(3, 4), 1, i(3, 2, hi=4); x(3, 4), 0, i(2, 4, hi=3); x(3), 0, i(5, hi=3); x(3, 4), -1, i(2, 1, hi=4); x(3), 0, i(0)",
+                          .samples = "x(3, 4), 1, i(3, 2, hi=4); x(3, 4), 0, i(2, 4, hi=3); x(3), 0, i(5, "
+                                     "hi=3); x(3, 4), -1, i(2, 1, hi=4); x(3), 0, i(0)",
                           .reference = "ref.gather(input, dim, index)",
-                          .errors = "x(3), 0, i(2, lo=3, hi=5); x(3), 0, i(2, lo=-2, hi=0); x(3, 4), 1, i(4, 2, hi=4); x(3), 0, x(2); x(3), 1, i(2)"}};
+                          .errors = "x(3), 0, i(2, lo=3, hi=5); x(3), 0, i(2, lo=-2, hi=0); x(3, 4), 1, i(4, "
+                                    "2, hi=4); x(3), 0, x(2); x(3), 1, i(2)"}};
 const Register scatter_op[]{
     {{.signature = "scatter(Tensor input, int dim, Tensor index, Tensor src) -> Tensor",
       .doc = "input with src written at index along dim.",
@@ -188,26 +209,30 @@ const Register scatter_op[]{
       .samples = "x(3, 4), 1, i(3, 2, hi=4), 1.5",
       .reference = "ref.scatter(input, dim, index, value)",
       .inplace = true}}};
-const Register scatter_add_op{{.signature = "scatter_add(Tensor input, int dim, Tensor index, Tensor src) -> Tensor",
-                               .doc = "input with src added at index along dim.",
-                               .call = box<scatter_add>,
-                               .samples = "x(3, 4), 1, i(3, 5, hi=4), x(3, 5); x(3, 4), 0, i(2, 3, hi=3), x(2, 4)",
-                               .reference = "ref.scatter_add(input, dim, index, src)",
-                               .errors = "x(3), 0, i(2, lo=3, hi=5), x(2)",
-                               .inplace = true}};
-const Register index_select_op{{.signature = "index_select(Tensor input, int dim, Tensor index) -> Tensor",
-                                .doc = "The slices of input at index along dim.",
-                                .call = box<index_select>,
-                                .samples = "x(3, 4), 1, i(5, hi=4); x(3, 4), 0, i(2, hi=3); x(3), 0, i(0)",
-                                .reference = "np.take(input, index, axis=dim)",
-                                .errors = "x(3), 0, i(2, lo=3, hi=5); x(3), 0, i(2, lo=-2, hi=0); x(3), 0, i(2, 2, hi=3)"}};
-const Register index_add_op{{.signature = "index_add(Tensor input, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
-                             .doc = "input with alpha * source added to its slices at index along dim.",
-                             .call = box<index_add>,
-                             .samples = "x(3, 4), 0, i(5, hi=3), x(5, 4); x(3, 4), 1, i(2, hi=4), x(3, 2), alpha=-2",
-                             .reference = "ref.index_add(input, dim, index, source, alpha)",
-                             .errors = "x(3), 0, i(2, lo=3, hi=5), x(2); x(3), 0, i(2, hi=3), x(3)",
-                             .inplace = true}};
+const Register scatter_add_op{
+    {.signature = "scatter_add(Tensor input, int dim, Tensor index, Tensor src) -> Tensor",
+     .doc = "input with src added at index along dim.",
+     .call = box<scatter_add>,
+     .samples = "x(3, 4), 1, i(3, 5, hi=4), x(3, 5); x(3, 4), 0, i(2, 3, hi=3), x(2, 4)",
+     .reference = "ref.scatter_add(input, dim, index, src)",
+     .errors = "x(3), 0, i(2, lo=3, hi=5), x(2)",
+     .inplace = true}};
+const Register index_select_op{
+    {.signature = "index_select(Tensor input, int dim, Tensor index) -> Tensor",
+     .doc = "The slices of input at index along dim.",
+     .call = box<index_select>,
+     .samples = "x(3, 4), 1, i(5, hi=4); x(3, 4), 0, i(2, hi=3); x(3), 0, i(0)",
+     .reference = "np.take(input, index, axis=dim)",
+     .errors = "x(3), 0, i(2, lo=3, hi=5); x(3), 0, i(2, lo=-2, hi=0); x(3), 0, i(2, 2, hi=3)"}};
+const Register index_add_op{
+    {.signature =
+         "index_add(Tensor input, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
+     .doc = "input with alpha * source added to its slices at index along dim.",
+     .call = box<index_add>,
+     .samples = "x(3, 4), 0, i(5, hi=3), x(5, 4); x(3, 4), 1, i(2, hi=4), x(3, 2), alpha=-2",
+     .reference = "ref.index_add(input, dim, index, source, alpha)",
+     .errors = "x(3), 0, i(2, lo=3, hi=5), x(2); x(3), 0, i(2, hi=3), x(3)",
+     .inplace = true}};
 
 }  // namespace
 

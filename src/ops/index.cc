@@ -38,21 +38,26 @@ Positions positions_of(const Tensor& x, const OptionalTensors& indices, const ch
     const Tensor& index = *entry;
     if (index.dtype() == boolean || index.dtype() == uint8) {
       for (int i = 0; i < index.ndim(); ++i)
-        check<IndexError>(dim + i < x.ndim() && index.sizes()[i] == x.sizes()[dim + i], op, ": the shape of the mask ", index.sizes(), " at index ", dim,
+        check<IndexError>(dim + i < x.ndim() && index.sizes()[i] == x.sizes()[dim + i], op,
+                          ": the shape of the mask ", index.sizes(), " at index ", dim,
                           " does not match the shape of the indexed tensor ", x.sizes());
       const Tensor found = nonzero(index);
       for (int i = 0; i < index.ndim(); ++i) append_position(positions, select(found, 1, i), dim++);
       continue;
     }
-    check<IndexError>(is_integral(index.dtype()), op, ": tensors used as indices must be long, int, byte or bool tensors, got ", index.dtype());
+    check<IndexError>(is_integral(index.dtype()), op,
+                      ": tensors used as indices must be long, int, byte or bool tensors, got ",
+                      index.dtype());
     check<IndexError>(dim < x.ndim(), op, ": too many indices for tensor of dimension ", x.ndim());
     append_position(positions, to(index, int64), dim++);
   }
   check<IndexError>(dim <= x.ndim(), op, ": too many indices for tensor of dimension ", x.ndim());
-  for (const Tensor& tensor : positions.tensors) positions.index_sizes = broadcast_shapes(positions.index_sizes, tensor.sizes(), op);
+  for (const Tensor& tensor : positions.tensors)
+    positions.index_sizes = broadcast_shapes(positions.index_sizes, tensor.sizes(), op);
   for (Tensor& tensor : positions.tensors) tensor = expand(tensor, positions.index_sizes).detach();
   bool neighbours = true;
-  for (int i = 1; i < positions.dims.size(); ++i) neighbours = neighbours && positions.dims[i] == positions.dims[i - 1] + 1;
+  for (int i = 1; i < positions.dims.size(); ++i)
+    neighbours = neighbours && positions.dims[i] == positions.dims[i - 1] + 1;
   positions.place = neighbours && !positions.dims.empty() ? int(positions.dims[0]) : 0;
   return positions;
 }
@@ -67,7 +72,8 @@ Shape result_sizes(const Tensor& x, const Positions& positions) {
   Shape sizes;
   for (int i = 0; i < x.ndim(); ++i)
     if (!indexed(positions, i)) sizes.push_back(x.sizes()[i]);
-  for (int i = positions.index_sizes.size() - 1; i >= 0; --i) sizes.insert(positions.place, positions.index_sizes[i]);
+  for (int i = positions.index_sizes.size() - 1; i >= 0; --i)
+    sizes.insert(positions.place, positions.index_sizes[i]);
   return sizes;
 }
 
@@ -76,7 +82,8 @@ cpu::AdvancedIndex plan_for(const Tensor& x, const Positions& positions, const T
   cpu::AdvancedIndex plan;
   for (std::size_t i = 0; i < positions.tensors.size(); ++i) {
     const int dim = int(positions.dims[std::int64_t(i)]);
-    plan.operands.push_back({positions.tensors[i].data<std::int64_t>(), positions.tensors[i].strides(), x.sizes()[dim], x.strides()[dim], dim});
+    plan.operands.push_back({positions.tensors[i].data<std::int64_t>(), positions.tensors[i].strides(),
+                             x.sizes()[dim], x.strides()[dim], dim});
   }
   plan.index_sizes = positions.index_sizes;
   const int count = positions.index_sizes.size();
@@ -117,16 +124,22 @@ struct IndexPut {
     return y;
   }
   void write(const Tensor& y, const Tensor& values) const {
-    if (values.numel()) cpu::index_put(y.data(), y.dtype(), plan_for(y, positions, values), values.data(), accumulate);
+    if (values.numel())
+      cpu::index_put(y.data(), y.dtype(), plan_for(y, positions, values), values.data(), accumulate);
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
     Tensor dx;
-    if (saved.needs(0)) dx = accumulate ? dy : record(IndexPut{positions, false}, dy, expand(zeros({}, dy.dtype()), result_sizes(dy, positions)));
+    if (saved.needs(0))
+      dx = accumulate ? dy
+                      : record(IndexPut{positions, false}, dy,
+                               expand(zeros({}, dy.dtype()), result_sizes(dy, positions)));
     return {dx, saved.needs(1) ? record(Index{positions, dy.sizes()}, dy) : Tensor()};
   }
 };
 
-Tensor Index::backward(const Saved&, const Tensor& dy) const { return record(IndexPut{positions, true}, zeros(input_sizes, dy.dtype()), dy); }
+Tensor Index::backward(const Saved&, const Tensor& dy) const {
+  return record(IndexPut{positions, true}, zeros(input_sizes, dy.dtype()), dy);
+}
 
 // values as they will be written: of x's dtype and the shape of the indexed part.
 Tensor fitting_values(const Tensor& x, const Positions& positions, const Tensor& values, const char* op) {
@@ -134,10 +147,12 @@ Tensor fitting_values(const Tensor& x, const Positions& positions, const Tensor&
   Tensor source = values;
   // Leading dimensions of size 1 may be more than the target's.
   while (source.ndim() > sizes.size() && source.sizes()[0] == 1) source = squeeze(source, Shape{0});
-  check<ShapeError>(source.ndim() <= sizes.size() && broadcast_shapes(source.sizes(), sizes, op) == sizes, op, ": shape mismatch: value tensor of shape ", values.sizes(),
+  check<ShapeError>(source.ndim() <= sizes.size() && broadcast_shapes(source.sizes(), sizes, op) == sizes, op,
+                    ": shape mismatch: value tensor of shape ", values.sizes(),
                     " cannot be broadcast to indexing result of shape ", sizes);
-  check<DTypeError>(values.dtype() == x.dtype() || values.ndim() == 0 || values.record()->wrapped_number || kind(values.dtype()) <= kind(x.dtype()), op,
-                    ": values of dtype ", values.dtype(), " do not fit into ", x.dtype());
+  check<DTypeError>(values.dtype() == x.dtype() || values.ndim() == 0 || values.record()->wrapped_number ||
+                        kind(values.dtype()) <= kind(x.dtype()),
+                    op, ": values of dtype ", values.dtype(), " do not fit into ", x.dtype());
   return expand(to(source, x.dtype()), sizes);
 }
 
@@ -156,9 +171,11 @@ Tensor index_put(const Tensor& x, const OptionalTensors& indices, const Tensor& 
   return record(IndexPut{std::move(positions), accumulate}, x, source);
 }
 
-const Tensor& index_put_(const Tensor& x, const OptionalTensors& indices, const Tensor& values, bool accumulate) {
+const Tensor& index_put_(const Tensor& x, const OptionalTensors& indices, const Tensor& values,
+                         bool accumulate) {
   check_inplace(x, "index_put_");
-  if (!unrecorded(x, values)) return assign_inplace(x, index_put(before_inplace(x), indices, values, accumulate), "index_put_");
+  if (!unrecorded(x, values))
+    return assign_inplace(x, index_put(before_inplace(x), indices, values, accumulate), "index_put_");
   const Positions positions = positions_of(x, indices, "index_put_");
   Tensor source = fitting_values(x, positions, values, "index_put_");
   if (memory_overlaps(x, source)) source = clone(source);
@@ -185,17 +202,22 @@ Tensor masked_select(const Tensor& x, const Tensor& mask) {
 
 namespace {
 
-Tensors nonzero_tuple(const Tensor& x) { return x.ndim() == 0 ? unbind(nonzero(reshape(x, {1})), 1) : unbind(nonzero(x), 1); }
+Tensors nonzero_tuple(const Tensor& x) {
+  return x.ndim() == 0 ? unbind(nonzero(reshape(x, {1})), 1) : unbind(nonzero(x), 1);
+}
 Value nonzero_call(Value* v) {
   const Tensor& x = std::get<Tensor>(v[0]);
   if (std::get<bool>(v[1])) return Value(nonzero_tuple(x));
   return Value(nonzero(x));
 }
-Tensor take(const Tensor& x, const Tensor& places) { return reshape(index(reshape(x, {-1}), {reshape(places, {-1})}), places.sizes()); }
+Tensor take(const Tensor& x, const Tensor& places) {
+  return reshape(index(reshape(x, {-1}), {reshape(places, {-1})}), places.sizes());
+}
 Tensor take_along_dim(const Tensor& x, const Tensor& indices, std::optional<std::int64_t> dim) {
   if (!dim) return gather(reshape(x, {-1}), 0, reshape(indices, {-1}));
   Shape wide_x = x.sizes(), wide_indices = indices.sizes();
-  check<ShapeError>(x.ndim() == indices.ndim(), "take_along_dim: input ", x.sizes(), " and indices ", indices.sizes(), " must have the same number of dimensions");
+  check<ShapeError>(x.ndim() == indices.ndim(), "take_along_dim: input ", x.sizes(), " and indices ",
+                    indices.sizes(), " must have the same number of dimensions");
   const int place = wrap_dim(*dim, x.ndim(), "take_along_dim");
   wide_x[place] = wide_indices[place] = 1;
   const Shape common = broadcast_shapes(wide_x, wide_indices, "take_along_dim");
@@ -211,38 +233,80 @@ Tensor index_fill(const Tensor& x, std::int64_t dim, const Tensor& places, const
 }
 Tensor index_copy(const Tensor& x, std::int64_t dim, const Tensor& places, const Tensor& source) {
   const int place = wrap_dim(dim, x.ndim(), "index_copy");
-  check<DTypeError>(x.dtype() == source.dtype(), "index_copy: input and source have different dtypes: ", x.dtype(), " and ", source.dtype());
+  check<DTypeError>(x.dtype() == source.dtype(),
+                    "index_copy: input and source have different dtypes: ", x.dtype(), " and ",
+                    source.dtype());
   Shape expected = x.sizes();
   expected[place] = places.numel();
-  check<ShapeError>(source.sizes() == expected, "index_copy: source has shape ", source.sizes(), ", expected ", expected);
+  check<ShapeError>(source.sizes() == expected, "index_copy: source has shape ", source.sizes(),
+                    ", expected ", expected);
   OptionalTensors indices(static_cast<std::size_t>(place));
   indices.push_back(reshape(places, {-1}));
   return index_put(x, indices, source);
 }
 
-const Register index_put_op{{.signature = "index_put(Tensor input, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
-                             .doc = "input with values written, or added, at indices.",
-                             .call = box<index_put>,
-                             .samples = "x(3, 4), (i(2, hi=3, unique=True), i(2, hi=4, unique=True)), x(2); x(3, 4), (i(5, hi=3),), x(5, 4), True; x(3, 4), (b(3, 4),), x()",
-                             .reference = "ref.index_put(input, indices, values, accumulate)",
-                             .errors = "x(3), (i(2, lo=3, hi=5),), x(2)",
-                             .inplace = true}};
-const Register nonzero_op{{.signature = "nonzero(Tensor input, *, bool as_tuple=False) -> Tensor", .doc = "Positions of the nonzero elements.", .call = nonzero_call,
-                           .samples = "b(3, 4); z(3); b(0)", .reference = "np.argwhere(input)", .differentiable = false}};
-const Register argwhere_op{{.signature = "argwhere(Tensor input) -> Tensor", .doc = "Positions of the nonzero elements.", .call = box<nonzero>,
-                            .samples = "b(3, 4)", .reference = "np.argwhere(input)", .differentiable = false}};
-const Register where_positions{{.signature = "where(Tensor condition) -> Tensor[]", .doc = "Positions of the nonzero elements, a tensor per dimension.", .call = box<nonzero_tuple>,
-                                .homes = "taper", .samples = "b(3, 4)", .reference = "np.nonzero(condition)", .differentiable = false}};
-const Register masked_select_op{{.signature = "masked_select(Tensor input, Tensor mask) -> Tensor", .doc = "The elements where mask is true.", .call = box<masked_select>,
-                                 .samples = "x(3, 4), b(3, 4); x(3, 4), b(4); x(4), b(3, 4)", .reference = "ref.masked_select(input, mask)", .errors = "x(3), x(3)"}};
-const Register take_op{{.signature = "take(Tensor input, Tensor index) -> Tensor", .doc = "Elements of the flattened input.", .call = box<take>,
-                        .samples = "x(3, 4), i(2, 3, hi=12)", .reference = "np.take(input, index)", .errors = "x(3), i(2, lo=3, hi=5)"}};
-const Register take_along_dim_op{{.signature = "take_along_dim(Tensor input, Tensor indices, int? dim=None) -> Tensor", .doc = "Elements at indices along dim; shapes broadcast.", .call = box<take_along_dim>,
-                                  .samples = "x(3, 4), i(3, 2, hi=4), 1; x(3, 4), i(1, 4, hi=3), 0; x(3, 4), i(5, hi=12)", .reference = "np.take_along_axis(input, indices, axis=dim)"}};
-const Register index_fill_op{{.signature = "index_fill(Tensor input, int dim, Tensor index, Tensor|Scalar value) -> Tensor", .doc = "input with value in its slices at index along dim.", .call = box<index_fill>,
-                              .samples = "x(3, 4), 1, i(2, hi=4), 1.5; x(3), 0, i(1, hi=3), x()", .reference = "ref.index_fill(input, dim, index, value)", .inplace = true}};
-const Register index_copy_op{{.signature = "index_copy(Tensor input, int dim, Tensor index, Tensor source) -> Tensor", .doc = "input with the slices of source at index along dim.", .call = box<index_copy>,
-                              .samples = "x(3, 4), 1, i(2, hi=4, unique=True), x(3, 2)", .reference = "ref.index_copy(input, dim, index, source)", .errors = "x(3), 0, i(2, hi=3), x(3)", .inplace = true}};
+const Register index_put_op{
+    {.signature =
+         "index_put(Tensor input, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
+     .doc = "input with values written, or added, at indices.",
+     .call = box<index_put>,
+     .samples = "x(3, 4), (i(2, hi=3, unique=True), i(2, hi=4, unique=True)), x(2); x(3, 4), (i(5, hi=3),), "
+                "x(5, 4), True; x(3, 4), (b(3, 4),), x()",
+     .reference = "ref.index_put(input, indices, values, accumulate)",
+     .errors = "x(3), (i(2, lo=3, hi=5),), x(2)",
+     .inplace = true}};
+const Register nonzero_op{{.signature = "nonzero(Tensor input, *, bool as_tuple=False) -> Tensor",
+                           .doc = "Positions of the nonzero elements.",
+                           .call = nonzero_call,
+                           .samples = "b(3, 4); z(3); b(0)",
+                           .reference = "np.argwhere(input)",
+                           .differentiable = false}};
+const Register argwhere_op{{.signature = "argwhere(Tensor input) -> Tensor",
+                            .doc = "Positions of the nonzero elements.",
+                            .call = box<nonzero>,
+                            .samples = "b(3, 4)",
+                            .reference = "np.argwhere(input)",
+                            .differentiable = false}};
+const Register where_positions{{.signature = "where(Tensor condition) -> Tensor[]",
+                                .doc = "Positions of the nonzero elements, a tensor per dimension.",
+                                .call = box<nonzero_tuple>,
+                                .homes = "taper",
+                                .samples = "b(3, 4)",
+                                .reference = "np.nonzero(condition)",
+                                .differentiable = false}};
+const Register masked_select_op{{.signature = "masked_select(Tensor input, Tensor mask) -> Tensor",
+                                 .doc = "The elements where mask is true.",
+                                 .call = box<masked_select>,
+                                 .samples = "x(3, 4), b(3, 4); x(3, 4), b(4); x(4), b(3, 4)",
+                                 .reference = "ref.masked_select(input, mask)",
+                                 .errors = "x(3), x(3)"}};
+const Register take_op{{.signature = "take(Tensor input, Tensor index) -> Tensor",
+                        .doc = "Elements of the flattened input.",
+                        .call = box<take>,
+                        .samples = "x(3, 4), i(2, 3, hi=12)",
+                        .reference = "np.take(input, index)",
+                        .errors = "x(3), i(2, lo=3, hi=5)"}};
+const Register take_along_dim_op{
+    {.signature = "take_along_dim(Tensor input, Tensor indices, int? dim=None) -> Tensor",
+     .doc = "Elements at indices along dim; shapes broadcast.",
+     .call = box<take_along_dim>,
+     .samples = "x(3, 4), i(3, 2, hi=4), 1; x(3, 4), i(1, 4, hi=3), 0; x(3, 4), i(5, hi=12)",
+     .reference = "np.take_along_axis(input, indices, axis=dim)"}};
+const Register index_fill_op{
+    {.signature = "index_fill(Tensor input, int dim, Tensor index, Tensor|Scalar value) -> Tensor",
+     .doc = "input with value in its slices at index along dim.",
+     .call = box<index_fill>,
+     .samples = "x(3, 4), 1, i(2, hi=4), 1.5; x(3), 0, i(1, hi=3), x()",
+     .reference = "ref.index_fill(input, dim, index, value)",
+     .inplace = true}};
+const Register index_copy_op{
+    {.signature = "index_copy(Tensor input, int dim, Tensor index, Tensor source) -> Tensor",
+     .doc = "input with the slices of source at index along dim.",
+     .call = box<index_copy>,
+     .samples = "x(3, 4), 1, i(2, hi=4, unique=True), x(3, 2)",
+     .reference = "ref.index_copy(input, dim, index, source)",
+     .errors = "x(3), 0, i(2, hi=3), x(3)",
+     .inplace = true}};
 
 }  // namespace
 

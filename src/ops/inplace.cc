@@ -14,7 +14,10 @@ struct Region {
   std::int64_t offset;
 
   Region(const Tensor& base, const Tensor& view)
-      : base_sizes(base.sizes()), base_strides(base.strides()), sizes(view.sizes()), strides(view.strides()),
+      : base_sizes(base.sizes()),
+        base_strides(base.strides()),
+        sizes(view.sizes()),
+        strides(view.strides()),
         offset(view.storage_offset() - base.storage_offset()) {}
 
   /// Zeros with the layout of the base.
@@ -103,26 +106,32 @@ void refresh_view_history(const Tensor& view) {
 
 void check_inplace(const Tensor& target, const char* op) {
   check_writable(target, op);
-  check<AutogradError>(!target.record()->inference || thread_modes.inference || !target.requires_grad(), op,
-                       ": a tensor made under inference_mode cannot be changed outside of it; clone() it first");
+  check<AutogradError>(
+      !target.record()->inference || thread_modes.inference || !target.requires_grad(), op,
+      ": a tensor made under inference_mode cannot be changed outside of it; clone() it first");
   if (!thread_modes.grad_enabled) return;
   const bool leaf = target.requires_grad() && !target.grad_fn();
-  check<AutogradError>(!leaf, op, ": a leaf Variable that requires grad is being used in an in-place operation; wrap it in "
-                       "no_grad(), or use the operation that returns a new tensor");
+  check<AutogradError>(
+      !leaf, op,
+      ": a leaf Variable that requires grad is being used in an in-place operation; wrap it in "
+      "no_grad(), or use the operation that returns a new tensor");
   TensorRecord* base = target.record()->base;
   check<AutogradError>(!base || !base->requires_grad || base->grad_fn, op,
-                       ": a view of a leaf Variable that requires grad is being used in an in-place operation; wrap it in no_grad()");
+                       ": a view of a leaf Variable that requires grad is being used in an in-place "
+                       "operation; wrap it in no_grad()");
 }
 
 Tensor before_inplace(const Tensor& target) {
   if (!thread_modes.grad_enabled || !target.requires_grad()) return target.detach();
   Tensor before = window(target, target.sizes(), target.strides(), target.storage_offset());
-  if (Node* node = target.grad_fn()) take_history(*before.record(), node, target.record()->output_index, true);
+  if (Node* node = target.grad_fn())
+    take_history(*before.record(), node, target.record()->output_index, true);
   return before;
 }
 
 void check_result_fits(DType from, DType to, const char* op) {
-  check<DTypeError>(kind(from) <= kind(to), op, ": result type ", from, " can't be cast to the desired output type ", to);
+  check<DTypeError>(kind(from) <= kind(to), op, ": result type ", from,
+                    " can't be cast to the desired output type ", to);
 }
 
 void adopt_history(const Tensor& target, const Tensor& value) {
@@ -139,15 +148,18 @@ void adopt_history(const Tensor& target, const Tensor& value) {
   if (!thread_modes.grad_enabled || (!value_recorded && !base.requires_grad())) return;
   const Tensor old_base = before_inplace(base);
   Tensor marker = base.detach();
-  detail::record_node(ReplaceRegion{Region(base, target)}, marker, old_base, value_recorded ? value : target.detach());
+  detail::record_node(ReplaceRegion{Region(base, target)}, marker, old_base,
+                      value_recorded ? value : target.detach());
   take_history(*base.record(), marker.record()->grad_fn, 0, true);
   ++base.record()->history;
 }
 
 const Tensor& assign_inplace(const Tensor& target, const Tensor& value, const char* op) {
   check_result_fits(value.dtype(), target.dtype(), op);
-  check<ShapeError>(value.sizes() == target.sizes() || broadcast_shapes(value.sizes(), target.sizes(), op) == target.sizes(), op,
-                    ": output of shape ", target.sizes(), " doesn't match the broadcast shape ", value.sizes());
+  check<ShapeError>(value.sizes() == target.sizes() ||
+                        broadcast_shapes(value.sizes(), target.sizes(), op) == target.sizes(),
+                    op, ": output of shape ", target.sizes(), " doesn't match the broadcast shape ",
+                    value.sizes());
   Tensor fitting = value.dtype() == target.dtype() ? value : to(value, target.dtype());
   if (fitting.sizes() != target.sizes()) fitting = expand(fitting, target.sizes());
   if (fitting.record()->storage == target.record()->storage) {

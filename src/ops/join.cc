@@ -132,7 +132,9 @@ struct ConstantPad {
     Tensor y = full(sizes, value, x.dtype());
     Tensor from = x, into = y;
     for (int i = 0; i < x.ndim(); ++i) {
-      from = part(from, i, std::max<std::int64_t>(0, -before[i]), x.sizes()[i] - std::max<std::int64_t>(0, -before[i]) - std::max<std::int64_t>(0, -after[i]));
+      from =
+          part(from, i, std::max<std::int64_t>(0, -before[i]),
+               x.sizes()[i] - std::max<std::int64_t>(0, -before[i]) - std::max<std::int64_t>(0, -after[i]));
       into = part(into, i, std::max<std::int64_t>(0, before[i]), from.sizes()[i]);
     }
     copy_elements(from, into);
@@ -151,7 +153,8 @@ Shape dims_of(const Tensor& x, const Shape& dims, const char* op) {
   std::uint64_t seen = 0;
   for (const std::int64_t dim : dims) {
     const int place = wrap_dim(dim, x.ndim(), op);
-    check<ValueError>(!(seen >> place & 1), op, ": dim ", dim, " appears multiple times in the list of dims ", dims);
+    check<ValueError>(!(seen >> place & 1), op, ": dim ", dim, " appears multiple times in the list of dims ",
+                      dims);
     seen |= std::uint64_t(1) << place;
     if (x.ndim()) wrapped_dims.push_back(place);
   }
@@ -185,9 +188,10 @@ Tensor cat(const Tensors& tensors, std::int64_t dim) {
   for (std::size_t i = 0; i < used.size(); ++i) {
     const Tensor& tensor = used[i];
     bool fits = tensor.ndim() == first.ndim();
-    for (int d = 0; fits && d < first.ndim(); ++d) fits = d == op.dim || tensor.sizes()[d] == first.sizes()[d];
-    check<ShapeError>(fits, "cat: sizes of tensors must match except in dimension ", op.dim, ": tensor 0 has shape ", first.sizes(), ", tensor ", i,
-                      " has shape ", tensor.sizes());
+    for (int d = 0; fits && d < first.ndim(); ++d)
+      fits = d == op.dim || tensor.sizes()[d] == first.sizes()[d];
+    check<ShapeError>(fits, "cat: sizes of tensors must match except in dimension ", op.dim,
+                      ": tensor 0 has shape ", first.sizes(), ", tensor ", i, " has shape ", tensor.sizes());
     op.lengths.push_back(tensor.sizes()[op.dim]);
     op.dtypes.push_back(tensor.dtype());
   }
@@ -199,7 +203,8 @@ Tensor stack(const Tensors& tensors, std::int64_t dim) {
   const int place = wrap_dim(dim, tensors[0].ndim() + 1, "stack");
   Tensors wider;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    check<ShapeError>(tensors[i].sizes() == tensors[0].sizes(), "stack: each tensor must have the same shape, but tensor 0 has ", tensors[0].sizes(),
+    check<ShapeError>(tensors[i].sizes() == tensors[0].sizes(),
+                      "stack: each tensor must have the same shape, but tensor 0 has ", tensors[0].sizes(),
                       " and tensor ", i, " has ", tensors[i].sizes());
     wider.push_back(unsqueeze(tensors[i], place));
   }
@@ -224,8 +229,9 @@ Tensors split(const Tensor& x, const Shape& sizes, std::int64_t dim) {
     check<ValueError>(size >= 0, "split: sizes must not be negative, got ", sizes);
     total += size;
   }
-  check<ShapeError>(x.ndim() > 0 && total == x.sizes()[place], "split: sizes ", sizes, " must sum to ", x.ndim() ? x.sizes()[place] : 0, ", the size of dimension ",
-                    dim, " of shape ", x.sizes());
+  check<ShapeError>(x.ndim() > 0 && total == x.sizes()[place], "split: sizes ", sizes, " must sum to ",
+                    x.ndim() ? x.sizes()[place] : 0, ", the size of dimension ", dim, " of shape ",
+                    x.sizes());
   return split_views(x, place, sizes);
 }
 
@@ -254,20 +260,23 @@ Tensor roll(const Tensor& x, const Shape& shifts, const Shape& dims) {
     check<ValueError>(shifts.size() == 1, "roll: ", shifts.size(), " shifts but no dims");
     return reshape(roll(reshape(x, {-1}), shifts, {0}), x.sizes());
   }
-  check<ValueError>(shifts.size() == dims.size(), "roll: shifts ", shifts, " and dims ", dims, " differ in length");
+  check<ValueError>(shifts.size() == dims.size(), "roll: shifts ", shifts, " and dims ", dims,
+                    " differ in length");
   Tensor y = x;
   for (int i = 0; i < dims.size(); ++i) {
     const std::int64_t size = x.size(dims[i]);
     if (size == 0) return clone(x);
     const std::int64_t shift = ((shifts[i] % size) + size) % size;
-    if (shift) y = cat({narrow(y, dims[i], size - shift, shift), narrow(y, dims[i], 0, size - shift)}, dims[i]);
+    if (shift)
+      y = cat({narrow(y, dims[i], size - shift, shift), narrow(y, dims[i], 0, size - shift)}, dims[i]);
   }
   return y.is(x) ? clone(x) : y;
 }
 
 Tensor repeat(const Tensor& x, const Shape& counts) {
   const int extra = counts.size() - x.ndim();
-  check<ShapeError>(extra >= 0, "repeat: ", counts.size(), " counts ", counts, " for a tensor of ", x.ndim(), " dimensions");
+  check<ShapeError>(extra >= 0, "repeat: ", counts.size(), " counts ", counts, " for a tensor of ", x.ndim(),
+                    " dimensions");
   // Each dimension becomes (count, size): expanding the first of the pair repeats the second.
   Shape split_sizes, expanded, merged;
   for (int i = 0; i < counts.size(); ++i) {
@@ -309,31 +318,39 @@ Tensor triu(const Tensor& x, std::int64_t diagonal) {
 }
 
 Tensor pad(const Tensor& x, const Shape& pairs, std::string_view mode, double value) {
-  check<ValueError>(pairs.size() % 2 == 0 && pairs.size() / 2 <= x.ndim(), "pad: ", pairs, " is not (before, after) pairs for at most ", x.ndim(), " dimensions");
+  check<ValueError>(pairs.size() % 2 == 0 && pairs.size() / 2 <= x.ndim(), "pad: ", pairs,
+                    " is not (before, after) pairs for at most ", x.ndim(), " dimensions");
   Shape before = Shape::filled(x.ndim(), 0), after = before;
   for (int i = 0; i < pairs.size() / 2; ++i) {
     const int dim = x.ndim() - 1 - i;
     before[dim] = pairs[2 * i];
     after[dim] = pairs[2 * i + 1];
-    check<ShapeError>(x.sizes()[dim] + before[dim] + after[dim] >= 0, "pad: ", pairs, " crops more than there is in shape ", x.sizes());
+    check<ShapeError>(x.sizes()[dim] + before[dim] + after[dim] >= 0, "pad: ", pairs,
+                      " crops more than there is in shape ", x.sizes());
   }
   if (mode == "constant") return record(ConstantPad{before, after, value}, x);
-  check<ValueError>(mode == "reflect" || mode == "replicate" || mode == "circular", "pad: mode must be constant, reflect, replicate or circular, got '", mode, "'");
+  check<ValueError>(mode == "reflect" || mode == "replicate" || mode == "circular",
+                    "pad: mode must be constant, reflect, replicate or circular, got '", mode, "'");
   Tensor y = x;
   for (int dim = 0; dim < x.ndim(); ++dim) {
     if (before[dim] == 0 && after[dim] == 0) continue;
-    const std::int64_t size = x.sizes()[dim], most = mode == "reflect" ? size - 1 : mode == "circular" ? size : INT64_MAX;
-    check<ShapeError>(size > 0 && before[dim] <= most && after[dim] <= most, "pad: padding (", before[dim], ", ", after[dim], ") is too large for mode ", mode,
-                      " in dimension ", dim, " of shape ", x.sizes());
+    const std::int64_t size = x.sizes()[dim], most = mode == "reflect"    ? size - 1
+                                                     : mode == "circular" ? size
+                                                                          : INT64_MAX;
+    check<ShapeError>(size > 0 && before[dim] <= most && after[dim] <= most, "pad: padding (", before[dim],
+                      ", ", after[dim], ") is too large for mode ", mode, " in dimension ", dim, " of shape ",
+                      x.sizes());
     Tensor places = empty({size + before[dim] + after[dim]}, int64);
-    for (std::int64_t i = 0; i < places.numel(); ++i) places.data<std::int64_t>()[i] = source_index(i - before[dim], size, mode);
+    for (std::int64_t i = 0; i < places.numel(); ++i)
+      places.data<std::int64_t>()[i] = source_index(i - before[dim], size, mode);
     y = index_select(y, dim, places);
   }
   return y.is(x) ? clone(x) : y;
 }
 
 Tensor movedim(const Tensor& x, const Shape& source, const Shape& destination) {
-  check<ValueError>(source.size() == destination.size(), "movedim: source ", source, " and destination ", destination, " differ in length");
+  check<ValueError>(source.size() == destination.size(), "movedim: source ", source, " and destination ",
+                    destination, " differ in length");
   const Shape from = dims_of(x, source, "movedim"), into = dims_of(x, destination, "movedim");
   Shape order = Shape::filled(x.ndim(), -1);
   std::uint64_t moved = 0;
@@ -399,12 +416,14 @@ Tensor diag_embed(const Tensor& x, std::int64_t offset, std::int64_t dim1, std::
 }
 
 Tensor diag(const Tensor& x, std::int64_t offset) {
-  check<ShapeError>(x.ndim() == 1 || x.ndim() == 2, "diag: needs a vector or a matrix, got shape ", x.sizes());
+  check<ShapeError>(x.ndim() == 1 || x.ndim() == 2, "diag: needs a vector or a matrix, got shape ",
+                    x.sizes());
   return x.ndim() == 1 ? diag_embed(x, offset, 0, 1) : clone(diagonal(x, offset, 0, 1));
 }
 
 Tensors meshgrid(const Tensors& tensors, std::string_view indexing) {
-  check<ValueError>(indexing == "ij" || indexing == "xy", "meshgrid: indexing must be 'ij' or 'xy', got '", indexing, "'");
+  check<ValueError>(indexing == "ij" || indexing == "xy", "meshgrid: indexing must be 'ij' or 'xy', got '",
+                    indexing, "'");
   const int count = int(tensors.size());
   const bool swap = indexing == "xy" && count >= 2;
   Shape sizes;
@@ -440,7 +459,8 @@ Tensors tensor_split_equally(const Tensor& x, std::int64_t count, std::int64_t d
   check<ValueError>(count > 0, "tensor_split: number of sections must be larger than 0, got ", count);
   const std::int64_t size = x.size(dim);
   Shape ends;
-  for (std::int64_t i = 0, end = 0; i + 1 < count; ++i) ends.push_back(end += size / count + (i < size % count));
+  for (std::int64_t i = 0, end = 0; i + 1 < count; ++i)
+    ends.push_back(end += size / count + (i < size % count));
   return tensor_split(x, ends, dim);
 }
 Tensors at_least(const Tensors& tensors, int ndim) {
@@ -464,7 +484,9 @@ Tensor atleast_3d(const Tensor& x) { return x.ndim() == 1 ? unsqueeze(unsqueeze(
 Tensor fliplr(const Tensor& x) { return flip(x, {1}); }
 Tensor flipud(const Tensor& x) { return flip(x, {0}); }
 Tensor ravel(const Tensor& x) { return reshape(x, {-1}); }
-Tensor pad_optional(const Tensor& x, const Shape& pairs, std::string_view mode, std::optional<double> value) { return pad(x, pairs, mode, value.value_or(0)); }
+Tensor pad_optional(const Tensor& x, const Shape& pairs, std::string_view mode, std::optional<double> value) {
+  return pad(x, pairs, mode, value.value_or(0));
+}
 Tensor rot90(const Tensor& x, std::int64_t k, const Shape& dims) {
   check<ValueError>(dims.size() == 2, "rot90: expected 2 dims, got ", dims);
   switch (((k % 4) + 4) % 4) {
@@ -476,198 +498,223 @@ Tensor rot90(const Tensor& x, std::int64_t k, const Shape& dims) {
 }
 
 const Register cat_op{{.signature = "cat(Tensor[] tensors, int dim=0) -> Tensor",
-    .doc = "Tensors one after another along dim.",
-    .call = box<cat>,
-    .homes = "taper",
-    .samples = "[x(2, 3), x(1, 3)]; [x(2, 3), x(2, 2)], 1; [x(2), x(0)], -1; (x(2, 2),)",
-    .reference = "np.concatenate(tensors, axis=dim)",
-    .errors = "[x(2, 3), x(2, 2)]; []; [x(), x()]"}};
-const Register concat_op{{.signature = "concat(Tensor[] tensors, int dim=0) -> Tensor",
-    .doc = "Tensors one after another along dim.",
-    .call = box<cat>,
-    .homes = "taper",
-    .samples = "[x(2, 3), x(1, 3)]; [x(2, 3), x(2, 2)], 1; [x(2), x(0)], -1; (x(2, 2),)",
-    .reference = "np.concatenate(tensors, axis=dim)",
-    .errors = "[x(2, 3), x(2, 2)]; []; [x(), x()]"}};
-const Register concatenate_op{{.signature = "concatenate(Tensor[] tensors, int dim=0) -> Tensor",
-    .doc = "Tensors one after another along dim.",
-    .call = box<cat>,
-    .homes = "taper",
-    .samples = "[x(2, 3), x(1, 3)]; [x(2, 3), x(2, 2)], 1; [x(2), x(0)], -1; (x(2, 2),)",
-    .reference = "np.concatenate(tensors, axis=dim)",
-    .errors = "[x(2, 3), x(2, 2)]; []; [x(), x()]"}};
+                       .doc = "Tensors one after another along dim.",
+                       .call = box<cat>,
+                       .homes = "taper",
+                       .samples = "[x(2, 3), x(1, 3)]; [x(2, 3), x(2, 2)], 1; [x(2), x(0)], -1; (x(2, 2),)",
+                       .reference = "np.concatenate(tensors, axis=dim)",
+                       .errors = "[x(2, 3), x(2, 2)]; []; [x(), x()]"}};
+const Register concat_op{
+    {.signature = "concat(Tensor[] tensors, int dim=0) -> Tensor",
+     .doc = "Tensors one after another along dim.",
+     .call = box<cat>,
+     .homes = "taper",
+     .samples = "[x(2, 3), x(1, 3)]; [x(2, 3), x(2, 2)], 1; [x(2), x(0)], -1; (x(2, 2),)",
+     .reference = "np.concatenate(tensors, axis=dim)",
+     .errors = "[x(2, 3), x(2, 2)]; []; [x(), x()]"}};
+const Register concatenate_op{
+    {.signature = "concatenate(Tensor[] tensors, int dim=0) -> Tensor",
+     .doc = "Tensors one after another along dim.",
+     .call = box<cat>,
+     .homes = "taper",
+     .samples = "[x(2, 3), x(1, 3)]; [x(2, 3), x(2, 2)], 1; [x(2), x(0)], -1; (x(2, 2),)",
+     .reference = "np.concatenate(tensors, axis=dim)",
+     .errors = "[x(2, 3), x(2, 2)]; []; [x(), x()]"}};
 const Register stack_op{{.signature = "stack(Tensor[] tensors, int dim=0) -> Tensor",
-    .doc = "Tensors of one shape along a new dimension.",
-    .call = box<stack>,
-    .homes = "taper",
-    .samples = "[x(2, 3), x(2, 3)]; [x(2), x(2)], -1; [x(), x()]",
-    .reference = "np.stack(tensors, axis=dim)",
-    .errors = "[x(2), x(3)]; []"}};
+                         .doc = "Tensors of one shape along a new dimension.",
+                         .call = box<stack>,
+                         .homes = "taper",
+                         .samples = "[x(2, 3), x(2, 3)]; [x(2), x(2)], -1; [x(), x()]",
+                         .reference = "np.stack(tensors, axis=dim)",
+                         .errors = "[x(2), x(3)]; []"}};
 const Register hstack_op{{.signature = "hstack(Tensor[] tensors) -> Tensor",
-    .doc = "Tensors side by side.",
-    .call = box<hstack>,
-    .homes = "taper",
-    .samples = "[x(2, 3), x(2, 2)]; [x(2), x(3)]",
-    .reference = "np.hstack(tensors)"}};
+                          .doc = "Tensors side by side.",
+                          .call = box<hstack>,
+                          .homes = "taper",
+                          .samples = "[x(2, 3), x(2, 2)]; [x(2), x(3)]",
+                          .reference = "np.hstack(tensors)"}};
 const Register vstack_op{{.signature = "vstack(Tensor[] tensors) -> Tensor",
-    .doc = "Tensors on top of each other.",
-    .call = box<vstack>,
-    .homes = "taper",
-    .samples = "[x(2, 3), x(1, 3)]; [x(3), x(3)]",
-    .reference = "np.vstack(tensors)"}};
+                          .doc = "Tensors on top of each other.",
+                          .call = box<vstack>,
+                          .homes = "taper",
+                          .samples = "[x(2, 3), x(1, 3)]; [x(3), x(3)]",
+                          .reference = "np.vstack(tensors)"}};
 const Register dstack_op{{.signature = "dstack(Tensor[] tensors) -> Tensor",
-    .doc = "Tensors along the third dimension.",
-    .call = box<dstack>,
-    .homes = "taper",
-    .samples = "[x(2, 3), x(2, 3)]",
-    .reference = "np.dstack(tensors)"}};
+                          .doc = "Tensors along the third dimension.",
+                          .call = box<dstack>,
+                          .homes = "taper",
+                          .samples = "[x(2, 3), x(2, 3)]",
+                          .reference = "np.dstack(tensors)"}};
 const Register split_op[]{
-    {{.signature = "split(Tensor input, int split_size_or_sections, int dim=0) -> Tensor[]", .doc = "Views of that many elements each along dim.", .call = box<overload<Tensors(const Tensor&, std::int64_t, std::int64_t)>(split)>,
-      .samples = "x(5, 2), 2; x(2, 6), 3, 1", .reference = "ref.split(input, split_size_or_sections, dim)", .errors = "x(3), 0"}},
-    {{.signature = "split(Tensor input, int[] split_size_or_sections, int dim=0) -> Tensor[]", .doc = "Views of the given sizes along dim.", .call = box<overload<Tensors(const Tensor&, const Shape&, std::int64_t)>(split)>,
-      .samples = "x(5, 2), [1, 4]; x(2, 3), [3], 1", .reference = "ref.split(input, split_size_or_sections, dim)", .errors = "x(3), [1, 1]"}}};
+    {{.signature = "split(Tensor input, int split_size_or_sections, int dim=0) -> Tensor[]",
+      .doc = "Views of that many elements each along dim.",
+      .call = box<overload<Tensors(const Tensor&, std::int64_t, std::int64_t)>(split)>,
+      .samples = "x(5, 2), 2; x(2, 6), 3, 1",
+      .reference = "ref.split(input, split_size_or_sections, dim)",
+      .errors = "x(3), 0"}},
+    {{.signature = "split(Tensor input, int[] split_size_or_sections, int dim=0) -> Tensor[]",
+      .doc = "Views of the given sizes along dim.",
+      .call = box<overload<Tensors(const Tensor&, const Shape&, std::int64_t)>(split)>,
+      .samples = "x(5, 2), [1, 4]; x(2, 3), [3], 1",
+      .reference = "ref.split(input, split_size_or_sections, dim)",
+      .errors = "x(3), [1, 1]"}}};
 const Register chunk_op{{.signature = "chunk(Tensor input, int chunks, int dim=0) -> Tensor[]",
-    .doc = "At most that many views of equal size along dim.",
-    .call = box<chunk>,
-    .samples = "x(5, 2), 2; x(2, 6), 3, -1; x(3), 5",
-    .reference = "ref.chunk(input, chunks, dim)",
-    .errors = "x(3), 0"}};
+                         .doc = "At most that many views of equal size along dim.",
+                         .call = box<chunk>,
+                         .samples = "x(5, 2), 2; x(2, 6), 3, -1; x(3), 5",
+                         .reference = "ref.chunk(input, chunks, dim)",
+                         .errors = "x(3), 0"}};
 const Register tensor_split_op[]{
-    {{.signature = "tensor_split(Tensor input, int indices_or_sections, int dim=0) -> Tensor[]", .doc = "That many views of nearly equal size.", .call = box<tensor_split_equally>,
-      .samples = "x(5, 2), 2; x(2, 7), 3, 1", .reference = "np.array_split(input, indices_or_sections, axis=dim)"}},
-    {{.signature = "tensor_split(Tensor input, int[] indices_or_sections, int dim=0) -> Tensor[]", .doc = "Views between the given places.", .call = box<tensor_split>,
-      .samples = "x(5, 2), [1, 3]", .reference = "np.array_split(input, indices_or_sections, axis=dim)"}}};
+    {{.signature = "tensor_split(Tensor input, int indices_or_sections, int dim=0) -> Tensor[]",
+      .doc = "That many views of nearly equal size.",
+      .call = box<tensor_split_equally>,
+      .samples = "x(5, 2), 2; x(2, 7), 3, 1",
+      .reference = "np.array_split(input, indices_or_sections, axis=dim)"}},
+    {{.signature = "tensor_split(Tensor input, int[] indices_or_sections, int dim=0) -> Tensor[]",
+      .doc = "Views between the given places.",
+      .call = box<tensor_split>,
+      .samples = "x(5, 2), [1, 3]",
+      .reference = "np.array_split(input, indices_or_sections, axis=dim)"}}};
 const Register unbind_op{{.signature = "unbind(Tensor input, int dim=0) -> Tensor[]",
-    .doc = "Views of all slices along dim, without it.",
-    .call = box<unbind>,
-    .samples = "x(2, 3); x(2, 3), 1",
-    .reference = "[np.take(input, k, axis=dim) for k in range(input.shape[dim])]",
-    .errors = "x()"}};
-const Register flip_op{{.signature = "flip(Tensor input, int... dims) -> Tensor",
-    .doc = "Elements in reverse order along dims.",
-    .call = box<flip>,
-    .samples = "x(2, 3), 0; x(2, 3), (0, 1); x(2, 3, 4).permute(2, 0, 1), (1,); x(0, 3), 0",
-    .reference = "np.flip(input, dims)",
-    .errors = "x(2, 3), 2; x(2, 3), (0, 0)"}};
+                          .doc = "Views of all slices along dim, without it.",
+                          .call = box<unbind>,
+                          .samples = "x(2, 3); x(2, 3), 1",
+                          .reference = "[np.take(input, k, axis=dim) for k in range(input.shape[dim])]",
+                          .errors = "x()"}};
+const Register flip_op{
+    {.signature = "flip(Tensor input, int... dims) -> Tensor",
+     .doc = "Elements in reverse order along dims.",
+     .call = box<flip>,
+     .samples = "x(2, 3), 0; x(2, 3), (0, 1); x(2, 3, 4).permute(2, 0, 1), (1,); x(0, 3), 0",
+     .reference = "np.flip(input, dims)",
+     .errors = "x(2, 3), 2; x(2, 3), (0, 0)"}};
 const Register fliplr_op{{.signature = "fliplr(Tensor input) -> Tensor",
-    .doc = "Columns in reverse order.",
-    .call = box<fliplr>,
-    .samples = "x(2, 3)",
-    .reference = "np.fliplr(input)"}};
+                          .doc = "Columns in reverse order.",
+                          .call = box<fliplr>,
+                          .samples = "x(2, 3)",
+                          .reference = "np.fliplr(input)"}};
 const Register flipud_op{{.signature = "flipud(Tensor input) -> Tensor",
-    .doc = "Rows in reverse order.",
-    .call = box<flipud>,
-    .samples = "x(2, 3)",
-    .reference = "np.flipud(input)"}};
+                          .doc = "Rows in reverse order.",
+                          .call = box<flipud>,
+                          .samples = "x(2, 3)",
+                          .reference = "np.flipud(input)"}};
 const Register rot90_op{{.signature = "rot90(Tensor input, int k=1, int[] dims=[0, 1]) -> Tensor",
-    .doc = "Turned by k quarters in the plane of dims.",
-    .call = box<rot90>,
-    .samples = "x(2, 3); x(2, 3), 2; x(2, 3), -1",
-    .reference = "np.rot90(input, k, dims)"}};
+                         .doc = "Turned by k quarters in the plane of dims.",
+                         .call = box<rot90>,
+                         .samples = "x(2, 3); x(2, 3), 2; x(2, 3), -1",
+                         .reference = "np.rot90(input, k, dims)"}};
 const Register roll_op{{.signature = "roll(Tensor input, int[] shifts, int[] dims=[]) -> Tensor",
-    .doc = "Elements moved by shifts along dims, round the end.",
-    .call = box<roll>,
-    .samples = "x(2, 3), 1; x(2, 3), 1, 1; x(2, 3), (1, -2), (0, 1)",
-    .reference = "np.roll(input, shifts, dims or None)",
-    .errors = "x(2, 3), (1, 2), (0,)"}};
+                        .doc = "Elements moved by shifts along dims, round the end.",
+                        .call = box<roll>,
+                        .samples = "x(2, 3), 1; x(2, 3), 1, 1; x(2, 3), (1, -2), (0, 1)",
+                        .reference = "np.roll(input, shifts, dims or None)",
+                        .errors = "x(2, 3), (1, 2), (0,)"}};
 const Register repeat_op{{.signature = "repeat(Tensor input, int... repeats) -> Tensor",
-    .doc = "input repeated along each dimension.",
-    .call = box<repeat>,
-    .homes = "Tensor",
-    .samples = "x(2, 3), 2, 2; x(3), (2, 2); x(2, 1), 0, 1",
-    .reference = "np.tile(input, repeats)",
-    .errors = "x(2, 3), 2; x(2), -1"}};
+                          .doc = "input repeated along each dimension.",
+                          .call = box<repeat>,
+                          .homes = "Tensor",
+                          .samples = "x(2, 3), 2, 2; x(3), (2, 2); x(2, 1), 0, 1",
+                          .reference = "np.tile(input, repeats)",
+                          .errors = "x(2, 3), 2; x(2), -1"}};
 const Register tile_op{{.signature = "tile(Tensor input, int... dims) -> Tensor",
-    .doc = "input repeated along each dimension; missing leading counts are 1.",
-    .call = box<tile>,
-    .samples = "x(2, 3), (2,); x(3), (2, 2)",
-    .reference = "np.tile(input, dims)"}};
-const Register repeat_interleave_op{{.signature = "repeat_interleave(Tensor input, int repeats, int? dim=None) -> Tensor",
-    .doc = "Each element along dim repeated.",
-    .call = box<repeat_interleave>,
-    .samples = "x(2, 3), 2; x(2, 3), 3, 1; x(2, 3), 2, 0",
-    .reference = "np.repeat(input, repeats, axis=dim)",
-    .errors = "x(2), -1"}};
+                        .doc = "input repeated along each dimension; missing leading counts are 1.",
+                        .call = box<tile>,
+                        .samples = "x(2, 3), (2,); x(3), (2, 2)",
+                        .reference = "np.tile(input, dims)"}};
+const Register repeat_interleave_op{
+    {.signature = "repeat_interleave(Tensor input, int repeats, int? dim=None) -> Tensor",
+     .doc = "Each element along dim repeated.",
+     .call = box<repeat_interleave>,
+     .samples = "x(2, 3), 2; x(2, 3), 3, 1; x(2, 3), 2, 0",
+     .reference = "np.repeat(input, repeats, axis=dim)",
+     .errors = "x(2), -1"}};
 const Register tril_op{{.signature = "tril(Tensor input, int diagonal=0) -> Tensor",
-    .doc = "The lower triangle of matrices, zeros elsewhere.",
-    .call = box<tril>,
-    .samples = "x(3, 3); x(2, 4), 1; x(2, 3, 3), -1; x(3, 2).T",
-    .reference = "np.tril(input, diagonal)",
-    .errors = "x(3)",
-    .inplace = true}};
+                        .doc = "The lower triangle of matrices, zeros elsewhere.",
+                        .call = box<tril>,
+                        .samples = "x(3, 3); x(2, 4), 1; x(2, 3, 3), -1; x(3, 2).T",
+                        .reference = "np.tril(input, diagonal)",
+                        .errors = "x(3)",
+                        .inplace = true}};
 const Register triu_op{{.signature = "triu(Tensor input, int diagonal=0) -> Tensor",
-    .doc = "The upper triangle of matrices, zeros elsewhere.",
-    .call = box<triu>,
-    .samples = "x(3, 3); x(2, 4), 1; x(2, 3, 3), -1",
-    .reference = "np.triu(input, diagonal)",
-    .errors = "x(3)",
-    .inplace = true}};
-const Register pad_op{{.signature = "pad(Tensor input, int[] pad, str mode='constant', float? value=None) -> Tensor",
-    .doc = "Elements added before and after; (before, after) pairs from the last dimension on. mode: constant, reflect, replicate, circular.",
-    .call = box<pad_optional>,
-    .homes = "nn.functional",
-    .samples = "x(2, 3), (1, 2); x(2, 3), (1, -1, 0, 2), 'constant', 0.5; x(1, 2, 4), (2, 1), 'reflect'; x(1, 2, 3, 3), (1, 1, 2, 0), 'replicate'; x(1, 2, 3), (2, 1), 'circular'",
-    .reference = "ref.pad(input, pad, mode, value)",
-    .errors = "x(2, 3), (1,); x(1, 2, 3), (3, 0), 'reflect'; x(2, 3), (1, 1), 'mirror'"}};
+                        .doc = "The upper triangle of matrices, zeros elsewhere.",
+                        .call = box<triu>,
+                        .samples = "x(3, 3); x(2, 4), 1; x(2, 3, 3), -1",
+                        .reference = "np.triu(input, diagonal)",
+                        .errors = "x(3)",
+                        .inplace = true}};
+const Register pad_op{
+    {.signature = "pad(Tensor input, int[] pad, str mode='constant', float? value=None) -> Tensor",
+     .doc = "Elements added before and after; (before, after) pairs from the last dimension on. mode: "
+            "constant, reflect, replicate, circular.",
+     .call = box<pad_optional>,
+     .homes = "nn.functional",
+     .samples = "x(2, 3), (1, 2); x(2, 3), (1, -1, 0, 2), 'constant', 0.5; x(1, 2, 4), (2, 1), 'reflect'; "
+                "x(1, 2, 3, 3), (1, 1, 2, 0), 'replicate'; x(1, 2, 3), (2, 1), 'circular'",
+     .reference = "ref.pad(input, pad, mode, value)",
+     .errors = "x(2, 3), (1,); x(1, 2, 3), (3, 0), 'reflect'; x(2, 3), (1, 1), 'mirror'"}};
 const Register movedim_op{{.signature = "movedim(Tensor input, int[] source, int[] destination) -> Tensor",
-    .doc = "Dimensions moved to other places.",
-    .call = box<movedim>,
-    .samples = "x(2, 3, 4), 0, 2; x(2, 3, 4), (0, 1), (1, 2)",
-    .reference = "np.moveaxis(input, source, destination)",
-    .errors = "x(2, 3), (0, 1), (0,)"}};
+                           .doc = "Dimensions moved to other places.",
+                           .call = box<movedim>,
+                           .samples = "x(2, 3, 4), 0, 2; x(2, 3, 4), (0, 1), (1, 2)",
+                           .reference = "np.moveaxis(input, source, destination)",
+                           .errors = "x(2, 3), (0, 1), (0,)"}};
 const Register moveaxis_op{{.signature = "moveaxis(Tensor input, int[] source, int[] destination) -> Tensor",
-    .doc = "As movedim.",
-    .call = box<movedim>,
-    .samples = "x(2, 3, 4), 0, 2",
-    .reference = "np.moveaxis(input, source, destination)"}};
+                            .doc = "As movedim.",
+                            .call = box<movedim>,
+                            .samples = "x(2, 3, 4), 0, 2",
+                            .reference = "np.moveaxis(input, source, destination)"}};
 const Register flatten_op{{.signature = "flatten(Tensor input, int start_dim=0, int end_dim=-1) -> Tensor",
-    .doc = "Dimensions start_dim to end_dim as one.",
-    .call = box<flatten>,
-    .samples = "x(2, 3, 4); x(2, 3, 4), 1; x(2, 3, 4), 0, 1; x()",
-    .reference = "ref.flatten(input, start_dim, end_dim)",
-    .errors = "x(2, 3), 1, 0"}};
+                           .doc = "Dimensions start_dim to end_dim as one.",
+                           .call = box<flatten>,
+                           .samples = "x(2, 3, 4); x(2, 3, 4), 1; x(2, 3, 4), 0, 1; x()",
+                           .reference = "ref.flatten(input, start_dim, end_dim)",
+                           .errors = "x(2, 3), 1, 0"}};
 const Register unflatten_op{{.signature = "unflatten(Tensor input, int dim, int[] sizes) -> Tensor",
-    .doc = "Dimension dim as several.",
-    .call = box<unflatten>,
-    .samples = "x(2, 6), 1, (2, 3); x(6), 0, (-1, 2)",
-    .reference = "ref.unflatten(input, dim, sizes)",
-    .errors = "x(2, 6), 1, (4, 2)"}};
+                             .doc = "Dimension dim as several.",
+                             .call = box<unflatten>,
+                             .samples = "x(2, 6), 1, (2, 3); x(6), 0, (-1, 2)",
+                             .reference = "ref.unflatten(input, dim, sizes)",
+                             .errors = "x(2, 6), 1, (4, 2)"}};
 const Register ravel_op{{.signature = "ravel(Tensor input) -> Tensor",
-    .doc = "All elements as one dimension.",
-    .call = box<ravel>,
-    .samples = "x(2, 3); x(2, 3).T",
-    .reference = "input.ravel()"}};
+                         .doc = "All elements as one dimension.",
+                         .call = box<ravel>,
+                         .samples = "x(2, 3); x(2, 3).T",
+                         .reference = "input.ravel()"}};
 const Register diag_op{{.signature = "diag(Tensor input, int diagonal=0) -> Tensor",
-    .doc = "A matrix with input on a diagonal, or the diagonal of a matrix.",
-    .call = box<diag>,
-    .samples = "x(3); x(2), -1; x(3, 3), 1",
-    .reference = "np.diag(input, diagonal)",
-    .errors = "x(2, 2, 2)"}};
-const Register diag_embed_op{{.signature = "diag_embed(Tensor input, int offset=0, int dim1=-2, int dim2=-1) -> Tensor",
-    .doc = "The last dimension as diagonals of matrices.",
-    .call = box<diag_embed>,
-    .samples = "x(2, 3); x(2, 3), 1",
-    .reference = "ref.diag_embed(input, offset)"}};
+                        .doc = "A matrix with input on a diagonal, or the diagonal of a matrix.",
+                        .call = box<diag>,
+                        .samples = "x(3); x(2), -1; x(3, 3), 1",
+                        .reference = "np.diag(input, diagonal)",
+                        .errors = "x(2, 2, 2)"}};
+const Register diag_embed_op{
+    {.signature = "diag_embed(Tensor input, int offset=0, int dim1=-2, int dim2=-1) -> Tensor",
+     .doc = "The last dimension as diagonals of matrices.",
+     .call = box<diag_embed>,
+     .samples = "x(2, 3); x(2, 3), 1",
+     .reference = "ref.diag_embed(input, offset)"}};
 const Register atleast_1d_op{{.signature = "atleast_1d(Tensor input) -> Tensor",
-    .doc = "With at least 1 dimensions.",
-    .call = box<atleast_1d>,
-    .homes = "taper",
-    .samples = "x(); x(2); x(2, 3)",
-    .reference = "np.atleast_1d(input)"}};
+                              .doc = "With at least 1 dimensions.",
+                              .call = box<atleast_1d>,
+                              .homes = "taper",
+                              .samples = "x(); x(2); x(2, 3)",
+                              .reference = "np.atleast_1d(input)"}};
 const Register atleast_2d_op{{.signature = "atleast_2d(Tensor input) -> Tensor",
-    .doc = "With at least 2 dimensions.",
-    .call = box<atleast_2d>,
-    .homes = "taper",
-    .samples = "x(); x(2); x(2, 3)",
-    .reference = "np.atleast_2d(input)"}};
+                              .doc = "With at least 2 dimensions.",
+                              .call = box<atleast_2d>,
+                              .homes = "taper",
+                              .samples = "x(); x(2); x(2, 3)",
+                              .reference = "np.atleast_2d(input)"}};
 const Register atleast_3d_op{{.signature = "atleast_3d(Tensor input) -> Tensor",
-    .doc = "With at least 3 dimensions.",
-    .call = box<atleast_3d>,
-    .homes = "taper",
-    .samples = "x(); x(2); x(2, 3)",
-    .reference = "np.atleast_3d(input)"}};
+                              .doc = "With at least 3 dimensions.",
+                              .call = box<atleast_3d>,
+                              .homes = "taper",
+                              .samples = "x(); x(2); x(2, 3)",
+                              .reference = "np.atleast_3d(input)"}};
 
-const Register meshgrid_op{{.signature = "meshgrid(Tensor[] tensors, str indexing='ij') -> Tensor[]", .doc = "Coordinate grids of 1-d tensors.", .call = box<meshgrid>, .homes = "taper"}};
+const Register meshgrid_op{{.signature = "meshgrid(Tensor[] tensors, str indexing='ij') -> Tensor[]",
+                            .doc = "Coordinate grids of 1-d tensors.",
+                            .call = box<meshgrid>,
+                            .homes = "taper"}};
 
 }  // namespace
 

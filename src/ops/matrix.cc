@@ -35,15 +35,17 @@ Matrix readable(const Tensor& x) {
 }
 
 void check_operands(const Tensor& a, const Tensor& b, const char* op) {
-  check<DTypeError>(a.dtype() == b.dtype(), op, ": operands have different dtypes: ", a.dtype(), " and ", b.dtype(), "; convert one with .to()");
-  check<DeviceError>(a.device() == b.device(), op, ": operands are on different devices: ", a.device(), " and ", b.device());
+  check<DTypeError>(a.dtype() == b.dtype(), op, ": operands have different dtypes: ", a.dtype(), " and ",
+                    b.dtype(), "; convert one with .to()");
+  check<DeviceError>(a.device() == b.device(), op, ": operands are on different devices: ", a.device(),
+                     " and ", b.device());
 }
 
 void check_inner(const Tensor& a, const Tensor& b, const char* op) {
   const std::int64_t k = a.sizes().back(), rows = b.sizes()[std::max(0, b.ndim() - 2)];
   const bool transposing_helps = b.ndim() >= 2 && b.sizes().back() == k;
-  check<ShapeError>(k == rows, op, ": inner dimensions differ: ", a.sizes(), " @ ", b.sizes(), "; expected ", k, " rows on the right",
-                    transposing_helps ? ". Did you mean x @ w.T?" : "");
+  check<ShapeError>(k == rows, op, ": inner dimensions differ: ", a.sizes(), " @ ", b.sizes(), "; expected ",
+                    k, " rows on the right", transposing_helps ? ". Did you mean x @ w.T?" : "");
 }
 
 // a [batch, m, k] or [m, k], b likewise; a batch of 1 is used for all.
@@ -56,9 +58,9 @@ Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = {}) {
   if (y.numel() == 0) return y;
   const Matrix left = readable(a), right = readable(b);
   const void* row = bias.defined() ? bias.data() : nullptr;
-  cpu::gemm_batched(a.dtype(), left.transposed, right.transposed, m, columns, k, 1, left.memory.data(), left.leading,
-                    batch_a == 1 ? 0 : left.batch_stride, right.memory.data(), right.leading, batch_b == 1 ? 0 : right.batch_stride, 0, y.data(),
-                    columns, m * columns, batch, row);
+  cpu::gemm_batched(a.dtype(), left.transposed, right.transposed, m, columns, k, 1, left.memory.data(),
+                    left.leading, batch_a == 1 ? 0 : left.batch_stride, right.memory.data(), right.leading,
+                    batch_b == 1 ? 0 : right.batch_stride, 0, y.data(), columns, m * columns, batch, row);
   return y;
 }
 
@@ -81,9 +83,12 @@ struct Linear {
   static constexpr auto name = "linear";
   static constexpr Saves saves{.inputs = 3};
 
-  Tensor forward(const Tensor& x, const Tensor& weight, const Tensor& bias) const { return product(x, transpose(weight, 0, 1), bias); }
+  Tensor forward(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
+    return product(x, transpose(weight, 0, 1), bias);
+  }
   std::array<Tensor, 3> backward(const Saved& saved, const Tensor& dy) const {
-    return {saved.needs(0) ? mm(dy, conj(saved.input(1))) : Tensor(), saved.needs(1) ? mm(adjoint(dy), conj(saved.input(0))) : Tensor(),
+    return {saved.needs(0) ? mm(dy, conj(saved.input(1))) : Tensor(),
+            saved.needs(1) ? mm(adjoint(dy), conj(saved.input(0))) : Tensor(),
             saved.needs(2) ? sum(dy, Shape{0}) : Tensor()};
   }
 };
@@ -93,9 +98,11 @@ Tensor matmul_batched(const Tensor& a, const Tensor& b) {
   if (b.ndim() == 2) {
     Shape sizes = a.sizes();
     sizes[a.ndim() - 1] = b.sizes()[1];
-    return reshape(mm(reshape(a, {numel(Shape(a.sizes().data(), a.ndim() - 1)), a.sizes().back()}), b), sizes);
+    return reshape(mm(reshape(a, {numel(Shape(a.sizes().data(), a.ndim() - 1)), a.sizes().back()}), b),
+                   sizes);
   }
-  const Shape batch = broadcast_shapes(Shape(a.sizes().data(), a.ndim() - 2), Shape(b.sizes().data(), b.ndim() - 2), "matmul");
+  const Shape batch = broadcast_shapes(Shape(a.sizes().data(), a.ndim() - 2),
+                                       Shape(b.sizes().data(), b.ndim() - 2), "matmul");
   const auto batched = [&](const Tensor& x) {
     Shape sizes = batch;
     sizes.push_back(x.sizes()[x.ndim() - 2]);
@@ -121,7 +128,8 @@ Tensor combined(const Tensor& x, const Tensor& y, const Scalar& beta, const Scal
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
-  check<ShapeError>(a.ndim() > 0 && b.ndim() > 0, "matmul: both operands need at least one dimension, got ", a.sizes(), " @ ", b.sizes());
+  check<ShapeError>(a.ndim() > 0 && b.ndim() > 0, "matmul: both operands need at least one dimension, got ",
+                    a.sizes(), " @ ", b.sizes());
   check_operands(a, b, "matmul");
   check_inner(a, b, "matmul");
   if (a.ndim() == 2 && b.ndim() == 2) return record(Matmul{}, a, b);
@@ -135,33 +143,37 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 }
 
 Tensor mm(const Tensor& a, const Tensor& b) {
-  check<ShapeError>(a.ndim() == 2 && b.ndim() == 2, "mm: needs two matrices, got ", a.sizes(), " @ ", b.sizes());
+  check<ShapeError>(a.ndim() == 2 && b.ndim() == 2, "mm: needs two matrices, got ", a.sizes(), " @ ",
+                    b.sizes());
   check_operands(a, b, "mm");
   check_inner(a, b, "mm");
   return record(Matmul{}, a, b);
 }
 
 Tensor bmm(const Tensor& a, const Tensor& b) {
-  check<ShapeError>(a.ndim() == 3 && b.ndim() == 3 && a.sizes()[0] == b.sizes()[0], "bmm: needs two 3-d tensors of the same batch size, got ",
-                    a.sizes(), " @ ", b.sizes());
+  check<ShapeError>(a.ndim() == 3 && b.ndim() == 3 && a.sizes()[0] == b.sizes()[0],
+                    "bmm: needs two 3-d tensors of the same batch size, got ", a.sizes(), " @ ", b.sizes());
   check_operands(a, b, "bmm");
   check_inner(a, b, "bmm");
   return record(Matmul{}, a, b);
 }
 
 Tensor mv(const Tensor& a, const Tensor& b) {
-  check<ShapeError>(a.ndim() == 2 && b.ndim() == 1, "mv: needs a matrix and a vector, got ", a.sizes(), " @ ", b.sizes());
+  check<ShapeError>(a.ndim() == 2 && b.ndim() == 1, "mv: needs a matrix and a vector, got ", a.sizes(), " @ ",
+                    b.sizes());
   return matmul(a, b);
 }
 
 Tensor dot(const Tensor& a, const Tensor& b) {
-  check<ShapeError>(a.ndim() == 1 && b.ndim() == 1, "dot: needs two vectors, got ", a.sizes(), " and ", b.sizes());
+  check<ShapeError>(a.ndim() == 1 && b.ndim() == 1, "dot: needs two vectors, got ", a.sizes(), " and ",
+                    b.sizes());
   check<ShapeError>(a.sizes() == b.sizes(), "dot: vectors differ in length: ", a.sizes(), " and ", b.sizes());
   return matmul(a, b);
 }
 
 Tensor outer(const Tensor& a, const Tensor& b) {
-  check<ShapeError>(a.ndim() == 1 && b.ndim() == 1, "outer: needs two vectors, got ", a.sizes(), " and ", b.sizes());
+  check<ShapeError>(a.ndim() == 1 && b.ndim() == 1, "outer: needs two vectors, got ", a.sizes(), " and ",
+                    b.sizes());
   return mul(unsqueeze(a, 1), b);
 }
 
@@ -176,17 +188,19 @@ Tensor addmv(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& be
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  check<ShapeError>(x.ndim() > 0 && (weight.ndim() == 2 || weight.ndim() == 1), "linear: needs x [..., in] and weight [out, in], got ", x.sizes(),
-                    " and ", weight.sizes());
+  check<ShapeError>(x.ndim() > 0 && (weight.ndim() == 2 || weight.ndim() == 1),
+                    "linear: needs x [..., in] and weight [out, in], got ", x.sizes(), " and ",
+                    weight.sizes());
   check_operands(x, weight, "linear");
   const std::int64_t in = weight.sizes().back();
-  check<ShapeError>(x.sizes().back() == in, "linear: x of shape ", x.sizes(), " has ", x.sizes().back(), " features but weight ", weight.sizes(),
-                    " takes ", in);
+  check<ShapeError>(x.sizes().back() == in, "linear: x of shape ", x.sizes(), " has ", x.sizes().back(),
+                    " features but weight ", weight.sizes(), " takes ", in);
   if (weight.ndim() == 1) return bias.defined() ? add(matmul(x, weight), bias) : matmul(x, weight);
   const std::int64_t out = weight.sizes()[0];
   if (bias.defined()) {
     check_operands(x, bias, "linear");
-    check<ShapeError>(bias.sizes() == Shape{out} || bias.ndim() == 0, "linear: bias has shape ", bias.sizes(), ", expected (", out, ",)");
+    check<ShapeError>(bias.sizes() == Shape{out} || bias.ndim() == 0, "linear: bias has shape ", bias.sizes(),
+                      ", expected (", out, ",)");
   }
   const Tensor row = bias.defined() ? contiguous(bias.ndim() == 0 ? expand(bias, {out}) : bias) : bias;
   if (x.ndim() == 2) return record(Linear{}, x, weight, row);
@@ -199,38 +213,74 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 namespace {
 
 const Register matmul_op{{.signature = "matmul(Tensor input, Tensor other) -> Tensor",
-                          .doc = "Matrix product over the last two dimensions, the others broadcast; 1-d operands are row and column vectors.",
+                          .doc = "Matrix product over the last two dimensions, the others broadcast; 1-d "
+                                 "operands are row and column vectors.",
                           .call = box<matmul>,
                           .homes = "taper Tensor linalg",
-                          .samples = "x(2, 3), x(3, 4); x(3), x(3); x(2, 3), x(3); x(3), x(3, 2); x(2, 2, 3), x(3, 4); x(2, 3), x(2, 3, 2); x(2, 1, 2, 3), x(3, 3, 2); x(2, 0), x(0, 3); x(3, 2).T, x(4, 3).T; c(2, 3), c(3, 2); x(0, 2), x(2, 3)",
+                          .samples = "x(2, 3), x(3, 4); x(3), x(3); x(2, 3), x(3); x(3), x(3, 2); x(2, 2, "
+                                     "3), x(3, 4); x(2, 3), x(2, 3, 2); x(2, 1, 2, 3), x(3, 3, 2); x(2, 0), "
+                                     "x(0, 3); x(3, 2).T, x(4, 3).T; c(2, 3), c(3, 2); x(0, 2), x(2, 3)",
                           .reference = "np.matmul(input, other)",
                           .errors = "x(2, 3), x(4, 5); x(), x(3); x(2, 3), i(3, 2)"}};
-const Register mm_op{{.signature = "mm(Tensor input, Tensor mat2) -> Tensor", .doc = "Product of two matrices.", .call = box<mm>,
-                      .samples = "x(2, 3), x(3, 4); x(3, 2).T, x(3, 2)", .reference = "input @ mat2", .errors = "x(2, 3), x(4, 5); x(3), x(3, 2)"}};
-const Register bmm_op{{.signature = "bmm(Tensor input, Tensor mat2) -> Tensor", .doc = "Products of matrices, batch by batch.", .call = box<bmm>,
-                       .samples = "x(2, 2, 3), x(2, 3, 2)", .reference = "input @ mat2", .errors = "x(2, 2, 3), x(3, 3, 2); x(2, 3), x(3, 2)"}};
-const Register mv_op{{.signature = "mv(Tensor input, Tensor vec) -> Tensor", .doc = "Product of a matrix and a vector.", .call = box<mv>,
-                      .samples = "x(2, 3), x(3)", .reference = "input @ vec", .errors = "x(2, 3), x(2)"}};
-const Register dot_op[]{{{.signature = "dot(Tensor input, Tensor tensor) -> Tensor", .doc = "Sum of products of two vectors.", .call = box<dot>,
-                          .samples = "x(3), x(3); x(0), x(0)", .reference = "np.dot(input, tensor)", .errors = "x(3), x(4)"}}};
-const Register outer_op{{.signature = "outer(Tensor input, Tensor vec2) -> Tensor", .doc = "Products of all pairs of two vectors.", .call = box<outer>,
-                         .samples = "x(2), x(3)", .reference = "np.outer(input, vec2)", .errors = "x(2, 2), x(3)"}};
-const Register addmm_op{{.signature = "addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-                         .doc = "beta * input + alpha * (mat1 @ mat2).", .call = box<addmm>,
-                         .samples = "x(2, 4), x(2, 3), x(3, 4); x(4), x(2, 3), x(3, 4), beta=0.5, alpha=2",
-                         .reference = "beta * input + alpha * (mat1 @ mat2)", .errors = "x(2, 5), x(2, 3), x(3, 4)", .inplace = true}};
-const Register baddbmm_op{{.signature = "baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-                           .doc = "beta * input + alpha * (batch1 @ batch2).", .call = box<baddbmm>,
-                           .samples = "x(2, 2, 4), x(2, 2, 3), x(2, 3, 4); x(4), x(2, 2, 3), x(2, 3, 4), beta=0.5, alpha=2",
-                           .reference = "beta * input + alpha * (batch1 @ batch2)", .inplace = true}};
-const Register addmv_op{{.signature = "addmv(Tensor input, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-                         .doc = "beta * input + alpha * (mat @ vec).", .call = box<addmv>, .samples = "x(2), x(2, 3), x(3), beta=2",
-                         .reference = "beta * input + alpha * (mat @ vec)", .inplace = true}};
+const Register mm_op{{.signature = "mm(Tensor input, Tensor mat2) -> Tensor",
+                      .doc = "Product of two matrices.",
+                      .call = box<mm>,
+                      .samples = "x(2, 3), x(3, 4); x(3, 2).T, x(3, 2)",
+                      .reference = "input @ mat2",
+                      .errors = "x(2, 3), x(4, 5); x(3), x(3, 2)"}};
+const Register bmm_op{{.signature = "bmm(Tensor input, Tensor mat2) -> Tensor",
+                       .doc = "Products of matrices, batch by batch.",
+                       .call = box<bmm>,
+                       .samples = "x(2, 2, 3), x(2, 3, 2)",
+                       .reference = "input @ mat2",
+                       .errors = "x(2, 2, 3), x(3, 3, 2); x(2, 3), x(3, 2)"}};
+const Register mv_op{{.signature = "mv(Tensor input, Tensor vec) -> Tensor",
+                      .doc = "Product of a matrix and a vector.",
+                      .call = box<mv>,
+                      .samples = "x(2, 3), x(3)",
+                      .reference = "input @ vec",
+                      .errors = "x(2, 3), x(2)"}};
+const Register dot_op[]{{{.signature = "dot(Tensor input, Tensor tensor) -> Tensor",
+                          .doc = "Sum of products of two vectors.",
+                          .call = box<dot>,
+                          .samples = "x(3), x(3); x(0), x(0)",
+                          .reference = "np.dot(input, tensor)",
+                          .errors = "x(3), x(4)"}}};
+const Register outer_op{{.signature = "outer(Tensor input, Tensor vec2) -> Tensor",
+                         .doc = "Products of all pairs of two vectors.",
+                         .call = box<outer>,
+                         .samples = "x(2), x(3)",
+                         .reference = "np.outer(input, vec2)",
+                         .errors = "x(2, 2), x(3)"}};
+const Register addmm_op{
+    {.signature = "addmm(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+     .doc = "beta * input + alpha * (mat1 @ mat2).",
+     .call = box<addmm>,
+     .samples = "x(2, 4), x(2, 3), x(3, 4); x(4), x(2, 3), x(3, 4), beta=0.5, alpha=2",
+     .reference = "beta * input + alpha * (mat1 @ mat2)",
+     .errors = "x(2, 5), x(2, 3), x(3, 4)",
+     .inplace = true}};
+const Register baddbmm_op{
+    {.signature =
+         "baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+     .doc = "beta * input + alpha * (batch1 @ batch2).",
+     .call = box<baddbmm>,
+     .samples = "x(2, 2, 4), x(2, 2, 3), x(2, 3, 4); x(4), x(2, 2, 3), x(2, 3, 4), beta=0.5, alpha=2",
+     .reference = "beta * input + alpha * (batch1 @ batch2)",
+     .inplace = true}};
+const Register addmv_op{
+    {.signature = "addmv(Tensor input, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+     .doc = "beta * input + alpha * (mat @ vec).",
+     .call = box<addmv>,
+     .samples = "x(2), x(2, 3), x(3), beta=2",
+     .reference = "beta * input + alpha * (mat @ vec)",
+     .inplace = true}};
 const Register linear_op{{.signature = "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
                           .doc = "input [..., in] @ weight [out, in]^T + bias [out].",
                           .call = box<linear>,
                           .homes = "nn.functional",
-                          .samples = "x(2, 3), x(4, 3), x(4); x(2, 3), x(4, 3); x(2, 2, 3), x(4, 3), x(4); x(3), x(2, 3), x(2); x(0, 3), x(2, 3), x(2)",
+                          .samples = "x(2, 3), x(4, 3), x(4); x(2, 3), x(4, 3); x(2, 2, 3), x(4, 3), x(4); "
+                                     "x(3), x(2, 3), x(2); x(0, 3), x(2, 3), x(2)",
                           .reference = "input @ weight.T + (0 if bias is None else bias)",
                           .errors = "x(2, 3), x(4, 2); x(2, 3), x(4, 3), x(3)"}};
 

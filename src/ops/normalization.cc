@@ -15,11 +15,15 @@ namespace {
 
 const void* data_or_null(const Tensor& x) { return x.defined() ? x.data() : nullptr; }
 Tensor dense(const Tensor& x) { return x.defined() ? contiguous(x) : x; }
-Tensor vector_for(bool wanted, const Tensor& like) { return wanted ? empty(like.sizes(), like.dtype()) : Tensor(); }
+Tensor vector_for(bool wanted, const Tensor& like) {
+  return wanted ? empty(like.sizes(), like.dtype()) : Tensor();
+}
 
-/// Gradients of a fused gradient (dy, x, weight) -> (dx, dw, db), by differentiating plain(x, weight, bias) twice.
-Tensors second_gradients(const std::function<Tensor(const Tensor&, const Tensor&, const Tensor&)>& plain, const Tensor& dy, const Tensor& x, const Tensor& weight,
-                         const Tensor& bias, std::span<const Tensor> ddx) {
+/// Gradients of a fused gradient (dy, x, weight) -> (dx, dw, db), by differentiating plain(x, weight, bias)
+/// twice.
+Tensors second_gradients(const std::function<Tensor(const Tensor&, const Tensor&, const Tensor&)>& plain,
+                         const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                         std::span<const Tensor> ddx) {
   const EnableGrad plain_formula;
   const auto leaf = [](const Tensor& t) { return t.defined() ? t.detach().requires_grad_() : t; };
   const Tensor start = leaf(dy), input = leaf(x), factor = leaf(weight), shift = leaf(bias);
@@ -33,10 +37,12 @@ Tensors second_gradients(const std::function<Tensor(const Tensor&, const Tensor&
   for (std::size_t i = 0; i < 3; ++i) {
     const bool present = i == 0 || (i == 1 && factor.defined()) || (i == 2 && shift.defined());
     if (!present) continue;
-    if (ddx[i].defined() && first[slot].requires_grad()) outputs.push_back(first[slot]), seeds.push_back(ddx[i]);
+    if (ddx[i].defined() && first[slot].requires_grad())
+      outputs.push_back(first[slot]), seeds.push_back(ddx[i]);
     ++slot;
   }
-  const Tensors second = outputs.empty() ? Tensors(sources.size()) : grad(outputs, sources, seeds, false, is_grad_enabled(), true);
+  const Tensors second = outputs.empty() ? Tensors(sources.size())
+                                         : grad(outputs, sources, seeds, false, is_grad_enabled(), true);
   return {second[0], second[1], factor.defined() ? second[2] : Tensor(), Tensor()};
 }
 
@@ -47,7 +53,8 @@ struct RowNormShape {
 
   cpu::RowNorm of(const Tensor& x, const Tensor& weight) const {
     const std::int64_t size = numel(normalized);
-    return {x.dtype(), weight.defined() ? weight.dtype() : x.dtype(), size ? x.numel() / size : 0, size, eps, centered};
+    return {x.dtype(), weight.defined() ? weight.dtype() : x.dtype(), size ? x.numel() / size : 0, size, eps,
+            centered};
   }
   Tensor plain(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
     Shape dims;
@@ -65,16 +72,20 @@ struct RowNormBackward {
   static constexpr Saves saves{.inputs = 15};
   RowNormShape shape;
 
-  std::array<Tensor, 3> forward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& rstd) const {
-    Tensor dx = empty(x.sizes(), x.dtype()), dw = vector_for(weight.defined(), weight), db = vector_for(bias.defined(), bias);
+  std::array<Tensor, 3> forward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                const Tensor& mean, const Tensor& rstd) const {
+    Tensor dx = empty(x.sizes(), x.dtype()), dw = vector_for(weight.defined(), weight),
+           db = vector_for(bias.defined(), bias);
     const Tensor gradient = contiguous(dy);
-    cpu::row_norm_backward(shape.of(x, weight), x.data(), gradient.data(), data_or_null(weight), static_cast<const double*>(data_or_null(mean)), rstd.data<double>(), dx.data(),
+    cpu::row_norm_backward(shape.of(x, weight), x.data(), gradient.data(), data_or_null(weight),
+                           static_cast<const double*>(data_or_null(mean)), rstd.data<double>(), dx.data(),
                            const_cast<void*>(data_or_null(dw)), const_cast<void*>(data_or_null(db)));
     return {dx, dw, db};
   }
   Tensors backward(const Saved& saved, std::span<const Tensor> ddx) const {
-    Tensors second = second_gradients([this](const Tensor& x, const Tensor& w, const Tensor& b) { return shape.plain(x, w, b); }, saved.input(0), saved.input(1), saved.input(2),
-                                      saved.input(3), ddx);
+    Tensors second = second_gradients(
+        [this](const Tensor& x, const Tensor& w, const Tensor& b) { return shape.plain(x, w, b); },
+        saved.input(0), saved.input(1), saved.input(2), saved.input(3), ddx);
     second.resize(6);
     return second;
   }
@@ -87,23 +98,31 @@ struct RowNormOp {
 
   std::array<Tensor, 3> forward(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
     const cpu::RowNorm norm = shape.of(x, weight);
-    Tensor y = empty(x.sizes(), x.dtype()), mean = shape.centered ? empty({norm.rows}, float64) : Tensor(), rstd = empty({norm.rows}, float64);
-    if (y.numel()) cpu::row_norm(norm, x.data(), data_or_null(weight), data_or_null(bias), y.data(), shape.centered ? mean.data<double>() : nullptr, rstd.data<double>());
+    Tensor y = empty(x.sizes(), x.dtype()), mean = shape.centered ? empty({norm.rows}, float64) : Tensor(),
+           rstd = empty({norm.rows}, float64);
+    if (y.numel())
+      cpu::row_norm(norm, x.data(), data_or_null(weight), data_or_null(bias), y.data(),
+                    shape.centered ? mean.data<double>() : nullptr, rstd.data<double>());
     return {y, mean, rstd};
   }
   std::array<Tensor, 3> backward(const Saved& saved, std::span<const Tensor> dy) const {
     if (!dy[0].defined()) return {};
-    return record(RowNormBackward{shape}, dy[0], saved.input(0), saved.input(1), saved.input(2), shape.centered ? saved.output(1) : Tensor(), saved.output(2));
+    return record(RowNormBackward{shape}, dy[0], saved.input(0), saved.input(1), saved.input(2),
+                  shape.centered ? saved.output(1) : Tensor(), saved.output(2));
   }
 };
 
-Tensor row_norm(const Tensor& x, const Shape& normalized, const Tensor& weight, const Tensor& bias, double eps, bool centered, const char* op) {
+Tensor row_norm(const Tensor& x, const Shape& normalized, const Tensor& weight, const Tensor& bias,
+                double eps, bool centered, const char* op) {
   check<DTypeError>(x.is_floating_point(), op, ": needs a floating dtype, got ", x.dtype());
   bool fits = !normalized.empty() && normalized.size() <= x.ndim();
-  for (int i = 0; fits && i < normalized.size(); ++i) fits = normalized[i] == x.sizes()[x.ndim() - normalized.size() + i];
-  check<ShapeError>(fits, op, ": normalized_shape ", normalized, " is not the end of the input's shape ", x.sizes());
+  for (int i = 0; fits && i < normalized.size(); ++i)
+    fits = normalized[i] == x.sizes()[x.ndim() - normalized.size() + i];
+  check<ShapeError>(fits, op, ": normalized_shape ", normalized, " is not the end of the input's shape ",
+                    x.sizes());
   for (const Tensor* parameter : {&weight, &bias})
-    check<ShapeError>(!parameter->defined() || parameter->sizes() == normalized, op, ": weight and bias must have shape ", normalized, ", got ",
+    check<ShapeError>(!parameter->defined() || parameter->sizes() == normalized, op,
+                      ": weight and bias must have shape ", normalized, ", got ",
                       parameter->defined() ? parameter->sizes() : Shape());
   return record(RowNormOp{{normalized, eps, centered}}, contiguous(x), dense(weight), dense(bias))[0];
 }
@@ -114,7 +133,8 @@ struct ChannelShape {
   std::int64_t groups = 0;  // 0: batch norm
 
   cpu::ChannelNorm of(const Tensor& x, const Tensor& weight) const {
-    cpu::ChannelNorm norm{x.dtype(), weight.defined() ? weight.dtype() : x.dtype(), x.sizes()[0], x.sizes()[1], 1, false};
+    cpu::ChannelNorm norm{
+        x.dtype(), weight.defined() ? weight.dtype() : x.dtype(), x.sizes()[0], x.sizes()[1], 1, false};
     for (int i = 2; i < x.ndim(); ++i) norm.plane *= x.sizes()[i];
     return norm;
   }
@@ -146,18 +166,25 @@ struct ChannelNormBackward {
   static constexpr Saves saves{.inputs = 15};
   ChannelShape shape;
 
-  std::array<Tensor, 3> forward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& rstd) const {
-    Tensor dx = empty(x.sizes(), x.dtype()), dw = vector_for(weight.defined(), weight), db = vector_for(bias.defined(), bias);
+  std::array<Tensor, 3> forward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                const Tensor& mean, const Tensor& rstd) const {
+    Tensor dx = empty(x.sizes(), x.dtype()), dw = vector_for(weight.defined(), weight),
+           db = vector_for(bias.defined(), bias);
     const Tensor gradient = contiguous(dy);
     void *dw_data = const_cast<void*>(data_or_null(dw)), *db_data = const_cast<void*>(data_or_null(db));
     const double *means = mean.data<double>(), *rstds = rstd.data<double>();
-    if (shape.groups) cpu::group_norm_backward(shape.of(x, weight), shape.groups, x.data(), gradient.data(), data_or_null(weight), means, rstds, dx.data(), dw_data, db_data);
-    else cpu::batch_norm_backward(shape.of(x, weight), true, x.data(), gradient.data(), data_or_null(weight), means, rstds, dx.data(), dw_data, db_data);
+    if (shape.groups)
+      cpu::group_norm_backward(shape.of(x, weight), shape.groups, x.data(), gradient.data(),
+                               data_or_null(weight), means, rstds, dx.data(), dw_data, db_data);
+    else
+      cpu::batch_norm_backward(shape.of(x, weight), true, x.data(), gradient.data(), data_or_null(weight),
+                               means, rstds, dx.data(), dw_data, db_data);
     return {dx, dw, db};
   }
   Tensors backward(const Saved& saved, std::span<const Tensor> ddx) const {
-    Tensors second = second_gradients([this](const Tensor& x, const Tensor& w, const Tensor& b) { return shape.plain(x, w, b); }, saved.input(0), saved.input(1), saved.input(2),
-                                      saved.input(3), ddx);
+    Tensors second = second_gradients(
+        [this](const Tensor& x, const Tensor& w, const Tensor& b) { return shape.plain(x, w, b); },
+        saved.input(0), saved.input(1), saved.input(2), saved.input(3), ddx);
     second.resize(6);
     return second;
   }
@@ -173,17 +200,23 @@ struct ChannelNormOp {
     const cpu::ChannelNorm norm = shape.of(x, weight);
     Tensor y = empty(x.sizes(), x.dtype());
     if (shape.groups) {
-      Tensor mean = empty({norm.batch, shape.groups}, float64), rstd = empty({norm.batch, shape.groups}, float64);
-      if (y.numel()) cpu::group_norm(norm, shape.groups, shape.eps, x.data(), data_or_null(weight), data_or_null(bias), y.data(), mean.data<double>(), rstd.data<double>());
+      Tensor mean = empty({norm.batch, shape.groups}, float64),
+             rstd = empty({norm.batch, shape.groups}, float64);
+      if (y.numel())
+        cpu::group_norm(norm, shape.groups, shape.eps, x.data(), data_or_null(weight), data_or_null(bias),
+                        y.data(), mean.data<double>(), rstd.data<double>());
       return {y, mean, rstd, Tensor()};
     }
-    Tensor mean = empty({norm.channels}, float64), rstd = empty({norm.channels}, float64), variance = empty({norm.channels}, float64);
-    cpu::batch_norm(norm, shape.eps, x.data(), data_or_null(weight), data_or_null(bias), y.data(), mean.data<double>(), variance.data<double>(), rstd.data<double>());
+    Tensor mean = empty({norm.channels}, float64), rstd = empty({norm.channels}, float64),
+           variance = empty({norm.channels}, float64);
+    cpu::batch_norm(norm, shape.eps, x.data(), data_or_null(weight), data_or_null(bias), y.data(),
+                    mean.data<double>(), variance.data<double>(), rstd.data<double>());
     return {y, mean, rstd, variance};
   }
   std::array<Tensor, 3> backward(const Saved& saved, std::span<const Tensor> dy) const {
     if (!dy[0].defined()) return {};
-    return record(ChannelNormBackward{shape}, dy[0], saved.input(0), saved.input(1), saved.input(2), saved.output(1), saved.output(2));
+    return record(ChannelNormBackward{shape}, dy[0], saved.input(0), saved.input(1), saved.input(2),
+                  saved.output(1), saved.output(2));
   }
 };
 
@@ -191,41 +224,58 @@ void check_channels(const Tensor& x, const Tensor& weight, const Tensor& bias, c
   check<ShapeError>(x.ndim() >= 2, op, ": expected at least 2 dimensions [N, C, ...], got shape ", x.sizes());
   check<DTypeError>(x.is_floating_point(), op, ": needs a floating dtype, got ", x.dtype());
   for (const Tensor* parameter : {&weight, &bias})
-    check<ShapeError>(!parameter->defined() || parameter->sizes() == Shape{x.sizes()[1]}, op, ": weight and bias must have shape (", x.sizes()[1], ",) for an input of shape ", x.sizes(),
-                      ", got ", parameter->defined() ? parameter->sizes() : Shape());
+    check<ShapeError>(!parameter->defined() || parameter->sizes() == Shape{x.sizes()[1]}, op,
+                      ": weight and bias must have shape (", x.sizes()[1], ",) for an input of shape ",
+                      x.sizes(), ", got ", parameter->defined() ? parameter->sizes() : Shape());
 }
 
 }  // namespace
 
-Tensor layer_norm(const Tensor& x, const Shape& normalized, const Tensor& weight, const Tensor& bias, double eps) { return row_norm(x, normalized, weight, bias, eps, true, "layer_norm"); }
+Tensor layer_norm(const Tensor& x, const Shape& normalized, const Tensor& weight, const Tensor& bias,
+                  double eps) {
+  return row_norm(x, normalized, weight, bias, eps, true, "layer_norm");
+}
 
 Tensor rms_norm(const Tensor& x, const Shape& normalized, const Tensor& weight, std::optional<double> eps) {
-  const double default_eps = x.dtype() == float64 ? 0x1p-52 : x.dtype() == float32 ? 0x1p-23 : x.dtype() == float16 ? 0x1p-10 : 0x1p-7;
+  const double default_eps = x.dtype() == float64   ? 0x1p-52
+                             : x.dtype() == float32 ? 0x1p-23
+                             : x.dtype() == float16 ? 0x1p-10
+                                                    : 0x1p-7;
   return row_norm(x, normalized, weight, Tensor(), eps.value_or(default_eps), false, "rms_norm");
 }
 
-Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, const Tensor& bias, double eps) {
+Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, const Tensor& bias,
+                  double eps) {
   check_channels(x, weight, bias, "group_norm");
-  check<ShapeError>(groups > 0 && x.sizes()[1] % groups == 0, "group_norm: ", x.sizes()[1], " channels of shape ", x.sizes(), " are not divisible into ", groups, " groups");
+  check<ShapeError>(groups > 0 && x.sizes()[1] % groups == 0, "group_norm: ", x.sizes()[1],
+                    " channels of shape ", x.sizes(), " are not divisible into ", groups, " groups");
   return record(ChannelNormOp{{eps, groups}}, contiguous(x), dense(weight), dense(bias))[0];
 }
 
-Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight, const Tensor& bias, bool training, double momentum, double eps) {
+Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
+                  const Tensor& weight, const Tensor& bias, bool training, double momentum, double eps) {
   check_channels(x, weight, bias, "batch_norm");
   const std::int64_t channels = x.sizes()[1], count = channels ? x.numel() / channels : 0;
   for (const Tensor* statistic : {&running_mean, &running_var})
-    check<ShapeError>(!statistic->defined() || statistic->numel() == channels, "batch_norm: the input of shape ", x.sizes(), " has ", channels, " channels, but running statistics have ",
+    check<ShapeError>(!statistic->defined() || statistic->numel() == channels,
+                      "batch_norm: the input of shape ", x.sizes(), " has ", channels,
+                      " channels, but running statistics have ",
                       statistic->defined() ? statistic->numel() : 0);
   if (!training) {
-    check<ValueError>(running_mean.defined() && running_var.defined(), "batch_norm: running_mean and running_var are needed in evaluation mode");
-    Tensor y = mul(sub(x, ChannelShape::per_channel(running_mean, x)), ChannelShape::per_channel(rsqrt(add(running_var, eps)), x));
+    check<ValueError>(running_mean.defined() && running_var.defined(),
+                      "batch_norm: running_mean and running_var are needed in evaluation mode");
+    Tensor y = mul(sub(x, ChannelShape::per_channel(running_mean, x)),
+                   ChannelShape::per_channel(rsqrt(add(running_var, eps)), x));
     if (weight.defined()) y = mul(y, ChannelShape::per_channel(weight, x));
     return bias.defined() ? add(y, ChannelShape::per_channel(bias, x)) : y;
   }
-  check<ValueError>(count > 1, "batch_norm: expected more than 1 value per channel when training, got input size ", x.sizes());
+  check<ValueError>(count > 1,
+                    "batch_norm: expected more than 1 value per channel when training, got input size ",
+                    x.sizes());
   const auto results = record(ChannelNormOp{{eps, 0}}, contiguous(x), dense(weight), dense(bias));
   const NoGrad statistics_only;
-  if (running_mean.defined()) copy_(running_mean, lerp(running_mean, to(results[1].detach(), running_mean.dtype()), momentum));
+  if (running_mean.defined())
+    copy_(running_mean, lerp(running_mean, to(results[1].detach(), running_mean.dtype()), momentum));
   if (running_var.defined()) {
     const Tensor unbiased = mul(results[3].detach(), double(count) / double(count - 1));
     copy_(running_var, lerp(running_var, to(unbiased, running_var.dtype()), momentum));
@@ -235,15 +285,20 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
 
 namespace {
 
-Tensor batch_norm_call(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight, const Tensor& bias, bool training, double momentum, double eps) {
+Tensor batch_norm_call(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight,
+                       const Tensor& bias, bool training, double momentum, double eps) {
   return batch_norm(x, mean, var, weight, bias, training, momentum, eps);
 }
 // Each sample's channels are a batch of their own.
-Tensor instance_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var, const Tensor& weight, const Tensor& bias, bool use_input_stats, double momentum, double eps) {
+Tensor instance_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
+                     const Tensor& weight, const Tensor& bias, bool use_input_stats, double momentum,
+                     double eps) {
   check_channels(x, weight, bias, "instance_norm");
   if (!use_input_stats) return batch_norm(x, running_mean, running_var, weight, bias, false, momentum, eps);
   const std::int64_t channels = x.sizes()[1];
-  check<ValueError>(x.numel() == 0 || x.numel() / (x.sizes()[0] * channels) > 1, "instance_norm: expected more than 1 spatial element when training, got input size ", x.sizes());
+  check<ValueError>(x.numel() == 0 || x.numel() / (x.sizes()[0] * channels) > 1,
+                    "instance_norm: expected more than 1 spatial element when training, got input size ",
+                    x.sizes());
   if (running_mean.defined() || running_var.defined()) {
     const NoGrad statistics_only;
     const Tensor flat = reshape(x.detach(), {x.sizes()[0], channels, -1});
@@ -254,20 +309,53 @@ Tensor instance_norm(const Tensor& x, const Tensor& running_mean, const Tensor& 
   return group_norm(x, channels, weight, bias, eps);
 }
 
-const Register layer_norm_op{{.signature = "layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1e-05) -> Tensor",
-                              .doc = "(input - mean) / sqrt(var + eps) * weight + bias over the last dimensions. Ba, Kiros & Hinton 2016, arXiv:1607.06450.", .call = box<layer_norm>, .homes = "taper nn.functional",
-                              .samples = "x(3, 5), (5,), x(5), x(5); x(2, 3, 4), (3, 4); x(3, 5), 5, x(5); x(3, 5) + 1000, (5,)", .reference = "ref.layer_norm(input, normalized_shape, weight, bias, eps)",
-                              .errors = "x(3, 5), (4,); x(3, 5), (5,), x(4); i(3, 5), (5,)"}};
-const Register rms_norm_op{{.signature = "rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor", .doc = "input / sqrt(mean(input^2) + eps) * weight over the last dimensions.",
-                            .call = box<rms_norm>, .homes = "taper nn.functional", .samples = "x(3, 5), (5,), x(5); x(2, 3, 4), (3, 4), None, 1e-5", .reference = "ref.rms_norm(input, normalized_shape, weight, eps)", .errors = "x(3, 5), (4,)"}};
-const Register group_norm_op{{.signature = "group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05) -> Tensor", .doc = "Normalization over groups of channels.", .call = box<group_norm>,
-                              .homes = "taper nn.functional", .samples = "x(2, 4, 3), 2, x(4), x(4); x(2, 4, 2, 3), 4; x(2, 4), 1", .reference = "ref.group_norm(input, num_groups, weight, bias, eps)", .errors = "x(2, 4, 3), 3; x(2, 4, 3), 2, x(3)"}};
-const Register instance_norm_op{{.signature = "instance_norm(Tensor input, Tensor? running_mean=None, Tensor? running_var=None, Tensor? weight=None, Tensor? bias=None, bool use_input_stats=True, float momentum=0.1, float eps=1e-05) -> Tensor",
-                                 .doc = "Normalization of each channel of each sample.", .call = box<instance_norm>, .homes = "nn.functional", .samples = "x(2, 3, 4), weight=x(3), bias=x(3)", .reference = "ref.group_norm(input, input.shape[1], weight, bias, eps)"}};
-const Register batch_norm_op{{.signature = "batch_norm(Tensor input, Tensor? running_mean, Tensor? running_var, Tensor? weight=None, Tensor? bias=None, bool training=False, float momentum=0.1, float eps=1e-05) -> Tensor",
-                              .doc = "Normalization of each channel over the batch.", .call = box<batch_norm_call>, .homes = "nn.functional",
-                              .samples = "x(4, 3), None, None, x(3), x(3), True; x(3, 2, 4), None, None, None, None, True; x(4, 3), taper.zeros(3, dtype=taper.float64), taper.ones(3, dtype=taper.float64), x(3), x(3)",
-                              .reference = "ref.batch_norm(input, running_mean, running_var, weight, bias, training, eps)", .errors = "x(1, 3), None, None, None, None, True; x(4, 3), None, None; x(4, 3), None, None, x(2), None, True"}};
+const Register layer_norm_op{
+    {.signature = "layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, "
+                  "float eps=1e-05) -> Tensor",
+     .doc = "(input - mean) / sqrt(var + eps) * weight + bias over the last dimensions. Ba, Kiros & Hinton "
+            "2016, arXiv:1607.06450.",
+     .call = box<layer_norm>,
+     .homes = "taper nn.functional",
+     .samples = "x(3, 5), (5,), x(5), x(5); x(2, 3, 4), (3, 4); x(3, 5), 5, x(5); x(3, 5) + 1000, (5,)",
+     .reference = "ref.layer_norm(input, normalized_shape, weight, bias, eps)",
+     .errors = "x(3, 5), (4,); x(3, 5), (5,), x(4); i(3, 5), (5,)"}};
+const Register rms_norm_op{
+    {.signature =
+         "rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
+     .doc = "input / sqrt(mean(input^2) + eps) * weight over the last dimensions.",
+     .call = box<rms_norm>,
+     .homes = "taper nn.functional",
+     .samples = "x(3, 5), (5,), x(5); x(2, 3, 4), (3, 4), None, 1e-5",
+     .reference = "ref.rms_norm(input, normalized_shape, weight, eps)",
+     .errors = "x(3, 5), (4,)"}};
+const Register group_norm_op{{.signature = "group_norm(Tensor input, int num_groups, Tensor? weight=None, "
+                                           "Tensor? bias=None, float eps=1e-05) -> Tensor",
+                              .doc = "Normalization over groups of channels.",
+                              .call = box<group_norm>,
+                              .homes = "taper nn.functional",
+                              .samples = "x(2, 4, 3), 2, x(4), x(4); x(2, 4, 2, 3), 4; x(2, 4), 1",
+                              .reference = "ref.group_norm(input, num_groups, weight, bias, eps)",
+                              .errors = "x(2, 4, 3), 3; x(2, 4, 3), 2, x(3)"}};
+const Register instance_norm_op{
+    {.signature = "instance_norm(Tensor input, Tensor? running_mean=None, Tensor? running_var=None, Tensor? "
+                  "weight=None, Tensor? bias=None, bool use_input_stats=True, float momentum=0.1, float "
+                  "eps=1e-05) -> Tensor",
+     .doc = "Normalization of each channel of each sample.",
+     .call = box<instance_norm>,
+     .homes = "nn.functional",
+     .samples = "x(2, 3, 4), weight=x(3), bias=x(3)",
+     .reference = "ref.group_norm(input, input.shape[1], weight, bias, eps)"}};
+const Register batch_norm_op{
+    {.signature = "batch_norm(Tensor input, Tensor? running_mean, Tensor? running_var, Tensor? weight=None, "
+                  "Tensor? bias=None, bool training=False, float momentum=0.1, float eps=1e-05) -> Tensor",
+     .doc = "Normalization of each channel over the batch.",
+     .call = box<batch_norm_call>,
+     .homes = "nn.functional",
+     .samples = "x(4, 3), None, None, x(3), x(3), True; x(3, 2, 4), None, None, None, None, True; x(4, 3), "
+                "taper.zeros(3, dtype=taper.float64), taper.ones(3, dtype=taper.float64), x(3), x(3)",
+     .reference = "ref.batch_norm(input, running_mean, running_var, weight, bias, training, eps)",
+     .errors = "x(1, 3), None, None, None, None, True; x(4, 3), None, None; x(4, 3), None, None, x(2), None, "
+               "True"}};
 
 }  // namespace
 

@@ -17,8 +17,8 @@ namespace taper {
 
 namespace kernels = cpu::kernels;
 
-/// Rule has: name; kernel; optionally promotion (default to_float), attributes (a member the kernel reads), and
-/// gradient(dy, input) or gradient(dy, output), as the template's name says, written with ops.
+/// Rule has: name; kernel; optionally promotion (default to_float), attributes (a member the kernel reads),
+/// and gradient(dy, input) or gradient(dy, output), as the template's name says, written with ops.
 template <class Rule>
 Tensor forward_of(const Rule& rule, const Tensor& x) {
   constexpr Promotion promotion = [] {
@@ -59,8 +59,8 @@ struct Stepwise {
   Tensor backward(const Saved&, const Tensor& dy) const { return zeros_like(dy); }
 };
 
-/// A fused gradient kernel over (dy, value) as an operation: dx = kernel(dy, value). Rule has second(ddx, dy, value),
-/// the gradient with respect to value; the one with respect to dy is the kernel again.
+/// A fused gradient kernel over (dy, value) as an operation: dx = kernel(dy, value). Rule has second(ddx, dy,
+/// value), the gradient with respect to value; the one with respect to dy is the kernel again.
 template <class Rule>
 struct Fused {
   static constexpr auto name = Rule::backward_name;
@@ -70,12 +70,12 @@ struct Fused {
   Tensor forward(const Tensor& dy, const Tensor& value) const {
     if constexpr (requires { rule.attributes; })
       return map_binary(Rule::backward_kernel, dy, value, Promotion::same, &rule.attributes);
-    else
-      return map_binary(Rule::backward_kernel, dy, value, Promotion::same);
+    else return map_binary(Rule::backward_kernel, dy, value, Promotion::same);
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& ddx) const {
     const Tensor value = saved.input(1);
-    return {saved.needs(0) ? record(Fused{rule}, ddx, value) : Tensor(), saved.needs(1) ? rule.second(ddx, saved.input(0), value) : Tensor()};
+    return {saved.needs(0) ? record(Fused{rule}, ddx, value) : Tensor(),
+            saved.needs(1) ? rule.second(ddx, saved.input(0), value) : Tensor()};
   }
 };
 template <class Rule>

@@ -27,7 +27,9 @@ Tensor laid_out(const Tensor& x, bool channels_last) {
   copy_elements(x, y);
   return y;
 }
-Tensor empty_laid_out(const Shape& sizes, DType dtype, bool channels_last) { return channels_last ? empty_strided(sizes, channels_last_strides(sizes), dtype) : empty(sizes, dtype); }
+Tensor empty_laid_out(const Shape& sizes, DType dtype, bool channels_last) {
+  return channels_last ? empty_strided(sizes, channels_last_strides(sizes), dtype) : empty(sizes, dtype);
+}
 
 struct MaxPool {
   static constexpr auto name = "max_pool";
@@ -36,7 +38,8 @@ struct MaxPool {
 
   std::array<Tensor, 2> forward(const Tensor& x) const {
     const Tensor input = laid_out(x, windows.channels_last);
-    Tensor y = empty_laid_out(windows.output_sizes, x.dtype(), windows.channels_last), places = empty_laid_out(windows.output_sizes, int64, windows.channels_last);
+    Tensor y = empty_laid_out(windows.output_sizes, x.dtype(), windows.channels_last),
+           places = empty_laid_out(windows.output_sizes, int64, windows.channels_last);
     cpu::max_pool(windows.pooling, input.data(), y.data(), places.data<std::int64_t>());
     return {y, places};
   }
@@ -96,15 +99,19 @@ struct AveragePool {
   Tensor backward(const Saved&, const Tensor& dy) const { return record(AverageUnpool{windows}, dy); }
 };
 
-Tensor AverageUnpool::backward(const Saved&, const Tensor& ddx) const { return record(AveragePool{windows}, ddx); }
+Tensor AverageUnpool::backward(const Saved&, const Tensor& ddx) const {
+  return record(AveragePool{windows}, ddx);
+}
 
 std::int64_t entry(const Shape& values, int i, int dims, const char* op, const char* what) {
-  check<ValueError>(values.size() == 1 || values.size() == dims, op, ": ", what, " ", values, " needs one number, or one for each of ", dims, " spatial dimensions");
+  check<ValueError>(values.size() == 1 || values.size() == dims, op, ": ", what, " ", values,
+                    " needs one number, or one for each of ", dims, " spatial dimensions");
   return values[values.size() == 1 ? 0 : i];
 }
 
 Windows windows_of(const Tensor& x, int dims, const char* op) {
-  check<ShapeError>(x.ndim() == dims + 2, op, ": expected ", dims + 1, " or ", dims + 2, " dimensions, got shape ", x.sizes());
+  check<ShapeError>(x.ndim() == dims + 2, op, ": expected ", dims + 1, " or ", dims + 2,
+                    " dimensions, got shape ", x.sizes());
   check<DTypeError>(x.is_floating_point(), op, ": needs a floating dtype, got ", x.dtype());
   Windows windows;
   windows.input_sizes = x.sizes();
@@ -119,7 +126,8 @@ Windows windows_of(const Tensor& x, int dims, const char* op) {
   return windows;
 }
 
-Windows sliding(const Tensor& x, int dims, const Shape& kernel, const Shape& stride, const Shape& padding, const Shape& dilation, bool ceil_mode, const char* op) {
+Windows sliding(const Tensor& x, int dims, const Shape& kernel, const Shape& stride, const Shape& padding,
+                const Shape& dilation, bool ceil_mode, const char* op) {
   Windows windows = windows_of(x, dims, op);
   cpu::Pooling& p = windows.pooling;
   for (int i = 0; i < dims; ++i) {
@@ -127,10 +135,13 @@ Windows sliding(const Tensor& x, int dims, const Shape& kernel, const Shape& str
     p.stride[i] = stride.empty() ? p.kernel[i] : entry(stride, i, dims, op, "stride");
     p.padding[i] = entry(padding, i, dims, op, "padding");
     p.dilation[i] = entry(dilation, i, dims, op, "dilation");
-    check<ValueError>(p.kernel[i] > 0 && p.stride[i] > 0 && p.dilation[i] > 0, op, ": kernel_size, stride and dilation must be greater than zero");
-    check<ValueError>(p.padding[i] >= 0 && p.padding[i] <= p.kernel[i] / 2, op, ": padding ", p.padding[i], " should be at most half of kernel size ", p.kernel[i]);
+    check<ValueError>(p.kernel[i] > 0 && p.stride[i] > 0 && p.dilation[i] > 0, op,
+                      ": kernel_size, stride and dilation must be greater than zero");
+    check<ValueError>(p.padding[i] >= 0 && p.padding[i] <= p.kernel[i] / 2, op, ": padding ", p.padding[i],
+                      " should be at most half of kernel size ", p.kernel[i]);
     const std::int64_t room = p.input[i] + 2 * p.padding[i] - p.dilation[i] * (p.kernel[i] - 1) - 1;
-    check<ShapeError>(room >= 0 || ceil_mode, op, ": kernel ", kernel, " is larger than the padded input of shape ", x.sizes());
+    check<ShapeError>(room >= 0 || ceil_mode, op, ": kernel ", kernel,
+                      " is larger than the padded input of shape ", x.sizes());
     p.output[i] = (room + (ceil_mode ? p.stride[i] - 1 : 0)) / p.stride[i] + 1;
     // The last window must start inside of the input or its padding before.
     if (ceil_mode && (p.output[i] - 1) * p.stride[i] >= p.input[i] + p.padding[i]) --p.output[i];
@@ -147,7 +158,8 @@ Windows adapted(const Tensor& x, int dims, const Shape& output, const char* op) 
     const std::int64_t wanted = entry(output, i, dims, op, "output_size");
     windows.pooling.output[i] = wanted == -1 ? x.sizes()[i + 2] : wanted;
     check<ValueError>(windows.pooling.output[i] >= 0, op, ": output_size must not be negative, got ", output);
-    check<ShapeError>(x.sizes()[i + 2] > 0 || windows.pooling.output[i] == 0, op, ": spatial dimensions must not be empty, got shape ", x.sizes());
+    check<ShapeError>(x.sizes()[i + 2] > 0 || windows.pooling.output[i] == 0, op,
+                      ": spatial dimensions must not be empty, got shape ", x.sizes());
     windows.output_sizes.push_back(windows.pooling.output[i]);
   }
   return windows;
@@ -157,17 +169,23 @@ bool unbatched(const Tensor& x, int dims) { return x.ndim() == dims + 1; }
 
 }  // namespace
 
-std::tuple<Tensor, Tensor> max_pool(const Tensor& x, int dims, const Shape& kernel, const Shape& stride, const Shape& padding, const Shape& dilation, bool ceil_mode) {
+std::tuple<Tensor, Tensor> max_pool(const Tensor& x, int dims, const Shape& kernel, const Shape& stride,
+                                    const Shape& padding, const Shape& dilation, bool ceil_mode) {
   if (unbatched(x, dims)) {
     const auto [y, places] = max_pool(unsqueeze(x, 0), dims, kernel, stride, padding, dilation, ceil_mode);
     return {squeeze(y, Shape{0}), squeeze(places, Shape{0})};
   }
-  const auto results = record(MaxPool{sliding(x, dims, kernel, stride, padding, dilation, ceil_mode, "max_pool")}, x);
+  const auto results =
+      record(MaxPool{sliding(x, dims, kernel, stride, padding, dilation, ceil_mode, "max_pool")}, x);
   return {results[0], results[1]};
 }
 
-Tensor average_pool(const Tensor& x, int dims, const Shape& kernel, const Shape& stride, const Shape& padding, bool ceil_mode, bool count_include_pad, std::int64_t divisor_override) {
-  if (unbatched(x, dims)) return squeeze(average_pool(unsqueeze(x, 0), dims, kernel, stride, padding, ceil_mode, count_include_pad, divisor_override), Shape{0});
+Tensor average_pool(const Tensor& x, int dims, const Shape& kernel, const Shape& stride, const Shape& padding,
+                    bool ceil_mode, bool count_include_pad, std::int64_t divisor_override) {
+  if (unbatched(x, dims))
+    return squeeze(average_pool(unsqueeze(x, 0), dims, kernel, stride, padding, ceil_mode, count_include_pad,
+                                divisor_override),
+                   Shape{0});
   Windows windows = sliding(x, dims, kernel, stride, padding, {1}, ceil_mode, "avg_pool");
   windows.pooling.count_include_pad = count_include_pad;
   windows.pooling.divisor_override = divisor_override;
@@ -193,17 +211,22 @@ namespace {
 template <int dims>
 Value max_pool_call(Value* v) {
   const auto stride = detail::argument<std::optional<Shape>>(v[2]);
-  auto [y, places] = max_pool(std::get<Tensor>(v[0]), dims, std::get<Shape>(v[1]), stride.value_or(Shape()), std::get<Shape>(v[3]), std::get<Shape>(v[4]), std::get<bool>(v[5]));
+  auto [y, places] = max_pool(std::get<Tensor>(v[0]), dims, std::get<Shape>(v[1]), stride.value_or(Shape()),
+                              std::get<Shape>(v[3]), std::get<Shape>(v[4]), std::get<bool>(v[5]));
   if (std::get<bool>(v[6])) return Value(Tensors{y, places});
   return Value(y);
 }
 template <int dims>
-Tensor average_pool_call(const Tensor& x, const Shape& kernel, std::optional<Shape> stride, const Shape& padding, bool ceil_mode, bool count_include_pad, std::optional<std::int64_t> divisor) {
+Tensor average_pool_call(const Tensor& x, const Shape& kernel, std::optional<Shape> stride,
+                         const Shape& padding, bool ceil_mode, bool count_include_pad,
+                         std::optional<std::int64_t> divisor) {
   check<ValueError>(!divisor || *divisor != 0, "avg_pool: divisor_override must not be zero");
-  return average_pool(x, dims, kernel, stride.value_or(Shape()), padding, ceil_mode, count_include_pad, divisor.value_or(0));
+  return average_pool(x, dims, kernel, stride.value_or(Shape()), padding, ceil_mode, count_include_pad,
+                      divisor.value_or(0));
 }
 template <int dims>
-Tensor average_pool_1d(const Tensor& x, const Shape& kernel, std::optional<Shape> stride, const Shape& padding, bool ceil_mode, bool count_include_pad) {
+Tensor average_pool_1d(const Tensor& x, const Shape& kernel, std::optional<Shape> stride,
+                       const Shape& padding, bool ceil_mode, bool count_include_pad) {
   return average_pool_call<dims>(x, kernel, stride, padding, ceil_mode, count_include_pad, std::nullopt);
 }
 template <int dims>
@@ -217,37 +240,105 @@ Value adaptive_max_call(Value* v) {
   return Value(y);
 }
 
-const Register max_pool1d_op{{.signature = "max_pool1d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, int[1] dilation=1, bool ceil_mode=False, bool return_indices=False) -> Tensor",
-                              .doc = "Largest element of each window.", .call = max_pool_call<1>, .homes = "taper nn.functional",
-                              .samples = "x(2, 3, 7), 3; x(2, 3, 7), 2, 2, 1, 1, True; x(3, 6), 2", .reference = "ref.max_pool(input, kernel_size, stride, padding, dilation, ceil_mode)", .errors = "x(2, 3, 2), 3; x(2, 3, 7), 2, 1, 2"}};
-const Register max_pool2d_op{{.signature = "max_pool2d(Tensor input, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, bool return_indices=False) -> Tensor",
-                              .doc = "Largest element of each window.", .call = max_pool_call<2>, .homes = "taper nn.functional",
-                              .samples = "x(2, 3, 4, 6), 2; x(2, 3, 5, 6), (3, 2), (2, 1), (1, 0); x(2, 3, 5, 5), 2, 2, 0, 2; x(2, 3, 5, 5), 2, None, 0, 1, True", .reference = "ref.max_pool(input, kernel_size, stride, padding, dilation, ceil_mode)", .errors = "x(2, 3, 2, 2), 3; x(4), 2"}};
-const Register max_pool3d_op{{.signature = "max_pool3d(Tensor input, int[3] kernel_size, int[3]? stride=None, int[3] padding=0, int[3] dilation=1, bool ceil_mode=False, bool return_indices=False) -> Tensor",
-                              .doc = "Largest element of each window.", .call = max_pool_call<3>, .homes = "taper nn.functional",
-                              .samples = "x(1, 2, 4, 4, 4), 2; x(1, 2, 4, 5, 4), (2, 3, 2), 2, 1", .reference = "ref.max_pool(input, kernel_size, stride, padding, dilation, ceil_mode)"}};
-const Register avg_pool1d_op{{.signature = "avg_pool1d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, bool ceil_mode=False, bool count_include_pad=True) -> Tensor",
-                              .doc = "Average of each window.", .call = box<average_pool_1d<1>>, .homes = "taper nn.functional",
-                              .samples = "x(2, 3, 7), 3; x(2, 3, 7), 2, 2, 1, True, False", .reference = "ref.avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad)"}};
-const Register avg_pool2d_op{{.signature = "avg_pool2d(Tensor input, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
-                              .doc = "Average of each window.", .call = box<average_pool_call<2>>, .homes = "nn.functional",
-                              .samples = "x(2, 3, 4, 6), 2; x(2, 3, 5, 6), (3, 2), (2, 1), (1, 0), False, False; x(2, 3, 5, 5), 2, 2, 0, True; x(2, 3, 4, 4), 2, divisor_override=3",
-                              .reference = "ref.avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)"}};
-const Register avg_pool3d_op{{.signature = "avg_pool3d(Tensor input, int[3] kernel_size, int[3]? stride=None, int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
-                              .doc = "Average of each window.", .call = box<average_pool_call<3>>, .homes = "nn.functional",
-                              .samples = "x(1, 2, 4, 4, 4), 2", .reference = "ref.avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)"}};
-const Register adaptive_avg_pool1d_op{{.signature = "adaptive_avg_pool1d(Tensor input, int[1] output_size) -> Tensor", .doc = "Averages of windows chosen to give output_size.", .call = box<adaptive_average_call<1>>,
-                                       .homes = "taper nn.functional", .samples = "x(2, 3, 7), 3", .reference = "ref.adaptive_pool(input, output_size, np.mean)"}};
-const Register adaptive_avg_pool2d_op{{.signature = "adaptive_avg_pool2d(Tensor input, int[2] output_size) -> Tensor", .doc = "Averages of windows chosen to give output_size.", .call = box<adaptive_average_call<2>>,
-                                       .homes = "nn.functional", .samples = "x(2, 3, 5, 4), 1; x(2, 3, 5, 4), (3, 2); x(3, 4, 4), (2, 7)", .reference = "ref.adaptive_pool(input, output_size, np.mean)"}};
-const Register adaptive_avg_pool3d_op{{.signature = "adaptive_avg_pool3d(Tensor input, int[3] output_size) -> Tensor", .doc = "Averages of windows chosen to give output_size.", .call = box<adaptive_average_call<3>>,
-                                       .homes = "nn.functional", .samples = "x(1, 2, 3, 4, 5), 2", .reference = "ref.adaptive_pool(input, output_size, np.mean)"}};
-const Register adaptive_max_pool1d_op{{.signature = "adaptive_max_pool1d(Tensor input, int[1] output_size, bool return_indices=False) -> Tensor", .doc = "Largest elements of windows chosen to give output_size.",
-                                       .call = adaptive_max_call<1>, .homes = "taper nn.functional", .samples = "x(2, 3, 7), 3", .reference = "ref.adaptive_pool(input, output_size, np.max)"}};
-const Register adaptive_max_pool2d_op{{.signature = "adaptive_max_pool2d(Tensor input, int[2] output_size, bool return_indices=False) -> Tensor", .doc = "Largest elements of windows chosen to give output_size.",
-                                       .call = adaptive_max_call<2>, .homes = "nn.functional", .samples = "x(2, 3, 5, 4), (3, 2)", .reference = "ref.adaptive_pool(input, output_size, np.max)"}};
-const Register adaptive_max_pool3d_op{{.signature = "adaptive_max_pool3d(Tensor input, int[3] output_size, bool return_indices=False) -> Tensor", .doc = "Largest elements of windows chosen to give output_size.",
-                                       .call = adaptive_max_call<3>, .homes = "nn.functional", .samples = "x(1, 2, 3, 4, 5), 2", .reference = "ref.adaptive_pool(input, output_size, np.max)"}};
+const Register max_pool1d_op{
+    {.signature = "max_pool1d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, "
+                  "int[1] dilation=1, bool ceil_mode=False, bool return_indices=False) -> Tensor",
+     .doc = "Largest element of each window.",
+     .call = max_pool_call<1>,
+     .homes = "taper nn.functional",
+     .samples = "x(2, 3, 7), 3; x(2, 3, 7), 2, 2, 1, 1, True; x(3, 6), 2",
+     .reference = "ref.max_pool(input, kernel_size, stride, padding, dilation, ceil_mode)",
+     .errors = "x(2, 3, 2), 3; x(2, 3, 7), 2, 1, 2"}};
+const Register max_pool2d_op{
+    {.signature = "max_pool2d(Tensor input, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, "
+                  "int[2] dilation=1, bool ceil_mode=False, bool return_indices=False) -> Tensor",
+     .doc = "Largest element of each window.",
+     .call = max_pool_call<2>,
+     .homes = "taper nn.functional",
+     .samples = "x(2, 3, 4, 6), 2; x(2, 3, 5, 6), (3, 2), (2, 1), (1, 0); x(2, 3, 5, 5), 2, 2, 0, 2; x(2, 3, "
+                "5, 5), 2, None, 0, 1, True",
+     .reference = "ref.max_pool(input, kernel_size, stride, padding, dilation, ceil_mode)",
+     .errors = "x(2, 3, 2, 2), 3; x(4), 2"}};
+const Register max_pool3d_op{
+    {.signature = "max_pool3d(Tensor input, int[3] kernel_size, int[3]? stride=None, int[3] padding=0, "
+                  "int[3] dilation=1, bool ceil_mode=False, bool return_indices=False) -> Tensor",
+     .doc = "Largest element of each window.",
+     .call = max_pool_call<3>,
+     .homes = "taper nn.functional",
+     .samples = "x(1, 2, 4, 4, 4), 2; x(1, 2, 4, 5, 4), (2, 3, 2), 2, 1",
+     .reference = "ref.max_pool(input, kernel_size, stride, padding, dilation, ceil_mode)"}};
+const Register avg_pool1d_op{
+    {.signature = "avg_pool1d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, bool "
+                  "ceil_mode=False, bool count_include_pad=True) -> Tensor",
+     .doc = "Average of each window.",
+     .call = box<average_pool_1d<1>>,
+     .homes = "taper nn.functional",
+     .samples = "x(2, 3, 7), 3; x(2, 3, 7), 2, 2, 1, True, False",
+     .reference = "ref.avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad)"}};
+const Register avg_pool2d_op{
+    {.signature = "avg_pool2d(Tensor input, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, bool "
+                  "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
+     .doc = "Average of each window.",
+     .call = box<average_pool_call<2>>,
+     .homes = "nn.functional",
+     .samples = "x(2, 3, 4, 6), 2; x(2, 3, 5, 6), (3, 2), (2, 1), (1, 0), False, False; x(2, 3, 5, 5), 2, 2, "
+                "0, True; x(2, 3, 4, 4), 2, divisor_override=3",
+     .reference = "ref.avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, "
+                  "divisor_override)"}};
+const Register avg_pool3d_op{
+    {.signature = "avg_pool3d(Tensor input, int[3] kernel_size, int[3]? stride=None, int[3] padding=0, bool "
+                  "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
+     .doc = "Average of each window.",
+     .call = box<average_pool_call<3>>,
+     .homes = "nn.functional",
+     .samples = "x(1, 2, 4, 4, 4), 2",
+     .reference = "ref.avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, "
+                  "divisor_override)"}};
+const Register adaptive_avg_pool1d_op{
+    {.signature = "adaptive_avg_pool1d(Tensor input, int[1] output_size) -> Tensor",
+     .doc = "Averages of windows chosen to give output_size.",
+     .call = box<adaptive_average_call<1>>,
+     .homes = "taper nn.functional",
+     .samples = "x(2, 3, 7), 3",
+     .reference = "ref.adaptive_pool(input, output_size, np.mean)"}};
+const Register adaptive_avg_pool2d_op{
+    {.signature = "adaptive_avg_pool2d(Tensor input, int[2] output_size) -> Tensor",
+     .doc = "Averages of windows chosen to give output_size.",
+     .call = box<adaptive_average_call<2>>,
+     .homes = "nn.functional",
+     .samples = "x(2, 3, 5, 4), 1; x(2, 3, 5, 4), (3, 2); x(3, 4, 4), (2, 7)",
+     .reference = "ref.adaptive_pool(input, output_size, np.mean)"}};
+const Register adaptive_avg_pool3d_op{
+    {.signature = "adaptive_avg_pool3d(Tensor input, int[3] output_size) -> Tensor",
+     .doc = "Averages of windows chosen to give output_size.",
+     .call = box<adaptive_average_call<3>>,
+     .homes = "nn.functional",
+     .samples = "x(1, 2, 3, 4, 5), 2",
+     .reference = "ref.adaptive_pool(input, output_size, np.mean)"}};
+const Register adaptive_max_pool1d_op{
+    {.signature =
+         "adaptive_max_pool1d(Tensor input, int[1] output_size, bool return_indices=False) -> Tensor",
+     .doc = "Largest elements of windows chosen to give output_size.",
+     .call = adaptive_max_call<1>,
+     .homes = "taper nn.functional",
+     .samples = "x(2, 3, 7), 3",
+     .reference = "ref.adaptive_pool(input, output_size, np.max)"}};
+const Register adaptive_max_pool2d_op{
+    {.signature =
+         "adaptive_max_pool2d(Tensor input, int[2] output_size, bool return_indices=False) -> Tensor",
+     .doc = "Largest elements of windows chosen to give output_size.",
+     .call = adaptive_max_call<2>,
+     .homes = "nn.functional",
+     .samples = "x(2, 3, 5, 4), (3, 2)",
+     .reference = "ref.adaptive_pool(input, output_size, np.max)"}};
+const Register adaptive_max_pool3d_op{
+    {.signature =
+         "adaptive_max_pool3d(Tensor input, int[3] output_size, bool return_indices=False) -> Tensor",
+     .doc = "Largest elements of windows chosen to give output_size.",
+     .call = adaptive_max_call<3>,
+     .homes = "nn.functional",
+     .samples = "x(1, 2, 3, 4, 5), 2",
+     .reference = "ref.adaptive_pool(input, output_size, np.max)"}};
 
 }  // namespace
 

@@ -29,7 +29,8 @@ std::string formatted(const char* format, int precision, double value) {
 /// Decides once for all elements of a tensor how wide they are and whether they need digits behind the point.
 class Formatter {
  public:
-  Formatter(const Tensor& values, const PrintOptions& options) : options_(options), floating_(values.is_floating_point()) {
+  Formatter(const Tensor& values, const PrintOptions& options)
+      : options_(options), floating_(values.is_floating_point()) {
     if (!floating_) {
       visit_values(values, [&](const std::string& text) { width_ = std::max(width_, text.size()); });
       return;
@@ -56,7 +57,9 @@ class Formatter {
 
   std::size_t width() const { return width_; }
   std::string number(double value) const { return padded(unpadded(value)); }
-  std::string padded(const std::string& text) const { return std::string(width_ > text.size() ? width_ - text.size() : 0, ' ') + text; }
+  std::string padded(const std::string& text) const {
+    return std::string(width_ > text.size() ? width_ - text.size() : 0, ' ') + text;
+  }
   bool floating() const { return floating_; }
 
   template <class F>
@@ -90,8 +93,11 @@ class Formatter {
 class Writer {
  public:
   Writer(const Tensor& tensor, const PrintOptions& options, bool summarize)
-      : options_(options), summarize_(summarize), complex_(tensor.is_complex()),
-        real_(shown(complex_ ? real(tensor) : tensor), options_), imaginary_(complex_ ? shown(imag(tensor)) : Tensor(), options_, complex_) {}
+      : options_(options),
+        summarize_(summarize),
+        complex_(tensor.is_complex()),
+        real_(shown(complex_ ? real(tensor) : tensor), options_),
+        imaginary_(complex_ ? shown(imag(tensor)) : Tensor(), options_, complex_) {}
 
   std::string write(const Tensor& x, int indent) const {
     if (x.ndim() == 0) return element(x);
@@ -108,7 +114,9 @@ class Writer {
     }
     std::string text = "[";
     for (std::size_t i = 0; i < parts.size(); ++i) {
-      if (i) text += "," + std::string(std::size_t(x.ndim() - 1), '\n') + std::string(std::size_t(indent + 1), ' ');
+      if (i)
+        text +=
+            "," + std::string(std::size_t(x.ndim() - 1), '\n') + std::string(std::size_t(indent + 1), ' ');
       text += parts[i];
     }
     return text + "]";
@@ -133,7 +141,8 @@ class Writer {
     Tensor edges = x.detach();
     for (int dim = 0; dim < x.ndim(); ++dim) {
       const std::int64_t size = edges.sizes()[dim], edge = options_.edge_items;
-      if (size > 2 * edge) edges = cat({narrow(edges, dim, 0, edge), narrow(edges, dim, size - edge, edge)}, dim);
+      if (size > 2 * edge)
+        edges = cat({narrow(edges, dim, 0, edge), narrow(edges, dim, size - edge, edge)}, dim);
     }
     return reshape(edges, {-1});
   }
@@ -164,7 +173,8 @@ class Writer {
       parts.push_back(element(select(x, 0, i)));
     }
     const std::size_t width = real_.width() + (complex_ ? (*imaginary_).width() + 1 : 0) + 2;
-    const std::size_t per_line = std::max<std::size_t>(1, std::size_t(std::max(0, options_.line_width - indent)) / width);
+    const std::size_t per_line =
+        std::max<std::size_t>(1, std::size_t(std::max(0, options_.line_width - indent)) / width);
     std::string text = "[";
     for (std::size_t i = 0; i < parts.size(); ++i) {
       if (i) text += i % per_line == 0 ? ",\n" + std::string(std::size_t(indent + 1), ' ') : ", ";
@@ -212,7 +222,8 @@ std::string to_string(const Tensor& tensor) {
   std::string text = parameter ? "Parameter containing:\ntensor(" : "tensor(";
   std::vector<std::string> suffixes;
   const DType dtype = tensor.dtype();
-  const bool inferred = dtype == default_dtype() || dtype == int64 || dtype == boolean || dtype == complex_dtype(default_dtype());
+  const bool inferred = dtype == default_dtype() || dtype == int64 || dtype == boolean ||
+                        dtype == complex_dtype(default_dtype());
   if (tensor.numel() == 0) {
     if (tensor.ndim() != 1) {
       std::string sizes;

@@ -25,7 +25,8 @@ cpu::PhiloxState take(const std::optional<Generator>& generator, std::int64_t co
 
 // fill(state, memory) writes dense elements, which are then brought into target's layout.
 template <class Fill>
-const Tensor& fill_random(const Tensor& target, const std::optional<Generator>& generator, const char* op, Fill&& fill) {
+const Tensor& fill_random(const Tensor& target, const std::optional<Generator>& generator, const char* op,
+                          Fill&& fill) {
   check_inplace(target, op);
   const cpu::PhiloxState state = take(generator, target.numel());
   if (target.is_contiguous()) {
@@ -52,7 +53,9 @@ struct Dropout {
     cpu::bernoulli(take(std::nullopt, count), mask.data(), boolean, count, 1 - p);
     return {mul(mul(x, mask), scale()), mask};
   }
-  Tensor backward(const Saved& saved, std::span<const Tensor> dy) const { return dy[0].defined() ? mul(mul(dy[0], saved.output(1)), scale()) : Tensor(); }
+  Tensor backward(const Saved& saved, std::span<const Tensor> dy) const {
+    return dy[0].defined() ? mul(mul(dy[0], saved.output(1)), scale()) : Tensor();
+  }
   double scale() const { return p == 1 ? 0 : 1 / (1 - p); }
 };
 
@@ -65,9 +68,14 @@ Tensor dropped(const Tensor& x, double p, bool training, const Shape& mask_sizes
 
 }  // namespace
 
-Tensor rand(const Shape& sizes, DType dtype, std::optional<Generator> generator) { return uniform_(empty(sizes, dtype), 0, 1, generator); }
-Tensor randn(const Shape& sizes, DType dtype, std::optional<Generator> generator) { return normal_(empty(sizes, dtype), 0, 1, generator); }
-Tensor randint(std::int64_t low, std::int64_t high, const Shape& sizes, DType dtype, std::optional<Generator> generator) {
+Tensor rand(const Shape& sizes, DType dtype, std::optional<Generator> generator) {
+  return uniform_(empty(sizes, dtype), 0, 1, generator);
+}
+Tensor randn(const Shape& sizes, DType dtype, std::optional<Generator> generator) {
+  return normal_(empty(sizes, dtype), 0, 1, generator);
+}
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& sizes, DType dtype,
+               std::optional<Generator> generator) {
   return random_(empty(sizes, dtype), low, high, generator);
 }
 
@@ -86,23 +94,30 @@ Tensor bernoulli(const Tensor& p, std::optional<Generator> generator) {
   return result;
 }
 
-Tensor multinomial(const Tensor& weights, std::int64_t count, bool replacement, std::optional<Generator> generator) {
-  check<ShapeError>(weights.ndim() == 1 || weights.ndim() == 2, "multinomial: weights must have 1 or 2 dimensions, got shape ", weights.sizes());
-  check<DTypeError>(weights.is_floating_point(), "multinomial: weights must be floating, got ", weights.dtype());
+Tensor multinomial(const Tensor& weights, std::int64_t count, bool replacement,
+                   std::optional<Generator> generator) {
+  check<ShapeError>(weights.ndim() == 1 || weights.ndim() == 2,
+                    "multinomial: weights must have 1 or 2 dimensions, got shape ", weights.sizes());
+  check<DTypeError>(weights.is_floating_point(), "multinomial: weights must be floating, got ",
+                    weights.dtype());
   check<ValueError>(count > 0, "multinomial: cannot sample ", count, " times");
-  const Tensor rows = contiguous(to(weights.ndim() == 1 ? unsqueeze(weights.detach(), 0) : weights.detach(), float64));
+  const Tensor rows =
+      contiguous(to(weights.ndim() == 1 ? unsqueeze(weights.detach(), 0) : weights.detach(), float64));
   const std::int64_t height = rows.sizes()[0], width = rows.sizes()[1];
-  check<ValueError>(replacement || count <= width, "multinomial: cannot draw ", count, " of ", width, " categories without replacement");
+  check<ValueError>(replacement || count <= width, "multinomial: cannot draw ", count, " of ", width,
+                    " categories without replacement");
   Tensor result = empty({height, count}, int64);
   const Tensor noise = rand({height, replacement ? count : width}, float64, generator);
   for (std::int64_t row = 0; row < height; ++row) {
     const double* weight = rows.data<double>() + row * width;
     std::int64_t positive = 0;
     for (std::int64_t i = 0; i < width; ++i) {
-      check<ValueError>(std::isfinite(weight[i]) && weight[i] >= 0, "multinomial: weight ", weight[i], " at row ", row, ", category ", i, " is negative, infinite or NaN");
+      check<ValueError>(std::isfinite(weight[i]) && weight[i] >= 0, "multinomial: weight ", weight[i],
+                        " at row ", row, ", category ", i, " is negative, infinite or NaN");
       positive += weight[i] > 0;
     }
-    check<ValueError>(positive >= (replacement ? 1 : count), "multinomial: row ", row, " has ", positive, " categories of positive weight, too few to draw ", count);
+    check<ValueError>(positive >= (replacement ? 1 : count), "multinomial: row ", row, " has ", positive,
+                      " categories of positive weight, too few to draw ", count);
     const double* u = noise.data<double>() + row * noise.sizes()[1];
     std::int64_t* out = result.data<std::int64_t>() + row * count;
     if (replacement) {
@@ -115,11 +130,15 @@ Tensor multinomial(const Tensor& weights, std::int64_t count, bool replacement, 
     } else {
       // The largest log(u) / w are a draw without replacement: Efraimidis & Spirakis 2006.
       std::vector<double> keys(static_cast<std::size_t>(width));
-      for (std::int64_t i = 0; i < width; ++i) keys[std::size_t(i)] = weight[i] > 0 ? std::log1p(-u[i]) / weight[i] : -INFINITY;
+      for (std::int64_t i = 0; i < width; ++i)
+        keys[std::size_t(i)] = weight[i] > 0 ? std::log1p(-u[i]) / weight[i] : -INFINITY;
       std::vector<std::int64_t> order(static_cast<std::size_t>(width));
       std::iota(order.begin(), order.end(), 0);
       std::partial_sort(order.begin(), order.begin() + count, order.end(),
-                        [&](std::int64_t a, std::int64_t b) { return keys[std::size_t(a)] > keys[std::size_t(b)] || (keys[std::size_t(a)] == keys[std::size_t(b)] && a < b); });
+                        [&](std::int64_t a, std::int64_t b) {
+                          return keys[std::size_t(a)] > keys[std::size_t(b)] ||
+                                 (keys[std::size_t(a)] == keys[std::size_t(b)] && a < b);
+                        });
       std::copy_n(order.begin(), count, out);
     }
   }
@@ -127,20 +146,31 @@ Tensor multinomial(const Tensor& weights, std::int64_t count, bool replacement, 
 }
 
 const Tensor& uniform_(const Tensor& x, double low, double high, std::optional<Generator> generator) {
-  return fill_random(x, generator, "uniform_", [&](cpu::PhiloxState state, void* y) { cpu::uniform(state, y, x.dtype(), x.numel(), low, high); });
+  return fill_random(x, generator, "uniform_", [&](cpu::PhiloxState state, void* y) {
+    cpu::uniform(state, y, x.dtype(), x.numel(), low, high);
+  });
 }
 const Tensor& normal_(const Tensor& x, double mean, double std, std::optional<Generator> generator) {
-  return fill_random(x, generator, "normal_", [&](cpu::PhiloxState state, void* y) { cpu::normal(state, y, x.dtype(), x.numel(), mean, std); });
+  return fill_random(x, generator, "normal_", [&](cpu::PhiloxState state, void* y) {
+    cpu::normal(state, y, x.dtype(), x.numel(), mean, std);
+  });
 }
 const Tensor& bernoulli_(const Tensor& x, double p, std::optional<Generator> generator) {
-  return fill_random(x, generator, "bernoulli_", [&](cpu::PhiloxState state, void* y) { cpu::bernoulli(state, y, x.dtype(), x.numel(), p); });
+  return fill_random(x, generator, "bernoulli_", [&](cpu::PhiloxState state, void* y) {
+    cpu::bernoulli(state, y, x.dtype(), x.numel(), p);
+  });
 }
 const Tensor& exponential_(const Tensor& x, double rate, std::optional<Generator> generator) {
-  return fill_random(x, generator, "exponential_", [&](cpu::PhiloxState state, void* y) { cpu::exponential(state, y, x.dtype(), x.numel(), rate); });
+  return fill_random(x, generator, "exponential_", [&](cpu::PhiloxState state, void* y) {
+    cpu::exponential(state, y, x.dtype(), x.numel(), rate);
+  });
 }
-const Tensor& random_(const Tensor& x, std::int64_t low, std::int64_t high, std::optional<Generator> generator) {
+const Tensor& random_(const Tensor& x, std::int64_t low, std::int64_t high,
+                      std::optional<Generator> generator) {
   check<ValueError>(low < high, "randint: low must be less than high, got ", low, " and ", high);
-  return fill_random(x, generator, "random_", [&](cpu::PhiloxState state, void* y) { cpu::randint(state, y, x.dtype(), x.numel(), low, std::uint64_t(high) - std::uint64_t(low)); });
+  return fill_random(x, generator, "random_", [&](cpu::PhiloxState state, void* y) {
+    cpu::randint(state, y, x.dtype(), x.numel(), low, std::uint64_t(high) - std::uint64_t(low));
+  });
 }
 
 Tensor dropout(const Tensor& x, double p, bool training) { return dropped(x, p, training, x.sizes()); }
@@ -157,22 +187,54 @@ namespace {
 
 DType chosen(std::optional<DType> dtype) { return dtype.value_or(default_dtype()); }
 Tensor leaf(const Tensor& x, bool requires_grad) { return requires_grad ? x.requires_grad_() : x; }
-Tensor rand_call(const Shape& sizes, std::optional<Generator> g, std::optional<DType> dtype, std::optional<Device>, bool requires_grad) { return leaf(rand(sizes, chosen(dtype), g), requires_grad); }
-Tensor randn_call(const Shape& sizes, std::optional<Generator> g, std::optional<DType> dtype, std::optional<Device>, bool requires_grad) { return leaf(randn(sizes, chosen(dtype), g), requires_grad); }
-Tensor randint_call(std::int64_t low, std::int64_t high, const Shape& sizes, std::optional<Generator> g, std::optional<DType> dtype, std::optional<Device>, bool) { return randint(low, high, sizes, dtype.value_or(int64), g); }
-Tensor randint_from_zero(std::int64_t high, const Shape& sizes, std::optional<Generator> g, std::optional<DType> dtype, std::optional<Device>, bool) { return randint(0, high, sizes, dtype.value_or(int64), g); }
-Tensor randperm_call(std::int64_t n, std::optional<Generator> g, std::optional<DType> dtype, std::optional<Device>, bool) { return randperm(n, g, dtype.value_or(int64)); }
-Tensor rand_like(const Tensor& x, std::optional<DType> dtype, std::optional<Device>, bool requires_grad) { return leaf(uniform_(empty_like(x.detach(), dtype)), requires_grad); }
-Tensor randn_like(const Tensor& x, std::optional<DType> dtype, std::optional<Device>, bool requires_grad) { return leaf(normal_(empty_like(x.detach(), dtype)), requires_grad); }
-Tensor randint_like(const Tensor& x, std::int64_t low, std::int64_t high, std::optional<DType> dtype, std::optional<Device>) { return random_(empty_like(x.detach(), dtype), low, high); }
-Tensor randint_like_from_zero(const Tensor& x, std::int64_t high, std::optional<DType> dtype, std::optional<Device> device) { return randint_like(x, 0, high, dtype, device); }
-Tensor bernoulli_p(const Tensor& x, double p, std::optional<Generator> g) { return bernoulli_(empty_like(x.detach()), p, g); }
-const Tensor& bernoulli_tensor_(const Tensor& x, const Tensor& p, std::optional<Generator> g) { return copy_(x, bernoulli(expand(p, x.sizes()), g)); }
+Tensor rand_call(const Shape& sizes, std::optional<Generator> g, std::optional<DType> dtype,
+                 std::optional<Device>, bool requires_grad) {
+  return leaf(rand(sizes, chosen(dtype), g), requires_grad);
+}
+Tensor randn_call(const Shape& sizes, std::optional<Generator> g, std::optional<DType> dtype,
+                  std::optional<Device>, bool requires_grad) {
+  return leaf(randn(sizes, chosen(dtype), g), requires_grad);
+}
+Tensor randint_call(std::int64_t low, std::int64_t high, const Shape& sizes, std::optional<Generator> g,
+                    std::optional<DType> dtype, std::optional<Device>, bool) {
+  return randint(low, high, sizes, dtype.value_or(int64), g);
+}
+Tensor randint_from_zero(std::int64_t high, const Shape& sizes, std::optional<Generator> g,
+                         std::optional<DType> dtype, std::optional<Device>, bool) {
+  return randint(0, high, sizes, dtype.value_or(int64), g);
+}
+Tensor randperm_call(std::int64_t n, std::optional<Generator> g, std::optional<DType> dtype,
+                     std::optional<Device>, bool) {
+  return randperm(n, g, dtype.value_or(int64));
+}
+Tensor rand_like(const Tensor& x, std::optional<DType> dtype, std::optional<Device>, bool requires_grad) {
+  return leaf(uniform_(empty_like(x.detach(), dtype)), requires_grad);
+}
+Tensor randn_like(const Tensor& x, std::optional<DType> dtype, std::optional<Device>, bool requires_grad) {
+  return leaf(normal_(empty_like(x.detach(), dtype)), requires_grad);
+}
+Tensor randint_like(const Tensor& x, std::int64_t low, std::int64_t high, std::optional<DType> dtype,
+                    std::optional<Device>) {
+  return random_(empty_like(x.detach(), dtype), low, high);
+}
+Tensor randint_like_from_zero(const Tensor& x, std::int64_t high, std::optional<DType> dtype,
+                              std::optional<Device> device) {
+  return randint_like(x, 0, high, dtype, device);
+}
+Tensor bernoulli_p(const Tensor& x, double p, std::optional<Generator> g) {
+  return bernoulli_(empty_like(x.detach()), p, g);
+}
+const Tensor& bernoulli_tensor_(const Tensor& x, const Tensor& p, std::optional<Generator> g) {
+  return copy_(x, bernoulli(expand(p, x.sizes()), g));
+}
 Tensor normal_like_mean(const Tensor& mean, const Tensor& std, std::optional<Generator> g) {
   const Tensors both = broadcast_tensors({mean, std});
   return add(mul(randn(both[0].sizes(), result_type(mean, std), g), both[1]), both[0]);
 }
-Tensor normal_sizes(double mean, double std, const Shape& sizes, std::optional<Generator> g, std::optional<DType> dtype, std::optional<Device>) { return normal_(empty(sizes, chosen(dtype)), mean, std, g); }
+Tensor normal_sizes(double mean, double std, const Shape& sizes, std::optional<Generator> g,
+                    std::optional<DType> dtype, std::optional<Device>) {
+  return normal_(empty(sizes, chosen(dtype)), mean, std, g);
+}
 // The range of random_ without bounds: what the dtype holds exactly.
 std::int64_t exact_limit(DType dtype) {
   switch (dtype) {
@@ -186,8 +248,12 @@ std::int64_t exact_limit(DType dtype) {
     default: return (std::int64_t(1) << (8 * item_size(dtype) - (is_signed(dtype) ? 1 : 0)));
   }
 }
-const Tensor& random_default_(const Tensor& x, std::optional<Generator> g) { return random_(x, 0, exact_limit(x.dtype()), g); }
-const Tensor& random_to_(const Tensor& x, std::int64_t to, std::optional<Generator> g) { return random_(x, 0, to, g); }
+const Tensor& random_default_(const Tensor& x, std::optional<Generator> g) {
+  return random_(x, 0, exact_limit(x.dtype()), g);
+}
+const Tensor& random_to_(const Tensor& x, std::int64_t to, std::optional<Generator> g) {
+  return random_(x, 0, to, g);
+}
 Tensor dropout_call(const Tensor& x, double p, bool training, bool inplace) {
   if (!inplace) return dropout(x, p, training);
   check_inplace(x, "dropout_");
@@ -199,39 +265,173 @@ Tensor feature_dropout_call(const Tensor& x, double p, bool training, bool inpla
   return assign_inplace(x, feature_dropout(before_inplace(x), p, training), "dropout_");
 }
 
-const Register rand_op{{.signature = "rand(int... size, *, Generator? generator=None, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "Uniform on [0, 1).", .call = box<rand_call>, .homes = "taper", .differentiable = false}};
-const Register randn_op{{.signature = "randn(int... size, *, Generator? generator=None, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "Normal with mean 0 and variance 1.", .call = box<randn_call>, .homes = "taper", .differentiable = false}};
+const Register rand_op{{.signature = "rand(int... size, *, Generator? generator=None, dtype? dtype=None, "
+                                     "device? device=None, bool requires_grad=False) -> Tensor",
+                        .doc = "Uniform on [0, 1).",
+                        .call = box<rand_call>,
+                        .homes = "taper",
+                        .differentiable = false}};
+const Register randn_op{{.signature = "randn(int... size, *, Generator? generator=None, dtype? dtype=None, "
+                                      "device? device=None, bool requires_grad=False) -> Tensor",
+                         .doc = "Normal with mean 0 and variance 1.",
+                         .call = box<randn_call>,
+                         .homes = "taper",
+                         .differentiable = false}};
 const Register randint_op[]{
-    {{.signature = "randint(int low, int high, int[] size, *, Generator? generator=None, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "Integers in [low, high).", .call = box<randint_call>, .homes = "taper", .errors = "5, 5, (2,)", .differentiable = false}},
-    {{.signature = "randint(int high, int[] size, *, Generator? generator=None, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "Integers in [0, high).", .call = box<randint_from_zero>, .homes = "taper", .differentiable = false}}};
-const Register randperm_op{{.signature = "randperm(int n, *, Generator? generator=None, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "0 to n - 1 in random order.", .call = box<randperm_call>, .homes = "taper", .errors = "-1", .differentiable = false}};
-const Register rand_like_op{{.signature = "rand_like(Tensor input, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "Uniform on [0, 1), of input's shape.", .call = box<rand_like>, .homes = "taper", .differentiable = false}};
-const Register randn_like_op{{.signature = "randn_like(Tensor input, *, dtype? dtype=None, device? device=None, bool requires_grad=False) -> Tensor", .doc = "Normal, of input's shape.", .call = box<randn_like>, .homes = "taper", .differentiable = false}};
+    {{.signature = "randint(int low, int high, int[] size, *, Generator? generator=None, dtype? dtype=None, "
+                   "device? device=None, bool requires_grad=False) -> Tensor",
+      .doc = "Integers in [low, high).",
+      .call = box<randint_call>,
+      .homes = "taper",
+      .errors = "5, 5, (2,)",
+      .differentiable = false}},
+    {{.signature = "randint(int high, int[] size, *, Generator? generator=None, dtype? dtype=None, device? "
+                   "device=None, bool requires_grad=False) -> Tensor",
+      .doc = "Integers in [0, high).",
+      .call = box<randint_from_zero>,
+      .homes = "taper",
+      .differentiable = false}}};
+const Register randperm_op{{.signature = "randperm(int n, *, Generator? generator=None, dtype? dtype=None, "
+                                         "device? device=None, bool requires_grad=False) -> Tensor",
+                            .doc = "0 to n - 1 in random order.",
+                            .call = box<randperm_call>,
+                            .homes = "taper",
+                            .errors = "-1",
+                            .differentiable = false}};
+const Register rand_like_op{{.signature = "rand_like(Tensor input, *, dtype? dtype=None, device? "
+                                          "device=None, bool requires_grad=False) -> Tensor",
+                             .doc = "Uniform on [0, 1), of input's shape.",
+                             .call = box<rand_like>,
+                             .homes = "taper",
+                             .differentiable = false}};
+const Register randn_like_op{{.signature = "randn_like(Tensor input, *, dtype? dtype=None, device? "
+                                           "device=None, bool requires_grad=False) -> Tensor",
+                              .doc = "Normal, of input's shape.",
+                              .call = box<randn_like>,
+                              .homes = "taper",
+                              .differentiable = false}};
 const Register randint_like_op[]{
-    {{.signature = "randint_like(Tensor input, int low, int high, *, dtype? dtype=None, device? device=None) -> Tensor", .doc = "Integers in [low, high), of input's shape.", .call = box<randint_like>, .homes = "taper", .differentiable = false}},
-    {{.signature = "randint_like(Tensor input, int high, *, dtype? dtype=None, device? device=None) -> Tensor", .doc = "Integers in [0, high), of input's shape.", .call = box<randint_like_from_zero>, .homes = "taper", .differentiable = false}}};
+    {{.signature = "randint_like(Tensor input, int low, int high, *, dtype? dtype=None, device? device=None) "
+                   "-> Tensor",
+      .doc = "Integers in [low, high), of input's shape.",
+      .call = box<randint_like>,
+      .homes = "taper",
+      .differentiable = false}},
+    {{.signature =
+          "randint_like(Tensor input, int high, *, dtype? dtype=None, device? device=None) -> Tensor",
+      .doc = "Integers in [0, high), of input's shape.",
+      .call = box<randint_like_from_zero>,
+      .homes = "taper",
+      .differentiable = false}}};
 const Register bernoulli_op[]{
-    {{.signature = "bernoulli(Tensor input, *, Generator? generator=None) -> Tensor", .doc = "1 with the probabilities of input, else 0.", .call = box<bernoulli>, .errors = "x(3, lo=2, hi=3)", .differentiable = false}},
-    {{.signature = "bernoulli(Tensor input, float p, *, Generator? generator=None) -> Tensor", .doc = "1 with probability p, of input's shape.", .call = box<bernoulli_p>, .differentiable = false}},
-    {{.signature = "bernoulli_(Tensor input, float p=0.5, *, Generator? generator=None) -> Tensor", .doc = "Fills with 1 (probability p) and 0.", .call = box<bernoulli_>, .homes = "Tensor", .differentiable = false}},
-    {{.signature = "bernoulli_(Tensor input, Tensor p, *, Generator? generator=None) -> Tensor", .doc = "Fills with 1 (probabilities p) and 0.", .call = box<bernoulli_tensor_>, .homes = "Tensor", .differentiable = false}}};
-const Register multinomial_op{{.signature = "multinomial(Tensor input, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor", .doc = "Indices drawn by the weights of rows.", .call = box<multinomial>, .errors = "x(3, lo=-2, hi=-1), 1; x(3, lo=.1), 4; x(3, lo=.1), 0", .differentiable = false}};
-const Register uniform_op{{.signature = "uniform_(Tensor input, float from=0, float to=1, *, Generator? generator=None) -> Tensor", .doc = "Fills with uniform numbers in [from, to).", .call = box<uniform_>, .homes = "Tensor", .errors = "x(3), 2, 1", .differentiable = false}};
+    {{.signature = "bernoulli(Tensor input, *, Generator? generator=None) -> Tensor",
+      .doc = "1 with the probabilities of input, else 0.",
+      .call = box<bernoulli>,
+      .errors = "x(3, lo=2, hi=3)",
+      .differentiable = false}},
+    {{.signature = "bernoulli(Tensor input, float p, *, Generator? generator=None) -> Tensor",
+      .doc = "1 with probability p, of input's shape.",
+      .call = box<bernoulli_p>,
+      .differentiable = false}},
+    {{.signature = "bernoulli_(Tensor input, float p=0.5, *, Generator? generator=None) -> Tensor",
+      .doc = "Fills with 1 (probability p) and 0.",
+      .call = box<bernoulli_>,
+      .homes = "Tensor",
+      .differentiable = false}},
+    {{.signature = "bernoulli_(Tensor input, Tensor p, *, Generator? generator=None) -> Tensor",
+      .doc = "Fills with 1 (probabilities p) and 0.",
+      .call = box<bernoulli_tensor_>,
+      .homes = "Tensor",
+      .differentiable = false}}};
+const Register multinomial_op{{.signature = "multinomial(Tensor input, int num_samples, bool "
+                                            "replacement=False, *, Generator? generator=None) -> Tensor",
+                               .doc = "Indices drawn by the weights of rows.",
+                               .call = box<multinomial>,
+                               .errors = "x(3, lo=-2, hi=-1), 1; x(3, lo=.1), 4; x(3, lo=.1), 0",
+                               .differentiable = false}};
+const Register uniform_op{
+    {.signature = "uniform_(Tensor input, float from=0, float to=1, *, Generator? generator=None) -> Tensor",
+     .doc = "Fills with uniform numbers in [from, to).",
+     .call = box<uniform_>,
+     .homes = "Tensor",
+     .errors = "x(3), 2, 1",
+     .differentiable = false}};
 const Register normal_op[]{
-    {{.signature = "normal_(Tensor input, float mean=0, float std=1, *, Generator? generator=None) -> Tensor", .doc = "Fills with normal numbers.", .call = box<normal_>, .homes = "Tensor", .errors = "x(3), 0, -1", .differentiable = false}},
-    {{.signature = "normal(Tensor mean, Tensor|Scalar std=1.0, *, Generator? generator=None) -> Tensor", .doc = "Normal numbers with these means and deviations.", .call = box<normal_like_mean>, .homes = "taper", .differentiable = false}},
-    {{.signature = "normal(float mean, float std, int[] size, *, Generator? generator=None, dtype? dtype=None, device? device=None) -> Tensor", .doc = "Normal numbers.", .call = box<normal_sizes>, .homes = "taper", .differentiable = false}}};
-const Register exponential_op{{.signature = "exponential_(Tensor input, float lambd=1, *, Generator? generator=None) -> Tensor", .doc = "Fills with exponential numbers of rate lambd.", .call = box<exponential_>, .homes = "Tensor", .errors = "x(3), 0", .differentiable = false}};
+    {{.signature = "normal_(Tensor input, float mean=0, float std=1, *, Generator? generator=None) -> Tensor",
+      .doc = "Fills with normal numbers.",
+      .call = box<normal_>,
+      .homes = "Tensor",
+      .errors = "x(3), 0, -1",
+      .differentiable = false}},
+    {{.signature = "normal(Tensor mean, Tensor|Scalar std=1.0, *, Generator? generator=None) -> Tensor",
+      .doc = "Normal numbers with these means and deviations.",
+      .call = box<normal_like_mean>,
+      .homes = "taper",
+      .differentiable = false}},
+    {{.signature = "normal(float mean, float std, int[] size, *, Generator? generator=None, dtype? "
+                   "dtype=None, device? device=None) -> Tensor",
+      .doc = "Normal numbers.",
+      .call = box<normal_sizes>,
+      .homes = "taper",
+      .differentiable = false}}};
+const Register exponential_op{
+    {.signature = "exponential_(Tensor input, float lambd=1, *, Generator? generator=None) -> Tensor",
+     .doc = "Fills with exponential numbers of rate lambd.",
+     .call = box<exponential_>,
+     .homes = "Tensor",
+     .errors = "x(3), 0",
+     .differentiable = false}};
 const Register random_op[]{
-    {{.signature = "random_(Tensor input, int from, int to, *, Generator? generator=None) -> Tensor", .doc = "Fills with integers in [from, to).", .call = box<random_>, .homes = "Tensor", .differentiable = false}},
-    {{.signature = "random_(Tensor input, int to, *, Generator? generator=None) -> Tensor", .doc = "Fills with integers in [0, to).", .call = box<random_to_>, .homes = "Tensor", .differentiable = false}},
-    {{.signature = "random_(Tensor input, *, Generator? generator=None) -> Tensor", .doc = "Fills with the integers that the dtype holds exactly.", .call = box<random_default_>, .homes = "Tensor", .differentiable = false}}};
+    {{.signature = "random_(Tensor input, int from, int to, *, Generator? generator=None) -> Tensor",
+      .doc = "Fills with integers in [from, to).",
+      .call = box<random_>,
+      .homes = "Tensor",
+      .differentiable = false}},
+    {{.signature = "random_(Tensor input, int to, *, Generator? generator=None) -> Tensor",
+      .doc = "Fills with integers in [0, to).",
+      .call = box<random_to_>,
+      .homes = "Tensor",
+      .differentiable = false}},
+    {{.signature = "random_(Tensor input, *, Generator? generator=None) -> Tensor",
+      .doc = "Fills with the integers that the dtype holds exactly.",
+      .call = box<random_default_>,
+      .homes = "Tensor",
+      .differentiable = false}}};
 const Register dropout_op[]{
-    {{.signature = "dropout(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor", .doc = "Zeroes elements with probability p while training, scales the others by 1 / (1 - p).", .call = box<dropout_call>, .homes = "nn.functional", .samples = "x(2, 3), 0.5, False; x(2, 3), 0.0; x(2, 3), 1.0", .reference = "input * (p < 1)", .errors = "x(3), 1.5"}},
-    {{.signature = "dropout(Tensor input, float p, bool train) -> Tensor", .doc = "Zeroes elements with probability p while training.", .call = box<dropout>, .homes = "taper", .samples = "x(2, 3), 0.5, False", .reference = "input"}}};
-const Register dropout1d_op{{.signature = "dropout1d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor", .doc = "Zeroes whole channels.", .call = box<feature_dropout_call>, .homes = "nn.functional", .samples = "x(2, 3, 4), 0.5, False", .reference = "input"}};
-const Register dropout2d_op{{.signature = "dropout2d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor", .doc = "Zeroes whole channels.", .call = box<feature_dropout_call>, .homes = "nn.functional", .samples = "x(2, 3, 4, 4), 0.5, False", .reference = "input"}};
-const Register dropout3d_op{{.signature = "dropout3d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor", .doc = "Zeroes whole channels.", .call = box<feature_dropout_call>, .homes = "nn.functional", .samples = "x(1, 2, 2, 2, 2), 0.5, False", .reference = "input"}};
+    {{.signature = "dropout(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor",
+      .doc = "Zeroes elements with probability p while training, scales the others by 1 / (1 - p).",
+      .call = box<dropout_call>,
+      .homes = "nn.functional",
+      .samples = "x(2, 3), 0.5, False; x(2, 3), 0.0; x(2, 3), 1.0",
+      .reference = "input * (p < 1)",
+      .errors = "x(3), 1.5"}},
+    {{.signature = "dropout(Tensor input, float p, bool train) -> Tensor",
+      .doc = "Zeroes elements with probability p while training.",
+      .call = box<dropout>,
+      .homes = "taper",
+      .samples = "x(2, 3), 0.5, False",
+      .reference = "input"}}};
+const Register dropout1d_op{
+    {.signature = "dropout1d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor",
+     .doc = "Zeroes whole channels.",
+     .call = box<feature_dropout_call>,
+     .homes = "nn.functional",
+     .samples = "x(2, 3, 4), 0.5, False",
+     .reference = "input"}};
+const Register dropout2d_op{
+    {.signature = "dropout2d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor",
+     .doc = "Zeroes whole channels.",
+     .call = box<feature_dropout_call>,
+     .homes = "nn.functional",
+     .samples = "x(2, 3, 4, 4), 0.5, False",
+     .reference = "input"}};
+const Register dropout3d_op{
+    {.signature = "dropout3d(Tensor input, float p=0.5, bool training=True, bool inplace=False) -> Tensor",
+     .doc = "Zeroes whole channels.",
+     .call = box<feature_dropout_call>,
+     .homes = "nn.functional",
+     .samples = "x(1, 2, 2, 2, 2), 0.5, False",
+     .reference = "input"}};
 
 }  // namespace
 

@@ -28,7 +28,8 @@ struct Over {
     }
     for (const std::int64_t dim : *dims) {
       const std::uint64_t bit = std::uint64_t(1) << wrap_dim(dim, x.ndim(), op);
-      check<ValueError>(!(reduced & bit), op, ": dim ", dim, " appears multiple times in the list of dims ", *dims);
+      check<ValueError>(!(reduced & bit), op, ": dim ", dim, " appears multiple times in the list of dims ",
+                        *dims);
       reduced |= bit;
     }
     if (x.ndim() == 0) reduced = 0;
@@ -70,7 +71,8 @@ Tensor reduced(Kernel kernel, const Tensor& x, const Over& over, DType output, M
 }
 
 void check_not_empty(const Tensor& x, const Over& over, const char* op) {
-  check<IndexError>(over.count() > 0 || numel(over.output_sizes()) == 0, op, ": cannot reduce over dimensions of size 0 in shape ", x.sizes(),
+  check<IndexError>(over.count() > 0 || numel(over.output_sizes()) == 0, op,
+                    ": cannot reduce over dimensions of size 0 in shape ", x.sizes(),
                     ", the operation has no identity; give a dim with elements");
 }
 
@@ -80,7 +82,8 @@ DType sum_dtype(const Tensor& x, std::optional<DType> dtype) {
 
 DType mean_dtype(const Tensor& x, std::optional<DType> dtype, const char* op) {
   const DType result = dtype.value_or(x.dtype());
-  check<DTypeError>(is_differentiable(result), op, ": input dtype must be floating point or complex, got ", result, "; pass dtype= or convert with .float()");
+  check<DTypeError>(is_differentiable(result), op, ": input dtype must be floating point or complex, got ",
+                    result, "; pass dtype= or convert with .float()");
   return result;
 }
 
@@ -90,7 +93,9 @@ struct Sum {
   DType input, output;
 
   Tensor forward(const Tensor& x) const { return reduced(cpu::sum, x, over, output); }
-  Tensor backward(const Saved&, const Tensor& dy) const { return to(expand(over.restored(dy), over.input_sizes), input); }
+  Tensor backward(const Saved&, const Tensor& dy) const {
+    return to(expand(over.restored(dy), over.input_sizes), input);
+  }
 };
 
 struct Nansum {
@@ -159,7 +164,8 @@ struct Var {
   double correction;
 
   Tensor forward(const Tensor& x) const {
-    return reduced([this](const cpu::Reduction& r) { cpu::var(r, correction); }, x, over, real_dtype(x.dtype()));
+    return reduced([this](const cpu::Reduction& r) { cpu::var(r, correction); }, x, over,
+                   real_dtype(x.dtype()));
   }
   Tensor backward(const Saved& saved, const Tensor& dy) const {
     const Tensor x = saved.input(0);
@@ -242,7 +248,8 @@ struct ExtremeAlong {
 
   std::array<Tensor, 2> forward(const Tensor& x) const {
     Tensor values = empty(over.output_sizes(), x.dtype()), places = empty(over.output_sizes(), int64);
-    (largest ? cpu::max_with_indices : cpu::min_with_indices)(arguments(x, over, values), places.data<std::int64_t>());
+    (largest ? cpu::max_with_indices : cpu::min_with_indices)(arguments(x, over, values),
+                                                              places.data<std::int64_t>());
     return {values, places};
   }
   Tensor backward(const Saved& saved, std::span<const Tensor> dy) const {
@@ -319,18 +326,31 @@ Tensor logsumexp(const Tensor& x, const Shape& dims, bool keepdim) {
 }
 
 Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim) {
-  check<DTypeError>(is_differentiable(x.dtype()), "norm: input dtype must be floating point or complex, got ", x.dtype());
+  check<DTypeError>(is_differentiable(x.dtype()), "norm: input dtype must be floating point or complex, got ",
+                    x.dtype());
   return record(Norm{Over(x, dims, keepdim, "norm"), p}, x);
 }
 
-Tensor amax(const Tensor& x, const Dims& dims, bool keepdim) { return extreme<true>(x, dims, keepdim, "amax"); }
-Tensor amin(const Tensor& x, const Dims& dims, bool keepdim) { return extreme<false>(x, dims, keepdim, "amin"); }
+Tensor amax(const Tensor& x, const Dims& dims, bool keepdim) {
+  return extreme<true>(x, dims, keepdim, "amax");
+}
+Tensor amin(const Tensor& x, const Dims& dims, bool keepdim) {
+  return extreme<false>(x, dims, keepdim, "amin");
+}
 Tensor max(const Tensor& x) { return extreme<true>(x, std::nullopt, false, "max"); }
 Tensor min(const Tensor& x) { return extreme<false>(x, std::nullopt, false, "min"); }
-std::tuple<Tensor, Tensor> max(const Tensor& x, std::int64_t dim, bool keepdim) { return extreme_along<true>(x, dim, keepdim); }
-std::tuple<Tensor, Tensor> min(const Tensor& x, std::int64_t dim, bool keepdim) { return extreme_along<false>(x, dim, keepdim); }
-Tensor argmax(const Tensor& x, std::optional<std::int64_t> dim, bool keepdim) { return place_of_extreme<true>(x, dim, keepdim); }
-Tensor argmin(const Tensor& x, std::optional<std::int64_t> dim, bool keepdim) { return place_of_extreme<false>(x, dim, keepdim); }
+std::tuple<Tensor, Tensor> max(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return extreme_along<true>(x, dim, keepdim);
+}
+std::tuple<Tensor, Tensor> min(const Tensor& x, std::int64_t dim, bool keepdim) {
+  return extreme_along<false>(x, dim, keepdim);
+}
+Tensor argmax(const Tensor& x, std::optional<std::int64_t> dim, bool keepdim) {
+  return place_of_extreme<true>(x, dim, keepdim);
+}
+Tensor argmin(const Tensor& x, std::optional<std::int64_t> dim, bool keepdim) {
+  return place_of_extreme<false>(x, dim, keepdim);
+}
 
 Tensor any(const Tensor& x, const Dims& dims, bool keepdim) {
   return reduced(cpu::any, x, Over(x, dims, keepdim, "any"), x.dtype() == uint8 ? uint8 : boolean);
@@ -349,25 +369,33 @@ Tensor sum_to_size(const Tensor& x, const Shape& sizes) {
   for (int i = 0; i < x.ndim(); ++i) {
     if (i < extra || (sizes[i - extra] == 1 && x.sizes()[i] != 1)) dims.push_back(i);
     else
-      check<ShapeError>(sizes[i - extra] == x.sizes()[i], "sum_to_size: shape ", x.sizes(), " is not an expansion of ", sizes);
+      check<ShapeError>(sizes[i - extra] == x.sizes()[i], "sum_to_size: shape ", x.sizes(),
+                        " is not an expansion of ", sizes);
   }
   check<ShapeError>(extra >= 0, "sum_to_size: shape ", x.sizes(), " is not an expansion of ", sizes);
   const Tensor total = dims.empty() ? x : sum(x, dims, true, x.dtype());
   return extra == 0 ? total : reshape(total, sizes);
 }
 
-bool has_nan(const Tensor& tensor) { return is_differentiable(tensor.dtype()) && any(ne(tensor, tensor)).item<bool>(); }
+bool has_nan(const Tensor& tensor) {
+  return is_differentiable(tensor.dtype()) && any(ne(tensor, tensor)).item<bool>();
+}
 
 namespace {
 
 Tensor var_unbiased(const Tensor& x, bool unbiased) { return var(x, std::nullopt, unbiased ? 1 : 0); }
 Tensor std_unbiased(const Tensor& x, bool unbiased) { return std(x, std::nullopt, unbiased ? 1 : 0); }
-Tensor var_dims_unbiased(const Tensor& x, const Dims& dims, bool unbiased, bool keepdim) { return var(x, dims, unbiased ? 1 : 0, keepdim); }
-Tensor std_dims_unbiased(const Tensor& x, const Dims& dims, bool unbiased, bool keepdim) { return std(x, dims, unbiased ? 1 : 0, keepdim); }
+Tensor var_dims_unbiased(const Tensor& x, const Dims& dims, bool unbiased, bool keepdim) {
+  return var(x, dims, unbiased ? 1 : 0, keepdim);
+}
+Tensor std_dims_unbiased(const Tensor& x, const Dims& dims, bool unbiased, bool keepdim) {
+  return std(x, dims, unbiased ? 1 : 0, keepdim);
+}
 
 double order_of(const Value& p) {
   if (const std::string* text = std::get_if<std::string>(&p)) {
-    check<ValueError>(*text == "fro" || *text == "nuc", "norm: p must be a number or 'fro', got '", *text, "'");
+    check<ValueError>(*text == "fro" || *text == "nuc", "norm: p must be a number or 'fro', got '", *text,
+                      "'");
     return 2;
   }
   return std::holds_alternative<std::monostate>(p) ? 2 : std::get<Scalar>(p).to<double>();
@@ -375,7 +403,8 @@ double order_of(const Value& p) {
 Tensor norm_of(const Tensor& x, const Value& p, const Dims& dims, bool keepdim, std::optional<DType> dtype) {
   return norm(dtype ? to(x, *dtype) : x, order_of(p), dims, keepdim);
 }
-Tensor vector_norm(const Tensor& x, const Scalar& ord, const Dims& dims, bool keepdim, std::optional<DType> dtype) {
+Tensor vector_norm(const Tensor& x, const Scalar& ord, const Dims& dims, bool keepdim,
+                   std::optional<DType> dtype) {
   return norm(dtype ? to(x, *dtype) : x, ord.to<double>(), dims, keepdim);
 }
 std::tuple<Tensor, Tensor> aminmax(const Tensor& x, std::optional<std::int64_t> dim, bool keepdim) {
@@ -383,34 +412,44 @@ std::tuple<Tensor, Tensor> aminmax(const Tensor& x, std::optional<std::int64_t> 
   return {amin(x, dims, keepdim), amax(x, dims, keepdim)};
 }
 
-const Register sum_op{{.signature = "sum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
-                       .doc = "Sum over dim, or of all elements. Integers and bool sum to int64.",
-                       .call = box<sum>,
-                       .samples = "x(2, 3); x(2, 3), 1; x(2, 3, 4), (0, 2), True; x(); x(0, 3), 0; x(2, 3).T, 0; x(3, 2), dtype=taper.float64; c(2, 3), 1; x(2, 3), -1, keepdim=True",
-                       .reference = "np.sum(input, axis=dim, keepdims=keepdim)",
-                       .errors = "x(2, 3), 2; x(2, 3), (0, 0)"}};
-const Register nansum_op{{.signature = "nansum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
-                          .doc = "Sum over dim taking NaN as 0.",
-                          .call = box<nansum>,
-                          .samples = "x(2, 3); x(2, 3), 1; x(2, 3), 0, True",
-                          .reference = "np.nansum(input, axis=dim, keepdims=keepdim)"}};
-const Register mean_op{{.signature = "mean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
-                        .doc = "Mean over dim, or of all elements; floating or complex. Empty: NaN.",
-                        .call = box<mean>,
-                        .samples = "x(2, 3); x(2, 3), 1; x(2, 3, 4), (0, 2), True; x(); x(2, 3).T, 0; c(2, 3), 1",
-                        .reference = "np.mean(input, axis=dim, keepdims=keepdim)",
-                        .errors = "i(3); x(2, 3), -3"}};
+const Register sum_op{
+    {.signature = "sum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+     .doc = "Sum over dim, or of all elements. Integers and bool sum to int64.",
+     .call = box<sum>,
+     .samples = "x(2, 3); x(2, 3), 1; x(2, 3, 4), (0, 2), True; x(); x(0, 3), 0; x(2, 3).T, 0; x(3, 2), "
+                "dtype=taper.float64; c(2, 3), 1; x(2, 3), -1, keepdim=True",
+     .reference = "np.sum(input, axis=dim, keepdims=keepdim)",
+     .errors = "x(2, 3), 2; x(2, 3), (0, 0)"}};
+const Register nansum_op{
+    {.signature = "nansum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+     .doc = "Sum over dim taking NaN as 0.",
+     .call = box<nansum>,
+     .samples = "x(2, 3); x(2, 3), 1; x(2, 3), 0, True",
+     .reference = "np.nansum(input, axis=dim, keepdims=keepdim)"}};
+const Register mean_op{
+    {.signature = "mean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+     .doc = "Mean over dim, or of all elements; floating or complex. Empty: NaN.",
+     .call = box<mean>,
+     .samples = "x(2, 3); x(2, 3), 1; x(2, 3, 4), (0, 2), True; x(); x(2, 3).T, 0; c(2, 3), 1",
+     .reference = "np.mean(input, axis=dim, keepdims=keepdim)",
+     .errors = "i(3); x(2, 3), -3"}};
 const Register prod_op[]{
     {{.signature = "prod(Tensor input, *, dtype? dtype=None) -> Tensor",
       .doc = "Product of all elements.",
-      .call = [](Value* v) { return Value(prod(detail::held<Tensor>(v[0]), std::nullopt, false, detail::argument<std::optional<DType>>(v[1]))); },
+      .call =
+          [](Value* v) {
+            return Value(prod(detail::held<Tensor>(v[0]), std::nullopt, false,
+                              detail::argument<std::optional<DType>>(v[1])));
+          },
       .samples = "x(2, 3); x(); z(3)",
       .reference = "np.prod(input)"}},
     {{.signature = "prod(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
       .doc = "Product over dim. The gradient is right where elements are zero.",
-      .call = [](Value* v) {
-        return Value(prod(detail::held<Tensor>(v[0]), detail::held<std::int64_t>(v[1]), detail::held<bool>(v[2]), detail::argument<std::optional<DType>>(v[3])));
-      },
+      .call =
+          [](Value* v) {
+            return Value(prod(detail::held<Tensor>(v[0]), detail::held<std::int64_t>(v[1]),
+                              detail::held<bool>(v[2]), detail::argument<std::optional<DType>>(v[3])));
+          },
       .samples = "x(2, 3), 1; x(2, 3), 0, True; z(2, 3), 1",
       .reference = "np.prod(input, axis=dim, keepdims=keepdim)"}}};
 const Register var_op[]{
@@ -420,10 +459,16 @@ const Register var_op[]{
       .samples = "x(2, 3); x(2, 3), 1; x(4, 3), 0, correction=0, keepdim=True; x(2, 3, 4), (0, 2)",
       .reference = "np.var(input, axis=dim, ddof=correction, keepdims=keepdim)",
       .errors = "i(3); x(2, 3), 2"}},
-    {{.signature = "var(Tensor input, bool unbiased) -> Tensor", .doc = "As var with correction 1 (unbiased) or 0.", .call = box<var_unbiased>,
-      .samples = "x(2, 3), False", .reference = "np.var(input)"}},
-    {{.signature = "var(Tensor input, int[]? dim, bool unbiased=True, bool keepdim=False) -> Tensor", .doc = "As var with correction 1 or 0.",
-      .call = box<var_dims_unbiased>, .samples = "x(2, 3), 1, False", .reference = "np.var(input, axis=dim)"}}};
+    {{.signature = "var(Tensor input, bool unbiased) -> Tensor",
+      .doc = "As var with correction 1 (unbiased) or 0.",
+      .call = box<var_unbiased>,
+      .samples = "x(2, 3), False",
+      .reference = "np.var(input)"}},
+    {{.signature = "var(Tensor input, int[]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
+      .doc = "As var with correction 1 or 0.",
+      .call = box<var_dims_unbiased>,
+      .samples = "x(2, 3), 1, False",
+      .reference = "np.var(input, axis=dim)"}}};
 const Register std_op[]{
     {{.signature = "std(Tensor input, int[]? dim=None, *, float correction=1, bool keepdim=False) -> Tensor",
       .doc = "Standard deviation over dim: the root of var.",
@@ -431,16 +476,24 @@ const Register std_op[]{
       .samples = "x(2, 3); x(2, 3), 1; x(4, 3), 0, correction=0, keepdim=True",
       .reference = "np.std(input, axis=dim, ddof=correction, keepdims=keepdim)",
       .errors = "i(3)"}},
-    {{.signature = "std(Tensor input, bool unbiased) -> Tensor", .doc = "As std with correction 1 (unbiased) or 0.", .call = box<std_unbiased>,
-      .samples = "x(2, 3), False", .reference = "np.std(input)"}},
-    {{.signature = "std(Tensor input, int[]? dim, bool unbiased=True, bool keepdim=False) -> Tensor", .doc = "As std with correction 1 or 0.",
-      .call = box<std_dims_unbiased>, .samples = "x(2, 3), 1, False", .reference = "np.std(input, axis=dim)"}}};
-const Register var_mean_op{{.signature = "var_mean(Tensor input, int[]? dim=None, *, float correction=1, bool keepdim=False) -> (Tensor, Tensor)",
+    {{.signature = "std(Tensor input, bool unbiased) -> Tensor",
+      .doc = "As std with correction 1 (unbiased) or 0.",
+      .call = box<std_unbiased>,
+      .samples = "x(2, 3), False",
+      .reference = "np.std(input)"}},
+    {{.signature = "std(Tensor input, int[]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
+      .doc = "As std with correction 1 or 0.",
+      .call = box<std_dims_unbiased>,
+      .samples = "x(2, 3), 1, False",
+      .reference = "np.std(input, axis=dim)"}}};
+const Register var_mean_op{{.signature = "var_mean(Tensor input, int[]? dim=None, *, float correction=1, "
+                                         "bool keepdim=False) -> (Tensor, Tensor)",
                             .doc = "Variance and mean over dim.",
                             .call = box<var_mean>,
                             .homes = "taper",
                             .samples = "x(2, 3), 1; x(4, 3), 0, keepdim=True",
-                            .reference = "(np.var(input, axis=dim, ddof=correction, keepdims=keepdim), np.mean(input, axis=dim, keepdims=keepdim))"}};
+                            .reference = "(np.var(input, axis=dim, ddof=correction, keepdims=keepdim), "
+                                         "np.mean(input, axis=dim, keepdims=keepdim))"}};
 const Register logsumexp_op{{.signature = "logsumexp(Tensor input, int[] dim, bool keepdim=False) -> Tensor",
                              .doc = "log(sum(exp(input))) over dim without overflow.",
                              .call = box<logsumexp>,
@@ -448,57 +501,82 @@ const Register logsumexp_op{{.signature = "logsumexp(Tensor input, int[] dim, bo
                              .samples = "x(2, 3), 1; x(2, 3, 4), (0, 2), True; x(2, 3) * 1000, 1",
                              .reference = "sp.special.logsumexp(input, axis=dim, keepdims=keepdim)"}};
 const Register norm_op[]{
-    {{.signature = "norm(Tensor input, Scalar? p=2, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    {{.signature = "norm(Tensor input, Scalar? p=2, int[]? dim=None, bool keepdim=False, *, dtype? "
+                   "dtype=None) -> Tensor",
       .doc = "(sum |x|^p)^(1/p) over dim, or of all elements; p may be 0 and +-inf.",
       .call = box<norm_of>,
       .samples = "x(2, 3); x(2, 3), 1; x(2, 3), 3, 1; x(2, 3), 2, 1, True; x(2, 3), np.inf, 0; z(3)",
       .reference = "ref.norm(input, p, dim, keepdim)",
       .errors = "i(3)"}},
-    {{.signature = "norm(Tensor input, str p, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
-      .doc = "p='fro': as p = 2.", .call = box<norm_of>, .samples = "x(2, 3), 'fro'", .reference = "np.linalg.norm(input)"}}};
-const Register vector_norm_op{{.signature = "vector_norm(Tensor x, Scalar ord=2, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+    {{.signature =
+          "norm(Tensor input, str p, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
+      .doc = "p='fro': as p = 2.",
+      .call = box<norm_of>,
+      .samples = "x(2, 3), 'fro'",
+      .reference = "np.linalg.norm(input)"}}};
+const Register vector_norm_op{{.signature = "vector_norm(Tensor x, Scalar ord=2, int[]? dim=None, bool "
+                                            "keepdim=False, *, dtype? dtype=None) -> Tensor",
                                .doc = "(sum |x|^ord)^(1/ord) over dim, or of all elements.",
                                .call = box<vector_norm>,
                                .homes = "linalg",
                                .samples = "x(2, 3); x(2, 3), 1, 1; x(2, 3), -np.inf, 0",
                                .reference = "ref.norm(x, ord, dim, keepdim)"}};
-const Register amax_op{{.signature = "amax(Tensor input, int[]? dim=None, bool keepdim=False) -> Tensor",
-                        .doc = "Largest over dim; NaN if there is one. Equal largest elements share the gradient.",
-                        .call = box<amax>,
-                        .samples = "x(2, 3); x(2, 3), 1; x(2, 3, 4), (0, 2), True",
-                        .reference = "np.max(input, axis=dim, keepdims=keepdim)",
-                        .errors = "x(0, 3), 0; c(3)"}};
-const Register amin_op{{.signature = "amin(Tensor input, int[]? dim=None, bool keepdim=False) -> Tensor",
-                        .doc = "Smallest over dim; NaN if there is one. Equal smallest elements share the gradient.",
-                        .call = box<amin>,
-                        .samples = "x(2, 3); x(2, 3), 1; x(2, 3, 4), (0, 2), True",
-                        .reference = "np.min(input, axis=dim, keepdims=keepdim)",
-                        .errors = "x(0, 3), 0"}};
-const Register aminmax_op{{.signature = "aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)",
-                           .doc = "Smallest and largest over dim.",
-                           .call = box<aminmax>,
-                           .samples = "x(2, 3); x(2, 3), dim=1",
-                           .reference = "(np.min(input, axis=dim), np.max(input, axis=dim))"}};
+const Register amax_op{
+    {.signature = "amax(Tensor input, int[]? dim=None, bool keepdim=False) -> Tensor",
+     .doc = "Largest over dim; NaN if there is one. Equal largest elements share the gradient.",
+     .call = box<amax>,
+     .samples = "x(2, 3); x(2, 3), 1; x(2, 3, 4), (0, 2), True",
+     .reference = "np.max(input, axis=dim, keepdims=keepdim)",
+     .errors = "x(0, 3), 0; c(3)"}};
+const Register amin_op{
+    {.signature = "amin(Tensor input, int[]? dim=None, bool keepdim=False) -> Tensor",
+     .doc = "Smallest over dim; NaN if there is one. Equal smallest elements share the gradient.",
+     .call = box<amin>,
+     .samples = "x(2, 3); x(2, 3), 1; x(2, 3, 4), (0, 2), True",
+     .reference = "np.min(input, axis=dim, keepdims=keepdim)",
+     .errors = "x(0, 3), 0"}};
+const Register aminmax_op{
+    {.signature = "aminmax(Tensor input, *, int? dim=None, bool keepdim=False) -> (Tensor min, Tensor max)",
+     .doc = "Smallest and largest over dim.",
+     .call = box<aminmax>,
+     .samples = "x(2, 3); x(2, 3), dim=1",
+     .reference = "(np.min(input, axis=dim), np.max(input, axis=dim))"}};
 const Register max_op[]{
-    {{.signature = "max(Tensor input) -> Tensor", .doc = "Largest element; NaN if there is one.", .call = box<overload<Tensor(const Tensor&)>(max)>,
-      .samples = "x(2, 3); x()", .reference = "np.max(input)", .errors = "x(0)"}},
+    {{.signature = "max(Tensor input) -> Tensor",
+      .doc = "Largest element; NaN if there is one.",
+      .call = box<overload<Tensor(const Tensor&)>(max)>,
+      .samples = "x(2, 3); x()",
+      .reference = "np.max(input)",
+      .errors = "x(0)"}},
     {{.signature = "max(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
       .doc = "Largest element along dim and its place.",
       .call = box<overload<std::tuple<Tensor, Tensor>(const Tensor&, std::int64_t, bool)>(max)>,
       .samples = "x(2, 3), 1; x(2, 3), 0, True; x(), 0",
       .reference = "ref.extreme(input, dim, keepdim, np.max, np.argmax)",
       .errors = "x(2, 3), 2"}},
-    {{.signature = "max(Tensor input, Tensor other) -> Tensor", .doc = "As maximum.", .call = box<maximum>, .samples = "x(2, 3), x(3)", .reference = "np.maximum(input, other)"}}};
+    {{.signature = "max(Tensor input, Tensor other) -> Tensor",
+      .doc = "As maximum.",
+      .call = box<maximum>,
+      .samples = "x(2, 3), x(3)",
+      .reference = "np.maximum(input, other)"}}};
 const Register min_op[]{
-    {{.signature = "min(Tensor input) -> Tensor", .doc = "Smallest element; NaN if there is one.", .call = box<overload<Tensor(const Tensor&)>(min)>,
-      .samples = "x(2, 3); x()", .reference = "np.min(input)", .errors = "x(0)"}},
+    {{.signature = "min(Tensor input) -> Tensor",
+      .doc = "Smallest element; NaN if there is one.",
+      .call = box<overload<Tensor(const Tensor&)>(min)>,
+      .samples = "x(2, 3); x()",
+      .reference = "np.min(input)",
+      .errors = "x(0)"}},
     {{.signature = "min(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
       .doc = "Smallest element along dim and its place.",
       .call = box<overload<std::tuple<Tensor, Tensor>(const Tensor&, std::int64_t, bool)>(min)>,
       .samples = "x(2, 3), 1; x(2, 3), 0, True; x(), 0",
       .reference = "ref.extreme(input, dim, keepdim, np.min, np.argmin)",
       .errors = "x(2, 3), 2"}},
-    {{.signature = "min(Tensor input, Tensor other) -> Tensor", .doc = "As minimum.", .call = box<minimum>, .samples = "x(2, 3), x(3)", .reference = "np.minimum(input, other)"}}};
+    {{.signature = "min(Tensor input, Tensor other) -> Tensor",
+      .doc = "As minimum.",
+      .call = box<minimum>,
+      .samples = "x(2, 3), x(3)",
+      .reference = "np.minimum(input, other)"}}};
 const Register argmax_op{{.signature = "argmax(Tensor input, int? dim=None, bool keepdim=False) -> Tensor",
                           .doc = "Place of the first largest element along dim, or in the flattened tensor.",
                           .call = box<argmax>,

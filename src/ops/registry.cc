@@ -39,12 +39,21 @@ std::vector<std::string_view> split(std::string_view text) {
   return parts;
 }
 
-constexpr std::pair<std::string_view, Type> types[] = {
-    {"Tensor|Scalar", Type::operand}, {"Tensor?[]", Type::optional_tensors}, {"Tensor[]", Type::tensors},
-    {"Tensor", Type::tensor},         {"Scalar", Type::scalar},              {"bool", Type::boolean},
-    {"int[]", Type::integers},        {"int...", Type::integers},            {"int", Type::integer},
-    {"float[]", Type::reals},         {"float", Type::real},                 {"str", Type::text},
-    {"dtype", Type::dtype},           {"device", Type::device},              {"Generator", Type::generator}};
+constexpr std::pair<std::string_view, Type> types[] = {{"Tensor|Scalar", Type::operand},
+                                                       {"Tensor?[]", Type::optional_tensors},
+                                                       {"Tensor[]", Type::tensors},
+                                                       {"Tensor", Type::tensor},
+                                                       {"Scalar", Type::scalar},
+                                                       {"bool", Type::boolean},
+                                                       {"int[]", Type::integers},
+                                                       {"int...", Type::integers},
+                                                       {"int", Type::integer},
+                                                       {"float[]", Type::reals},
+                                                       {"float", Type::real},
+                                                       {"str", Type::text},
+                                                       {"dtype", Type::dtype},
+                                                       {"device", Type::device},
+                                                       {"Generator", Type::generator}};
 
 Type parse_type(std::string_view text, Parameter& parameter, std::string_view signature) {
   if (text.ends_with('?')) {
@@ -92,7 +101,8 @@ Value parse_default(const Parameter& parameter, std::string_view text, std::stri
     case Type::text: return std::string(text.substr(1, text.size() - 2));
     case Type::integers: return integers(text, parameter.count);
     case Type::dtype: return dtype_from_name(text);
-    default: fail("signature '", signature, "': parameter ", parameter.name, " cannot have the default ", text);
+    default:
+      fail("signature '", signature, "': parameter ", parameter.name, " cannot have the default ", text);
   }
 }
 

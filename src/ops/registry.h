@@ -1,5 +1,5 @@
-// The registry: every operation's signature, documentation, samples and type-erased call, in one list that the
-// language bindings, stubs, generic tests and graph capture walk.
+// The registry: every operation's signature, documentation, samples and type-erased call, in one list that
+// the language bindings, stubs, generic tests and graph capture walk.
 #pragma once
 
 #include <array>
@@ -20,12 +20,24 @@ namespace taper {
 using OptionalTensors = std::vector<std::optional<Tensor>>;
 
 /// An argument or result of a type-erased call. std::monostate is None.
-using Value = std::variant<std::monostate, Tensor, Scalar, bool, std::int64_t, double, std::string, Shape, Tensors,
-                           std::vector<double>, DType, Device, Generator, OptionalTensors>;
+using Value = std::variant<std::monostate, Tensor, Scalar, bool, std::int64_t, double, std::string, Shape,
+                           Tensors, std::vector<double>, DType, Device, Generator, OptionalTensors>;
 
 /// Types a signature can name; operand stands for "Tensor or number".
 enum class Type : std::uint8_t {
-  tensor, scalar, operand, boolean, integer, real, text, integers, tensors, reals, dtype, device, generator,
+  tensor,
+  scalar,
+  operand,
+  boolean,
+  integer,
+  real,
+  text,
+  integers,
+  tensors,
+  reals,
+  dtype,
+  device,
+  generator,
   optional_tensors
 };
 
@@ -52,22 +64,23 @@ struct Signature {
 };
 
 /// Parses "name(Tensor input, int[2] stride=1, *, dtype? dtype=None) -> (Tensor values, Tensor indices)".
-/// Types: Tensor, Tensor|Scalar, Tensor[], Tensor?[], Scalar, bool, int, int[], int[N], int..., float, float[], str,
-/// dtype, device, Generator; "?" behind one allows None. Throws Error on anything else.
+/// Types: Tensor, Tensor|Scalar, Tensor[], Tensor?[], Scalar, bool, int, int[], int[N], int..., float,
+/// float[], str, dtype, device, Generator; "?" behind one allows None. Throws Error on anything else.
 Signature parse_signature(std::string_view text);
 
-/// One callable form of an operation. Several of one name are overloads, tried in the order of their registration.
+/// One callable form of an operation. Several of one name are overloads, tried in the order of their
+/// registration.
 struct Function {
   std::string_view signature;
   std::string_view doc;
   Value (*call)(Value* arguments);
   /// Where users find it: words out of "taper", "Tensor" (method), or a submodule such as "nn.functional".
   std::string_view homes = "taper Tensor";
-  /// Python argument lists that the generic test calls it with, separated by ";". x(2, 3) is a random float64 tensor
-  /// of that shape; tests/python/samples.py lists the other makers.
+  /// Python argument lists that the generic test calls it with, separated by ";". x(2, 3) is a random float64
+  /// tensor of that shape; tests/python/samples.py lists the other makers.
   std::string_view samples = "";
-  /// Python expression of NumPy (np), SciPy (sp) or tests/python/references.py (ref) over the parameter names that
-  /// gives the expected value independently.
+  /// Python expression of NumPy (np), SciPy (sp) or tests/python/references.py (ref) over the parameter names
+  /// that gives the expected value independently.
   std::string_view reference = "";
   /// Argument lists that must be refused, as samples.
   std::string_view errors = "";
@@ -97,7 +110,10 @@ T unbox(Value& value) {
   if constexpr (std::is_same_v<T, Value>) return value;
   else if constexpr (std::is_same_v<T, std::string_view>) return std::string_view(held<std::string>(value));
   else if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) return T(held<std::int64_t>(value));
-  else if constexpr (requires { typename T::value_type; T(std::nullopt); }) {
+  else if constexpr (requires {
+                       typename T::value_type;
+                       T(std::nullopt);
+                     }) {
     if (std::holds_alternative<std::monostate>(value)) return std::nullopt;
     return unbox<typename T::value_type>(value);
   } else {
@@ -105,8 +121,8 @@ T unbox(Value& value) {
   }
 }
 
-/// A parameter of C++ type T out of a Value. Tensors and lists go by reference, without touching a count; None is
-/// the undefined tensor.
+/// A parameter of C++ type T out of a Value. Tensors and lists go by reference, without touching a count;
+/// None is the undefined tensor.
 template <class T>
 decltype(auto) argument(Value& value) {
   using Plain = std::remove_cvref_t<T>;
@@ -141,7 +157,8 @@ Value boxed_result(T result) {
 }
 
 template <auto function, class Result, class... Parameters, std::size_t... index>
-Value call_boxed([[maybe_unused]] Value* arguments, Result (*)(Parameters...), std::index_sequence<index...>) {
+Value call_boxed([[maybe_unused]] Value* arguments, Result (*)(Parameters...),
+                 std::index_sequence<index...>) {
   if constexpr (std::is_void_v<Result>) {
     function(argument<Parameters>(arguments[index])...);
     return Value();
@@ -161,7 +178,8 @@ constexpr std::size_t arity(Result (*)(Parameters...)) {
 /// box<overload<Tensor(const Tensor&)>(sum)> where the name is overloaded.
 template <auto function>
 Value box(Value* arguments) {
-  return detail::call_boxed<function>(arguments, function, std::make_index_sequence<detail::arity(function)>());
+  return detail::call_boxed<function>(arguments, function,
+                                      std::make_index_sequence<detail::arity(function)>());
 }
 
 template <class F>

@@ -27,7 +27,9 @@ Tensor scanned(Kernel kernel, const Tensor& x, int dim, DType output) {
 }
 
 // The sum of all that comes after: the gradient of cumsum.
-Tensor reversed_cumsum(const Tensor& x, int dim) { return x.ndim() ? flip(cumsum(flip(x, {dim}), dim), {dim}) : x; }
+Tensor reversed_cumsum(const Tensor& x, int dim) {
+  return x.ndim() ? flip(cumsum(flip(x, {dim}), dim), {dim}) : x;
+}
 
 struct Cumsum {
   static constexpr auto name = "cumsum";
@@ -45,7 +47,8 @@ struct Cumprod {
   DType output;
 
   Tensor forward(const Tensor& x) const { return scanned(cpu::cumprod, x, dim, output); }
-  // dx_i = sum over j >= i of dy_j (product of x_k, k <= j, k != i): row by row without dividing, since x may be 0.
+  // dx_i = sum over j >= i of dy_j (product of x_k, k <= j, k != i): row by row without dividing, since x may
+  // be 0.
   Tensor backward(const Saved& saved, const Tensor& dy) const {
     const Tensor x = saved.input(0);
     if (x.ndim() == 0 || x.numel() == 0) return to(dy, x.dtype());
@@ -55,7 +58,9 @@ struct Cumprod {
       Shape one = x.sizes();
       one[dim] = 1;
       const Tensor before = i == 0 ? ones(one, x.dtype()) : prod(narrow(x, dim, 0, i), dim, true);
-      const Tensor after = i + 1 < n ? cat({ones(one, x.dtype()), cumprod(narrow(x, dim, i + 1, n - i - 1), dim)}, dim) : ones(one, x.dtype());
+      const Tensor after =
+          i + 1 < n ? cat({ones(one, x.dtype()), cumprod(narrow(x, dim, i + 1, n - i - 1), dim)}, dim)
+                    : ones(one, x.dtype());
       slices.push_back(mul(conj(before), sum(mul(narrow(dy, dim, i, n - i), conj(after)), Shape{dim}, true)));
     }
     return to(cat(slices, dim), x.dtype());
@@ -89,7 +94,9 @@ struct RunningExtreme {
     const Tensor dense = contiguous(x);
     Tensor y = empty(x.sizes(), x.dtype()), places = empty(x.sizes(), int64);
     const Extent extent(x, dim);
-    if (y.numel()) (largest ? cpu::cummax : cpu::cummin)(dense.data(), x.dtype(), extent.outer, extent.n, extent.inner, y.data(), places.data<std::int64_t>());
+    if (y.numel())
+      (largest ? cpu::cummax : cpu::cummin)(dense.data(), x.dtype(), extent.outer, extent.n, extent.inner,
+                                            y.data(), places.data<std::int64_t>());
     return {y, places};
   }
   Tensor backward(const Saved& saved, std::span<const Tensor> dy) const {
@@ -98,7 +105,9 @@ struct RunningExtreme {
   }
 };
 
-DType total_dtype(const Tensor& x, std::optional<DType> dtype) { return dtype.value_or(is_integral(x.dtype(), true) ? int64 : x.dtype()); }
+DType total_dtype(const Tensor& x, std::optional<DType> dtype) {
+  return dtype.value_or(is_integral(x.dtype(), true) ? int64 : x.dtype());
+}
 
 }  // namespace
 
@@ -108,7 +117,9 @@ Tensor cumsum(const Tensor& x, std::int64_t dim, std::optional<DType> dtype) {
 Tensor cumprod(const Tensor& x, std::int64_t dim, std::optional<DType> dtype) {
   return record(Cumprod{wrap_dim(dim, x.ndim(), "cumprod"), total_dtype(x, dtype)}, x);
 }
-Tensor logcumsumexp(const Tensor& x, std::int64_t dim) { return record(LogCumsumExp{wrap_dim(dim, x.ndim(), "logcumsumexp")}, x); }
+Tensor logcumsumexp(const Tensor& x, std::int64_t dim) {
+  return record(LogCumsumExp{wrap_dim(dim, x.ndim(), "logcumsumexp")}, x);
+}
 std::tuple<Tensor, Tensor> cummax(const Tensor& x, std::int64_t dim) {
   const auto results = record(RunningExtreme<true>{wrap_dim(dim, x.ndim(), "cummax")}, x);
   return {results[0], results[1]};
@@ -120,16 +131,36 @@ std::tuple<Tensor, Tensor> cummin(const Tensor& x, std::int64_t dim) {
 
 namespace {
 
-const Register cumsum_op{{.signature = "cumsum(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", .doc = "Running sum along dim.", .call = box<cumsum>,
-                          .samples = "x(2, 3), 1; x(3, 2).T, 0; x(0, 3), 0; c(3), 0", .reference = "np.cumsum(input, axis=dim)", .errors = "x(2, 3), 2", .inplace = true}};
-const Register cumprod_op{{.signature = "cumprod(Tensor input, int dim, *, dtype? dtype=None) -> Tensor", .doc = "Running product along dim.", .call = box<cumprod>,
-                           .samples = "x(2, 3), 1; x(3, 2), 0; z(4), 0", .reference = "np.cumprod(input, axis=dim)", .errors = "x(2, 3), 2", .inplace = true}};
-const Register logcumsumexp_op{{.signature = "logcumsumexp(Tensor input, int dim) -> Tensor", .doc = "log of the running sum of exp(input).", .call = box<logcumsumexp>,
-                                .samples = "x(2, 3), 1; x(3, 2), 0", .reference = "np.logaddexp.accumulate(input, axis=dim)"}};
-const Register cummax_op{{.signature = "cummax(Tensor input, int dim) -> (Tensor values, Tensor indices)", .doc = "The largest so far and its place.", .call = box<cummax>,
-                          .samples = "x(2, 3), 1; x(4), 0", .reference = "ref.running_extreme(input, dim, np.greater_equal)", .errors = "c(3), 0"}};
-const Register cummin_op{{.signature = "cummin(Tensor input, int dim) -> (Tensor values, Tensor indices)", .doc = "The smallest so far and its place.", .call = box<cummin>,
-                          .samples = "x(2, 3), 1; x(4), 0", .reference = "ref.running_extreme(input, dim, np.less_equal)"}};
+const Register cumsum_op{{.signature = "cumsum(Tensor input, int dim, *, dtype? dtype=None) -> Tensor",
+                          .doc = "Running sum along dim.",
+                          .call = box<cumsum>,
+                          .samples = "x(2, 3), 1; x(3, 2).T, 0; x(0, 3), 0; c(3), 0",
+                          .reference = "np.cumsum(input, axis=dim)",
+                          .errors = "x(2, 3), 2",
+                          .inplace = true}};
+const Register cumprod_op{{.signature = "cumprod(Tensor input, int dim, *, dtype? dtype=None) -> Tensor",
+                           .doc = "Running product along dim.",
+                           .call = box<cumprod>,
+                           .samples = "x(2, 3), 1; x(3, 2), 0; z(4), 0",
+                           .reference = "np.cumprod(input, axis=dim)",
+                           .errors = "x(2, 3), 2",
+                           .inplace = true}};
+const Register logcumsumexp_op{{.signature = "logcumsumexp(Tensor input, int dim) -> Tensor",
+                                .doc = "log of the running sum of exp(input).",
+                                .call = box<logcumsumexp>,
+                                .samples = "x(2, 3), 1; x(3, 2), 0",
+                                .reference = "np.logaddexp.accumulate(input, axis=dim)"}};
+const Register cummax_op{{.signature = "cummax(Tensor input, int dim) -> (Tensor values, Tensor indices)",
+                          .doc = "The largest so far and its place.",
+                          .call = box<cummax>,
+                          .samples = "x(2, 3), 1; x(4), 0",
+                          .reference = "ref.running_extreme(input, dim, np.greater_equal)",
+                          .errors = "c(3), 0"}};
+const Register cummin_op{{.signature = "cummin(Tensor input, int dim) -> (Tensor values, Tensor indices)",
+                          .doc = "The smallest so far and its place.",
+                          .call = box<cummin>,
+                          .samples = "x(2, 3), 1; x(4), 0",
+                          .reference = "ref.running_extreme(input, dim, np.less_equal)"}};
 
 }  // namespace
 

@@ -34,7 +34,8 @@ struct SoftmaxBackward {
     const Tensor dy = saved.input(0), y = saved.input(1);
     const auto along = [this](const Tensor& x) { return x.ndim() ? sum(x, Shape{dim}, true) : x; };
     const Tensor gy = mul(g, y);
-    return {saved.needs(0) ? sub(gy, mul(y, along(gy))) : Tensor(), saved.needs(1) ? sub(mul(g, sub(dy, along(mul(y, dy)))), mul(dy, along(gy))) : Tensor()};
+    return {saved.needs(0) ? sub(gy, mul(y, along(gy))) : Tensor(),
+            saved.needs(1) ? sub(mul(g, sub(dy, along(mul(y, dy)))), mul(dy, along(gy))) : Tensor()};
   }
 };
 
@@ -49,7 +50,9 @@ struct Softmax {
     if (y.numel()) cpu::softmax(slices_of(x, dim), dense.data(), y.data());
     return y;
   }
-  Tensor backward(const Saved& saved, const Tensor& dy) const { return record(SoftmaxBackward{dim}, dy, saved.output()); }
+  Tensor backward(const Saved& saved, const Tensor& dy) const {
+    return record(SoftmaxBackward{dim}, dy, saved.output());
+  }
 };
 
 struct LogSoftmaxBackward {
@@ -67,7 +70,8 @@ struct LogSoftmaxBackward {
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& g) const {
     const Tensor dy = saved.input(0), probability = exp(saved.input(1));
     const auto along = [this](const Tensor& x) { return x.ndim() ? sum(x, Shape{dim}, true) : x; };
-    return {saved.needs(0) ? sub(g, along(mul(g, probability))) : Tensor(), saved.needs(1) ? neg(mul(mul(g, probability), along(dy))) : Tensor()};
+    return {saved.needs(0) ? sub(g, along(mul(g, probability))) : Tensor(),
+            saved.needs(1) ? neg(mul(mul(g, probability), along(dy))) : Tensor()};
   }
 };
 
@@ -82,17 +86,22 @@ struct LogSoftmax {
     if (y.numel()) cpu::log_softmax(slices_of(x, dim), dense.data(), y.data());
     return y;
   }
-  Tensor backward(const Saved& saved, const Tensor& dy) const { return record(LogSoftmaxBackward{dim}, dy, saved.output()); }
+  Tensor backward(const Saved& saved, const Tensor& dy) const {
+    return record(LogSoftmaxBackward{dim}, dy, saved.output());
+  }
 };
 
 Tensor normalizable(const Tensor& x, std::optional<DType> dtype, const char* op) {
   const Tensor converted = dtype ? to(x, *dtype) : x;
-  check<DTypeError>(converted.is_floating_point(), op, ": needs a floating dtype, got ", converted.dtype(), "; pass dtype= or convert with .float()");
+  check<DTypeError>(converted.is_floating_point(), op, ": needs a floating dtype, got ", converted.dtype(),
+                    "; pass dtype= or convert with .float()");
   return converted;
 }
 
-cpu::CrossEntropy entropy_of(const Tensor& x, const Tensor& weight, std::int64_t ignore_index, double label_smoothing) {
-  return {x.dtype(), x.sizes()[0], x.sizes()[1], weight.defined() ? weight.data() : nullptr, ignore_index, label_smoothing};
+cpu::CrossEntropy entropy_of(const Tensor& x, const Tensor& weight, std::int64_t ignore_index,
+                             double label_smoothing) {
+  return {x.dtype(),    x.sizes()[0],   x.sizes()[1], weight.defined() ? weight.data() : nullptr,
+          ignore_index, label_smoothing};
 }
 
 // Losses of rows: x [rows, classes], target [rows]. Results: loss, log-sum-exp and weight of each row.
@@ -104,8 +113,10 @@ struct CrossEntropy {
 
   std::array<Tensor, 3> forward(const Tensor& x, const Tensor& target, const Tensor& weight) const {
     const std::int64_t rows = x.sizes()[0];
-    Tensor loss = empty({rows}, x.dtype()), log_sum = empty({rows}, float64), row_weight = empty({rows}, float64);
-    cpu::cross_entropy(entropy_of(x, weight, ignore_index, label_smoothing), x.data(), target.data<std::int64_t>(), loss.data(), log_sum.data<double>(),
+    Tensor loss = empty({rows}, x.dtype()), log_sum = empty({rows}, float64),
+           row_weight = empty({rows}, float64);
+    cpu::cross_entropy(entropy_of(x, weight, ignore_index, label_smoothing), x.data(),
+                       target.data<std::int64_t>(), loss.data(), log_sum.data<double>(),
                        row_weight.data<double>());
     return {loss, log_sum, row_weight};
   }
@@ -119,16 +130,19 @@ struct CrossEntropyBackward {
   std::int64_t ignore_index;
   double label_smoothing;
 
-  Tensor forward(const Tensor& dloss, const Tensor& x, const Tensor& target, const Tensor& weight, const Tensor& log_sum) const {
+  Tensor forward(const Tensor& dloss, const Tensor& x, const Tensor& target, const Tensor& weight,
+                 const Tensor& log_sum) const {
     Tensor dx = empty(x.sizes(), x.dtype());
     const Tensor dense = contiguous(dloss);
-    cpu::cross_entropy_backward(entropy_of(x, weight, ignore_index, label_smoothing), x.data(), target.data<std::int64_t>(), log_sum.data<double>(), dense.data(), dx.data());
+    cpu::cross_entropy_backward(entropy_of(x, weight, ignore_index, label_smoothing), x.data(),
+                                target.data<std::int64_t>(), log_sum.data<double>(), dense.data(), dx.data());
     return dx;
   }
   // Twice differentiated through the plain formula.
   Tensors backward(const Saved& saved, const Tensor& g) const {
     const EnableGrad plain_formula;
-    const Tensor dloss = saved.input(0).detach().requires_grad_(), x = saved.input(1).detach().requires_grad_();
+    const Tensor dloss = saved.input(0).detach().requires_grad_(),
+                 x = saved.input(1).detach().requires_grad_();
     const Tensor loss = plain(x, saved.input(2), saved.input(3));
     const Tensor dx = grad({loss}, {x}, {dloss}, false, true)[0];
     const Tensors second = grad({dx}, {dloss, x}, {g}, false, false, true);
@@ -141,14 +155,17 @@ struct CrossEntropyBackward {
     const Tensor at_target = squeeze(gather(log_probability, 1, unsqueeze(chosen, 1)), Shape{1});
     const Tensor hard = mul(at_target, index_select(factor, 0, chosen));
     const Tensor smooth = sum(mul(log_probability, factor), Shape{1});
-    const Tensor loss = add(mul(hard, label_smoothing - 1), mul(smooth, -label_smoothing / double(x.sizes()[1])));
+    const Tensor loss =
+        add(mul(hard, label_smoothing - 1), mul(smooth, -label_smoothing / double(x.sizes()[1])));
     return where(counted, loss, zeros({}, x.dtype()));
   }
 };
 
 std::array<Tensor, 3> CrossEntropy::backward(const Saved& saved, std::span<const Tensor> dy) const {
   if (!dy[0].defined() || !saved.needs(0)) return {};
-  return {record(CrossEntropyBackward{ignore_index, label_smoothing}, dy[0], saved.input(0), saved.input(1), saved.input(2), saved.output(1)), Tensor(), Tensor()};
+  return {record(CrossEntropyBackward{ignore_index, label_smoothing}, dy[0], saved.input(0), saved.input(1),
+                 saved.input(2), saved.output(1)),
+          Tensor(), Tensor()};
 }
 
 // [N, C, d...] as [N d..., C], and back for losses.
@@ -160,19 +177,24 @@ Tensor as_rows(const Tensor& x) {
 
 void check_class_targets(const Tensor& x, const Tensor& target, const Tensor& weight, const char* op) {
   check<ShapeError>(x.ndim() > 0, op, ": input needs a dimension of classes, got a 0-d tensor");
-  check<DTypeError>(is_integral(target.dtype()), op, ": target of class indices must be int64, got ", target.dtype(), "; convert it with .long()");
+  check<DTypeError>(is_integral(target.dtype()), op, ": target of class indices must be int64, got ",
+                    target.dtype(), "; convert it with .long()");
   Shape expected = x.sizes();
   expected.erase(x.ndim() == 1 ? 0 : 1);
-  check<ShapeError>(target.sizes() == expected, op, ": input of shape ", x.sizes(), " needs targets of shape ", expected, ", got ", target.sizes());
+  check<ShapeError>(target.sizes() == expected, op, ": input of shape ", x.sizes(),
+                    " needs targets of shape ", expected, ", got ", target.sizes());
   const std::int64_t classes = x.sizes()[x.ndim() == 1 ? 0 : 1];
-  check<ShapeError>(!weight.defined() || weight.sizes() == Shape{classes}, op, ": weight has shape ", weight.defined() ? weight.sizes() : Shape(), ", expected (", classes, ",)");
+  check<ShapeError>(!weight.defined() || weight.sizes() == Shape{classes}, op, ": weight has shape ",
+                    weight.defined() ? weight.sizes() : Shape(), ", expected (", classes, ",)");
 }
 
-Tensor probability_loss(const Tensor& x, const Tensor& target, const Tensor& weight, LossReduction reduction, double label_smoothing) {
+Tensor probability_loss(const Tensor& x, const Tensor& target, const Tensor& weight, LossReduction reduction,
+                        double label_smoothing) {
   const int dim = x.ndim() == 1 ? 0 : 1;
   const std::int64_t classes = x.sizes()[dim];
   Tensor expected = target;
-  if (label_smoothing > 0) expected = add(mul(target, 1 - label_smoothing), label_smoothing / double(classes));
+  if (label_smoothing > 0)
+    expected = add(mul(target, 1 - label_smoothing), label_smoothing / double(classes));
   Tensor terms = mul(log_softmax(x, dim), expected);
   if (weight.defined()) {
     Shape sizes = Shape::filled(x.ndim(), 1);
@@ -197,7 +219,8 @@ Tensor log_softmax(const Tensor& x, std::int64_t dim, std::optional<DType> dtype
 LossReduction loss_reduction(std::string_view text, const char* op) {
   if (text == "mean") return LossReduction::mean;
   if (text == "sum") return LossReduction::sum;
-  check<ValueError>(text == "none", op, ": ", text, " is not a valid value for reduction; use 'none', 'mean' or 'sum'");
+  check<ValueError>(text == "none", op, ": ", text,
+                    " is not a valid value for reduction; use 'none', 'mean' or 'sum'");
   return LossReduction::none;
 }
 
@@ -205,25 +228,33 @@ Tensor reduce_loss(const Tensor& loss, LossReduction reduction) {
   return reduction == LossReduction::none ? loss : reduction == LossReduction::mean ? mean(loss) : sum(loss);
 }
 
-Tensor cross_entropy(const Tensor& x, const Tensor& target, const Tensor& weight, std::int64_t ignore_index, std::string_view reduction, double label_smoothing) {
+Tensor cross_entropy(const Tensor& x, const Tensor& target, const Tensor& weight, std::int64_t ignore_index,
+                     std::string_view reduction, double label_smoothing) {
   const LossReduction how = loss_reduction(reduction, "cross_entropy");
-  check<ValueError>(label_smoothing >= 0 && label_smoothing <= 1, "cross_entropy: label_smoothing must be between 0 and 1, got ", label_smoothing);
+  check<ValueError>(label_smoothing >= 0 && label_smoothing <= 1,
+                    "cross_entropy: label_smoothing must be between 0 and 1, got ", label_smoothing);
   check<DTypeError>(x.is_floating_point(), "cross_entropy: input must be floating, got ", x.dtype());
-  if (target.is_floating_point() && target.sizes() == x.sizes() && x.ndim() > 0) return probability_loss(x, target, weight, how, label_smoothing);
+  if (target.is_floating_point() && target.sizes() == x.sizes() && x.ndim() > 0)
+    return probability_loss(x, target, weight, how, label_smoothing);
   check_class_targets(x, target, weight, "cross_entropy");
-  const auto results = record(CrossEntropy{ignore_index, label_smoothing}, as_rows(x), contiguous(reshape(to(target, int64), {-1})), weight.defined() ? contiguous(weight) : weight);
+  const auto results =
+      record(CrossEntropy{ignore_index, label_smoothing}, as_rows(x),
+             contiguous(reshape(to(target, int64), {-1})), weight.defined() ? contiguous(weight) : weight);
   if (how == LossReduction::none) return reshape(results[0], target.sizes());
   const Tensor total = sum(results[0]);
   if (how == LossReduction::sum) return total;
   return div(total, to(sum(results[2]), x.dtype()));
 }
 
-Tensor nll_loss(const Tensor& x, const Tensor& target, const Tensor& weight, std::int64_t ignore_index, std::string_view reduction) {
+Tensor nll_loss(const Tensor& x, const Tensor& target, const Tensor& weight, std::int64_t ignore_index,
+                std::string_view reduction) {
   const LossReduction how = loss_reduction(reduction, "nll_loss");
   check_class_targets(x, target, weight, "nll_loss");
   const Tensor rows = as_rows(x), classes = reshape(to(target, int64), {-1});
   const Tensor counted = ne(classes, ignore_index), chosen = where(counted, classes, zeros({}, int64));
-  const Tensor factor = where(counted, weight.defined() ? index_select(weight, 0, chosen) : ones({}, x.dtype()), zeros({}, x.dtype()));
+  const Tensor factor =
+      where(counted, weight.defined() ? index_select(weight, 0, chosen) : ones({}, x.dtype()),
+            zeros({}, x.dtype()));
   const Tensor loss = neg(mul(squeeze(gather(rows, 1, unsqueeze(chosen, 1)), Shape{1}), factor));
   if (how == LossReduction::none) return reshape(loss, target.sizes());
   return how == LossReduction::sum ? sum(loss) : div(sum(loss), sum(factor));
@@ -231,35 +262,45 @@ Tensor nll_loss(const Tensor& x, const Tensor& target, const Tensor& weight, std
 
 namespace {
 
-Tensor softmax_any(const Tensor& x, std::optional<std::int64_t> dim, std::int64_t, std::optional<DType> dtype) {
+Tensor softmax_any(const Tensor& x, std::optional<std::int64_t> dim, std::int64_t,
+                   std::optional<DType> dtype) {
   return softmax(x, dim.value_or(x.ndim() == 0 || x.ndim() == 1 || x.ndim() == 3 ? 0 : 1), dtype);
 }
-Tensor log_softmax_any(const Tensor& x, std::optional<std::int64_t> dim, std::int64_t, std::optional<DType> dtype) {
+Tensor log_softmax_any(const Tensor& x, std::optional<std::int64_t> dim, std::int64_t,
+                       std::optional<DType> dtype) {
   return log_softmax(x, dim.value_or(x.ndim() == 0 || x.ndim() == 1 || x.ndim() == 3 ? 0 : 1), dtype);
 }
-Tensor softmin(const Tensor& x, std::optional<std::int64_t> dim, std::int64_t stacklevel, std::optional<DType> dtype) { return softmax_any(neg(x), dim, stacklevel, dtype); }
+Tensor softmin(const Tensor& x, std::optional<std::int64_t> dim, std::int64_t stacklevel,
+               std::optional<DType> dtype) {
+  return softmax_any(neg(x), dim, stacklevel, dtype);
+}
 // size_average and reduce are PyTorch's older way to say reduction.
-std::string_view reduction_of(std::optional<bool> size_average, std::optional<bool> reduce, std::string_view reduction) {
+std::string_view reduction_of(std::optional<bool> size_average, std::optional<bool> reduce,
+                              std::string_view reduction) {
   if (!size_average && !reduce) return reduction;
   if (!reduce.value_or(true)) return "none";
   return size_average.value_or(true) ? "mean" : "sum";
 }
-Tensor cross_entropy_call(const Tensor& x, const Tensor& target, const Tensor& weight, std::optional<bool> size_average, std::int64_t ignore_index, std::optional<bool> reduce,
-                          std::string_view reduction, double label_smoothing) {
-  return cross_entropy(x, target, weight, ignore_index, reduction_of(size_average, reduce, reduction), label_smoothing);
+Tensor cross_entropy_call(const Tensor& x, const Tensor& target, const Tensor& weight,
+                          std::optional<bool> size_average, std::int64_t ignore_index,
+                          std::optional<bool> reduce, std::string_view reduction, double label_smoothing) {
+  return cross_entropy(x, target, weight, ignore_index, reduction_of(size_average, reduce, reduction),
+                       label_smoothing);
 }
-Tensor nll_loss_call(const Tensor& x, const Tensor& target, const Tensor& weight, std::optional<bool> size_average, std::int64_t ignore_index, std::optional<bool> reduce,
+Tensor nll_loss_call(const Tensor& x, const Tensor& target, const Tensor& weight,
+                     std::optional<bool> size_average, std::int64_t ignore_index, std::optional<bool> reduce,
                      std::string_view reduction) {
   return nll_loss(x, target, weight, ignore_index, reduction_of(size_average, reduce, reduction));
 }
 
-const Register softmax_op{{.signature = "softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor",
-                           .doc = "exp(input) / sum(exp(input)) along dim.",
-                           .call = box<softmax>,
-                           .homes = "taper Tensor special",
-                           .samples = "x(2, 3), 1; x(2, 3, 4), 1; x(), 0; x(0, 3), 1; x(3, 2).T, 0; x(2, 3) * 500, -1",
-                           .reference = "sp.special.softmax(input, axis=dim) if input.ndim else np.ones(())",
-                           .errors = "x(2, 3), 2; i(3), 0"}};
+const Register softmax_op{
+    {.signature = "softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor",
+     .doc = "exp(input) / sum(exp(input)) along dim.",
+     .call = box<softmax>,
+     .homes = "taper Tensor special",
+     .samples = "x(2, 3), 1; x(2, 3, 4), 1; x(), 0; x(0, 3), 1; x(3, 2).T, 0; x(2, 3) * 500, -1",
+     .reference = "sp.special.softmax(input, axis=dim) if input.ndim else np.ones(())",
+     .errors = "x(2, 3), 2; i(3), 0"}};
 const Register log_softmax_op{{.signature = "log_softmax(Tensor input, int dim, dtype? dtype=None) -> Tensor",
                                .doc = "log(softmax(input)) along dim.",
                                .call = box<log_softmax>,
@@ -267,27 +308,52 @@ const Register log_softmax_op{{.signature = "log_softmax(Tensor input, int dim, 
                                .samples = "x(2, 3), 1; x(2, 3, 4), 1; x(3, 2).T, 0; x(2, 3) * 500, -1",
                                .reference = "sp.special.log_softmax(input, axis=dim)",
                                .errors = "x(2, 3), 2"}};
-const Register softmax_functional{{.signature = "softmax(Tensor input, int? dim=None, int _stacklevel=3, dtype? dtype=None) -> Tensor", .doc = "As taper.softmax.", .call = box<softmax_any>,
-                                   .homes = "nn.functional", .samples = "x(2, 3), 1; x(2, 3)", .reference = "sp.special.softmax(input, axis=1)"}};
-const Register log_softmax_functional{{.signature = "log_softmax(Tensor input, int? dim=None, int _stacklevel=3, dtype? dtype=None) -> Tensor", .doc = "As taper.log_softmax.", .call = box<log_softmax_any>,
-                                       .homes = "nn.functional", .samples = "x(2, 3), 1; x(2, 3)", .reference = "sp.special.log_softmax(input, axis=1)"}};
-const Register softmin_op{{.signature = "softmin(Tensor input, int? dim=None, int _stacklevel=3, dtype? dtype=None) -> Tensor", .doc = "softmax(-input).", .call = box<softmin>,
-                           .homes = "nn.functional", .samples = "x(2, 3), 1", .reference = "sp.special.softmax(-input, axis=1)"}};
+const Register softmax_functional{
+    {.signature = "softmax(Tensor input, int? dim=None, int _stacklevel=3, dtype? dtype=None) -> Tensor",
+     .doc = "As taper.softmax.",
+     .call = box<softmax_any>,
+     .homes = "nn.functional",
+     .samples = "x(2, 3), 1; x(2, 3)",
+     .reference = "sp.special.softmax(input, axis=1)"}};
+const Register log_softmax_functional{
+    {.signature = "log_softmax(Tensor input, int? dim=None, int _stacklevel=3, dtype? dtype=None) -> Tensor",
+     .doc = "As taper.log_softmax.",
+     .call = box<log_softmax_any>,
+     .homes = "nn.functional",
+     .samples = "x(2, 3), 1; x(2, 3)",
+     .reference = "sp.special.log_softmax(input, axis=1)"}};
+const Register softmin_op{
+    {.signature = "softmin(Tensor input, int? dim=None, int _stacklevel=3, dtype? dtype=None) -> Tensor",
+     .doc = "softmax(-input).",
+     .call = box<softmin>,
+     .homes = "nn.functional",
+     .samples = "x(2, 3), 1",
+     .reference = "sp.special.softmax(-input, axis=1)"}};
 const Register cross_entropy_op{
-    {.signature = "cross_entropy(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, int ignore_index=-100, bool? reduce=None, str reduction='mean', float label_smoothing=0.0) -> Tensor",
-     .doc = "-log softmax(input)[target]; input [N, C, ...], target class indices [N, ...] or probabilities [N, C, ...].",
+    {.signature =
+         "cross_entropy(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, int "
+         "ignore_index=-100, bool? reduce=None, str reduction='mean', float label_smoothing=0.0) -> Tensor",
+     .doc = "-log softmax(input)[target]; input [N, C, ...], target class indices [N, ...] or probabilities "
+            "[N, C, ...].",
      .call = box<cross_entropy_call>,
      .homes = "nn.functional",
-     .samples = "x(4, 3), i(4, hi=3); x(4, 3), i(4, hi=3), reduction='sum'; x(4, 3), i(4, hi=3), reduction='none'; x(2, 3, 2), i(2, 2, hi=3); x(3), i(hi=3); x(4, 3), i(4, hi=3), taper.tensor([0.5, 1, 2], dtype=taper.float64); x(4, 3), i(4, hi=3), ignore_index=1; x(4, 3), i(4, hi=3), label_smoothing=0.1; x(4, 3), x(4, 3, lo=0, hi=1)",
+     .samples = "x(4, 3), i(4, hi=3); x(4, 3), i(4, hi=3), reduction='sum'; x(4, 3), i(4, hi=3), "
+                "reduction='none'; x(2, 3, 2), i(2, 2, hi=3); x(3), i(hi=3); x(4, 3), i(4, hi=3), "
+                "taper.tensor([0.5, 1, 2], dtype=taper.float64); x(4, 3), i(4, hi=3), ignore_index=1; x(4, "
+                "3), i(4, hi=3), label_smoothing=0.1; x(4, 3), x(4, 3, lo=0, hi=1)",
      .reference = "ref.cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)",
-     .errors = "x(4, 3), i(4, lo=3, hi=5); x(4, 3), i(3, hi=3); x(4, 3), x(4); x(4, 3), i(4, 1, hi=3); x(4, 3), i(4, hi=3), reduction='average'"}};
-const Register nll_loss_op{{.signature = "nll_loss(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, int ignore_index=-100, bool? reduce=None, str reduction='mean') -> Tensor",
-                            .doc = "-input[target] of log-probabilities.",
-                            .call = box<nll_loss_call>,
-                            .homes = "nn.functional",
-                            .samples = "x(4, 3), i(4, hi=3); x(2, 3, 2), i(2, 2, hi=3), reduction='sum'; x(4, 3), i(4, hi=3), ignore_index=1, reduction='none'",
-                            .reference = "ref.nll_loss(input, target, weight, ignore_index, reduction)",
-                            .errors = "x(4, 3), i(4, lo=3, hi=5)"}};
+     .errors = "x(4, 3), i(4, lo=3, hi=5); x(4, 3), i(3, hi=3); x(4, 3), x(4); x(4, 3), i(4, 1, hi=3); x(4, "
+               "3), i(4, hi=3), reduction='average'"}};
+const Register nll_loss_op{
+    {.signature = "nll_loss(Tensor input, Tensor target, Tensor? weight=None, bool? size_average=None, int "
+                  "ignore_index=-100, bool? reduce=None, str reduction='mean') -> Tensor",
+     .doc = "-input[target] of log-probabilities.",
+     .call = box<nll_loss_call>,
+     .homes = "nn.functional",
+     .samples = "x(4, 3), i(4, hi=3); x(2, 3, 2), i(2, 2, hi=3), reduction='sum'; x(4, 3), i(4, hi=3), "
+                "ignore_index=1, reduction='none'",
+     .reference = "ref.nll_loss(input, target, weight, ignore_index, reduction)",
+     .errors = "x(4, 3), i(4, lo=3, hi=5)"}};
 
 }  // namespace
 

@@ -27,12 +27,16 @@ struct Tan {
 struct Asin {
   static constexpr auto name = "asin";
   static constexpr const cpu::Kernel& kernel = kernels::asin;
-  static Tensor gradient(const Tensor& dy, const Tensor& x) { return mul(dy, conj(rsqrt(rsub(mul(x, x), 1)))); }
+  static Tensor gradient(const Tensor& dy, const Tensor& x) {
+    return mul(dy, conj(rsqrt(rsub(mul(x, x), 1))));
+  }
 };
 struct Acos {
   static constexpr auto name = "acos";
   static constexpr const cpu::Kernel& kernel = kernels::acos;
-  static Tensor gradient(const Tensor& dy, const Tensor& x) { return neg(mul(dy, conj(rsqrt(rsub(mul(x, x), 1))))); }
+  static Tensor gradient(const Tensor& dy, const Tensor& x) {
+    return neg(mul(dy, conj(rsqrt(rsub(mul(x, x), 1)))));
+  }
 };
 struct Atan {
   static constexpr auto name = "atan";
@@ -57,12 +61,16 @@ struct Tanh {
 struct Asinh {
   static constexpr auto name = "asinh";
   static constexpr const cpu::Kernel& kernel = kernels::asinh;
-  static Tensor gradient(const Tensor& dy, const Tensor& x) { return mul(dy, conj(rsqrt(add(mul(x, x), 1)))); }
+  static Tensor gradient(const Tensor& dy, const Tensor& x) {
+    return mul(dy, conj(rsqrt(add(mul(x, x), 1))));
+  }
 };
 struct Acosh {
   static constexpr auto name = "acosh";
   static constexpr const cpu::Kernel& kernel = kernels::acosh;
-  static Tensor gradient(const Tensor& dy, const Tensor& x) { return mul(dy, conj(rsqrt(sub(mul(x, x), 1)))); }
+  static Tensor gradient(const Tensor& dy, const Tensor& x) {
+    return mul(dy, conj(rsqrt(sub(mul(x, x), 1))));
+  }
 };
 struct Atanh {
   static constexpr auto name = "atanh";
@@ -85,11 +93,14 @@ struct Atan2 {
   static constexpr Saves saves{.inputs = 3};
   Like a, b;
 
-  Tensor forward(const Tensor& y, const Tensor& x) const { return map_binary(kernels::atan2, y, x, Promotion::to_float); }
+  Tensor forward(const Tensor& y, const Tensor& x) const {
+    return map_binary(kernels::atan2, y, x, Promotion::to_float);
+  }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
     const Tensor y = saved.input(0), x = saved.input(1);
     const Tensor scale = div(dy, add(mul(x, x), mul(y, y)));
-    return {saved.needs(0) ? reduce_to(mul(scale, x), a) : Tensor(), saved.needs(1) ? reduce_to(neg(mul(scale, y)), b) : Tensor()};
+    return {saved.needs(0) ? reduce_to(mul(scale, x), a) : Tensor(),
+            saved.needs(1) ? reduce_to(neg(mul(scale, y)), b) : Tensor()};
   }
 };
 
@@ -98,7 +109,9 @@ struct Hypot {
   static constexpr Saves saves{.inputs = 3, .outputs = 1};
   Like a, b;
 
-  Tensor forward(const Tensor& x, const Tensor& y) const { return map_binary(kernels::hypot, x, y, Promotion::to_float); }
+  Tensor forward(const Tensor& x, const Tensor& y) const {
+    return map_binary(kernels::hypot, x, y, Promotion::to_float);
+  }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
     const Tensor scale = div(dy, saved.output());
     return {saved.needs(0) ? reduce_to(mul(scale, saved.input(0)), a) : Tensor(),
@@ -129,150 +142,150 @@ Tensor rad2deg(const Tensor& x) { return mul(x, 180 / M_PI); }
 namespace {
 
 const Register sin_op{{.signature = "sin(Tensor input) -> Tensor",
-    .doc = "Sine; radians.",
-    .call = box<sin>,
-    .samples = "x(2, 3); x(); c(3)",
-    .reference = "np.sin(input)",
-    .inplace = true}};
+                       .doc = "Sine; radians.",
+                       .call = box<sin>,
+                       .samples = "x(2, 3); x(); c(3)",
+                       .reference = "np.sin(input)",
+                       .inplace = true}};
 const Register cos_op{{.signature = "cos(Tensor input) -> Tensor",
-    .doc = "Cosine; radians.",
-    .call = box<cos>,
-    .samples = "x(2, 3); x(); c(3)",
-    .reference = "np.cos(input)",
-    .inplace = true}};
+                       .doc = "Cosine; radians.",
+                       .call = box<cos>,
+                       .samples = "x(2, 3); x(); c(3)",
+                       .reference = "np.cos(input)",
+                       .inplace = true}};
 const Register tan_op{{.signature = "tan(Tensor input) -> Tensor",
-    .doc = "Tangent; radians.",
-    .call = box<tan>,
-    .samples = "x(2, 3, lo=-1, hi=1)",
-    .reference = "np.tan(input)",
-    .inplace = true}};
+                       .doc = "Tangent; radians.",
+                       .call = box<tan>,
+                       .samples = "x(2, 3, lo=-1, hi=1)",
+                       .reference = "np.tan(input)",
+                       .inplace = true}};
 const Register asin_op{{.signature = "asin(Tensor input) -> Tensor",
-    .doc = "Inverse sine.",
-    .call = box<asin>,
-    .samples = "x(2, 3, lo=-.9, hi=.9)",
-    .reference = "np.arcsin(input)",
-    .inplace = true}};
+                        .doc = "Inverse sine.",
+                        .call = box<asin>,
+                        .samples = "x(2, 3, lo=-.9, hi=.9)",
+                        .reference = "np.arcsin(input)",
+                        .inplace = true}};
 const Register acos_op{{.signature = "acos(Tensor input) -> Tensor",
-    .doc = "Inverse cosine.",
-    .call = box<acos>,
-    .samples = "x(2, 3, lo=-.9, hi=.9)",
-    .reference = "np.arccos(input)",
-    .inplace = true}};
+                        .doc = "Inverse cosine.",
+                        .call = box<acos>,
+                        .samples = "x(2, 3, lo=-.9, hi=.9)",
+                        .reference = "np.arccos(input)",
+                        .inplace = true}};
 const Register atan_op{{.signature = "atan(Tensor input) -> Tensor",
-    .doc = "Inverse tangent.",
-    .call = box<atan>,
-    .samples = "x(2, 3)",
-    .reference = "np.arctan(input)",
-    .inplace = true}};
+                        .doc = "Inverse tangent.",
+                        .call = box<atan>,
+                        .samples = "x(2, 3)",
+                        .reference = "np.arctan(input)",
+                        .inplace = true}};
 const Register sinh_op{{.signature = "sinh(Tensor input) -> Tensor",
-    .doc = "Hyperbolic sine.",
-    .call = box<sinh>,
-    .samples = "x(2, 3)",
-    .reference = "np.sinh(input)",
-    .inplace = true}};
+                        .doc = "Hyperbolic sine.",
+                        .call = box<sinh>,
+                        .samples = "x(2, 3)",
+                        .reference = "np.sinh(input)",
+                        .inplace = true}};
 const Register cosh_op{{.signature = "cosh(Tensor input) -> Tensor",
-    .doc = "Hyperbolic cosine.",
-    .call = box<cosh>,
-    .samples = "x(2, 3)",
-    .reference = "np.cosh(input)",
-    .inplace = true}};
+                        .doc = "Hyperbolic cosine.",
+                        .call = box<cosh>,
+                        .samples = "x(2, 3)",
+                        .reference = "np.cosh(input)",
+                        .inplace = true}};
 const Register tanh_op{{.signature = "tanh(Tensor input) -> Tensor",
-    .doc = "Hyperbolic tangent.",
-    .call = box<tanh>,
-    .samples = "x(2, 3); x(); c(3)",
-    .reference = "np.tanh(input)",
-    .inplace = true}};
+                        .doc = "Hyperbolic tangent.",
+                        .call = box<tanh>,
+                        .samples = "x(2, 3); x(); c(3)",
+                        .reference = "np.tanh(input)",
+                        .inplace = true}};
 const Register asinh_op{{.signature = "asinh(Tensor input) -> Tensor",
-    .doc = "Inverse hyperbolic sine.",
-    .call = box<asinh>,
-    .samples = "x(2, 3)",
-    .reference = "np.arcsinh(input)",
-    .inplace = true}};
+                         .doc = "Inverse hyperbolic sine.",
+                         .call = box<asinh>,
+                         .samples = "x(2, 3)",
+                         .reference = "np.arcsinh(input)",
+                         .inplace = true}};
 const Register acosh_op{{.signature = "acosh(Tensor input) -> Tensor",
-    .doc = "Inverse hyperbolic cosine.",
-    .call = box<acosh>,
-    .samples = "x(2, 3, lo=1.2, hi=4)",
-    .reference = "np.arccosh(input)",
-    .inplace = true}};
+                         .doc = "Inverse hyperbolic cosine.",
+                         .call = box<acosh>,
+                         .samples = "x(2, 3, lo=1.2, hi=4)",
+                         .reference = "np.arccosh(input)",
+                         .inplace = true}};
 const Register atanh_op{{.signature = "atanh(Tensor input) -> Tensor",
-    .doc = "Inverse hyperbolic tangent.",
-    .call = box<atanh>,
-    .samples = "x(2, 3, lo=-.9, hi=.9)",
-    .reference = "np.arctanh(input)",
-    .inplace = true}};
+                         .doc = "Inverse hyperbolic tangent.",
+                         .call = box<atanh>,
+                         .samples = "x(2, 3, lo=-.9, hi=.9)",
+                         .reference = "np.arctanh(input)",
+                         .inplace = true}};
 const Register arcsin_op{{.signature = "arcsin(Tensor input) -> Tensor",
-    .doc = "As asin.",
-    .call = box<asin>,
-    .samples = "x(2, 3, lo=-.9, hi=.9)",
-    .reference = "np.arcsin(input)",
-    .inplace = true}};
+                          .doc = "As asin.",
+                          .call = box<asin>,
+                          .samples = "x(2, 3, lo=-.9, hi=.9)",
+                          .reference = "np.arcsin(input)",
+                          .inplace = true}};
 const Register arccos_op{{.signature = "arccos(Tensor input) -> Tensor",
-    .doc = "As acos.",
-    .call = box<acos>,
-    .samples = "x(2, 3, lo=-.9, hi=.9)",
-    .reference = "np.arccos(input)",
-    .inplace = true}};
+                          .doc = "As acos.",
+                          .call = box<acos>,
+                          .samples = "x(2, 3, lo=-.9, hi=.9)",
+                          .reference = "np.arccos(input)",
+                          .inplace = true}};
 const Register arctan_op{{.signature = "arctan(Tensor input) -> Tensor",
-    .doc = "As atan.",
-    .call = box<atan>,
-    .samples = "x(2, 3)",
-    .reference = "np.arctan(input)",
-    .inplace = true}};
+                          .doc = "As atan.",
+                          .call = box<atan>,
+                          .samples = "x(2, 3)",
+                          .reference = "np.arctan(input)",
+                          .inplace = true}};
 const Register arcsinh_op{{.signature = "arcsinh(Tensor input) -> Tensor",
-    .doc = "As asinh.",
-    .call = box<asinh>,
-    .samples = "x(2, 3)",
-    .reference = "np.arcsinh(input)",
-    .inplace = true}};
+                           .doc = "As asinh.",
+                           .call = box<asinh>,
+                           .samples = "x(2, 3)",
+                           .reference = "np.arcsinh(input)",
+                           .inplace = true}};
 const Register arccosh_op{{.signature = "arccosh(Tensor input) -> Tensor",
-    .doc = "As acosh.",
-    .call = box<acosh>,
-    .samples = "x(2, 3, lo=1.2, hi=4)",
-    .reference = "np.arccosh(input)",
-    .inplace = true}};
+                           .doc = "As acosh.",
+                           .call = box<acosh>,
+                           .samples = "x(2, 3, lo=1.2, hi=4)",
+                           .reference = "np.arccosh(input)",
+                           .inplace = true}};
 const Register arctanh_op{{.signature = "arctanh(Tensor input) -> Tensor",
-    .doc = "As atanh.",
-    .call = box<atanh>,
-    .samples = "x(2, 3, lo=-.9, hi=.9)",
-    .reference = "np.arctanh(input)",
-    .inplace = true}};
+                           .doc = "As atanh.",
+                           .call = box<atanh>,
+                           .samples = "x(2, 3, lo=-.9, hi=.9)",
+                           .reference = "np.arctanh(input)",
+                           .inplace = true}};
 const Register sinc_op{{.signature = "sinc(Tensor input) -> Tensor",
-    .doc = "sin(pi x) / (pi x), 1 at 0.",
-    .call = box<sinc>,
-    .homes = "taper Tensor special",
-    .samples = "x(2, 3); z(3)",
-    .reference = "np.sinc(input)",
-    .inplace = true}};
+                        .doc = "sin(pi x) / (pi x), 1 at 0.",
+                        .call = box<sinc>,
+                        .homes = "taper Tensor special",
+                        .samples = "x(2, 3); z(3)",
+                        .reference = "np.sinc(input)",
+                        .inplace = true}};
 const Register deg2rad_op{{.signature = "deg2rad(Tensor input) -> Tensor",
-    .doc = "Degrees to radians.",
-    .call = box<deg2rad>,
-    .samples = "x(2, 3)",
-    .reference = "np.deg2rad(input)",
-    .inplace = true}};
+                           .doc = "Degrees to radians.",
+                           .call = box<deg2rad>,
+                           .samples = "x(2, 3)",
+                           .reference = "np.deg2rad(input)",
+                           .inplace = true}};
 const Register rad2deg_op{{.signature = "rad2deg(Tensor input) -> Tensor",
-    .doc = "Radians to degrees.",
-    .call = box<rad2deg>,
-    .samples = "x(2, 3)",
-    .reference = "np.rad2deg(input)",
-    .inplace = true}};
+                           .doc = "Radians to degrees.",
+                           .call = box<rad2deg>,
+                           .samples = "x(2, 3)",
+                           .reference = "np.rad2deg(input)",
+                           .inplace = true}};
 const Register atan2_op{{.signature = "atan2(Tensor input, Tensor other) -> Tensor",
-    .doc = "Angle of the point (other, input).",
-    .call = box<atan2>,
-    .samples = "x(2, 3), x(3); x(2), x(2) - 3",
-    .reference = "np.arctan2(input, other)",
-    .inplace = true}};
+                         .doc = "Angle of the point (other, input).",
+                         .call = box<atan2>,
+                         .samples = "x(2, 3), x(3); x(2), x(2) - 3",
+                         .reference = "np.arctan2(input, other)",
+                         .inplace = true}};
 const Register arctan2_op{{.signature = "arctan2(Tensor input, Tensor other) -> Tensor",
-    .doc = "As atan2.",
-    .call = box<atan2>,
-    .samples = "x(2, 3), x(3)",
-    .reference = "np.arctan2(input, other)",
-    .inplace = true}};
+                           .doc = "As atan2.",
+                           .call = box<atan2>,
+                           .samples = "x(2, 3), x(3)",
+                           .reference = "np.arctan2(input, other)",
+                           .inplace = true}};
 const Register hypot_op{{.signature = "hypot(Tensor input, Tensor other) -> Tensor",
-    .doc = "sqrt(input^2 + other^2) without overflow.",
-    .call = box<hypot>,
-    .samples = "x(2, 3), x(3)",
-    .reference = "np.hypot(input, other)",
-    .inplace = true}};
+                         .doc = "sqrt(input^2 + other^2) without overflow.",
+                         .call = box<hypot>,
+                         .samples = "x(2, 3), x(3)",
+                         .reference = "np.hypot(input, other)",
+                         .inplace = true}};
 
 }  // namespace
 

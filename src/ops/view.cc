@@ -69,9 +69,12 @@ struct DiagonalWindow {
   Tensor apply(const Tensor& x) const {
     Shape sizes = x.sizes(), strides = x.strides();
     const std::int64_t rows = sizes[dim1], columns = sizes[dim2];
-    const std::int64_t length = std::max<std::int64_t>(0, offset >= 0 ? std::min(rows, columns - offset) : std::min(rows + offset, columns));
+    const std::int64_t length = std::max<std::int64_t>(
+        0, offset >= 0 ? std::min(rows, columns - offset) : std::min(rows + offset, columns));
     const std::int64_t step = strides[dim1] + strides[dim2];
-    const std::int64_t start = length == 0 ? 0 : offset >= 0 ? offset * strides[dim2] : -offset * strides[dim1];
+    const std::int64_t start = length == 0   ? 0
+                               : offset >= 0 ? offset * strides[dim2]
+                                             : -offset * strides[dim1];
     for (const int dim : {std::max(dim1, dim2), std::min(dim1, dim2)}) {
       sizes.erase(dim);
       strides.erase(dim);
@@ -100,7 +103,8 @@ struct UnfoldWindow {
   }
 };
 
-// A window given by strides: it reaches the memory, not the indices, of its input, so the input's layout is part of it.
+// A window given by strides: it reaches the memory, not the indices, of its input, so the input's layout is
+// part of it.
 struct StridedWindow {
   static constexpr auto name = "as_strided";
   static constexpr bool overlapping = true;
@@ -110,7 +114,8 @@ struct StridedWindow {
   std::int64_t offset;
 
   Tensor apply(const Tensor& x) const {
-    if (x.strides() == input_strides && x.storage_offset() == input_offset) return window(x, sizes, strides, offset);
+    if (x.strides() == input_strides && x.storage_offset() == input_offset)
+      return window(x, sizes, strides, offset);
     // A gradient: lay it out as the input was, then look.
     const auto [first, last] = extent(input_sizes, input_strides);
     const auto [low, high] = extent(sizes, strides);
@@ -234,8 +239,8 @@ Shape inferred_sizes(const Shape& sizes, std::int64_t count, const char* op) {
 Tensor view(const Tensor& x, const Shape& sizes) {
   const Shape full = inferred_sizes(sizes, x.numel(), "view");
   const auto strides = view_strides(x, full);
-  check<ShapeError>(strides.has_value(), "view: sizes ", x.sizes(), " with strides ", x.strides(), " cannot be seen as ", full,
-                    " without copying; use reshape()");
+  check<ShapeError>(strides.has_value(), "view: sizes ", x.sizes(), " with strides ", x.strides(),
+                    " cannot be seen as ", full, " without copying; use reshape()");
   return reshaped(x, full, *strides);
 }
 
@@ -268,7 +273,8 @@ Tensor unsqueeze(const Tensor& x, std::int64_t dim) {
 }
 
 Tensor permute(const Tensor& x, const Shape& dims) {
-  check<ShapeError>(dims.size() == x.ndim(), "permute: got ", dims.size(), " dimensions ", dims, " for a tensor of shape ", x.sizes());
+  check<ShapeError>(dims.size() == x.ndim(), "permute: got ", dims.size(), " dimensions ", dims,
+                    " for a tensor of shape ", x.sizes());
   Shape wrapped_dims = dims;
   std::uint64_t seen = 0;
   for (std::int64_t& dim : wrapped_dims) {
@@ -290,26 +296,32 @@ Tensor transpose(const Tensor& x, std::int64_t dim0, std::int64_t dim1) {
 Tensor expand(const Tensor& x, const Shape& sizes) {
   Shape full = sizes;
   const int shift = sizes.size() - x.ndim();
-  check<ShapeError>(shift >= 0, "expand: sizes ", sizes, " have fewer dimensions than the tensor of shape ", x.sizes());
+  check<ShapeError>(shift >= 0, "expand: sizes ", sizes, " have fewer dimensions than the tensor of shape ",
+                    x.sizes());
   for (int i = 0; i < full.size(); ++i) {
     if (full[i] == -1) {
-      check<ShapeError>(i >= shift, "expand: -1 is not allowed for the new leading dimension ", i, " in ", sizes);
+      check<ShapeError>(i >= shift, "expand: -1 is not allowed for the new leading dimension ", i, " in ",
+                        sizes);
       full[i] = x.sizes()[i - shift];
     }
-    check<ShapeError>(full[i] >= 0 && (i < shift || x.sizes()[i - shift] == full[i] || x.sizes()[i - shift] == 1),
-                      "expand: a tensor of shape ", x.sizes(), " cannot be expanded to ", sizes,
-                      "; dimensions must match or be 1");
+    check<ShapeError>(
+        full[i] >= 0 && (i < shift || x.sizes()[i - shift] == full[i] || x.sizes()[i - shift] == 1),
+        "expand: a tensor of shape ", x.sizes(), " cannot be expanded to ", sizes,
+        "; dimensions must match or be 1");
   }
   numel(full);
   return record_view(Expand{x.sizes(), full}, x);
 }
 
-Tensor slice(const Tensor& x, std::int64_t dim, std::optional<std::int64_t> start, std::optional<std::int64_t> stop, std::int64_t step) {
+Tensor slice(const Tensor& x, std::int64_t dim, std::optional<std::int64_t> start,
+             std::optional<std::int64_t> stop, std::int64_t step) {
   check<IndexError>(x.ndim() > 0, "slice: a 0-d tensor cannot be sliced");
   check<ValueError>(step > 0, "slice: step must be greater than zero, got ", step);
   const int wrapped_dim = wrap_dim(dim, x.ndim(), "slice");
   const std::int64_t size = x.sizes()[wrapped_dim];
-  const auto position = [size](std::int64_t value) { return std::clamp<std::int64_t>(value < 0 ? value + size : value, 0, size); };
+  const auto position = [size](std::int64_t value) {
+    return std::clamp<std::int64_t>(value < 0 ? value + size : value, 0, size);
+  };
   const std::int64_t first = position(start.value_or(0));
   const std::int64_t last = std::max(first, position(stop.value_or(size)));
   const std::int64_t length = (last - first) / step + ((last - first) % step != 0);
@@ -319,8 +331,8 @@ Tensor slice(const Tensor& x, std::int64_t dim, std::optional<std::int64_t> star
 Tensor narrow(const Tensor& x, std::int64_t dim, std::int64_t start, std::int64_t length) {
   const std::int64_t size = x.size(dim);
   if (start < 0) start += size;
-  check<IndexError>(start >= 0 && length >= 0 && start <= size && length <= size - start, "narrow: start ", start, " and length ", length,
-                    " exceed the size ", size, " of dimension ", dim);
+  check<IndexError>(start >= 0 && length >= 0 && start <= size && length <= size - start, "narrow: start ",
+                    start, " and length ", length, " exceed the size ", size, " of dimension ", dim);
   return slice(x, dim, start, start + length, 1);
 }
 
@@ -328,8 +340,8 @@ Tensor select(const Tensor& x, std::int64_t dim, std::int64_t index) {
   check<IndexError>(x.ndim() > 0, "select: a 0-d tensor cannot be indexed; use item()");
   const int wrapped_dim = wrap_dim(dim, x.ndim(), "select");
   const std::int64_t size = x.sizes()[wrapped_dim];
-  check<IndexError>(index >= -size && index < size, "select: index ", index, " is out of bounds for dimension ", wrapped_dim,
-                    " with size ", size);
+  check<IndexError>(index >= -size && index < size, "select: index ", index,
+                    " is out of bounds for dimension ", wrapped_dim, " with size ", size);
   return record_view(View<SelectWindow>{{x.sizes(), wrapped_dim, index < 0 ? index + size : index}}, x);
 }
 
@@ -343,17 +355,21 @@ Tensor diagonal(const Tensor& x, std::int64_t offset, std::int64_t dim1, std::in
 Tensor unfold(const Tensor& x, std::int64_t dim, std::int64_t size, std::int64_t step) {
   const int wrapped_dim = wrap_dim(dim, x.ndim(), "unfold");
   const std::int64_t available = x.ndim() ? x.sizes()[wrapped_dim] : 1;
-  check<ValueError>(size >= 0 && size <= available, "unfold: maximum size for tensor at dimension ", dim, " is ", available, " but size is ", size);
+  check<ValueError>(size >= 0 && size <= available, "unfold: maximum size for tensor at dimension ", dim,
+                    " is ", available, " but size is ", size);
   check<ValueError>(step > 0, "unfold: step must be greater than zero, got ", step);
   return record_view(View<UnfoldWindow>{{x.sizes(), wrapped_dim, size, step}}, x);
 }
 
-Tensor as_strided(const Tensor& x, const Shape& sizes, const Shape& strides, std::optional<std::int64_t> offset) {
-  check<ShapeError>(sizes.size() == strides.size(), "as_strided: ", sizes.size(), " sizes but ", strides.size(), " strides");
+Tensor as_strided(const Tensor& x, const Shape& sizes, const Shape& strides,
+                  std::optional<std::int64_t> offset) {
+  check<ShapeError>(sizes.size() == strides.size(), "as_strided: ", sizes.size(), " sizes but ",
+                    strides.size(), " strides");
   for (const std::int64_t stride : strides)
     check<ValueError>(stride >= 0, "as_strided: negative strides are not supported, got ", strides);
   const std::int64_t start = offset.value_or(x.storage_offset());
-  return record_view(View<StridedWindow>{{x.sizes(), x.strides(), x.storage_offset(), sizes, strides, start}}, x);
+  return record_view(View<StridedWindow>{{x.sizes(), x.strides(), x.storage_offset(), sizes, strides, start}},
+                     x);
 }
 
 namespace {
@@ -369,123 +385,135 @@ Tensor t(const Tensor& x) {
 }
 Tensor adjoint(const Tensor& x) { return conj(transpose(x, -2, -1)); }
 
-const Register view_op{{.signature = "view(Tensor input, int... size) -> Tensor",
-    .doc = "The same elements under other sizes, one of which may be -1, without copying.",
-    .call = box<view>,
-    .homes = "Tensor",
-    .samples = "x(2, 3), 3, 2; x(2, 3), -1; x(2, 3), (1, 6); x(0, 3), 3, 0; x(), 1, 1",
-    .reference = "np.reshape(input, size)",
-    .errors = "x(2, 3), 4, 2; x(2, 3).T, 6; x(2, 3), -1, -1"}};
+const Register view_op{
+    {.signature = "view(Tensor input, int... size) -> Tensor",
+     .doc = "The same elements under other sizes, one of which may be -1, without copying.",
+     .call = box<view>,
+     .homes = "Tensor",
+     .samples = "x(2, 3), 3, 2; x(2, 3), -1; x(2, 3), (1, 6); x(0, 3), 3, 0; x(), 1, 1",
+     .reference = "np.reshape(input, size)",
+     .errors = "x(2, 3), 4, 2; x(2, 3).T, 6; x(2, 3), -1, -1"}};
 const Register view_as_op{{.signature = "view_as(Tensor input, Tensor other) -> Tensor",
-    .doc = "input under the sizes of other.",
-    .call = box<view_as>,
-    .homes = "Tensor",
-    .samples = "x(2, 3), x(3, 2)",
-    .reference = "np.reshape(input, other.shape)"}};
-const Register reshape_op{{.signature = "reshape(Tensor input, int... shape) -> Tensor",
-    .doc = "The same elements under other sizes, copied only where strides ask for it.",
-    .call = box<reshape>,
-    .samples = "x(2, 3), (3, 2); x(2, 3).T, (6,); x(2, 3), (-1,); x(0, 3), (0,)",
-    .reference = "np.reshape(input, shape)",
-    .errors = "x(2, 3), (4, 2); x(2, 3), (-1, -1); x(0, 3), (-1, 0)"}};
+                           .doc = "input under the sizes of other.",
+                           .call = box<view_as>,
+                           .homes = "Tensor",
+                           .samples = "x(2, 3), x(3, 2)",
+                           .reference = "np.reshape(input, other.shape)"}};
+const Register reshape_op{
+    {.signature = "reshape(Tensor input, int... shape) -> Tensor",
+     .doc = "The same elements under other sizes, copied only where strides ask for it.",
+     .call = box<reshape>,
+     .samples = "x(2, 3), (3, 2); x(2, 3).T, (6,); x(2, 3), (-1,); x(0, 3), (0,)",
+     .reference = "np.reshape(input, shape)",
+     .errors = "x(2, 3), (4, 2); x(2, 3), (-1, -1); x(0, 3), (-1, 0)"}};
 const Register reshape_as_op{{.signature = "reshape_as(Tensor input, Tensor other) -> Tensor",
-    .doc = "input under the sizes of other.",
-    .call = box<reshape_as>,
-    .homes = "Tensor",
-    .samples = "x(2, 3), x(3, 2)",
-    .reference = "np.reshape(input, other.shape)"}};
-const Register squeeze_op[]{
-    {{.signature = "squeeze(Tensor input) -> Tensor", .doc = "Without dimensions of size 1.", .call = box<squeeze_all>, .samples = "x(1, 3, 1); x(2)", .reference = "np.squeeze(input)"}},
-    {{.signature = "squeeze(Tensor input, int[] dim) -> Tensor", .doc = "Without the given dimensions where they are of size 1.", .call = box<squeeze_dims>, .samples = "x(1, 3, 1), 0; x(1, 3, 1), (0, -1); x(2, 3), 0", .reference = "ref.squeeze(input, dim)", .errors = "x(2), 1"}}};
+                              .doc = "input under the sizes of other.",
+                              .call = box<reshape_as>,
+                              .homes = "Tensor",
+                              .samples = "x(2, 3), x(3, 2)",
+                              .reference = "np.reshape(input, other.shape)"}};
+const Register squeeze_op[]{{{.signature = "squeeze(Tensor input) -> Tensor",
+                              .doc = "Without dimensions of size 1.",
+                              .call = box<squeeze_all>,
+                              .samples = "x(1, 3, 1); x(2)",
+                              .reference = "np.squeeze(input)"}},
+                            {{.signature = "squeeze(Tensor input, int[] dim) -> Tensor",
+                              .doc = "Without the given dimensions where they are of size 1.",
+                              .call = box<squeeze_dims>,
+                              .samples = "x(1, 3, 1), 0; x(1, 3, 1), (0, -1); x(2, 3), 0",
+                              .reference = "ref.squeeze(input, dim)",
+                              .errors = "x(2), 1"}}};
 const Register unsqueeze_op{{.signature = "unsqueeze(Tensor input, int dim) -> Tensor",
-    .doc = "With a dimension of size 1 inserted before dim.",
-    .call = box<unsqueeze>,
-    .samples = "x(2, 3), 0; x(2, 3), -1; x(), 0",
-    .reference = "np.expand_dims(input, dim)",
-    .errors = "x(2), 3"}};
+                             .doc = "With a dimension of size 1 inserted before dim.",
+                             .call = box<unsqueeze>,
+                             .samples = "x(2, 3), 0; x(2, 3), -1; x(), 0",
+                             .reference = "np.expand_dims(input, dim)",
+                             .errors = "x(2), 3"}};
 const Register permute_op{{.signature = "permute(Tensor input, int... dims) -> Tensor",
-    .doc = "Dimension i of the result is dimension dims[i] of input.",
-    .call = box<permute>,
-    .samples = "x(2, 3, 4), (2, 0, 1); x(2, 3), (-1, 0); x(), ()",
-    .reference = "np.transpose(input, dims)",
-    .errors = "x(2, 3), (0, 0); x(2, 3), (0,)"}};
+                           .doc = "Dimension i of the result is dimension dims[i] of input.",
+                           .call = box<permute>,
+                           .samples = "x(2, 3, 4), (2, 0, 1); x(2, 3), (-1, 0); x(), ()",
+                           .reference = "np.transpose(input, dims)",
+                           .errors = "x(2, 3), (0, 0); x(2, 3), (0,)"}};
 const Register transpose_op{{.signature = "transpose(Tensor input, int dim0, int dim1) -> Tensor",
-    .doc = "Two dimensions exchanged.",
-    .call = box<transpose>,
-    .samples = "x(2, 3, 4), 0, 2; x(2, 3), -1, -2",
-    .reference = "np.swapaxes(input, dim0, dim1)",
-    .errors = "x(2, 3), 0, 2"}};
+                             .doc = "Two dimensions exchanged.",
+                             .call = box<transpose>,
+                             .samples = "x(2, 3, 4), 0, 2; x(2, 3), -1, -2",
+                             .reference = "np.swapaxes(input, dim0, dim1)",
+                             .errors = "x(2, 3), 0, 2"}};
 const Register swapaxes_op{{.signature = "swapaxes(Tensor input, int axis0, int axis1) -> Tensor",
-    .doc = "As transpose.",
-    .call = box<transpose>,
-    .samples = "x(2, 3, 4), 0, 2",
-    .reference = "np.swapaxes(input, axis0, axis1)"}};
+                            .doc = "As transpose.",
+                            .call = box<transpose>,
+                            .samples = "x(2, 3, 4), 0, 2",
+                            .reference = "np.swapaxes(input, axis0, axis1)"}};
 const Register swapdims_op{{.signature = "swapdims(Tensor input, int dim0, int dim1) -> Tensor",
-    .doc = "As transpose.",
-    .call = box<transpose>,
-    .samples = "x(2, 3, 4), 0, 2",
-    .reference = "np.swapaxes(input, dim0, dim1)"}};
+                            .doc = "As transpose.",
+                            .call = box<transpose>,
+                            .samples = "x(2, 3, 4), 0, 2",
+                            .reference = "np.swapaxes(input, dim0, dim1)"}};
 const Register t_op{{.signature = "t(Tensor input) -> Tensor",
-    .doc = "The transpose of a matrix; vectors as they are.",
-    .call = box<t>,
-    .samples = "x(2, 3); x(3)",
-    .reference = "input.T",
-    .errors = "x(2, 3, 4)"}};
+                     .doc = "The transpose of a matrix; vectors as they are.",
+                     .call = box<t>,
+                     .samples = "x(2, 3); x(3)",
+                     .reference = "input.T",
+                     .errors = "x(2, 3, 4)"}};
 const Register adjoint_op{{.signature = "adjoint(Tensor input) -> Tensor",
-    .doc = "The conjugate transpose of the last two dimensions.",
-    .call = box<adjoint>,
-    .samples = "x(2, 3); c(2, 2, 3)",
-    .reference = "np.conj(np.swapaxes(input, -1, -2))"}};
+                           .doc = "The conjugate transpose of the last two dimensions.",
+                           .call = box<adjoint>,
+                           .samples = "x(2, 3); c(2, 2, 3)",
+                           .reference = "np.conj(np.swapaxes(input, -1, -2))"}};
 const Register expand_op{{.signature = "expand(Tensor input, int... size) -> Tensor",
-    .doc = "Dimensions of size 1 repeated without copying; -1 keeps a size.",
-    .call = box<expand>,
-    .homes = "Tensor",
-    .samples = "x(2, 1), 2, 3; x(3), (2, 3); x(1, 3), 4, -1; x(), 2",
-    .reference = "ref.expand(input, size)",
-    .errors = "x(2, 3), 2, 4; x(3), -1, 3"}};
+                          .doc = "Dimensions of size 1 repeated without copying; -1 keeps a size.",
+                          .call = box<expand>,
+                          .homes = "Tensor",
+                          .samples = "x(2, 1), 2, 3; x(3), (2, 3); x(1, 3), 4, -1; x(), 2",
+                          .reference = "ref.expand(input, size)",
+                          .errors = "x(2, 3), 2, 4; x(3), -1, 3"}};
 const Register broadcast_to_op{{.signature = "broadcast_to(Tensor input, int[] size) -> Tensor",
-    .doc = "input repeated to size without copying.",
-    .call = box<expand>,
-    .samples = "x(2, 1), (2, 3); x(3), (2, 3)",
-    .reference = "np.broadcast_to(input, size)",
-    .errors = "x(2), (3,)"}};
+                                .doc = "input repeated to size without copying.",
+                                .call = box<expand>,
+                                .samples = "x(2, 1), (2, 3); x(3), (2, 3)",
+                                .reference = "np.broadcast_to(input, size)",
+                                .errors = "x(2), (3,)"}};
 const Register expand_as_op{{.signature = "expand_as(Tensor input, Tensor other) -> Tensor",
-    .doc = "input repeated to the sizes of other.",
-    .call = box<expand_as>,
-    .homes = "Tensor",
-    .samples = "x(2, 1), x(2, 3)",
-    .reference = "np.broadcast_to(input, other.shape)"}};
+                             .doc = "input repeated to the sizes of other.",
+                             .call = box<expand_as>,
+                             .homes = "Tensor",
+                             .samples = "x(2, 1), x(2, 3)",
+                             .reference = "np.broadcast_to(input, other.shape)"}};
 const Register narrow_op{{.signature = "narrow(Tensor input, int dim, int start, int length) -> Tensor",
-    .doc = "length elements from start on along dim.",
-    .call = box<narrow>,
-    .samples = "x(4, 3), 0, 1, 2; x(2, 3), 1, -2, 2",
-    .reference = "ref.narrow(input, dim, start, length)",
-    .errors = "x(2, 3), 1, 2, 2"}};
+                          .doc = "length elements from start on along dim.",
+                          .call = box<narrow>,
+                          .samples = "x(4, 3), 0, 1, 2; x(2, 3), 1, -2, 2",
+                          .reference = "ref.narrow(input, dim, start, length)",
+                          .errors = "x(2, 3), 1, 2, 2"}};
 const Register select_op{{.signature = "select(Tensor input, int dim, int index) -> Tensor",
-    .doc = "The slice at index along dim, without it.",
-    .call = box<select>,
-    .samples = "x(2, 3), 1, 2; x(2, 3), 0, -1",
-    .reference = "np.take(input, index, axis=dim)",
-    .errors = "x(2, 3), 1, 3; x(), 0, 0"}};
-const Register diagonal_op{{.signature = "diagonal(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor",
-    .doc = "The diagonal over two dimensions, as the last dimension.",
-    .call = box<diagonal>,
-    .samples = "x(3, 3); x(2, 3), 1; x(3, 2), -1; x(2, 3, 4), 0, 1, 2; x(2, 3), 5",
-    .reference = "np.diagonal(input, offset, dim1, dim2)",
-    .errors = "x(3); x(2, 3), 0, 1, 1"}};
+                          .doc = "The slice at index along dim, without it.",
+                          .call = box<select>,
+                          .samples = "x(2, 3), 1, 2; x(2, 3), 0, -1",
+                          .reference = "np.take(input, index, axis=dim)",
+                          .errors = "x(2, 3), 1, 3; x(), 0, 0"}};
+const Register diagonal_op{
+    {.signature = "diagonal(Tensor input, int offset=0, int dim1=0, int dim2=1) -> Tensor",
+     .doc = "The diagonal over two dimensions, as the last dimension.",
+     .call = box<diagonal>,
+     .samples = "x(3, 3); x(2, 3), 1; x(3, 2), -1; x(2, 3, 4), 0, 1, 2; x(2, 3), 5",
+     .reference = "np.diagonal(input, offset, dim1, dim2)",
+     .errors = "x(3); x(2, 3), 0, 1, 1"}};
 const Register unfold_op{{.signature = "unfold(Tensor input, int dimension, int size, int step) -> Tensor",
-    .doc = "All windows of size elements along dimension, step apart.",
-    .call = box<unfold>,
-    .homes = "Tensor",
-    .samples = "x(7), 0, 3, 2; x(2, 5), 1, 2, 1; x(4, 2), 0, 2, 2",
-    .reference = "ref.unfold(input, dimension, size, step)",
-    .errors = "x(3), 0, 4, 1; x(3), 0, 1, 0"}};
-const Register as_strided_op{{.signature = "as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
-    .doc = "Any window on the memory of input; strides and offset in elements.",
-    .call = box<as_strided>,
-    .samples = "x(6), (2, 3), (3, 1); x(6), (3, 2), (1, 2), 1; x(4), (3, 2), (1, 1)",
-    .reference = "ref.as_strided(input, size, stride, storage_offset)",
-    .errors = "x(4), (2, 3), (3, 1); x(4), (2,), (-1,); x(4), (2,), (2 ** 62,)"}};
+                          .doc = "All windows of size elements along dimension, step apart.",
+                          .call = box<unfold>,
+                          .homes = "Tensor",
+                          .samples = "x(7), 0, 3, 2; x(2, 5), 1, 2, 1; x(4, 2), 0, 2, 2",
+                          .reference = "ref.unfold(input, dimension, size, step)",
+                          .errors = "x(3), 0, 4, 1; x(3), 0, 1, 0"}};
+const Register as_strided_op{
+    {.signature = "as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
+     .doc = "Any window on the memory of input; strides and offset in elements.",
+     .call = box<as_strided>,
+     .samples = "x(6), (2, 3), (3, 1); x(6), (3, 2), (1, 2), 1; x(4), (3, 2), (1, 1)",
+     .reference = "ref.as_strided(input, size, stride, storage_offset)",
+     .errors = "x(4), (2, 3), (3, 1); x(4), (2,), (-1,); x(4), (2,), (2 ** 62,)"}};
 
 }  // namespace
 

@@ -12,8 +12,8 @@ namespace taper {
 template <class Window>
 struct Unview;
 
-/// A view by a rule. Window has: name; Shape input_sizes; overlapping (whether it may look at an element twice); and
-/// Tensor apply(const Tensor&) const, which makes the window.
+/// A view by a rule. Window has: name; Shape input_sizes; overlapping (whether it may look at an element
+/// twice); and Tensor apply(const Tensor&) const, which makes the window.
 template <class Window>
 struct View {
   static constexpr auto name = Window::name;

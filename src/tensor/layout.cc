@@ -27,7 +27,8 @@ std::pair<std::int64_t, std::int64_t> extent(const Shape& sizes, const Shape& st
     std::int64_t& end = strides[i] < 0 ? low : high;
     const bool overflow =
         __builtin_mul_overflow(sizes[i] - 1, strides[i], &reach) || __builtin_add_overflow(end, reach, &end);
-    check<ShapeError>(!overflow, "sizes ", sizes, " and strides ", strides, " reach beyond what an int64 can count");
+    check<ShapeError>(!overflow, "sizes ", sizes, " and strides ", strides,
+                      " reach beyond what an int64 can count");
   }
   return {low, high};
 }
@@ -39,7 +40,8 @@ Shape dims_by_stride(const Shape& sizes, const Shape& strides) {
   Shape order;
   for (int i = 0; i < sizes.size(); ++i)
     if (sizes[i] != 1) order.push_back(i);
-  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return strides[a] > strides[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::int64_t a, std::int64_t b) { return strides[a] > strides[b]; });
   return order;
 }
 
@@ -100,15 +102,16 @@ bool memory_overlaps(const Tensor& a, const Tensor& b) {
 
 void check_writable(const Tensor& target, const char* op) {
   if (target.is_contiguous()) return;
-  check<ValueError>(!overlaps_itself(target.sizes(), target.strides()), op, ": cannot write to a tensor of sizes ",
-                    target.sizes(), " and strides ", target.strides(),
+  check<ValueError>(!overlaps_itself(target.sizes(), target.strides()), op,
+                    ": cannot write to a tensor of sizes ", target.sizes(), " and strides ", target.strides(),
                     ", some of whose elements share memory; clone() it first");
 }
 
 namespace {
 
 // Whether shift is a sum of steps_d * strides_d with steps_d between the bounds that sizes of a and b allow;
-// dimensions from position on in order of falling stride. Exact where lower dimensions reach less than one stride.
+// dimensions from position on in order of falling stride. Exact where lower dimensions reach less than one
+// stride.
 bool reachable(std::int64_t shift, const Tensor& a, const Tensor& b, const Shape& order, int position) {
   if (position == order.size()) return shift == 0;
   const std::int64_t dim = order[position];
@@ -140,9 +143,9 @@ void check_no_partial_overlap(const Tensor& target, const Tensor& source, const 
   if (target.record()->storage != source.record()->storage || !memory_overlaps(target, source)) return;
   const bool same = target.data() == source.data() && target.sizes() == source.sizes() &&
                     target.strides() == source.strides() && target.dtype() == source.dtype();
-  check<ValueError>(same || interleaved_apart(target, source), op, ": the tensor that is written, sizes ", target.sizes(), " strides ",
-                    target.strides(), ", overlaps an operand of sizes ", source.sizes(), " strides ",
-                    source.strides(), "; clone() the operand first");
+  check<ValueError>(same || interleaved_apart(target, source), op, ": the tensor that is written, sizes ",
+                    target.sizes(), " strides ", target.strides(), ", overlaps an operand of sizes ",
+                    source.sizes(), " strides ", source.strides(), "; clone() the operand first");
 }
 
 }  // namespace taper

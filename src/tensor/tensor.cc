@@ -3,10 +3,10 @@
 
 #include <new>
 
-#include "tensor/autograd_fwd.h"
 #include "base/visit.h"
 #include "cpu/allocator.h"
 #include "taper/error.h"
+#include "tensor/autograd_fwd.h"
 #include "tensor/layout.h"
 
 namespace taper {
@@ -26,8 +26,8 @@ Tensor empty_strided(const Shape& sizes, const Shape& strides, DType dtype, Devi
   check<DeviceError>(device.is_cpu(), "empty: device ", device, " is not available in this build; use 'cpu'");
   const std::int64_t count = numel(sizes);
   std::int64_t bytes = 0;
-  check<OutOfMemory>(!__builtin_mul_overflow(count, item_size(dtype), &bytes), "empty: ", sizes, " of ", dtype,
-                     " takes more bytes than an int64 can count");
+  check<OutOfMemory>(!__builtin_mul_overflow(count, item_size(dtype), &bytes), "empty: ", sizes, " of ",
+                     dtype, " takes more bytes than an int64 can count");
   Tensor tensor = Tensor::adopt(new_record());
   TensorRecord& record = *tensor.record();
   record.storage = Storage::allocate(bytes);
@@ -51,8 +51,8 @@ Tensor window(const Tensor& source, const Shape& sizes, const Shape& strides, st
   const auto [first, last] = extent(sizes, strides);
   const std::int64_t available = source.storage().bytes / source.item_size();
   std::int64_t end = 0;
-  const bool fits = offset >= 0 && !__builtin_add_overflow(offset, last, &end) && (count == 0 ? offset <= available : end < available) &&
-                    offset + first >= 0;
+  const bool fits = offset >= 0 && !__builtin_add_overflow(offset, last, &end) &&
+                    (count == 0 ? offset <= available : end < available) && offset + first >= 0;
   check<ShapeError>(fits, "as_strided: sizes ", sizes, ", strides ", strides, " and offset ", offset,
                     " reach outside of a storage of ", available, " elements");
   Tensor tensor = Tensor::adopt(new_record());
@@ -73,7 +73,8 @@ Tensor window(const Tensor& source, const Shape& sizes, const Shape& strides, st
 Tensor from_blob(void* data, const Shape& sizes, const Shape& strides, DType dtype, void (*release)(void*),
                  void* context) {
   const auto [first, last] = extent(sizes, strides);
-  check<ShapeError>(first == 0, "from_blob: strides must not be negative, got ", strides, "; copy the array first");
+  check<ShapeError>(first == 0, "from_blob: strides must not be negative, got ", strides,
+                    "; copy the array first");
   Tensor tensor = Tensor::adopt(new_record());
   TensorRecord& record = *tensor.record();
   record.numel = numel(sizes);
@@ -88,7 +89,8 @@ Tensor from_blob(void* data, const Shape& sizes, const Shape& strides, DType dty
 }
 
 Scalar Tensor::item() const {
-  check<ValueError>(numel() == 1, "item: a Tensor with ", numel(), " elements (shape ", sizes(), ") cannot be converted to Scalar");
+  check<ValueError>(numel() == 1, "item: a Tensor with ", numel(), " elements (shape ", sizes(),
+                    ") cannot be converted to Scalar");
   return visit(dtype(), [this]<class T>() -> Scalar {
     const T value = *data<T>();
     if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return Scalar(float(value));

@@ -120,14 +120,10 @@ class Array {
 /// Unit roundoff.
 inline double roundoff(DType dtype) {
   switch (dtype) {
-    case DType::float64:
-      return 0x1p-53;
-    case DType::float32:
-      return 0x1p-24;
-    case DType::float16:
-      return 0x1p-11;
-    default:
-      return 0x1p-8;
+    case DType::float64: return 0x1p-53;
+    case DType::float32: return 0x1p-24;
+    case DType::float16: return 0x1p-11;
+    default: return 0x1p-8;
   }
 }
 

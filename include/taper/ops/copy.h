@@ -13,14 +13,15 @@ namespace taper {
 Tensor clone(const Tensor& x, std::string_view memory_format = "preserve");
 /// x itself where it is already laid out so, else a copy.
 Tensor contiguous(const Tensor& x, std::string_view memory_format = "contiguous");
-/// x in another dtype; x itself where it has it already (unless copy). Complex to real drops the imaginary part.
+/// x in another dtype; x itself where it has it already (unless copy). Complex to real drops the imaginary
+/// part.
 Tensor to(const Tensor& x, DType dtype, bool copy = false);
 /// Writes source, broadcast and converted, into target. Differentiable in source.
 const Tensor& copy_(const Tensor& target, const Tensor& source);
 const Tensor& fill_(const Tensor& target, const Scalar& value);
 const Tensor& zero_(const Tensor& target);
-/// Gives target other sizes, with more memory where needed; new elements are uninitialized. Throws AutogradError for
-/// tensors that require a gradient.
+/// Gives target other sizes, with more memory where needed; new elements are uninitialized. Throws
+/// AutogradError for tensors that require a gradient.
 const Tensor& resize_(const Tensor& target, const Shape& sizes);
 /// Makes target show source's memory, sizes and dtype, under its own identity (PyTorch's x.data = y).
 void set_memory(const Tensor& target, const Tensor& source);

@@ -17,9 +17,11 @@ Tensor zeros_like(const Tensor& like, std::optional<DType> dtype = std::nullopt)
 Tensor ones_like(const Tensor& like, std::optional<DType> dtype = std::nullopt);
 Tensor full_like(const Tensor& like, const Scalar& value, std::optional<DType> dtype = std::nullopt);
 /// start, start + step, ... before end. int64 where all three are integers, else the default dtype.
-Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step = 1, std::optional<DType> dtype = std::nullopt);
+Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step = 1,
+              std::optional<DType> dtype = std::nullopt);
 /// steps numbers from start to end, both included, at equal distances.
-Tensor linspace(const Scalar& start, const Scalar& end, std::int64_t steps, std::optional<DType> dtype = std::nullopt);
+Tensor linspace(const Scalar& start, const Scalar& end, std::int64_t steps,
+                std::optional<DType> dtype = std::nullopt);
 /// The identity matrix, [rows, columns].
 Tensor eye(std::int64_t rows, std::int64_t columns, DType dtype = default_dtype());
 /// A 0-d tensor.

@@ -33,8 +33,8 @@ Tensor repeat_interleave(const Tensor& x, std::int64_t count, std::optional<std:
 /// The lower or upper triangle of matrices, zeros elsewhere; diagonal shifts it upwards.
 Tensor tril(const Tensor& x, std::int64_t diagonal = 0);
 Tensor triu(const Tensor& x, std::int64_t diagonal = 0);
-/// pairs: (before, after) of the last dimension first; negative ones crop. mode: constant, reflect, replicate or
-/// circular, the last three over the last 1 to 3 dimensions.
+/// pairs: (before, after) of the last dimension first; negative ones crop. mode: constant, reflect, replicate
+/// or circular, the last three over the last 1 to 3 dimensions.
 Tensor pad(const Tensor& x, const Shape& pairs, std::string_view mode = "constant", double value = 0);
 /// The dimensions source moved to the places destination.
 Tensor movedim(const Tensor& x, const Shape& source, const Shape& destination);

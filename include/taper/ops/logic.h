@@ -24,8 +24,10 @@ Tensor isposinf(const Tensor& x);
 Tensor isneginf(const Tensor& x);
 Tensor signbit(const Tensor& x);
 /// |a - b| <= atol + rtol |b|, elementwise.
-Tensor isclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8, bool equal_nan = false);
-bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8, bool equal_nan = false);
+Tensor isclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8,
+               bool equal_nan = false);
+bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8,
+              bool equal_nan = false);
 /// Same shape and elements.
 bool equal(const Tensor& a, const Tensor& b);
 

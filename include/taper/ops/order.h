@@ -14,12 +14,14 @@ Tensor argsort(const Tensor& x, std::int64_t dim = -1, bool descending = false);
 /// The k largest (or smallest) along dim, best first, and their places.
 std::tuple<Tensor, Tensor> topk(const Tensor& x, std::int64_t k, std::int64_t dim = -1, bool largest = true);
 /// The k-th smallest along dim, k from 1.
-std::tuple<Tensor, Tensor> kthvalue(const Tensor& x, std::int64_t k, std::int64_t dim = -1, bool keepdim = false);
+std::tuple<Tensor, Tensor> kthvalue(const Tensor& x, std::int64_t k, std::int64_t dim = -1,
+                                    bool keepdim = false);
 /// The median along dim, of an even number the lower one; NaN if there is one.
 std::tuple<Tensor, Tensor> median(const Tensor& x, std::int64_t dim, bool keepdim = false);
 /// Different elements in order, the number of each element's like, and how many are alike.
 std::tuple<Tensor, Tensor, Tensor> unique(const Tensor& x, std::optional<std::int64_t> dim = std::nullopt);
-std::tuple<Tensor, Tensor, Tensor> unique_consecutive(const Tensor& x, std::optional<std::int64_t> dim = std::nullopt);
+std::tuple<Tensor, Tensor, Tensor> unique_consecutive(const Tensor& x,
+                                                      std::optional<std::int64_t> dim = std::nullopt);
 /// For each value the number of sorted boundaries before it; with right, of those not above it.
 Tensor searchsorted(const Tensor& boundaries, const Tensor& values, bool right = false);
 /// How often each integer from 0 on occurs, or the sums of their weights.

@@ -9,22 +9,30 @@
 namespace taper {
 
 /// Uniform on [0, 1).
-Tensor rand(const Shape& sizes, DType dtype = default_dtype(), std::optional<Generator> generator = std::nullopt);
+Tensor rand(const Shape& sizes, DType dtype = default_dtype(),
+            std::optional<Generator> generator = std::nullopt);
 /// Normal with mean 0 and variance 1.
-Tensor randn(const Shape& sizes, DType dtype = default_dtype(), std::optional<Generator> generator = std::nullopt);
+Tensor randn(const Shape& sizes, DType dtype = default_dtype(),
+             std::optional<Generator> generator = std::nullopt);
 /// Integers in [low, high).
-Tensor randint(std::int64_t low, std::int64_t high, const Shape& sizes, DType dtype = int64, std::optional<Generator> generator = std::nullopt);
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& sizes, DType dtype = int64,
+               std::optional<Generator> generator = std::nullopt);
 /// The integers 0 to n - 1 in random order.
 Tensor randperm(std::int64_t n, std::optional<Generator> generator = std::nullopt, DType dtype = int64);
 /// 1 with the probability that the element of p gives, else 0.
 Tensor bernoulli(const Tensor& p, std::optional<Generator> generator = std::nullopt);
 /// Indices drawn by the weights of rows. Throws ValueError for negative or non-finite weights, or too few.
-Tensor multinomial(const Tensor& weights, std::int64_t count, bool replacement = false, std::optional<Generator> generator = std::nullopt);
-const Tensor& uniform_(const Tensor& x, double low = 0, double high = 1, std::optional<Generator> generator = std::nullopt);
-const Tensor& normal_(const Tensor& x, double mean = 0, double std = 1, std::optional<Generator> generator = std::nullopt);
+Tensor multinomial(const Tensor& weights, std::int64_t count, bool replacement = false,
+                   std::optional<Generator> generator = std::nullopt);
+const Tensor& uniform_(const Tensor& x, double low = 0, double high = 1,
+                       std::optional<Generator> generator = std::nullopt);
+const Tensor& normal_(const Tensor& x, double mean = 0, double std = 1,
+                      std::optional<Generator> generator = std::nullopt);
 const Tensor& bernoulli_(const Tensor& x, double p = 0.5, std::optional<Generator> generator = std::nullopt);
-const Tensor& exponential_(const Tensor& x, double rate = 1, std::optional<Generator> generator = std::nullopt);
-const Tensor& random_(const Tensor& x, std::int64_t low, std::int64_t high, std::optional<Generator> generator = std::nullopt);
+const Tensor& exponential_(const Tensor& x, double rate = 1,
+                           std::optional<Generator> generator = std::nullopt);
+const Tensor& random_(const Tensor& x, std::int64_t low, std::int64_t high,
+                      std::optional<Generator> generator = std::nullopt);
 /// Elements are zeroed with probability p while training, the others scaled by 1 / (1 - p).
 Tensor dropout(const Tensor& x, double p = 0.5, bool training = true);
 /// The same for whole channels (dimension 1).

@@ -11,18 +11,24 @@ namespace taper {
 /// Dimensions to reduce: none (or an empty list) means all of them.
 using Dims = std::optional<Shape>;
 
-/// Sum over dims. Integers and bool sum to int64 unless dtype is given; f16, bf16 and f32 accumulate in float64.
-Tensor sum(const Tensor& x, const Dims& dims = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+/// Sum over dims. Integers and bool sum to int64 unless dtype is given; f16, bf16 and f32 accumulate in
+/// float64.
+Tensor sum(const Tensor& x, const Dims& dims = std::nullopt, bool keepdim = false,
+           std::optional<DType> dtype = std::nullopt);
 /// Sum taking NaN as 0.
-Tensor nansum(const Tensor& x, const Dims& dims = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+Tensor nansum(const Tensor& x, const Dims& dims = std::nullopt, bool keepdim = false,
+              std::optional<DType> dtype = std::nullopt);
 /// Mean over dims; floating or complex. Empty: NaN.
-Tensor mean(const Tensor& x, const Dims& dims = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+Tensor mean(const Tensor& x, const Dims& dims = std::nullopt, bool keepdim = false,
+            std::optional<DType> dtype = std::nullopt);
 /// Product over one dimension, or of all elements.
-Tensor prod(const Tensor& x, std::optional<std::int64_t> dim = std::nullopt, bool keepdim = false, std::optional<DType> dtype = std::nullopt);
+Tensor prod(const Tensor& x, std::optional<std::int64_t> dim = std::nullopt, bool keepdim = false,
+            std::optional<DType> dtype = std::nullopt);
 /// Sum of squared distances from the mean over n - correction.
 Tensor var(const Tensor& x, const Dims& dims = std::nullopt, double correction = 1, bool keepdim = false);
 Tensor std(const Tensor& x, const Dims& dims = std::nullopt, double correction = 1, bool keepdim = false);
-std::tuple<Tensor, Tensor> var_mean(const Tensor& x, const Dims& dims = std::nullopt, double correction = 1, bool keepdim = false);
+std::tuple<Tensor, Tensor> var_mean(const Tensor& x, const Dims& dims = std::nullopt, double correction = 1,
+                                    bool keepdim = false);
 /// log(sum(exp(x))) without overflow.
 Tensor logsumexp(const Tensor& x, const Shape& dims, bool keepdim = false);
 /// (sum |x|^p)^(1/p); p may be 0 and +-infinity.

@@ -1,4 +1,5 @@
-// Views: other shapes and windows on the same memory. In-place writes through a view reach the tensor it looks at.
+// Views: other shapes and windows on the same memory. In-place writes through a view reach the tensor it
+// looks at.
 #pragma once
 
 #include <optional>
@@ -7,8 +8,8 @@
 
 namespace taper {
 
-/// x under other sizes of the same number of elements, one of which may be -1. Throws ShapeError where strides do
-/// not allow it.
+/// x under other sizes of the same number of elements, one of which may be -1. Throws ShapeError where
+/// strides do not allow it.
 Tensor view(const Tensor& x, const Shape& sizes);
 /// As view(), copying where strides do not allow a view.
 Tensor reshape(const Tensor& x, const Shape& sizes);
@@ -33,7 +34,8 @@ Tensor diagonal(const Tensor& x, std::int64_t offset = 0, std::int64_t dim1 = 0,
 /// All windows of size elements along dim, step apart; the window is the last dimension.
 Tensor unfold(const Tensor& x, std::int64_t dim, std::int64_t size, std::int64_t step);
 /// Any window on x's memory, strides and offset in elements. Throws ShapeError if it leaves the storage.
-Tensor as_strided(const Tensor& x, const Shape& sizes, const Shape& strides, std::optional<std::int64_t> offset = std::nullopt);
+Tensor as_strided(const Tensor& x, const Shape& sizes, const Shape& strides,
+                  std::optional<std::int64_t> offset = std::nullopt);
 /// sizes with -1 replaced by what count elements leave for it. Throws ShapeError naming op.
 Shape inferred_sizes(const Shape& sizes, std::int64_t count, const char* op);
 
