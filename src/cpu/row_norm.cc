@@ -106,34 +106,62 @@ void forward(const RowNorm& norm, const T* x, const void* weight, const void* bi
   });
 }
 
-/// With u = (x - mean) rstd and g = dy weight: dx = rstd (g - mean(g) - u mean(g u)), dw += dy u, db += dy.
-template <class T, class C>
-void backward_row(const RowNorm& norm, const T* x, const T* dy, const C* weight, const Moments& m, T* dx,
-                  C* dw, C* db) {
-  const hn::ScalableTag<C> d;
-  const Centre centre(d, m.mean);
-  const auto scale = hn::Set(d, C(m.rstd));
-  const auto gradient = [&](int64 i, int64 count) {
-    const auto g = load_as(d, dy + i, count);
-    return weight ? hn::Mul(g, load(d, weight + i, count)) : g;
-  };
-  const auto unit = [&](int64 i, int64 count) { return hn::Mul(centre(load_as(d, x + i, count)), scale); };
-  const double n = double(norm.size);
-  double g_mean = 0, gu_mean = 0;
-  if (dx) {
-    if (norm.centered) g_mean = sum_vectors(d, norm.size, gradient) / n;
-    gu_mean = sum_vectors(d, norm.size,
-                          [&](int64 i, int64 count) { return hn::Mul(gradient(i, count), unit(i, count)); }) /
-              n;
+/// What the gradient of a row needs: u = (x - mean) rstd and g = dy weight, by vectors.
+template <bool weighted, class T>
+struct RowGradient {
+  using C = Compute<T>;
+  using D = hn::ScalableTag<C>;
+  using V = hn::VFromD<D>;
+  D d;
+  const T *x, *dy;
+  const C* weight;
+  Centre<D> centre;
+  V scale;
+  RowGradient(const T* x, const T* dy, const C* weight, const Moments& m)
+      : x(x), dy(dy), weight(weight), centre(d, m.mean), scale(hn::Set(d, C(m.rstd))) {}
+
+  HWY_INLINE V unit(int64 i, int64 count) const { return hn::Mul(centre(load_as(d, x + i, count)), scale); }
+  HWY_INLINE V gradient(V g, int64 i, int64 count) const {
+    return weighted ? hn::Mul(g, load(d, weight + i, count)) : g;
   }
-  const auto a = hn::Set(d, C(g_mean)), b = hn::Set(d, C(gu_mean));
+
+  /// The sums of g and g u, blocks of sum_block added up in float64.
+  void sums(int64 n, double& g_sum, double& gu_sum) const {
+    for (int64 begin = 0; begin < n; begin += sum_block) {
+      V g0 = hn::Zero(d), g1 = g0, p0 = g0, p1 = g0;
+      const auto add = [&](int64 i, int64 count, V& g_part, V& p_part) {
+        const V g = gradient(load_as(d, dy + i, count), i, count);
+        g_part = hn::Add(g_part, g), p_part = hn::MulAdd(g, unit(i, count), p_part);
+      };
+      const auto lanes = int64(hn::Lanes(d));
+      const int64 end = std::min(begin + sum_block, n);
+      int64 i = begin;
+      for (; i + 2 * lanes <= end; i += 2 * lanes) add(i, lanes, g0, p0), add(i + lanes, lanes, g1, p1);
+      for (; i < end; i += lanes) add(i, std::min(lanes, end - i), g0, p0);
+      g_sum += double(sum_lanes(d, hn::Add(g0, g1))), gu_sum += double(sum_lanes(d, hn::Add(p0, p1)));
+    }
+  }
+};
+
+/// dx = rstd (g - mean(g) - u mean(g u)), dw += dy u, db += dy; dx may be null.
+template <bool weighted, class T, class C>
+void backward_row(const RowNorm& norm, const RowGradient<weighted, T>& row, T* dx, C* dw, C* db) {
+  const auto d = row.d;
+  double g_sum = 0, gu_sum = 0;
+  if (dx) row.sums(norm.size, g_sum, gu_sum);
+  const auto a = hn::Set(d, C(norm.centered ? g_sum / double(norm.size) : 0));
+  const auto b = hn::Set(d, C(gu_sum / double(norm.size)));
   for_vectors(d, norm.size, [&](int64 i, int64 count) {
-    const auto u = unit(i, count);
-    if (dx)
-      store_as(d, hn::Mul(scale, hn::Sub(hn::Sub(gradient(i, count), a), hn::Mul(u, b))), dx + i, count);
-    const auto g = load_as(d, dy + i, count);
-    if (dw) store(d, hn::MulAdd(g, u, load(d, dw + i, count)), dw + i, count);
-    if (db) store(d, hn::Add(g, load(d, db + i, count)), db + i, count);
+    // The processor's own prefetching ends with the page, and the row.
+    __builtin_prefetch(row.x + norm.size + i), __builtin_prefetch(row.dy + norm.size + i);
+    if (dx) __builtin_prefetch(dx + norm.size + i, 1);
+    const auto dy = load_as(d, row.dy + i, count), u = row.unit(i, count);
+    if (dx) {
+      const auto centred = hn::Sub(row.gradient(dy, i, count), a);
+      store_as(d, hn::Mul(row.scale, hn::NegMulAdd(u, b, centred)), dx + i, count);
+    }
+    store(d, hn::MulAdd(dy, u, load(d, dw + i, count)), dw + i, count);
+    store(d, hn::Add(dy, load(d, db + i, count)), db + i, count);
   });
 }
 
@@ -167,19 +195,18 @@ void backward(const RowNorm& norm, const T* x, const T* dy, const void* weight, 
   using C = Compute<T>;
   Parameters<C> weights(weight, norm.parameter_dtype, norm.size);
   const int64 rows = rows_of_run(norm), runs = (norm.rows + rows - 1) / rows;
-  Scratch<C> partial(dw || db ? std::size_t(2 * runs * norm.size) : 0);
+  Scratch<C> partial(std::size_t(2 * runs * norm.size));
   parallel_for(norm.rows, rows, [&](int64 begin, int64 end) {
-    C *dw_run = nullptr, *db_run = nullptr;
-    if (dw || db) {
-      C* sums = partial.data() + begin / rows * 2 * norm.size;
-      std::fill(sums, sums + 2 * norm.size, C(0));
-      if (dw) dw_run = sums;
-      if (db) db_run = sums + norm.size;
-    }
+    C* dw_run = partial.data() + begin / rows * 2 * norm.size;
+    C* db_run = dw_run + norm.size;
+    std::fill(dw_run, dw_run + 2 * norm.size, C(0));
     for (int64 row = begin; row < end; ++row) {
       const int64 at = row * norm.size;
       const Moments m{norm.centered ? mean[row] : 0, rstd[row]};
-      backward_row(norm, x + at, dy + at, weights.data(), m, dx ? dx + at : dx, dw_run, db_run);
+      T* dx_row = dx ? dx + at : nullptr;
+      if (weight)
+        backward_row(norm, RowGradient<true, T>(x + at, dy + at, weights.data(), m), dx_row, dw_run, db_run);
+      else backward_row(norm, RowGradient<false, T>(x + at, dy + at, nullptr, m), dx_row, dw_run, db_run);
     }
   });
   if (dw || db) add_runs(norm, runs, partial.data(), dw, db);
