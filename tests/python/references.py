@@ -1,0 +1,399 @@
+# Plain NumPy versions of what NumPy and SciPy lack, for the reference expressions of the registry.
+import itertools
+
+import numpy as np
+import scipy.special
+
+
+def div(x, y, rounding_mode):
+    with np.errstate(all="ignore"):
+        if rounding_mode == "floor":
+            return np.floor_divide(x, y)
+        if rounding_mode == "trunc":
+            return np.trunc(np.true_divide(x, y)).astype(np.result_type(x, y))
+        return np.true_divide(x, y)
+
+
+def selu(x):
+    alpha, scale = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+    return scale * np.where(x > 0, x, alpha * np.expm1(x))
+
+
+def gelu(x, approximate):
+    if approximate == "tanh":
+        return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return x * scipy.special.ndtr(x)
+
+
+def logit(x, eps):
+    return scipy.special.logit(x if eps is None else np.clip(x, eps, 1 - eps))
+
+
+def prelu(x, weight):
+    if weight.size > 1:
+        weight = weight.reshape([-1 if d == 1 else 1 for d in range(x.ndim)])
+    return np.where(x > 0, x, weight * x)
+
+
+def glu(x, dim):
+    a, b = np.split(x, 2, axis=dim)
+    return a * scipy.special.expit(b)
+
+
+def sgn(x):
+    return x / np.abs(x) if np.iscomplexobj(x) else np.sign(x)
+
+
+def norm(x, p, dim, keepdim):
+    p = 2 if p is None else p
+    axes = tuple(range(x.ndim)) if dim is None else dim
+    size = np.abs(x)
+    if p == np.inf:
+        return np.max(size, axis=axes, keepdims=keepdim)
+    if p == -np.inf:
+        return np.min(size, axis=axes, keepdims=keepdim)
+    return np.sum(size**p, axis=axes, keepdims=keepdim) ** (1 / p)
+
+
+def extreme(x, dim, keepdim, value, place):
+    if x.ndim == 0:
+        return x, np.int64(0)
+    return value(x, axis=dim, keepdims=keepdim), place(x, axis=dim, keepdims=keepdim)
+
+
+def running_extreme(x, dim, beats):
+    moved = np.moveaxis(x, dim, 0)
+    values, places = moved.copy(), np.zeros(moved.shape, np.int64)
+    for k in range(1, len(moved)):
+        better = beats(moved[k], values[k - 1])
+        values[k] = np.where(better, moved[k], values[k - 1])
+        places[k] = np.where(better, k, places[k - 1])
+    return np.moveaxis(values, 0, dim), np.moveaxis(places, 0, dim)
+
+
+def sort(x, dim, descending):
+    if x.ndim == 0:
+        return x, np.int64(0)
+    places = np.argsort(-x if descending else x, axis=dim, kind="stable")
+    return np.take_along_axis(x, places, dim), places
+
+
+def topk(x, k, dim, largest):
+    values, places = sort(x, dim, largest)
+    return np.take(values, range(k), axis=dim), np.take(places, np.arange(k, dtype=int), axis=dim)
+
+
+def kthvalue(x, k, dim, keepdim):
+    values, places = sort(x, dim, False)
+    kept = [k - 1] if keepdim else k - 1
+    return np.take(values, kept, axis=dim), np.take(places, kept, axis=dim)
+
+
+def unique(x, return_inverse, return_counts, dim):
+    results = np.unique(x, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
+    if return_inverse and dim is None:
+        return (results[0], results[1].reshape(x.shape), *results[2:])
+    return results
+
+
+def squeeze(x, dim):
+    dims = [d % x.ndim for d in ((dim,) if np.isscalar(dim) else dim)]
+    return x.reshape([n for d, n in enumerate(x.shape) if not (d in dims and n == 1)])
+
+
+def expand(x, size):
+    lead = len(size) - x.ndim
+    return np.broadcast_to(x, [x.shape[d - lead] if n == -1 else n for d, n in enumerate(size)])
+
+
+def narrow(x, dim, start, length):
+    return np.take(x, np.arange(length) + start % x.shape[dim], axis=dim)
+
+
+def flatten(x, start_dim, end_dim):
+    if x.ndim == 0:
+        return x.reshape(1)
+    first, last = start_dim % x.ndim, end_dim % x.ndim
+    return x.reshape(*x.shape[:first], int(np.prod(x.shape[first:last + 1])), *x.shape[last + 1:])
+
+
+def unflatten(x, dim, sizes):
+    return x.reshape(*x.shape[:dim], *sizes, *x.shape[dim + 1:])
+
+
+def unfold(x, dimension, size, step):
+    starts = range(0, x.shape[dimension] - size + 1, step)
+    windows = [np.moveaxis(np.take(x, range(s, s + size), axis=dimension), dimension, -1) for s in starts]
+    return np.stack(windows, axis=dimension)
+
+
+def as_strided(x, size, stride, storage_offset):
+    flat = x.ravel()
+    result = np.empty(size, x.dtype)
+    for place in np.ndindex(*size):
+        result[place] = flat[(storage_offset or 0) + sum(i * s for i, s in zip(place, stride))]
+    return result
+
+
+def sum_to_size(x, size):
+    lead = x.ndim - len(size)
+    x = x.sum(axis=tuple(range(lead)))
+    return x.sum(axis=tuple(d for d, n in enumerate(size) if n == 1), keepdims=True)
+
+
+def split(x, sections, dim):
+    n = x.shape[dim]
+    if np.isscalar(sections):
+        sections = [min(sections, n - start) for start in range(0, n, sections)]
+    return np.split(x, np.cumsum(sections)[:-1], axis=dim)
+
+
+def chunk(x, chunks, dim):
+    return split(x, -(-x.shape[dim] // chunks), dim)
+
+
+def pad(x, pad, mode, value):
+    widths = [(0, 0)] * (x.ndim - len(pad) // 2) + [tuple(pad[k:k + 2]) for k in range(len(pad) - 2, -1, -2)]
+    x = x[tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(widths, x.shape))]
+    widths = [(max(a, 0), max(b, 0)) for a, b in widths]
+    if mode == "constant":
+        return np.pad(x, widths, constant_values=value or 0)
+    return np.pad(x, widths, mode={"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode])
+
+
+def diag_embed(x, offset):
+    n = x.shape[-1] + abs(offset)
+    result = np.zeros((*x.shape[:-1], n, n), x.dtype)
+    rows = np.arange(x.shape[-1])
+    result[..., rows + max(-offset, 0), rows + max(offset, 0)] = x
+    return result
+
+
+def _along(index, dim):
+    places = list(np.indices(index.shape))
+    places[dim] = index
+    return tuple(places)
+
+
+def gather(x, dim, index):
+    return x[_along(index, dim)]
+
+
+def scatter(x, dim, index, src):
+    result = x.copy()
+    result[_along(index, dim)] = src if np.ndim(src) == 0 else src[tuple(map(slice, index.shape))]
+    return result
+
+
+def scatter_add(x, dim, index, src):
+    result = x.copy()
+    np.add.at(result, _along(index, dim), src[tuple(map(slice, index.shape))])
+    return result
+
+
+def _slices(x, dim, index):
+    return (slice(None),) * (dim % x.ndim) + (index,)
+
+
+def index_add(x, dim, index, source, alpha):
+    result = x.copy()
+    np.add.at(result, _slices(x, dim, index), alpha * source)
+    return result
+
+
+def index_copy(x, dim, index, source):
+    result = x.copy()
+    result[_slices(x, dim, index)] = source
+    return result
+
+
+def index_fill(x, dim, index, value):
+    result = x.copy()
+    result[_slices(x, dim, index)] = value
+    return result
+
+
+def index_put(x, indices, values, accumulate):
+    result = x.copy()
+    if accumulate:
+        np.add.at(result, tuple(indices), values)
+    else:
+        result[tuple(indices)] = values
+    return result
+
+
+def masked_select(x, mask):
+    x, mask = np.broadcast_arrays(x, mask)
+    return x[mask]
+
+
+def embedding(index, weight):
+    return weight[index]
+
+
+def attention(query, key, value, mask, is_causal, scale):
+    scores = query @ np.swapaxes(key, -1, -2) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if is_causal:
+        mask = np.tril(np.ones(scores.shape[-2:], bool))
+    if mask is not None:
+        scores = np.where(mask, scores, -np.inf) if mask.dtype == bool else scores + mask
+    top = scores.max(-1, keepdims=True)
+    weights = np.exp(scores - np.where(np.isfinite(top), top, 0))
+    total = weights.sum(-1, keepdims=True)
+    return weights / np.where(total == 0, 1, total) @ value
+
+
+def layer_norm(x, shape, weight, bias, eps):
+    axes = tuple(range(x.ndim - (1 if np.isscalar(shape) else len(shape)), x.ndim))
+    y = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + eps)
+    return y * (1 if weight is None else weight) + (0 if bias is None else bias)
+
+
+def rms_norm(x, shape, weight, eps):
+    axes = tuple(range(x.ndim - len(shape), x.ndim))
+    eps = np.finfo(x.dtype).eps if eps is None else eps
+    return x / np.sqrt((x * x).mean(axes, keepdims=True) + eps) * (1 if weight is None else weight)
+
+
+def _channels(x, values, absent):
+    return absent if values is None else values.reshape([-1] + [1] * (x.ndim - 2))
+
+
+def group_norm(x, groups, weight, bias, eps):
+    rows = x.reshape(x.shape[0], groups, -1)
+    y = ((rows - rows.mean(2, keepdims=True)) / np.sqrt(rows.var(2, keepdims=True) + eps)).reshape(x.shape)
+    return y * _channels(x, weight, 1) + _channels(x, bias, 0)
+
+
+def batch_norm(x, mean, var, weight, bias, training, eps):
+    axes = (0, *range(2, x.ndim))
+    if training:
+        mean, var = x.mean(axes), x.var(axes)
+    y = (x - _channels(x, mean, 0)) / np.sqrt(_channels(x, var, 1) + eps)
+    return y * _channels(x, weight, 1) + _channels(x, bias, 0)
+
+
+def _each(value, count):
+    return (value,) * count if np.isscalar(value) else tuple(value) * (count if len(value) == 1 else 1)
+
+
+def conv(x, weight, bias, stride, padding, dilation, groups):
+    n = weight.ndim - 2
+    if x.ndim == n + 1:
+        return conv(x[None], weight, bias, stride, padding, dilation, groups)[0]
+    stride, padding, dilation = (_each(v, n) for v in (stride, padding, dilation))
+    padded = np.pad(x, [(0, 0), (0, 0)] + [(p, p) for p in padding])
+    sizes = [(s - d * (k - 1) - 1) // t + 1 for s, k, d, t in zip(padded.shape[2:], weight.shape[2:], dilation, stride)]
+    result = np.zeros((x.shape[0], weight.shape[0], *sizes), np.result_type(x, weight))
+    inputs, outputs = weight.shape[1], weight.shape[0] // groups
+    for g in range(groups):
+        part, kernel = padded[:, g * inputs:(g + 1) * inputs], weight[g * outputs:(g + 1) * outputs]
+        for place in np.ndindex(*sizes):
+            window = tuple(slice(i * t, i * t + d * (k - 1) + 1, d)
+                           for i, t, d, k in zip(place, stride, dilation, weight.shape[2:]))
+            patch = part[(slice(None), slice(None), *window)].reshape(x.shape[0], inputs * kernel[0, 0].size)
+            result[(slice(None), slice(g * outputs, (g + 1) * outputs), *place)] = patch @ kernel.reshape(outputs, -1).T
+    return result if bias is None else result + _channels(result, bias, 0)
+
+
+def conv_same(x, weight):
+    widths = [((k - 1) // 2, k - 1 - (k - 1) // 2) for k in weight.shape[2:]]
+    return conv(np.pad(x, [(0, 0), (0, 0)] + widths), weight, None, 1, 0, 1, 1)
+
+
+def conv_transpose(x, weight, bias, stride, padding, output_padding, groups, dilation):
+    n = weight.ndim - 2
+    stride, padding, extra, dilation = (_each(v, n) for v in (stride, padding, output_padding, dilation))
+    kernel, inputs, outputs = weight.shape[2:], weight.shape[0] // groups, weight.shape[1]
+    full = [(s - 1) * t + d * (k - 1) + 1 + e for s, t, d, k, e in zip(x.shape[2:], stride, dilation, kernel, extra)]
+    result = np.zeros((x.shape[0], groups * outputs, *full), np.result_type(x, weight))
+    for g, place, tap in itertools.product(range(groups), np.ndindex(*x.shape[2:]), np.ndindex(*kernel)):
+        target = tuple(i * t + k * d for i, t, k, d in zip(place, stride, tap, dilation))
+        values = x[(slice(None), slice(g * inputs, (g + 1) * inputs), *place)]
+        taps = weight[(slice(g * inputs, (g + 1) * inputs), slice(None), *tap)]
+        result[(slice(None), slice(g * outputs, (g + 1) * outputs), *target)] += values @ taps
+    result = result[(..., *(slice(p, s - p) for p, s in zip(padding, full)))]
+    return result if bias is None else result + _channels(result, bias, 0)
+
+
+def _pool_size(size, kernel, stride, padding, dilation, ceil_mode):
+    span = size + 2 * padding - dilation * (kernel - 1) - 1
+    count = (-(-span // stride) if ceil_mode else span // stride) + 1
+    return count - 1 if ceil_mode and (count - 1) * stride >= size + padding else count
+
+
+def _pool(x, kernel, stride, padding, dilation, ceil_mode, reduce):
+    n = x.ndim - 1 if np.isscalar(kernel) and x.ndim == 3 else len(kernel) if not np.isscalar(kernel) else x.ndim - 2
+    kernel = _each(kernel, n)
+    stride = kernel if stride is None else _each(stride, n)
+    padding, dilation = _each(padding, n), _each(dilation, n)
+    lead = x.ndim - n
+    sizes = [_pool_size(*values, ceil_mode) for values in zip(x.shape[lead:], kernel, stride, padding, dilation)]
+    result = np.empty((*x.shape[:lead], *sizes), x.dtype)
+    for place in np.ndindex(*sizes):
+        taps, counted = [], 1
+        for i, s, k, t, p, d in zip(place, x.shape[lead:], kernel, stride, padding, dilation):
+            spots = i * t - p + d * np.arange(k)
+            taps.append(spots[(spots >= 0) & (spots < s)])
+            counted *= int((spots < s + p).sum())
+        window = x[(Ellipsis, *np.ix_(*taps))]
+        result[(Ellipsis, *place)] = reduce(window, tuple(range(lead, x.ndim)), counted)
+    return result
+
+
+def max_pool(x, kernel, stride, padding, dilation, ceil_mode):
+    return _pool(x, kernel, stride, padding, dilation, ceil_mode, lambda window, axes, counted: window.max(axes))
+
+
+def avg_pool(x, kernel, stride, padding, ceil_mode, count_include_pad, divisor=None):
+    def mean(window, axes, counted):
+        if divisor is None and not count_include_pad:
+            return window.mean(axes)
+        return window.sum(axes) / (divisor or counted)
+
+    return _pool(x, kernel, stride, padding, 1, ceil_mode, mean)
+
+
+def adaptive_pool(x, output_size, reduce):
+    n = x.ndim - 2 if np.isscalar(output_size) else len(output_size)
+    sizes, lead = _each(output_size, n), x.ndim - n
+    result = np.empty((*x.shape[:lead], *sizes), x.dtype)
+    for place in np.ndindex(*sizes):
+        window = tuple(slice(i * s // o, -(-(i + 1) * s // o)) for i, s, o in zip(place, x.shape[lead:], sizes))
+        result[(Ellipsis, *place)] = reduce(x[(Ellipsis, *window)], axis=tuple(range(lead, x.ndim)))
+    return result
+
+
+def _reduced(losses, weights, reduction):
+    if reduction == "none":
+        return losses
+    return losses.sum() / (weights if reduction == "mean" else 1)
+
+
+def nll_loss(x, target, weight, ignore_index, reduction):
+    if x.ndim == 1:
+        return nll_loss(x[None], target[None], weight, ignore_index, reduction)[0 if reduction == "none" else ()]
+    weight = np.ones(x.shape[1], x.dtype) if weight is None else weight
+    kept = target != ignore_index
+    safe = np.where(kept, target, 0)
+    scale = weight[safe] * kept
+    picked = np.take_along_axis(x, safe[:, None], 1)[:, 0]
+    return _reduced(-scale * picked, scale.sum(), reduction)
+
+
+def cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing):
+    if x.ndim == 1:
+        return cross_entropy(x[None], target[None], weight, ignore_index, reduction, label_smoothing)
+    logs = scipy.special.log_softmax(x, axis=1)
+    classes = x.shape[1]
+    scale = _channels(x, weight, np.ones(()))
+    if target.dtype.kind == "f":
+        target = target * (1 - label_smoothing) + label_smoothing / classes
+        return _reduced(-(scale * target * logs).sum(1), x.size / classes, reduction)
+    plain = nll_loss(logs, target, weight, ignore_index, reduction)
+    if not label_smoothing:
+        return plain
+    kept = target != ignore_index
+    total = kept.sum() if weight is None else (weight[np.where(kept, target, 0)] * kept).sum()
+    smooth = _reduced(-(scale * logs).sum(1) * kept, total, reduction)
+    return (1 - label_smoothing) * plain + label_smoothing / classes * smooth
