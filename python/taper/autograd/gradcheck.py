@@ -3,6 +3,7 @@
 import numpy
 
 from .. import _C
+from .._grad_mode import enable_grad
 
 
 def _tensors(values):
@@ -87,6 +88,7 @@ def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=
     else:
         starts = list(_tensors(grad_outputs))
 
+    @enable_grad()
     def gradients(*values):
         xs, gs = values[:len(inputs)], values[len(inputs):]
         results = [y for y in _outputs(func, xs) if y.requires_grad]
