@@ -27,6 +27,7 @@ Matrix readable(const Tensor& x) {
   const std::int64_t rows = x.sizes()[n - 2], columns = x.sizes()[n - 1];
   const std::int64_t row_stride = x.strides()[n - 2], column_stride = x.strides()[n - 1];
   const std::int64_t batch_stride = n == 3 ? x.strides()[0] : 0;
+  if (x.numel() == 0) return {x, false, std::max<std::int64_t>(columns, 1), batch_stride};
   if ((column_stride == 1 || columns == 1) && (row_stride >= std::max<std::int64_t>(columns, 1) || rows == 1))
     return {x, false, rows == 1 ? std::max<std::int64_t>(columns, 1) : row_stride, batch_stride};
   if ((row_stride == 1 || rows == 1) && (column_stride >= std::max<std::int64_t>(rows, 1) || columns == 1))

@@ -13,7 +13,26 @@ import taper
 ENTRIES = taper._C._registry()
 
 # What fails today, by test and case; strict, so that a repaired operation must leave the list.
-known_gaps = {}
+known_gaps = {
+    ("values", "var(x(2, 3), False)@taper"): "a lone bool is taken for dim by the first overload",
+    ("values", "std(x(2, 3), False)@taper"): "a lone bool is taken for dim by the first overload",
+    ("float32", "var(x(2, 3), False)@taper"): "a lone bool is taken for dim by the first overload",
+    ("float32", "std(x(2, 3), False)@taper"): "a lone bool is taken for dim by the first overload",
+    ("gradients", "embedding(i(2, 3, hi=5), x(5, 2), 1)@nn.functional"): "padding_idx leaves its row without gradient",
+    ("gradients", "masked_fill(x(2, 3), b(2, 1), -np.inf)@taper"): "differences of infinities are NaN",
+    ("second gradients", "lgamma(x(2, 3, lo=.2, hi=5))@taper"): "polygamma is missing",
+    ("second gradients", "logcumsumexp(x(2, 3), 1)@taper"): "the second derivative is NaN",
+    ("second gradients", "logcumsumexp(x(3, 2), 0)@taper"): "the second derivative is NaN",
+    ("second gradients", "sinc(z(3))@taper"): "the second derivative is wrong at zero",
+    ("layouts", "cross_entropy(x(3), i(hi=3))@nn.functional"): "a strided vector of logits gives a wrong loss",
+}
+
+# Random, uninitialised or written in place: tested by hand.
+WITHOUT_SAMPLES = set("""
+    add_ bernoulli bernoulli_ broadcast_tensors copy_ div_ empty empty_like empty_strided exponential_
+    fill_ meshgrid mul_ multinomial normal normal_ rand rand_like randint randint_like randn randn_like
+    random_ randperm resize_ sub_ uniform_ zero_
+""".split())
 
 # Looser bounds of float64, for functions computed by iteration or series.
 TOLERANCES = {"erfinv": 1e-9, "lgamma": 1e-9, "digamma": 1e-9}
@@ -32,7 +51,7 @@ def cases(test, key="samples", wanted=lambda entry: True):
         for k, text in enumerate(samples.split(entry[key])):
             case = f"{name_of(entry)}({text})@{entry['homes'].split()[0]}"
             reason = known_gaps.get((test, case))
-            marks = [pytest.mark.xfail(reason=reason, strict=True, run=not reason.startswith("crash"))] if reason else []
+            marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
             found.append(pytest.param(entry, text, id=f"{number}-{case}", marks=marks))
     return found
 
@@ -236,3 +255,7 @@ def test_errors(entry, text):
             function(*args, **kwargs)
         for t, values in zip(tensors((args, kwargs)), before):
             np.testing.assert_array_equal(array(t), values)
+
+
+def test_every_operation_has_samples():
+    assert {name_of(entry) for entry in ENTRIES if not entry["samples"]} == WITHOUT_SAMPLES
