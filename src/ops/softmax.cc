@@ -170,7 +170,7 @@ std::array<Tensor, 3> CrossEntropy::backward(const Saved& saved, std::span<const
 
 // [N, C, d...] as [N d..., C], and back for losses.
 Tensor as_rows(const Tensor& x) {
-  if (x.ndim() == 1) return unsqueeze(x, 0);
+  if (x.ndim() == 1) return contiguous(unsqueeze(x, 0));
   if (x.ndim() == 2) return contiguous(x);
   return reshape(contiguous(movedim(x, {1}, {-1})), {-1, x.sizes()[1]});
 }
