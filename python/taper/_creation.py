@@ -3,17 +3,22 @@
 from . import _C
 
 
+def _array_of_scalar(data):
+    # NumPy's scalars keep their type, as its arrays do.
+    return data.__array__() if type(data).__module__ == "numpy" and hasattr(data, "dtype") and not data.ndim else data
+
+
 def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
     """A new tensor with a copy of data: numbers, nested lists, arrays or a tensor."""
     _check_device(device)
-    result = _C._from_data(data, dtype, True)
+    result = _C._from_data(_array_of_scalar(data), dtype, True)
     return result.requires_grad_() if requires_grad else result
 
 
 def as_tensor(data, dtype=None, device=None):
     """data as a tensor, sharing memory with arrays and tensors where dtype allows."""
     _check_device(device)
-    return _C._from_data(data, dtype, False)
+    return _C._from_data(_array_of_scalar(data), dtype, False)
 
 
 def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):

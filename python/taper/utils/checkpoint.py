@@ -1,0 +1,84 @@
+"""Trading time for memory: a function's intermediate results are computed again in the backward pass."""
+
+from .. import _C
+from .._creation import get_rng_state, set_rng_state
+from .._grad_mode import enable_grad, no_grad
+from ..autograd.function import Function
+
+__all__ = ["checkpoint", "checkpoint_sequential"]
+
+
+class _Anchored(Function):
+    """Runs the function without a graph; `anchor` requires grad so that parameters used inside are reached."""
+
+    @staticmethod
+    def forward(ctx, run, preserve_rng_state, anchor, *args):
+        ctx.run, ctx.args = run, args
+        tensors = [arg for arg in args if isinstance(arg, _C.Tensor)]
+        ctx.save_for_backward(*tensors)
+        ctx.rng = get_rng_state() if preserve_rng_state else None
+        with no_grad():
+            return run(*args)
+
+    @staticmethod
+    def backward(ctx, *grads):
+        saved = iter(ctx.saved_tensors)
+        args = []
+        for arg in ctx.args:
+            if isinstance(arg, _C.Tensor):
+                arg = next(saved).detach().requires_grad_(arg.requires_grad)
+            args.append(arg)
+        outputs = _recompute(ctx, args)
+        pairs = [(output, grad) for output, grad in zip(outputs, grads)
+                 if output.requires_grad and grad is not None]
+        if pairs:
+            _C._backward([output for output, _ in pairs], [grad for _, grad in pairs], False, False, None)
+        return (None, None, None, *(arg.grad if isinstance(arg, _C.Tensor) else None for arg in args))
+
+
+def _recompute(ctx, args):
+    now = get_rng_state() if ctx.rng is not None else None
+    try:
+        if ctx.rng is not None:
+            set_rng_state(ctx.rng)
+        with enable_grad():
+            outputs = ctx.run(*args)
+    finally:
+        if now is not None:
+            set_rng_state(now)
+    outputs = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
+    return [output for output in outputs if isinstance(output, _C.Tensor)]
+
+
+def checkpoint(function, *args, use_reentrant=None, preserve_rng_state=True, **kwargs):
+    """function(*args, **kwargs), keeping only args for backward, which runs function again.
+
+    use_reentrant is accepted for PyTorch's sake: parameters used inside always get their gradients.
+    preserve_rng_state makes the second run draw the same random numbers as the first. Tensors inside lists,
+    dictionaries or kwargs get no gradient from backward unless they are leaves. Raises what function raises.
+    """
+    def run(*values):
+        return function(*values, **kwargs)
+
+    if not _C.is_grad_enabled():
+        return run(*args)
+    anchor = _C._homes["taper"]["empty"]([0]).requires_grad_()
+    return _Anchored.apply(run, preserve_rng_state, anchor, *args)
+
+
+def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwargs):
+    """The modules one after another, in `segments` parts of which each is checkpointed."""
+    functions = list(functions.children()) if hasattr(functions, "children") else list(functions)
+    size = max(1, len(functions) // segments)
+
+    def chain(start, end):
+        def run(value):
+            for function in functions[start:end]:
+                value = function(value)
+            return value
+        return run
+
+    starts = [i * size for i in range(min(segments, len(functions)))]
+    for start, end in zip(starts, starts[1:] + [len(functions)]):
+        input = checkpoint(chain(start, end), input, use_reentrant=use_reentrant, **kwargs)
+    return input
