@@ -1,0 +1,167 @@
+"""Gradients, and what happens around them: views, overwriting, freeing, threads, depth, forks."""
+
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import taper
+from taper import nn
+from taper.utils.checkpoint import checkpoint
+
+FUNCTIONS = {
+    "exp": lambda x: x.exp(), "log": lambda x: (x * x + 1).log(), "tanh": lambda x: x.tanh(),
+    "softmax": lambda x: x.softmax(-1), "matmul": lambda x: x @ x.t(), "prod": lambda x: x.prod(0),
+    "std": lambda x: x.std(1), "cumsum": lambda x: x.cumsum(0), "max": lambda x: x.max(1).values,
+    "sort": lambda x: x.sort(1).values, "norm": lambda x: x.norm(), "cat": lambda x: taper.cat([x, x * 2], 1),
+    "where": lambda x: taper.where(x > 0, x, x * 3), "gather": lambda x: x.gather(1, taper.tensor([[0, 0], [2, 1]])),
+    "einsum": lambda x: taper.einsum("ij,kj->ik", x, x), "roll": lambda x: x.roll(1, 0) * x,
+    "layer_norm": lambda x: nn.functional.layer_norm(x, (3,)), "gelu": nn.functional.gelu,
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_gradcheck(name):
+    x = taper.tensor(np.random.randn(2, 3)).requires_grad_()
+    assert taper.autograd.gradcheck(FUNCTIONS[name], (x,))
+    assert taper.autograd.gradgradcheck(FUNCTIONS[name], (x,))
+
+
+def test_in_place_through_views():
+    x = taper.zeros(4, requires_grad=True)
+    y = x.clone()
+    y[1:3].mul_(2)
+    y[0] = 5
+    y.sum().backward()
+    assert x.grad.tolist() == [0, 2, 2, 1]
+
+
+def test_overwritten_operand_names_both():
+    x = taper.ones(3, requires_grad=True)
+    y = x.exp()
+    y.add_(1)
+    with pytest.raises(RuntimeError, match="exp backward.*modified by an inplace operation.*add_"):
+        y.sum().backward()
+
+
+def test_backward_twice():
+    x = taper.ones(3, requires_grad=True)
+    y = (x * x).sum()
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.tolist() == [4, 4, 4]
+    with pytest.raises(RuntimeError, match="second time.*retain_graph=True"):
+        y.backward()
+
+
+def test_leaf_is_not_written():
+    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
+        taper.ones(2, requires_grad=True).add_(1)
+
+
+def test_deep_chain():
+    x = taper.ones(1, requires_grad=True)
+    y = x
+    for _ in range(200_000):
+        y = y + 0
+    y.backward()
+    assert x.grad.item() == 1
+
+
+def test_threads_share_a_model():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 1))
+    x = taper.ones(2, 4)
+    model(x).sum().backward()
+    one = model[0].weight.grad.numpy().copy()
+    model.zero_grad()
+    threads = [threading.Thread(target=lambda: [model(x).sum().backward() for _ in range(10)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    np.testing.assert_allclose(model[0].weight.grad.numpy(), one * 80, rtol=1e-4)
+
+
+def test_fork_after_threads():
+    taper.ones(1000, 1000) @ taper.ones(1000, 50)
+    child = os.fork()
+    if child == 0:
+        ok = float((taper.ones(300, 300) @ taper.ones(300, 300)).sum()) == 300.0 ** 3
+        os._exit(0 if ok else 3)
+    deadline = time.time() + 30
+    while time.time() < deadline:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            assert status == 0
+            return
+        time.sleep(0.02)
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    pytest.fail("the child hangs")
+
+
+class Scaled(taper.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, factor):
+        y = x.exp() * factor
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        y, = ctx.saved_tensors
+        return grad * y, None
+
+
+def test_custom_function():
+    x = taper.tensor(np.random.randn(3)).requires_grad_()
+    assert taper.autograd.gradcheck(lambda z: Scaled.apply(z, 2.0), (x,))
+
+
+def test_checkpoint_gives_the_same_gradients():
+    layer, x = nn.Linear(3, 3), taper.randn(2, 3, requires_grad=True)
+    run = lambda z: nn.functional.dropout(layer(z).tanh(), 0.5)  # noqa: E731
+    taper.manual_seed(1)
+    run(x).sum().backward()
+    want = [x.grad.tolist(), layer.weight.grad.tolist()]
+    x.grad = None
+    layer.zero_grad()
+    taper.manual_seed(1)
+    y = checkpoint(run, x, use_reentrant=False)
+    taper.rand(5)
+    y.sum().backward()
+    assert [x.grad.tolist(), layer.weight.grad.tolist()] == want
+
+
+def test_grad_modes():
+    x = taper.ones(2, requires_grad=True)
+
+    @taper.no_grad()
+    def double(value):
+        return value * 2
+
+    assert not double(x).requires_grad and (x * 2).requires_grad
+    with taper.no_grad(), taper.enable_grad():
+        assert (x * 2).requires_grad
+    with taper.inference_mode():
+        assert not (x * 2).requires_grad
+
+
+def test_second_derivatives():
+    x = taper.tensor([1.0, 2.0], requires_grad=True)
+    first, = taper.autograd.grad((x ** 3).sum(), x, create_graph=True)
+    second, = taper.autograd.grad(first.sum(), x)
+    assert second.tolist() == [6, 12]
+    hessian = taper.autograd.functional.hessian(lambda z: (z ** 3).sum(), x)
+    assert hessian.tolist() == [[6, 0], [0, 12]]
+
+
+def test_tensor_hook_changes_the_gradient():
+    x = taper.ones(2, requires_grad=True)
+    handle = x.register_hook(lambda grad: grad * 3)
+    x.sum().backward()
+    handle.remove()
+    x.sum().backward()
+    assert x.grad.tolist() == [4, 4]

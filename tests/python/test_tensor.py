@@ -1,0 +1,83 @@
+"""Tensors and what Python does with them: construction, NumPy, operators, random numbers, copies."""
+
+import copy
+import operator
+import pickle
+
+import numpy as np
+import pytest
+
+import taper
+from taper.testing import assert_close
+
+
+@pytest.mark.parametrize("data, dtype", [
+    (1, "int64"), (1.5, "float32"), (True, "bool"), ([1, 2.0], "float32"), (1j, "complex64"), ([], "float32"),
+    (np.float64(2), "float64"), (np.ones(2, "int16"), "int16"),
+])
+def test_inferred_dtype(data, dtype):
+    assert taper.tensor(data).dtype == getattr(taper, dtype)
+
+
+def test_numpy_shares_memory():
+    array = np.ones((2, 3), "f")
+    x = taper.from_numpy(array)
+    x += 1
+    assert array[0, 0] == 2
+    x.numpy()[0, 0] = 9
+    assert x[0, 0] == 9 and taper.as_tensor(array).data_ptr() == x.data_ptr()
+
+
+@pytest.mark.parametrize("name", "add sub mul truediv floordiv mod pow lt le gt ge eq ne".split())
+@pytest.mark.parametrize("other", [2, 2.5, "tensor"])
+def test_operators(name, other):
+    a = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    b = np.array([3.0, 2.0, 1.0]) if other == "tensor" else other
+    right = taper.tensor(b) if other == "tensor" else b
+    function = getattr(operator, name)
+    np.testing.assert_allclose(function(taper.tensor(a), right).numpy(), function(a, b), rtol=1e-12)
+    np.testing.assert_allclose(function(right, taper.tensor(a)).numpy(), function(b, a), rtol=1e-12)
+
+
+@pytest.mark.parametrize("equation, shapes", [
+    ("ij,jk->ik", [(2, 3), (3, 4)]), ("ii->i", [(3, 3)]), ("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]), ("i,j", [(2,), (3,)]),
+    ("...ij->...ji", [(2, 3, 4)]), ("ij->", [(2, 3)]), ("i,i->", [(4,), (4,)]), ("ab,bc,cd->ad", [(2, 3), (3, 4), (4, 2)]),
+])
+def test_einsum(equation, shapes):
+    arrays = [np.random.randn(*shape) for shape in shapes]
+    got = taper.einsum(equation, *map(taper.tensor, arrays))
+    np.testing.assert_allclose(got.numpy(), np.einsum(equation, *arrays), rtol=1e-10, atol=1e-12)
+
+
+def test_seeds():
+    taper.manual_seed(3)
+    first, state = taper.rand(4), taper.get_rng_state()
+    second = taper.rand(4)
+    taper.set_rng_state(state)
+    assert taper.equal(taper.rand(4), second)
+    taper.manual_seed(3)
+    with taper.random.fork_rng():
+        taper.rand(7)
+    assert taper.equal(taper.rand(4), first)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies(duplicate):
+    x = taper.arange(6.0).reshape(2, 3).requires_grad_()
+    y = duplicate(x)
+    assert taper.equal(x, y) and y.requires_grad and y.data_ptr() != x.data_ptr()
+
+
+@pytest.mark.parametrize("actual, expected, error", [
+    (taper.ones(2), taper.ones(3), AssertionError), (taper.ones(2), taper.ones(2).double(), AssertionError),
+    (taper.ones(2), taper.ones(2) + 1e-3, AssertionError), (taper.ones(2), 1.0, TypeError),
+    ([1.0], [1.0, 2.0], AssertionError),
+])
+def test_assert_close_refuses(actual, expected, error):
+    with pytest.raises(error):
+        assert_close(actual, expected)
+
+
+def test_assert_close_accepts():
+    assert_close({"a": [taper.ones(2), 1]}, {"a": [taper.ones(2) + 1e-7, 1]})
+    assert_close(taper.ones(2), taper.ones(2) + 0.1, rtol=0, atol=0.2)
