@@ -95,6 +95,21 @@ class ModuleList(Module):
     extend = Sequential.extend
     pop = Sequential.pop
 
+    def __repr__(self):
+        runs = []
+        for text in map(repr, self):
+            if runs and runs[-1][0] == text:
+                runs[-1][1] += 1
+            else:
+                runs.append([text, 1])
+        lines, start = [], 0
+        for text, count in runs:
+            text = text.replace("\n", "\n  ")
+            name = f"({start}): " if count == 1 else f"({start}-{start + count - 1}): {count} x "
+            lines.append(f"\n  {name}{text}")
+            start += count
+        return f"{self._get_name()}({''.join(lines)}\n)" if lines else f"{self._get_name()}()"
+
     def __getitem__(self, index):
         if isinstance(index, slice):
             return type(self)(list(self._modules.values())[index])
@@ -159,6 +174,11 @@ class ModuleDict(Module):
             self[key] = module
 
 
+def _parameter_lines(names, parameters):
+    return "\n".join(f"({name}): Parameter containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
+                     for name, value in zip(names, parameters))
+
+
 class ParameterList(Module):
     """A list of parameters; tensors become parameters."""
 
@@ -166,6 +186,9 @@ class ParameterList(Module):
         super().__init__()
         self._size = 0
         self.extend(values or [])
+
+    def extra_repr(self):
+        return _parameter_lines(range(len(self)), self)
 
     def _at(self, index):
         index = operator.index(index)
@@ -210,6 +233,9 @@ class ParameterDict(Module):
         self._keys = {}
         if parameters is not None:
             self.update(parameters)
+
+    def extra_repr(self):
+        return _parameter_lines(self.keys(), self.values())
 
     def __getitem__(self, key):
         return getattr(self, str(key))
