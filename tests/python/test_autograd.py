@@ -16,7 +16,8 @@ FUNCTIONS = {
     "softmax": lambda x: x.softmax(-1), "matmul": lambda x: x @ x.t(), "prod": lambda x: x.prod(0),
     "std": lambda x: x.std(1), "cumsum": lambda x: x.cumsum(0), "max": lambda x: x.max(1).values,
     "sort": lambda x: x.sort(1).values, "norm": lambda x: x.norm(), "cat": lambda x: taper.cat([x, x * 2], 1),
-    "where": lambda x: taper.where(x > 0, x, x * 3), "gather": lambda x: x.gather(1, taper.tensor([[0, 0], [2, 1]])),
+    "where": lambda x: taper.where(x > 0, x, x * 3),
+    "gather": lambda x: x.gather(1, taper.tensor([[0, 0], [2, 1]])),
     "einsum": lambda x: taper.einsum("ij,kj->ik", x, x), "roll": lambda x: x.roll(1, 0) * x,
     "layer_norm": lambda x: nn.functional.layer_norm(x, (3,)), "gelu": nn.functional.gelu,
 }

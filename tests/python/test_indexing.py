@@ -33,7 +33,8 @@ def test_set(expression, kind):
     value = 7 if kind == "scalar" else np.full(shape, -3)
     array, x = ARRAY.copy(), taper.tensor(ARRAY)
     exec(f"t[{expression}] = v", {"t": array, "v": value, "a": ARRAY, "np": np})
-    exec(f"t[{expression}] = v", {"t": x, "v": value if kind == "scalar" else taper.tensor(value), "a": ARRAY, "np": np})
+    value = value if kind == "scalar" else taper.tensor(value)
+    exec(f"t[{expression}] = v", {"t": x, "v": value, "a": ARRAY, "np": np})
     assert np.array_equal(x.numpy(), array)
 
 

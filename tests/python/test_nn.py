@@ -1,4 +1,4 @@
-"""Modules: registration, hooks, saved state, containers; recurrent layers, attention and losses against NumPy."""
+"""Modules: registration, hooks, saved state, containers; layers and losses against NumPy."""
 
 import copy
 import io
@@ -22,7 +22,8 @@ def softmax(x, axis=-1):
 
 
 def weights(module, suffix="_l0"):
-    return [getattr(module, name + suffix).detach().numpy() for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    return [getattr(module, name + suffix).detach().numpy() for name in names]
 
 
 def lstm(x, h, c, wi, wh, bi, bh):

@@ -40,8 +40,10 @@ def test_operators(name, other):
 
 
 @pytest.mark.parametrize("equation, shapes", [
-    ("ij,jk->ik", [(2, 3), (3, 4)]), ("ii->i", [(3, 3)]), ("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]), ("i,j", [(2,), (3,)]),
-    ("...ij->...ji", [(2, 3, 4)]), ("ij->", [(2, 3)]), ("i,i->", [(4,), (4,)]), ("ab,bc,cd->ad", [(2, 3), (3, 4), (4, 2)]),
+    ("ij,jk->ik", [(2, 3), (3, 4)]), ("ii->i", [(3, 3)]), ("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]),
+    ("i,j", [(2,), (3,)]),
+    ("...ij->...ji", [(2, 3, 4)]), ("ij->", [(2, 3)]), ("i,i->", [(4,), (4,)]),
+    ("ab,bc,cd->ad", [(2, 3), (3, 4), (4, 2)]),
 ])
 def test_einsum(equation, shapes):
     arrays = [np.random.randn(*shape) for shape in shapes]
