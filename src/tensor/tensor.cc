@@ -1,6 +1,7 @@
 // Making, freeing and describing tensor records.
 #include "taper/tensor.h"
 
+#include <algorithm>
 #include <new>
 
 #include "base/visit.h"
@@ -51,15 +52,17 @@ Tensor window(const Tensor& source, const Shape& sizes, const Shape& strides, st
   const auto [first, last] = extent(sizes, strides);
   const std::int64_t available = source.storage().bytes / source.item_size();
   std::int64_t end = 0;
+  // An empty window touches no element, so it may start anywhere; its address stays inside of the storage.
+  const std::int64_t start = count == 0 ? std::min(offset, available) : offset;
   const bool fits = offset >= 0 && !__builtin_add_overflow(offset, last, &end) &&
-                    (count == 0 ? offset <= available : end < available) && offset + first >= 0;
+                    (count == 0 || (end < available && offset + first >= 0));
   check<ShapeError>(fits, "as_strided: sizes ", sizes, ", strides ", strides, " and offset ", offset,
                     " reach outside of a storage of ", available, " elements");
   Tensor tensor = Tensor::adopt(new_record());
   TensorRecord& record = *tensor.record();
   record.storage = source.record()->storage;
   record.storage->retain();
-  record.data = record.storage->data + offset * source.item_size();
+  record.data = record.storage->data + start * source.item_size();
   record.dtype = source.dtype();
   record.device = source.device();
   record.inference = source.record()->inference;
