@@ -138,8 +138,9 @@ class Tensor {
   Scalar item() const;
 
   bool requires_grad() const {
-    return record_->requires_grad ||
-           (record_->base && record_->base->history != record_->base_history && record_->base->requires_grad);
+    // A view whose base was written since takes over the base's history first.
+    if (record_->base && record_->base->history != record_->base_history) grad_fn();
+    return record_->requires_grad;
   }
   /// Marks a leaf as wanting a gradient. Throws AutogradError for results of operations, DTypeError for
   /// integers.

@@ -4,8 +4,8 @@
 #include <memory>
 #include <optional>
 
-#include "autograd/history.h"
 #include "ops/elementwise.h"
+#include "ops/inplace.h"
 #include "python.h"
 
 #include <structmember.h>
@@ -356,10 +356,12 @@ void write_out(PyObject* out, const Tensor& result, const std::string& name) {
 PyObject* finish(const FunctionObject& function, const Overload& overload, Value* values, PyObject* out) {
   if (function.inplace) {
     const Tensor self = std::get<Tensor>(values[0]);
-    check_inplace(self, function.name->c_str());
-    values[0] = before_inplace(self);
-    const Value result = call(overload, values);
-    assign_inplace(self, std::get<Tensor>(result), function.name->c_str());
+    taper::inplace(function.name->c_str(), self, [&](const Tensor& before) {
+      values[0] = before;
+      Value result = call(overload, values);
+      values[0] = std::monostate();
+      return std::get<Tensor>(std::move(result));
+    });
     return wrap(self);
   }
   const Value result = call(overload, values);

@@ -11,25 +11,33 @@ namespace {
 /// indexing.
 struct Indexed {
   Tensor view;
-  OptionalTensors advanced;
+  OptionalTensors advanced = {};
   bool has_advanced = false;
+  /// How many dimensions of the view the entries of advanced stand for.
+  int covered = 0;
 };
+
+// How many dimensions an index tensor takes: a mask as many as it has.
+int positions_taken(const Tensor& index) {
+  return index.dtype() == boolean || index.dtype() == uint8 ? index.ndim() : 1;
+}
 
 // How many dimensions of the tensor an entry takes.
 int dimensions_taken(PyObject* entry) {
   if (entry == Py_None || entry == Py_Ellipsis || PyBool_Check(entry)) return 0;
-  if (is_tensor(entry)) {
-    const Tensor& index = tensor_of(entry);
-    return index.dtype() == boolean || index.dtype() == uint8 ? index.ndim() : 1;
-  }
-  return 1;
+  return is_tensor(entry) ? positions_taken(tensor_of(entry)) : 1;
 }
 
-Tensor index_tensor(PyObject* entry) {
-  const py::object made = py::module_::import("taper").attr("as_tensor")(py::handle(entry));
+// The entry itself, or the tensor that a list or an array stands for.
+py::object normalized(PyObject* entry) {
+  std::int64_t position = 0;
+  if (entry == Py_None || entry == Py_Ellipsis || PyBool_Check(entry) || PySlice_Check(entry) ||
+      is_tensor(entry) || integer_of(entry, position))
+    return py::reinterpret_borrow<py::object>(entry);
+  py::object made = py::module_::import("taper").attr("as_tensor")(py::handle(entry));
   const Tensor& index = tensor_of(made.ptr());
   // An empty list is a list of no positions.
-  return index.numel() == 0 && index.is_floating_point() ? to(index, int64) : index;
+  return index.numel() == 0 && index.is_floating_point() ? py::cast(to(index, int64)) : made;
 }
 
 std::optional<std::int64_t> bound(PyObject* value) {
@@ -51,9 +59,11 @@ Tensor sliced(const Tensor& x, int dim, PyObject* entry) {
 /// Applies one entry at dimension `dim` of result.view; returns the next dimension.
 int apply_entry(Indexed& result, int dim, PyObject* entry) {
   const auto set_advanced = [&](const Tensor& index) {
-    result.advanced.resize(std::size_t(dim));
+    // A mask is one entry for as many dimensions as it has.
+    result.advanced.resize(result.advanced.size() + std::size_t(dim - result.covered));
     result.advanced.emplace_back(index);
     result.has_advanced = true;
+    return result.covered = dim + positions_taken(index);
   };
   if (entry == Py_None) {
     result.view = unsqueeze(result.view, dim);
@@ -61,8 +71,7 @@ int apply_entry(Indexed& result, int dim, PyObject* entry) {
   }
   if (PyBool_Check(entry)) {
     result.view = unsqueeze(result.view, dim);
-    set_advanced(full({1}, entry == Py_True, boolean));
-    return dim + 1;
+    return set_advanced(full({1}, entry == Py_True, boolean));
   }
   if (PySlice_Check(entry)) {
     result.view = sliced(result.view, dim, entry);
@@ -73,44 +82,39 @@ int apply_entry(Indexed& result, int dim, PyObject* entry) {
     result.view = select(result.view, dim, position);
     return dim;
   }
-  const Tensor index = is_tensor(entry) ? tensor_of(entry) : index_tensor(entry);
+  const Tensor index = tensor_of(entry);
   if (index.ndim() == 0 && index.dtype() == boolean) {
     result.view = unsqueeze(result.view, dim);
-    set_advanced(reshape(index, {1}));
-    return dim + 1;
+    return set_advanced(reshape(index, {1}));
   }
   if (index.ndim() == 0 && is_integral(index.dtype())) {
     result.view = select(result.view, dim, index.item<std::int64_t>());
     return dim;
   }
-  set_advanced(index);
-  return dim + (index.dtype() == boolean || index.dtype() == uint8 ? index.ndim() : 1);
+  return set_advanced(index);
 }
 
 Indexed indexed(const Tensor& x, PyObject* key) {
-  Indexed result{x, {}, false};
-  if (!PyTuple_Check(key)) {
-    if (key == Py_Ellipsis) return result;
-    check<IndexError>(x.ndim() > 0 || dimensions_taken(key) == 0,
-                      "index: invalid index of a 0-dim tensor; use x.item()");
-    apply_entry(result, 0, key);
-    return result;
-  }
-  const Py_ssize_t count = PyTuple_GET_SIZE(key);
+  Indexed result{x};
+  if (key == Py_Ellipsis) return result;
+  std::vector<py::object> entries;
+  if (PyTuple_Check(key))
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(key); ++i)
+      entries.push_back(normalized(PyTuple_GET_ITEM(key, i)));
+  else entries.push_back(normalized(key));
   int taken = 0, ellipses = 0;
-  for (Py_ssize_t i = 0; i < count; ++i) {
-    taken += dimensions_taken(PyTuple_GET_ITEM(key, i));
-    ellipses += PyTuple_GET_ITEM(key, i) == Py_Ellipsis;
+  for (const py::object& entry : entries) {
+    taken += dimensions_taken(entry.ptr());
+    ellipses += entry.ptr() == Py_Ellipsis;
   }
+  check<IndexError>(x.ndim() > 0 || taken == 0 || PyTuple_Check(key),
+                    "index: invalid index of a 0-dim tensor; use x.item()");
   check<IndexError>(ellipses <= 1, "index: an index can only have a single ellipsis ('...')");
   check<IndexError>(taken <= x.ndim(), "index: too many indices for tensor of dimension ", x.ndim(), ", got ",
                     taken);
   int dim = 0;
-  for (Py_ssize_t i = 0; i < count; ++i) {
-    PyObject* entry = PyTuple_GET_ITEM(key, i);
-    if (entry == Py_Ellipsis) dim += x.ndim() - taken;
-    else dim = apply_entry(result, dim, entry);
-  }
+  for (const py::object& entry : entries)
+    dim = entry.ptr() == Py_Ellipsis ? dim + x.ndim() - taken : apply_entry(result, dim, entry.ptr());
   return result;
 }
 
@@ -141,7 +145,7 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
     else if (scalar_of(value, number))
       source = full({}, number, kind(x.dtype()) >= number.kind() ? std::optional(x.dtype()) : std::nullopt);
     else source = tensor_of(py::module_::import("taper").attr("as_tensor")(py::handle(value)).ptr());
-    const Indexed target = key == Py_Ellipsis ? Indexed{x, {}, false} : indexed(x, key);
+    const Indexed target = key == Py_Ellipsis ? Indexed{x} : indexed(x, key);
     if (target.has_advanced) {
       index_put_(target.view, target.advanced, source);
       return 0;

@@ -16,6 +16,9 @@ void check_inplace(const Tensor& target, const char* op);
 /// What an in-place operation computes from: target with its present history, under a record of its own, so
 /// that the new history of target does not refer to itself.
 Tensor before_inplace(const Tensor& target);
+/// Gives tensor a copy of its memory, under the same version: for an operand that was saved for backward and
+/// whose memory is about to be overwritten.
+void own_memory(const Tensor& tensor);
 /// Writes value into target's memory and makes value's history target's. value: of target's shape, or fewer
 /// dimensions that broadcast to it. Throws DTypeError if its dtype cannot be cast to target's.
 const Tensor& assign_inplace(const Tensor& target, const Tensor& value, const char* op);

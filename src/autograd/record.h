@@ -22,9 +22,9 @@ extern thread_local ThreadModes thread_modes __attribute__((tls_model("initial-e
 
 inline bool wants_grad(const Tensor& tensor) { return tensor.defined() && tensor.requires_grad(); }
 inline bool wants_grad(const Tensors& tensors) {
-  for (const Tensor& tensor : tensors)
-    if (wants_grad(tensor)) return true;
-  return false;
+  bool any = false;
+  for (const Tensor& tensor : tensors) any |= wants_grad(tensor);
+  return any;
 }
 
 namespace detail {
@@ -155,7 +155,8 @@ template <class Op, class Result, class... Inputs>
 /// Runs op.forward(inputs...); when the tape is on and an input wants a gradient, records how to go back.
 template <class Op, class... Inputs>
 auto record(Op op, const Inputs&... inputs) {
-  if (!(thread_modes.grad_enabled && (wants_grad(inputs) || ...))) {
+  // All operands are asked: asking brings the history of views up to date, which must come before op's node.
+  if (!(thread_modes.grad_enabled && (wants_grad(inputs) | ...))) {
     auto result = op.forward(inputs...);
     return result;
   }

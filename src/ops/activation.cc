@@ -313,8 +313,7 @@ namespace {
 template <auto function, class... More>
 Tensor maybe_inplace(const Tensor& x, More... more, bool inplace) {
   if (!inplace) return function(x, more...);
-  check_inplace(x, "activation");
-  return assign_inplace(x, function(before_inplace(x), more...), "activation");
+  return taper::inplace("activation", x, [&](const Tensor& before) { return function(before, more...); });
 }
 
 const Register relu_op[]{{{.signature = "relu(Tensor input) -> Tensor",

@@ -167,7 +167,7 @@ const Tensor& binary_inplace(const cpu::Kernel& kernel, const char* op, const Te
   check_inplace(a, op);
   check_target_shape(a, b, op);
   check_no_partial_overlap(a, b, op);
-  if (!direct(a, b, promotion, op)) return assign_inplace(a, function(before_inplace(a), b), op);
+  if (!direct(a, b, promotion, op)) return overwrite(op, a, [&](const Tensor& x) { return function(x, b); });
   DType common = result_type(a, b);
   if (promotion == Promotion::to_float && is_integral(common, true)) common = default_dtype();
   map_into(kernel, a, {&a, &b}, common);
@@ -178,7 +178,7 @@ template <class F>
 const Tensor& scalar_inplace(const cpu::Kernel& kernel, const char* op, const Tensor& a, const Scalar& b,
                              Promotion promotion, F&& function) {
   check_inplace(a, op);
-  if (!direct(a, b, promotion, op)) return assign_inplace(a, function(before_inplace(a), b), op);
+  if (!direct(a, b, promotion, op)) return overwrite(op, a, [&](const Tensor& x) { return function(x, b); });
   map_scalar_into(kernel, a, b, promotion);
   return finished(a, op);
 }

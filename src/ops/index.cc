@@ -107,7 +107,7 @@ struct Index {
 
   Tensor forward(const Tensor& x) const {
     Tensor y = empty(result_sizes(x, positions), x.dtype());
-    if (y.numel()) cpu::index(x.data(), x.dtype(), plan_for(x, positions, y), y.data());
+    cpu::index(x.data(), x.dtype(), plan_for(x, positions, y), y.data());
     return y;
   }
   Tensor backward(const Saved&, const Tensor& dy) const;
@@ -124,8 +124,7 @@ struct IndexPut {
     return y;
   }
   void write(const Tensor& y, const Tensor& values) const {
-    if (values.numel())
-      cpu::index_put(y.data(), y.dtype(), plan_for(y, positions, values), values.data(), accumulate);
+    cpu::index_put(y.data(), y.dtype(), plan_for(y, positions, values), values.data(), accumulate);
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
     Tensor dx;
@@ -175,7 +174,8 @@ const Tensor& index_put_(const Tensor& x, const OptionalTensors& indices, const 
                          bool accumulate) {
   check_inplace(x, "index_put_");
   if (!unrecorded(x, values))
-    return assign_inplace(x, index_put(before_inplace(x), indices, values, accumulate), "index_put_");
+    return overwrite("index_put_", x,
+                     [&](const Tensor& before) { return index_put(before, indices, values, accumulate); });
   const Positions positions = positions_of(x, indices, "index_put_");
   Tensor source = fitting_values(x, positions, values, "index_put_");
   if (memory_overlaps(x, source)) source = clone(source);

@@ -73,6 +73,22 @@ struct ViewOfBase {
   }
 };
 
+// What remains of a tensor's history when it is overwritten by something without history.
+struct Fill {
+  static constexpr auto name = "fill";
+
+  Tensor forward(const Tensor& x) const { return x; }
+  Tensor backward(const Saved&, const Tensor& dy) const { return zeros(dy.sizes(), dy.dtype()); }
+};
+
+// The history of a tensor into which a leaf was copied.
+struct Copy {
+  static constexpr auto name = "copy";
+
+  Tensor forward(const Tensor& x) const { return x; }
+  Tensor backward(const Saved&, const Tensor& dy) const { return dy; }
+};
+
 // The record takes over the history; the old one is released.
 void take_history(TensorRecord& record, Node* node, std::uint32_t output_index, bool requires_grad) {
   if (node) node->retain();
@@ -129,6 +145,20 @@ Tensor before_inplace(const Tensor& target) {
   return before;
 }
 
+void own_memory(const Tensor& tensor) {
+  const NoGrad only_memory;
+  const Tensor copy = clone(tensor.detach());
+  copy.storage().version = tensor.version();
+  Storage* const memory = &copy.storage();
+  memory->retain();
+  TensorRecord& record = *tensor.record();
+  record.storage->drop();
+  record.storage = memory;
+  record.data = copy.record()->data;
+  record.strides = copy.strides();
+  record.contiguous = copy.is_contiguous();
+}
+
 void check_result_fits(DType from, DType to, const char* op) {
   check<DTypeError>(kind(from) <= kind(to), op, ": result type ", from,
                     " can't be cast to the desired output type ", to);
@@ -136,16 +166,24 @@ void check_result_fits(DType from, DType to, const char* op) {
 
 void adopt_history(const Tensor& target, const Tensor& value) {
   TensorRecord& written = *target.record();
-  const bool value_recorded = thread_modes.grad_enabled && value.defined() && value.requires_grad();
+  if (!thread_modes.grad_enabled) return;
+  const bool value_recorded = value.defined() && value.requires_grad();
   if (!written.base) {
-    if (!value_recorded && !written.grad_fn) return;
-    Node* node = value_recorded ? value.grad_fn() : nullptr;
-    take_history(written, node, value_recorded ? value.record()->output_index : 0, value_recorded);
+    if (!value_recorded && !target.requires_grad()) return;
+    Tensor source = value;
+    if (!value_recorded) {
+      source = target.detach();
+      detail::record_node(Fill{}, source, before_inplace(target));
+    } else if (!value.grad_fn()) {
+      source = value.detach();
+      detail::record_node(Copy{}, source, value);
+    }
+    take_history(written, source.grad_fn(), source.record()->output_index, true);
     ++written.history;
     return;
   }
   const Tensor base = Tensor::share(written.base);
-  if (!thread_modes.grad_enabled || (!value_recorded && !base.requires_grad())) return;
+  if (!value_recorded && !base.requires_grad()) return;
   const Tensor old_base = before_inplace(base);
   Tensor marker = base.detach();
   detail::record_node(ReplaceRegion{Region(base, target)}, marker, old_base,

@@ -10,11 +10,30 @@
 
 namespace taper {
 
-/// target = function(target, arguments...), written into target's memory, with its history.
-template <class F, class... Arguments>
-const Tensor& inplace(const char* op, const Tensor& target, F&& function, const Arguments&... arguments) {
+/// target = function(target), written into target's memory, with its history. What function saves of target
+/// for backward stays as it was.
+template <class F>
+const Tensor& overwrite(const char* op, const Tensor& target, F&& function) {
+  const Tensor before = before_inplace(target);
+  const auto holders = target.storage().references.load(std::memory_order_relaxed);
+  Tensor value = function(before);
+  if (thread_modes.grad_enabled && value.requires_grad() && !value.is(before)) {
+    if (before.record()->references.load(std::memory_order_relaxed) > 1) {
+      own_memory(before);
+    } else if (&value.storage() != &target.storage() &&
+               target.storage().references.load(std::memory_order_relaxed) > holders) {
+      // A view of target was saved.
+      own_memory(before);
+      value = function(before);
+    }
+  }
+  return assign_inplace(target, value, op);
+}
+
+template <class F>
+const Tensor& inplace(const char* op, const Tensor& target, F&& function) {
   check_inplace(target, op);
-  return assign_inplace(target, function(before_inplace(target), arguments...), op);
+  return overwrite(op, target, std::forward<F>(function));
 }
 
 /// Whether an in-place call may write directly, since nothing is recorded.

@@ -10,6 +10,7 @@
 #include "autograd/record.h"
 #include "cpu/random.h"
 #include "ops/elementwise.h"
+#include "ops/inplace.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
 
@@ -256,13 +257,12 @@ const Tensor& random_to_(const Tensor& x, std::int64_t to, std::optional<Generat
 }
 Tensor dropout_call(const Tensor& x, double p, bool training, bool inplace) {
   if (!inplace) return dropout(x, p, training);
-  check_inplace(x, "dropout_");
-  return assign_inplace(x, dropout(before_inplace(x), p, training), "dropout_");
+  return taper::inplace("dropout_", x, [&](const Tensor& before) { return dropout(before, p, training); });
 }
 Tensor feature_dropout_call(const Tensor& x, double p, bool training, bool inplace) {
   if (!inplace) return feature_dropout(x, p, training);
-  check_inplace(x, "dropout_");
-  return assign_inplace(x, feature_dropout(before_inplace(x), p, training), "dropout_");
+  return taper::inplace("dropout_", x,
+                        [&](const Tensor& before) { return feature_dropout(before, p, training); });
 }
 
 const Register rand_op{{.signature = "rand(int... size, *, Generator? generator=None, dtype? dtype=None, "
