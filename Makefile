@@ -31,8 +31,10 @@ test: build
 install: build
 	@cmake --install build --prefix $(PREFIX) >/dev/null
 
+# The wheel is compiled by the build's compiler under the same name, so that ccache has it all.
 demo: install
-	@python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+	@CXX=$$(sed -n 's/^CMAKE_CXX_COMPILER:[A-Z]*=//p' build/CMakeCache.txt) \
+	  python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
 	  -C cmake.define.TAPER_FETCH=ON '.[examples]'
 	@cmake -S examples/cpp -B build/examples -G Ninja -DCMAKE_BUILD_TYPE=Release \
 	  -DCMAKE_PREFIX_PATH=$(abspath $(PREFIX)) --log-level=WARNING
