@@ -44,6 +44,7 @@ FunctionObject* as_function(PyObject* self) { return reinterpret_cast<FunctionOb
 bool convert_integers(PyObject* object, const Parameter& parameter, Value& value) {
   std::int64_t single = 0;
   const bool sequence = PyTuple_Check(object) || PyList_Check(object);
+  if (PyBool_Check(object)) return false;
   if (!sequence) {
     if (parameter.variadic || parameter.count == 0) {
       if (!integer_of(object, single)) return false;
@@ -58,7 +59,8 @@ bool convert_integers(PyObject* object, const Parameter& parameter, Value& value
   const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
   for (Py_ssize_t i = 0; i < count; ++i) {
     PyObject* item = PySequence_Fast_GET_ITEM(object, i);
-    if (!integer_of(item, single)) return false;
+    if (parameter.entries_optional && item == Py_None) single = -1;
+    else if (!integer_of(item, single)) return false;
     list.push_back(single);
   }
   if (parameter.count > 1 && list.size() == 1) list = Shape::filled(parameter.count, list[0]);
@@ -140,7 +142,7 @@ bool convert(PyObject* object, const Parameter& parameter, Value& value) {
     case Type::boolean: return convert_boolean(object, value);
     case Type::integer: {
       std::int64_t integer = 0;
-      if (!integer_of(object, integer)) return false;
+      if (PyBool_Check(object) || !integer_of(object, integer)) return false;
       value = integer;
       return true;
     }

@@ -156,10 +156,11 @@ void dispatch(const void* const* inputs, const int* steps, void* output, std::in
 
 using Complex = std::complex<double>;
 
-// By squaring; what overflows wraps.
+// By squaring; what overflows wraps. Negative powers are 0, but for those of 1 and -1.
 template <class T>
 T whole_power(T base, T exponent) {
-  check<ValueError>(exponent >= 0, "pow: Integers to negative integer powers are not allowed.");
+  if constexpr (std::is_signed_v<T>)
+    if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent % 2 ? -1 : 1) : 0;
   std::uint64_t result = 1, square = std::uint64_t(base);
   for (std::uint64_t left = std::uint64_t(exponent); left; left >>= 1, square *= square)
     if (left & 1) result *= square;

@@ -50,7 +50,7 @@ struct Logit {
   }
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x) const {
-    if (eps >= 0) x = limit(d, x, eps, 1 - eps);
+    if (eps >= 0) x = hn::IfThenElse(hn::Lt(x, set(d, eps)), set(d, eps), at_most(d, x, 1 - eps));
     const V one = set(d, 1);
     const auto upper = hn::Ge(x, set(d, 0.5));
     const V rest = hn::Sub(one, x);

@@ -437,6 +437,7 @@ const Register ge_op[]{{{.signature = "ge(Tensor input, Scalar other) -> Tensor"
 Tensor div_scalar(const Tensor& a, const Scalar& b, std::optional<std::string> rounding_mode) {
   return rounding_mode ? div(a, wrapped(b), rounding_mode) : div(a, b);
 }
+Tensor subtracted_from(const Tensor& a, const Tensor& b, const Scalar& alpha) { return sub(b, a, alpha); }
 const Tensor& div_pair_(const Tensor& a, const Tensor& b, std::optional<std::string> rounding_mode) {
   return rounding_mode ? inplace("div_", a, [&](const Tensor& x) { return div(x, b, rounding_mode); })
                        : div_(a, b);
@@ -468,12 +469,18 @@ const Register div_op[]{
       .doc = "In-place div().",
       .call = box<div_pair_>,
       .homes = "Tensor"}}};
-const Register rsub_op{{.signature = "rsub(Tensor input, Scalar other, *, Scalar alpha=1) -> Tensor",
-                        .doc = "other - alpha * input.",
-                        .call = box<rsub>,
-                        .homes = "taper",
-                        .samples = "x(2, 3), 2; x(3), 1, alpha=2",
-                        .reference = "other - alpha * input"}};
+const Register rsub_op[]{{{.signature = "rsub(Tensor input, Scalar other, *, Scalar alpha=1) -> Tensor",
+                           .doc = "other - alpha * input.",
+                           .call = box<rsub>,
+                           .homes = "taper",
+                           .samples = "x(2, 3), 2; x(3), 1, alpha=2",
+                           .reference = "other - alpha * input"}},
+                         {{.signature = "rsub(Tensor input, Tensor other, *, Scalar alpha=1) -> Tensor",
+                           .doc = "other - alpha * input.",
+                           .call = box<subtracted_from>,
+                           .homes = "taper",
+                           .samples = "x(2, 3), x(3); x(3), x(2, 1), alpha=2",
+                           .reference = "other - alpha * input"}}};
 
 const Register multiply_op[]{{{.signature = "multiply(Tensor input, Tensor other) -> Tensor",
                                .doc = "As mul.",

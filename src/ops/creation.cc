@@ -54,6 +54,8 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, std::o
     T* values = result.data<T>();
     for (std::int64_t i = 0; i < result.numel(); ++i) {
       if (integers) values[i] = T(start.to<std::int64_t>() + i * step.to<std::int64_t>());
+      else if constexpr (std::integral<T>)  // start and step become integers before they are added up
+        values[i] = T(std::int64_t(first) + i * std::int64_t(width));
       else values[i] = T(first + double(i) * width);
     }
   });
@@ -63,7 +65,9 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, std::o
 Tensor linspace(const Scalar& start, const Scalar& end, std::int64_t steps, std::optional<DType> dtype) {
   check<ValueError>(steps >= 0, "linspace: number of steps must not be negative, got ", steps);
   Tensor result = empty({steps}, dtype.value_or(default_dtype()));
-  const double first = start.to<double>(), last = end.to<double>(),
+  const bool integers = is_integral(result.dtype(), true);
+  const auto bound = [&](const Scalar& x) { return integers ? std::trunc(x.to<double>()) : x.to<double>(); };
+  const double first = bound(start), last = bound(end),
                width = steps > 1 ? (last - first) / double(steps - 1) : 0;
   visit(result.dtype(), [&]<class T>() {
     // From both ends towards the middle, so that both are exact.
@@ -184,14 +188,16 @@ Tensor triangle_indices(std::int64_t rows, std::int64_t columns, std::int64_t of
   const Tensor whole = ones({rows, columns}, boolean);
   return contiguous(transpose(nonzero(lower ? tril(whole, offset) : triu(whole, offset)), 0, 1));
 }
-Tensor tril_indices(std::int64_t rows, std::int64_t columns, std::int64_t offset) {
-  return triangle_indices(rows, columns, offset, true);
+template <bool lower>
+Tensor triangle_call(std::int64_t rows, std::int64_t columns, std::int64_t offset, std::optional<DType> dtype,
+                     std::optional<Device> device) {
+  check_device(device);
+  return to(triangle_indices(rows, columns, offset, lower), dtype.value_or(int64));
 }
-Tensor triu_indices(std::int64_t rows, std::int64_t columns, std::int64_t offset) {
-  return triangle_indices(rows, columns, offset, false);
-}
-Tensor scalar_tensor(const Scalar& value, std::optional<DType> dtype) {
-  return full({}, value, dtype.value_or(default_dtype()));
+Tensor scalar_tensor(const Scalar& value, std::optional<DType> dtype, std::optional<Device> device,
+                     bool requires_grad) {
+  check_device(device);
+  return leaf(full({}, value, dtype.value_or(default_dtype())), requires_grad);
 }
 
 const Register zeros_op{
@@ -314,21 +320,26 @@ const Register eye_op{{.signature = "eye(int n, int? m=None, *, dtype? dtype=Non
                        .reference = "np.eye(n, m)",
                        .errors = "-1",
                        .differentiable = false}};
-const Register tril_indices_op{{.signature = "tril_indices(int row, int col, int offset=0) -> Tensor",
-                                .doc = "Rows and columns of the lower triangle.",
-                                .call = box<tril_indices>,
-                                .homes = "taper",
-                                .samples = "3, 4; 3, 3, -1",
-                                .reference = "np.array(np.tril_indices(row, offset, col))",
-                                .differentiable = false}};
-const Register triu_indices_op{{.signature = "triu_indices(int row, int col, int offset=0) -> Tensor",
-                                .doc = "Rows and columns of the upper triangle.",
-                                .call = box<triu_indices>,
-                                .homes = "taper",
-                                .samples = "3, 4; 3, 3, 1",
-                                .reference = "np.array(np.triu_indices(row, offset, col))",
-                                .differentiable = false}};
-const Register scalar_tensor_op{{.signature = "scalar_tensor(Scalar s, *, dtype? dtype=None) -> Tensor",
+const Register tril_indices_op{
+    {.signature =
+         "tril_indices(int row, int col, int offset=0, *, dtype? dtype=None, device? device=None) -> Tensor",
+     .doc = "Rows and columns of the lower triangle.",
+     .call = box<triangle_call<true>>,
+     .homes = "taper",
+     .samples = "3, 4; 3, 3, -1",
+     .reference = "np.array(np.tril_indices(row, offset, col))",
+     .differentiable = false}};
+const Register triu_indices_op{
+    {.signature =
+         "triu_indices(int row, int col, int offset=0, *, dtype? dtype=None, device? device=None) -> Tensor",
+     .doc = "Rows and columns of the upper triangle.",
+     .call = box<triangle_call<false>>,
+     .homes = "taper",
+     .samples = "3, 4; 3, 3, 1",
+     .reference = "np.array(np.triu_indices(row, offset, col))",
+     .differentiable = false}};
+const Register scalar_tensor_op{{.signature = "scalar_tensor(Scalar s, *, dtype? dtype=None, device? "
+                                              "device=None, bool requires_grad=False) -> Tensor",
                                  .doc = "A 0-d tensor.",
                                  .call = box<scalar_tensor>,
                                  .homes = "taper",

@@ -170,7 +170,7 @@ Tensor log1p(const Tensor& x) { return record(OfInput<Log1p>{}, x); }
 Tensor sqrt(const Tensor& x) { return record(OfOutput<Sqrt>{}, x); }
 Tensor rsqrt(const Tensor& x) { return record(OfOutput<Rsqrt>{}, x); }
 Tensor reciprocal(const Tensor& x) { return record(OfOutput<Reciprocal>{}, x); }
-Tensor square(const Tensor& x) { return record(OfInput<Square>{}, x); }
+Tensor square(const Tensor& x) { return record(OfInput<Square>{}, x.dtype() == boolean ? to(x, int64) : x); }
 Tensor pow(const Tensor& a, const Tensor& b) { return record(Pow{a, b}, a, b); }
 Tensor pow(const Tensor& a, const Scalar& b) { return record(PowScalar{b}, a); }
 Tensor pow(const Scalar& a, const Tensor& b) { return pow(wrapped(a), b); }

@@ -197,7 +197,7 @@ Tensor nonzero(const Tensor& x) {
 Tensor masked_select(const Tensor& x, const Tensor& mask) {
   check<DTypeError>(mask.dtype() == boolean, "masked_select: mask must be bool, got ", mask.dtype());
   const Tensors both = broadcast_tensors({x, mask});
-  return index(both[0], {both[1]});
+  return reshape(index(both[0], {both[1]}), {-1});
 }
 
 namespace {
@@ -224,18 +224,15 @@ Tensor take_along_dim(const Tensor& x, const Tensor& indices, std::optional<std:
   wide_x = wide_indices = common;
   wide_x[place] = x.sizes()[place];
   wide_indices[place] = indices.sizes()[place];
-  return gather(expand(x, wide_x), place, expand(indices, wide_indices));
-}
-Tensor index_fill(const Tensor& x, std::int64_t dim, const Tensor& places, const Tensor& value) {
-  OptionalTensors indices(static_cast<std::size_t>(wrap_dim(dim, x.ndim(), "index_fill")));
-  indices.push_back(places);
-  return index_put(x, indices, value);
+  const Tensor wrapped = where(lt(indices, 0), add(indices, x.sizes()[place]), indices);
+  return gather(expand(x, wide_x), place, expand(wrapped, wide_indices));
 }
 Tensor index_copy(const Tensor& x, std::int64_t dim, const Tensor& places, const Tensor& source) {
   const int place = wrap_dim(dim, x.ndim(), "index_copy");
   check<DTypeError>(x.dtype() == source.dtype(),
                     "index_copy: input and source have different dtypes: ", x.dtype(), " and ",
                     source.dtype());
+  if (x.ndim() == 0) return reshape(index_copy(reshape(x, {1}), 0, places, reshape(source, {-1})), {});
   Shape expected = x.sizes();
   expected[place] = places.numel();
   check<ShapeError>(source.sizes() == expected, "index_copy: source has shape ", source.sizes(),
@@ -243,6 +240,17 @@ Tensor index_copy(const Tensor& x, std::int64_t dim, const Tensor& places, const
   OptionalTensors indices(static_cast<std::size_t>(place));
   indices.push_back(reshape(places, {-1}));
   return index_put(x, indices, source);
+}
+Tensor index_fill(const Tensor& x, std::int64_t dim, const Tensor& places, const Tensor& value) {
+  const int place = wrap_dim(dim, x.ndim(), "index_fill");
+  check<ShapeError>(value.ndim() == 0, "index_fill: value must be a number or a 0-d tensor, got shape ",
+                    value.sizes());
+  check<ShapeError>(places.ndim() <= 1, "index_fill: index must be a vector, got shape ", places.sizes());
+  Shape chosen = Shape::filled(x.ndim(), 1);
+  if (x.ndim()) chosen[place] = x.sizes()[place];
+  const Tensor mask =
+      index_put(zeros({x.ndim() ? chosen[place] : 1}, boolean), {reshape(places, {-1})}, tensor(true));
+  return masked_fill(x, reshape(mask, chosen), value);
 }
 
 const Register index_put_op{

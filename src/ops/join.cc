@@ -273,40 +273,6 @@ Tensor roll(const Tensor& x, const Shape& shifts, const Shape& dims) {
   return y.is(x) ? clone(x) : y;
 }
 
-Tensor repeat(const Tensor& x, const Shape& counts) {
-  const int extra = counts.size() - x.ndim();
-  check<ShapeError>(extra >= 0, "repeat: ", counts.size(), " counts ", counts, " for a tensor of ", x.ndim(),
-                    " dimensions");
-  // Each dimension becomes (count, size): expanding the first of the pair repeats the second.
-  Shape split_sizes, expanded, merged;
-  for (int i = 0; i < counts.size(); ++i) {
-    const std::int64_t size = i < extra ? 1 : x.sizes()[i - extra];
-    check<ValueError>(counts[i] >= 0, "repeat: counts must not be negative, got ", counts);
-    split_sizes.push_back(1);
-    split_sizes.push_back(size);
-    expanded.push_back(counts[i]);
-    expanded.push_back(size);
-    merged.push_back(counts[i] * size);
-  }
-  return reshape(clone(expand(reshape(x, split_sizes), expanded), "contiguous"), merged);
-}
-
-Tensor tile(const Tensor& x, const Shape& counts) {
-  Shape full = counts;
-  while (full.size() < x.ndim()) full.insert(0, 1);
-  return repeat(x, full);
-}
-
-Tensor repeat_interleave(const Tensor& x, std::int64_t count, std::optional<std::int64_t> dim) {
-  check<ValueError>(count >= 0, "repeat_interleave: repeats must not be negative, got ", count);
-  if (!dim) return repeat_interleave(reshape(x, {-1}), count, 0);
-  const int place = wrap_dim(*dim, x.ndim(), "repeat_interleave");
-  Shape sizes = x.sizes();
-  sizes.insert(place + 1, count);
-  const Tensor wide = expand(unsqueeze(x, place + 1), sizes);
-  return flatten(clone(wide, "contiguous"), place, place + 1);
-}
-
 Tensor tril(const Tensor& x, std::int64_t diagonal) {
   check<ShapeError>(x.ndim() >= 2, "tril: needs at least 2 dimensions, got shape ", x.sizes());
   return record(Triangle<true>{diagonal}, x);
@@ -481,8 +447,26 @@ Tensor atleast(const Tensor& x, int ndim) { return at_least({x}, ndim)[0]; }
 Tensor atleast_1d(const Tensor& x) { return atleast(x, 1); }
 Tensor atleast_2d(const Tensor& x) { return atleast(x, 2); }
 Tensor atleast_3d(const Tensor& x) { return x.ndim() == 1 ? unsqueeze(unsqueeze(x, 0), 2) : atleast(x, 3); }
+template <Tensor (*widen)(const Tensor&)>
+Tensors each_at_least(Tensors tensors) {
+  for (Tensor& tensor : tensors) tensor = widen(tensor);
+  return tensors;
+}
+Tensors tensor_split_at(const Tensor& x, const Tensor& places, std::int64_t dim) {
+  check<DTypeError>(places.dtype() == int64, "tensor_split: tensor_indices_or_sections must be int64, got ",
+                    places.dtype());
+  check<ShapeError>(places.ndim() <= 1,
+                    "tensor_split: tensor_indices_or_sections must have 0 or 1 dimensions, got shape ",
+                    places.sizes());
+  if (places.ndim() == 0) return tensor_split_equally(x, places.item<std::int64_t>(), dim);
+  const Tensor dense = contiguous(places);
+  return tensor_split(x, Shape(dense.data<std::int64_t>(), int(dense.numel())), dim);
+}
 Tensor fliplr(const Tensor& x) { return flip(x, {1}); }
-Tensor flipud(const Tensor& x) { return flip(x, {0}); }
+Tensor flipud(const Tensor& x) {
+  check<ShapeError>(x.ndim() >= 1, "flipud: needs at least 1 dimension, got shape ()");
+  return flip(x, {0});
+}
 Tensor ravel(const Tensor& x) { return reshape(x, {-1}); }
 Tensor pad_optional(const Tensor& x, const Shape& pairs, std::string_view mode, std::optional<double> value) {
   return pad(x, pairs, mode, value.value_or(0));
@@ -565,6 +549,13 @@ const Register chunk_op{{.signature = "chunk(Tensor input, int chunks, int dim=0
                          .reference = "ref.chunk(input, chunks, dim)",
                          .errors = "x(3), 0"}};
 const Register tensor_split_op[]{
+    {{.signature = "tensor_split(Tensor input, Tensor tensor_indices_or_sections, int dim=0) -> Tensor[]",
+      .doc = "Views between the given places, or of equal parts.",
+      .call = box<tensor_split_at>,
+      .samples = "x(7, 2), taper.tensor([2, 5]); x(7, 2), taper.tensor(3)",
+      .reference = "np.array_split(input, tensor_indices_or_sections if tensor_indices_or_sections.ndim else "
+                   "int(tensor_indices_or_sections), dim)",
+      .errors = "x(3), x(2)"}},
     {{.signature = "tensor_split(Tensor input, int indices_or_sections, int dim=0) -> Tensor[]",
       .doc = "That many views of nearly equal size.",
       .call = box<tensor_split_equally>,
@@ -609,25 +600,6 @@ const Register roll_op{{.signature = "roll(Tensor input, int[] shifts, int[] dim
                         .samples = "x(2, 3), 1; x(2, 3), 1, 1; x(2, 3), (1, -2), (0, 1)",
                         .reference = "np.roll(input, shifts, dims or None)",
                         .errors = "x(2, 3), (1, 2), (0,)"}};
-const Register repeat_op{{.signature = "repeat(Tensor input, int... repeats) -> Tensor",
-                          .doc = "input repeated along each dimension.",
-                          .call = box<repeat>,
-                          .homes = "Tensor",
-                          .samples = "x(2, 3), 2, 2; x(3), (2, 2); x(2, 1), 0, 1",
-                          .reference = "np.tile(input, repeats)",
-                          .errors = "x(2, 3), 2; x(2), -1"}};
-const Register tile_op{{.signature = "tile(Tensor input, int... dims) -> Tensor",
-                        .doc = "input repeated along each dimension; missing leading counts are 1.",
-                        .call = box<tile>,
-                        .samples = "x(2, 3), (2,); x(3), (2, 2)",
-                        .reference = "np.tile(input, dims)"}};
-const Register repeat_interleave_op{
-    {.signature = "repeat_interleave(Tensor input, int repeats, int? dim=None) -> Tensor",
-     .doc = "Each element along dim repeated.",
-     .call = box<repeat_interleave>,
-     .samples = "x(2, 3), 2; x(2, 3), 3, 1; x(2, 3), 2, 0",
-     .reference = "np.repeat(input, repeats, axis=dim)",
-     .errors = "x(2), -1"}};
 const Register tril_op{{.signature = "tril(Tensor input, int diagonal=0) -> Tensor",
                         .doc = "The lower triangle of matrices, zeros elsewhere.",
                         .call = box<tril>,
@@ -692,24 +664,42 @@ const Register diag_embed_op{
      .call = box<diag_embed>,
      .samples = "x(2, 3); x(2, 3), 1",
      .reference = "ref.diag_embed(input, offset)"}};
-const Register atleast_1d_op{{.signature = "atleast_1d(Tensor input) -> Tensor",
-                              .doc = "With at least 1 dimensions.",
-                              .call = box<atleast_1d>,
-                              .homes = "taper",
-                              .samples = "x(); x(2); x(2, 3)",
-                              .reference = "np.atleast_1d(input)"}};
-const Register atleast_2d_op{{.signature = "atleast_2d(Tensor input) -> Tensor",
-                              .doc = "With at least 2 dimensions.",
-                              .call = box<atleast_2d>,
-                              .homes = "taper",
-                              .samples = "x(); x(2); x(2, 3)",
-                              .reference = "np.atleast_2d(input)"}};
-const Register atleast_3d_op{{.signature = "atleast_3d(Tensor input) -> Tensor",
-                              .doc = "With at least 3 dimensions.",
-                              .call = box<atleast_3d>,
-                              .homes = "taper",
-                              .samples = "x(); x(2); x(2, 3)",
-                              .reference = "np.atleast_3d(input)"}};
+const Register atleast_1d_op[]{{{.signature = "atleast_1d(Tensor input) -> Tensor",
+                                 .doc = "With at least 1 dimensions.",
+                                 .call = box<atleast_1d>,
+                                 .homes = "taper",
+                                 .samples = "x(); x(2); x(2, 3)",
+                                 .reference = "np.atleast_1d(input)"}},
+                               {{.signature = "atleast_1d(Tensor[] tensors) -> Tensor[]",
+                                 .doc = "Each with at least 1 dimensions.",
+                                 .call = box<each_at_least<atleast_1d>>,
+                                 .homes = "taper",
+                                 .samples = "(x(2), x(), x(2, 3))",
+                                 .reference = "list(np.atleast_1d(*tensors))"}}};
+const Register atleast_2d_op[]{{{.signature = "atleast_2d(Tensor input) -> Tensor",
+                                 .doc = "With at least 2 dimensions.",
+                                 .call = box<atleast_2d>,
+                                 .homes = "taper",
+                                 .samples = "x(); x(2); x(2, 3)",
+                                 .reference = "np.atleast_2d(input)"}},
+                               {{.signature = "atleast_2d(Tensor[] tensors) -> Tensor[]",
+                                 .doc = "Each with at least 2 dimensions.",
+                                 .call = box<each_at_least<atleast_2d>>,
+                                 .homes = "taper",
+                                 .samples = "(x(2), x(), x(2, 3))",
+                                 .reference = "list(np.atleast_2d(*tensors))"}}};
+const Register atleast_3d_op[]{{{.signature = "atleast_3d(Tensor input) -> Tensor",
+                                 .doc = "With at least 3 dimensions.",
+                                 .call = box<atleast_3d>,
+                                 .homes = "taper",
+                                 .samples = "x(); x(2); x(2, 3)",
+                                 .reference = "np.atleast_3d(input)"}},
+                               {{.signature = "atleast_3d(Tensor[] tensors) -> Tensor[]",
+                                 .doc = "Each with at least 3 dimensions.",
+                                 .call = box<each_at_least<atleast_3d>>,
+                                 .homes = "taper",
+                                 .samples = "(x(2), x(), x(2, 3))",
+                                 .reference = "list(np.atleast_3d(*tensors))"}}};
 
 const Register meshgrid_op{{.signature = "meshgrid(Tensor[] tensors, str indexing='ij') -> Tensor[]",
                             .doc = "Coordinate grids of 1-d tensors.",

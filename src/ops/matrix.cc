@@ -89,7 +89,7 @@ struct Linear {
   }
   std::array<Tensor, 3> backward(const Saved& saved, const Tensor& dy) const {
     return {saved.needs(0) ? mm(dy, conj(saved.input(1))) : Tensor(),
-            saved.needs(1) ? mm(adjoint(dy), conj(saved.input(0))) : Tensor(),
+            saved.needs(1) ? mm(transpose(dy, 0, 1), conj(saved.input(0))) : Tensor(),
             saved.needs(2) ? sum(dy, Shape{0}) : Tensor()};
   }
 };
@@ -122,6 +122,8 @@ Tensor scaled(const Tensor& x, const Scalar& factor) { return factor.equals(1) ?
 // beta = 0 drops x altogether, also its NaN.
 Tensor combined(const Tensor& x, const Tensor& y, const Scalar& beta, const Scalar& alpha) {
   check_operands(x, y, "addmm");
+  if (is_integral(y.dtype(), true) && !(beta.is_integral() && alpha.is_integral()))
+    return combined(x, y, beta.to<std::int64_t>(), alpha.to<std::int64_t>());
   if (beta.equals(0)) return scaled(y, alpha);
   return add(scaled(y, alpha), scaled(x, beta));
 }

@@ -126,7 +126,7 @@ std::tuple<Tensor, Tensor, Tensor> unique_consecutive(const Tensor& x, std::opti
   return distinct<cpu::unique_consecutive>(x, dim, "unique_consecutive");
 }
 
-Tensor searchsorted(const Tensor& boundaries, const Tensor& values, bool right) {
+Tensor searchsorted(const Tensor& boundaries, const Tensor& values, bool right, const Tensor& sorter) {
   check<ShapeError>(boundaries.ndim() >= 1, "searchsorted: boundaries need at least one dimension");
   const bool shared = boundaries.ndim() == 1;
   bool fits = shared || boundaries.ndim() == values.ndim();
@@ -134,6 +134,10 @@ Tensor searchsorted(const Tensor& boundaries, const Tensor& values, bool right) 
     fits = boundaries.sizes()[i] == values.sizes()[i];
   check<ShapeError>(fits, "searchsorted: boundaries of shape ", boundaries.sizes(), " and values of shape ",
                     values.sizes(), " must agree in all but the last dimension");
+  check<ShapeError>(!sorter.defined() || sorter.sizes() == boundaries.sizes(),
+                    "searchsorted: sorter must have the shape ", boundaries.sizes(), " of the boundaries");
+  check<DTypeError>(!sorter.defined() || sorter.dtype() == int64, "searchsorted: sorter must be int64");
+  const Tensor order = sorter.defined() ? contiguous(sorter) : Tensor();
   const DType common = promote_types(boundaries.dtype(), values.dtype());
   const Tensor edges = contiguous(to(boundaries.detach(), common)),
                sought = contiguous(to(values.detach(), common));
@@ -142,8 +146,8 @@ Tensor searchsorted(const Tensor& boundaries, const Tensor& values, bool right) 
                      rows = shared ? 1 : edges.numel() / std::max<std::int64_t>(m, 1),
                      n = places.numel() / std::max<std::int64_t>(rows, 1);
   if (places.numel())
-    cpu::searchsorted(edges.data(), shared, m, nullptr, sought.data(), common, rows, n, right,
-                      places.data<std::int64_t>());
+    cpu::searchsorted(edges.data(), shared, m, order.defined() ? order.data<std::int64_t>() : nullptr,
+                      sought.data(), common, rows, n, right, places.data<std::int64_t>());
   return places;
 }
 
@@ -201,6 +205,11 @@ Tensor median_all(const Tensor& x) {
 Tensor nanmedian_all(const Tensor& x) {
   return std::get<0>(chosen_one(reshape(x, {-1}), Chosen::By::middle_without_nan, 1, 0, false, "nanmedian"));
 }
+std::tuple<Tensor, Tensor> nanmedian(const Tensor& x, std::int64_t dim, bool keepdim) {
+  check<IndexError>(size_along(x, dim, "nanmedian") > 0, "nanmedian: dimension ", dim, " of shape ",
+                    x.sizes(), " is empty");
+  return chosen_one(x, Chosen::By::middle_without_nan, 1, dim, keepdim, "nanmedian");
+}
 Tensor msort(const Tensor& x) { return std::get<0>(sort(x, 0)); }
 template <std::tuple<Tensor, Tensor, Tensor> (*find)(const Tensor&, std::optional<std::int64_t>)>
 Value distinct_results(const Tensor& x, std::optional<std::int64_t> dim, bool inverse, bool counts) {
@@ -221,15 +230,15 @@ Value unique_consecutive_call(Value* v) {
                                               std::get<bool>(v[1]), std::get<bool>(v[2]));
 }
 Tensor searchsorted_call(const Tensor& boundaries, const Tensor& values, bool out_int32, bool right,
-                         std::optional<std::string> side) {
+                         std::optional<std::string> side, const Tensor& sorter) {
   check<ValueError>(!side || *side == "left" || *side == "right",
                     "searchsorted: side must be 'left' or 'right', got '", side.value_or(""), "'");
   const Tensor places =
-      searchsorted(boundaries, values, right || side == std::optional<std::string>("right"));
+      searchsorted(boundaries, values, right || side == std::optional<std::string>("right"), sorter);
   return out_int32 ? to(places, int32) : places;
 }
 Tensor bucketize(const Tensor& values, const Tensor& boundaries, bool out_int32, bool right) {
-  return searchsorted_call(boundaries, values, out_int32, right, std::nullopt);
+  return searchsorted_call(boundaries, values, out_int32, right, std::nullopt, Tensor());
 }
 
 const Register sort_op[]{
@@ -289,11 +298,17 @@ const Register median_op[]{
       .call = box<median>,
       .samples = "x(2, 5), 1; x(4, 2), 0, True",
       .reference = "ref.kthvalue(input, (input.shape[dim] + 1) // 2, dim, keepdim)"}}};
-const Register nanmedian_op{{.signature = "nanmedian(Tensor input) -> Tensor",
-                             .doc = "The median of the elements that are not NaN.",
-                             .call = box<nanmedian_all>,
-                             .samples = "x(2, 3)",
-                             .reference = "np.sort(input.ravel())[(input.size - 1) // 2]"}};
+const Register nanmedian_op[]{
+    {{.signature = "nanmedian(Tensor input) -> Tensor",
+      .doc = "The median of the elements that are not NaN.",
+      .call = box<nanmedian_all>,
+      .samples = "x(2, 3)",
+      .reference = "np.sort(input.ravel())[(input.size - 1) // 2]"}},
+    {{.signature = "nanmedian(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
+      .doc = "The median of the elements along dim that are not NaN.",
+      .call = box<nanmedian>,
+      .samples = "x(2, 5), 1; x(4, 2), 0, True",
+      .reference = "ref.kthvalue(input, (input.shape[dim] + 1) // 2, dim, keepdim)"}}};
 const Register unique_op{
     {.signature = "unique(Tensor input, bool sorted=True, bool return_inverse=False, bool "
                   "return_counts=False, int? dim=None) -> Tensor",
@@ -312,7 +327,7 @@ const Register unique_consecutive_op{
      .differentiable = false}};
 const Register searchsorted_op{
     {.signature = "searchsorted(Tensor sorted_sequence, Tensor|Scalar input, *, bool out_int32=False, bool "
-                  "right=False, str? side=None) -> Tensor",
+                  "right=False, str? side=None, Tensor? sorter=None) -> Tensor",
      .doc = "The number of boundaries before each value.",
      .call = box<searchsorted_call>,
      .homes = "taper",

@@ -295,21 +295,21 @@ const Register avg_pool3d_op{
      .reference = "ref.avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, "
                   "divisor_override)"}};
 const Register adaptive_avg_pool1d_op{
-    {.signature = "adaptive_avg_pool1d(Tensor input, int[1] output_size) -> Tensor",
+    {.signature = "adaptive_avg_pool1d(Tensor input, int?[1] output_size) -> Tensor",
      .doc = "Averages of windows chosen to give output_size.",
      .call = box<adaptive_average_call<1>>,
      .homes = "taper nn.functional",
      .samples = "x(2, 3, 7), 3",
      .reference = "ref.adaptive_pool(input, output_size, np.mean)"}};
 const Register adaptive_avg_pool2d_op{
-    {.signature = "adaptive_avg_pool2d(Tensor input, int[2] output_size) -> Tensor",
+    {.signature = "adaptive_avg_pool2d(Tensor input, int?[2] output_size) -> Tensor",
      .doc = "Averages of windows chosen to give output_size.",
      .call = box<adaptive_average_call<2>>,
      .homes = "nn.functional",
      .samples = "x(2, 3, 5, 4), 1; x(2, 3, 5, 4), (3, 2); x(3, 4, 4), (2, 7)",
      .reference = "ref.adaptive_pool(input, output_size, np.mean)"}};
 const Register adaptive_avg_pool3d_op{
-    {.signature = "adaptive_avg_pool3d(Tensor input, int[3] output_size) -> Tensor",
+    {.signature = "adaptive_avg_pool3d(Tensor input, int?[3] output_size) -> Tensor",
      .doc = "Averages of windows chosen to give output_size.",
      .call = box<adaptive_average_call<3>>,
      .homes = "nn.functional",
@@ -317,7 +317,7 @@ const Register adaptive_avg_pool3d_op{
      .reference = "ref.adaptive_pool(input, output_size, np.mean)"}};
 const Register adaptive_max_pool1d_op{
     {.signature =
-         "adaptive_max_pool1d(Tensor input, int[1] output_size, bool return_indices=False) -> Tensor",
+         "adaptive_max_pool1d(Tensor input, int?[1] output_size, bool return_indices=False) -> Tensor",
      .doc = "Largest elements of windows chosen to give output_size.",
      .call = adaptive_max_call<1>,
      .homes = "taper nn.functional",
@@ -325,7 +325,7 @@ const Register adaptive_max_pool1d_op{
      .reference = "ref.adaptive_pool(input, output_size, np.max)"}};
 const Register adaptive_max_pool2d_op{
     {.signature =
-         "adaptive_max_pool2d(Tensor input, int[2] output_size, bool return_indices=False) -> Tensor",
+         "adaptive_max_pool2d(Tensor input, int?[2] output_size, bool return_indices=False) -> Tensor",
      .doc = "Largest elements of windows chosen to give output_size.",
      .call = adaptive_max_call<2>,
      .homes = "nn.functional",
@@ -333,7 +333,7 @@ const Register adaptive_max_pool2d_op{
      .reference = "ref.adaptive_pool(input, output_size, np.max)"}};
 const Register adaptive_max_pool3d_op{
     {.signature =
-         "adaptive_max_pool3d(Tensor input, int[3] output_size, bool return_indices=False) -> Tensor",
+         "adaptive_max_pool3d(Tensor input, int?[3] output_size, bool return_indices=False) -> Tensor",
      .doc = "Largest elements of windows chosen to give output_size.",
      .call = adaptive_max_call<3>,
      .homes = "nn.functional",

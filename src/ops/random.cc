@@ -230,7 +230,10 @@ const Tensor& bernoulli_tensor_(const Tensor& x, const Tensor& p, std::optional<
 }
 Tensor normal_like_mean(const Tensor& mean, const Tensor& std, std::optional<Generator> g) {
   const Tensors both = broadcast_tensors({mean, std});
-  return add(mul(randn(both[0].sizes(), result_type(mean, std), g), both[1]), both[0]);
+  const DType dtype = mean.ndim() == 0 && mean.record()->wrapped_number ? std.dtype() : mean.dtype();
+  check<DTypeError>(is_differentiable(dtype), "normal: mean and std must be floating point or complex, got ",
+                    dtype);
+  return add(mul(randn(both[0].sizes(), dtype, g), to(both[1], dtype)), to(both[0], dtype));
 }
 Tensor normal_sizes(double mean, double std, const Shape& sizes, std::optional<Generator> g,
                     std::optional<DType> dtype, std::optional<Device>) {
@@ -363,7 +366,8 @@ const Register normal_op[]{
       .homes = "Tensor",
       .errors = "x(3), 0, -1",
       .differentiable = false}},
-    {{.signature = "normal(Tensor mean, Tensor|Scalar std=1.0, *, Generator? generator=None) -> Tensor",
+    {{.signature =
+          "normal(Tensor|Scalar mean, Tensor|Scalar std=1.0, *, Generator? generator=None) -> Tensor",
       .doc = "Normal numbers with these means and deviations.",
       .call = box<normal_like_mean>,
       .homes = "taper",

@@ -142,7 +142,7 @@ struct Prod {
     int dim = -1, count = 0;
     for (int i = 0; i < x.ndim(); ++i)
       if (over.has(i)) dim = i, ++count;
-    if (count == 0) return ones_like(x);
+    if (count == 0 || x.numel() == 0) return ones_like(x);
     if (count > 1) return reshape(product_of_others_along(reshape(x, {-1}), 0), x.sizes());
     return product_of_others_along(x, dim);
   }
@@ -363,7 +363,6 @@ Tensor count_nonzero(const Tensor& x, const Dims& dims) {
 }
 
 Tensor sum_to_size(const Tensor& x, const Shape& sizes) {
-  if (x.sizes() == sizes) return x;
   const int extra = x.ndim() - sizes.size();
   Shape dims;
   for (int i = 0; i < x.ndim(); ++i) {
@@ -373,7 +372,8 @@ Tensor sum_to_size(const Tensor& x, const Shape& sizes) {
                         " is not an expansion of ", sizes);
   }
   check<ShapeError>(extra >= 0, "sum_to_size: shape ", x.sizes(), " is not an expansion of ", sizes);
-  const Tensor total = dims.empty() ? x : sum(x, dims, true, x.dtype());
+  if (sizes.empty()) return sum(x);
+  const Tensor total = dims.empty() ? x : sum(x, dims, true);
   return extra == 0 ? total : reshape(total, sizes);
 }
 
@@ -383,6 +383,24 @@ bool has_nan(const Tensor& tensor) {
 
 namespace {
 
+// A correction of None is 1.
+Tensor var_call(const Tensor& x, const Dims& dims, std::optional<double> correction, bool keepdim) {
+  return var(x, dims, correction.value_or(1), keepdim);
+}
+Tensor std_call(const Tensor& x, const Dims& dims, std::optional<double> correction, bool keepdim) {
+  return std(x, dims, correction.value_or(1), keepdim);
+}
+std::tuple<Tensor, Tensor> var_mean_call(const Tensor& x, const Dims& dims, std::optional<double> correction,
+                                         bool keepdim) {
+  return var_mean(x, dims, correction.value_or(1), keepdim);
+}
+std::tuple<Tensor, Tensor> var_mean_unbiased(const Tensor& x, bool unbiased) {
+  return var_mean(x, std::nullopt, unbiased ? 1 : 0, false);
+}
+std::tuple<Tensor, Tensor> var_mean_dims_unbiased(const Tensor& x, const Dims& dims, bool unbiased,
+                                                  bool keepdim) {
+  return var_mean(x, dims, unbiased ? 1 : 0, keepdim);
+}
 Tensor var_unbiased(const Tensor& x, bool unbiased) { return var(x, std::nullopt, unbiased ? 1 : 0); }
 Tensor std_unbiased(const Tensor& x, bool unbiased) { return std(x, std::nullopt, unbiased ? 1 : 0); }
 Tensor var_dims_unbiased(const Tensor& x, const Dims& dims, bool unbiased, bool keepdim) {
@@ -453,9 +471,9 @@ const Register prod_op[]{
       .samples = "x(2, 3), 1; x(2, 3), 0, True; z(2, 3), 1",
       .reference = "np.prod(input, axis=dim, keepdims=keepdim)"}}};
 const Register var_op[]{
-    {{.signature = "var(Tensor input, int[]? dim=None, *, float correction=1, bool keepdim=False) -> Tensor",
+    {{.signature = "var(Tensor input, int[]? dim=None, *, float? correction=1, bool keepdim=False) -> Tensor",
       .doc = "Variance over dim: squared distances from the mean over n - correction.",
-      .call = box<var>,
+      .call = box<var_call>,
       .samples = "x(2, 3); x(2, 3), 1; x(4, 3), 0, correction=0, keepdim=True; x(2, 3, 4), (0, 2)",
       .reference = "np.var(input, axis=dim, ddof=correction, keepdims=keepdim)",
       .errors = "i(3); x(2, 3), 2"}},
@@ -470,9 +488,9 @@ const Register var_op[]{
       .samples = "x(2, 3), 1, False",
       .reference = "np.var(input, axis=dim)"}}};
 const Register std_op[]{
-    {{.signature = "std(Tensor input, int[]? dim=None, *, float correction=1, bool keepdim=False) -> Tensor",
+    {{.signature = "std(Tensor input, int[]? dim=None, *, float? correction=1, bool keepdim=False) -> Tensor",
       .doc = "Standard deviation over dim: the root of var.",
-      .call = box<std>,
+      .call = box<std_call>,
       .samples = "x(2, 3); x(2, 3), 1; x(4, 3), 0, correction=0, keepdim=True",
       .reference = "np.std(input, axis=dim, ddof=correction, keepdims=keepdim)",
       .errors = "i(3)"}},
@@ -486,14 +504,28 @@ const Register std_op[]{
       .call = box<std_dims_unbiased>,
       .samples = "x(2, 3), 1, False",
       .reference = "np.std(input, axis=dim)"}}};
-const Register var_mean_op{{.signature = "var_mean(Tensor input, int[]? dim=None, *, float correction=1, "
-                                         "bool keepdim=False) -> (Tensor, Tensor)",
-                            .doc = "Variance and mean over dim.",
-                            .call = box<var_mean>,
-                            .homes = "taper",
-                            .samples = "x(2, 3), 1; x(4, 3), 0, keepdim=True",
-                            .reference = "(np.var(input, axis=dim, ddof=correction, keepdims=keepdim), "
-                                         "np.mean(input, axis=dim, keepdims=keepdim))"}};
+const Register var_mean_op[]{
+    {{.signature = "var_mean(Tensor input, int[]? dim=None, *, float? correction=1, bool keepdim=False) -> "
+                   "(Tensor, Tensor)",
+      .doc = "Variance and mean over dim.",
+      .call = box<var_mean_call>,
+      .homes = "taper",
+      .samples = "x(2, 3), 1; x(4, 3), 0, keepdim=True",
+      .reference = "(np.var(input, axis=dim, ddof=correction, keepdims=keepdim), "
+                   "np.mean(input, axis=dim, keepdims=keepdim))"}},
+    {{.signature = "var_mean(Tensor input, bool unbiased) -> (Tensor, Tensor)",
+      .doc = "As var_mean with correction 1 (unbiased) or 0.",
+      .call = box<var_mean_unbiased>,
+      .homes = "taper",
+      .samples = "x(2, 3), False",
+      .reference = "(np.var(input), np.mean(input))"}},
+    {{.signature =
+          "var_mean(Tensor input, int[]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)",
+      .doc = "As var_mean with correction 1 or 0.",
+      .call = box<var_mean_dims_unbiased>,
+      .homes = "taper",
+      .samples = "x(2, 3), 1, False",
+      .reference = "(np.var(input, axis=dim), np.mean(input, axis=dim))"}}};
 const Register logsumexp_op{{.signature = "logsumexp(Tensor input, int[] dim, bool keepdim=False) -> Tensor",
                              .doc = "log(sum(exp(input))) over dim without overflow.",
                              .call = box<logsumexp>,
@@ -548,17 +580,17 @@ const Register max_op[]{
       .samples = "x(2, 3); x()",
       .reference = "np.max(input)",
       .errors = "x(0)"}},
+    {{.signature = "max(Tensor input, Tensor other) -> Tensor",
+      .doc = "As maximum.",
+      .call = box<maximum>,
+      .samples = "x(2, 3), x(3)",
+      .reference = "np.maximum(input, other)"}},
     {{.signature = "max(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
       .doc = "Largest element along dim and its place.",
       .call = box<overload<std::tuple<Tensor, Tensor>(const Tensor&, std::int64_t, bool)>(max)>,
       .samples = "x(2, 3), 1; x(2, 3), 0, True; x(), 0",
       .reference = "ref.extreme(input, dim, keepdim, np.max, np.argmax)",
-      .errors = "x(2, 3), 2"}},
-    {{.signature = "max(Tensor input, Tensor other) -> Tensor",
-      .doc = "As maximum.",
-      .call = box<maximum>,
-      .samples = "x(2, 3), x(3)",
-      .reference = "np.maximum(input, other)"}}};
+      .errors = "x(2, 3), 2"}}};
 const Register min_op[]{
     {{.signature = "min(Tensor input) -> Tensor",
       .doc = "Smallest element; NaN if there is one.",
@@ -566,17 +598,17 @@ const Register min_op[]{
       .samples = "x(2, 3); x()",
       .reference = "np.min(input)",
       .errors = "x(0)"}},
+    {{.signature = "min(Tensor input, Tensor other) -> Tensor",
+      .doc = "As minimum.",
+      .call = box<minimum>,
+      .samples = "x(2, 3), x(3)",
+      .reference = "np.minimum(input, other)"}},
     {{.signature = "min(Tensor input, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
       .doc = "Smallest element along dim and its place.",
       .call = box<overload<std::tuple<Tensor, Tensor>(const Tensor&, std::int64_t, bool)>(min)>,
       .samples = "x(2, 3), 1; x(2, 3), 0, True; x(), 0",
       .reference = "ref.extreme(input, dim, keepdim, np.min, np.argmin)",
-      .errors = "x(2, 3), 2"}},
-    {{.signature = "min(Tensor input, Tensor other) -> Tensor",
-      .doc = "As minimum.",
-      .call = box<minimum>,
-      .samples = "x(2, 3), x(3)",
-      .reference = "np.minimum(input, other)"}}};
+      .errors = "x(2, 3), 2"}}};
 const Register argmax_op{{.signature = "argmax(Tensor input, int? dim=None, bool keepdim=False) -> Tensor",
                           .doc = "Place of the first largest element along dim, or in the flattened tensor.",
                           .call = box<argmax>,

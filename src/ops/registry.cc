@@ -60,8 +60,9 @@ Type parse_type(std::string_view text, Parameter& parameter, std::string_view si
     parameter.optional = true;
     text.remove_suffix(1);
   }
-  if (text.starts_with("int[") && text != "int[]") {
-    std::from_chars(text.data() + 4, text.data() + text.size(), parameter.count);
+  parameter.entries_optional = text.starts_with("int?[");
+  if ((text.starts_with("int[") && text != "int[]") || parameter.entries_optional) {
+    std::from_chars(text.data() + text.find('[') + 1, text.data() + text.size(), parameter.count);
     return Type::integers;
   }
   parameter.variadic = text == "int...";

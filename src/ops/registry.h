@@ -47,6 +47,8 @@ struct Parameter {
   bool optional = false;
   /// int[2]: a single int stands for two; 0 where any number of ints is meant.
   int count = 0;
+  /// int?[2]: entries may be None, which become -1.
+  bool entries_optional = false;
   /// int...: may be given as separate positional arguments.
   bool variadic = false;
   bool keyword_only = false;

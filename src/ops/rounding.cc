@@ -93,6 +93,17 @@ struct Copysign {
   }
 };
 
+// A step function: its slope is 0.
+template <const cpu::Kernel& kernel>
+struct RoundedQuotient {
+  static constexpr auto name = "div";
+  Like a, b;
+  Tensor forward(const Tensor& x, const Tensor& y) const { return map_binary(kernel, x, y, Promotion::same); }
+  std::array<Tensor, 2> backward(const Saved& saved, const Tensor&) const {
+    return {saved.needs(0) ? zeros(a.sizes, a.dtype) : Tensor(),
+            saved.needs(1) ? zeros(b.sizes, b.dtype) : Tensor()};
+  }
+};
 struct Real {
   static constexpr auto name = "real";
   Tensor forward(const Tensor& x) const { return select(view_as_real(x), -1, 0); }
@@ -130,7 +141,7 @@ struct Angle {
 };
 
 Tensor reinterpreted(const Tensor& x, DType dtype, const Shape& sizes, const Shape& strides) {
-  Tensor y = window(x, {}, {}, x.numel() ? x.storage_offset() : 0);
+  Tensor y = x.numel() ? window(x, {}, {}, x.storage_offset()) : window(x, {0}, {1}, 0);
   TensorRecord& record = *y.record();
   record.dtype = dtype;
   record.sizes = sizes;
@@ -187,10 +198,10 @@ Tensor remainder(const Tensor& a, const Tensor& b) {
 Tensor fmod(const Tensor& a, const Tensor& b) { return record(Remainder<kernels::fmod, true>{a, b}, a, b); }
 Tensor div(const Tensor& a, const Tensor& b, std::optional<std::string> rounding_mode) {
   if (!rounding_mode) return div(a, b);
-  if (*rounding_mode == "floor") return floor_divide(a, b);
+  if (*rounding_mode == "floor") return record(RoundedQuotient<kernels::floor_divide>{a, b}, a, b);
   check<ValueError>(*rounding_mode == "trunc", "div: rounding_mode must be None, 'trunc' or 'floor', got '",
                     *rounding_mode, "'");
-  return map_binary(kernels::trunc_divide, a, b, Promotion::same);
+  return record(RoundedQuotient<kernels::trunc_divide>{a, b}, a, b);
 }
 Tensor copysign(const Tensor& a, const Tensor& b) { return record(Copysign{a, b}, a, b); }
 Tensor nextafter(const Tensor& a, const Tensor& b) {

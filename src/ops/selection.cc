@@ -83,7 +83,8 @@ struct LerpScalar {
     return map_binary(kernels::lerp_scalar, x, y, Promotion::same, &factor);
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
-    const Tensor part = mul(dy, weight);
+    const Tensor part =
+        mul(dy, weight.is_complex() ? Scalar(std::conj(weight.to<std::complex<double>>())) : weight);
     return {saved.needs(0) ? reduce_to(sub(dy, part), a) : Tensor(),
             saved.needs(1) ? reduce_to(part, b) : Tensor()};
   }
@@ -155,6 +156,8 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value) {
 }
 
 Tensor masked_fill(const Tensor& x, const Tensor& mask, const Scalar& value) {
+  check<ValueError>(!value.is_complex() || x.is_complex(), "masked_fill: the complex number ", value,
+                    " cannot be written into a tensor of dtype ", x.dtype());
   return masked_fill(x, mask, full({}, value, x.dtype()));
 }
 
@@ -189,6 +192,8 @@ namespace {
 
 Tensor clamp_min(const Tensor& x, const Scalar& low) { return clamp(x, low); }
 Tensor clamp_max(const Tensor& x, const Scalar& high) { return clamp(x, std::nullopt, high); }
+Tensor clamp_min_tensor(const Tensor& x, const Tensor& low) { return clamp(x, low, Tensor()); }
+Tensor clamp_max_tensor(const Tensor& x, const Tensor& high) { return clamp(x, Tensor(), high); }
 using MaskedScalar = Tensor(const Tensor&, const Tensor&, const Scalar&);
 using MaskedTensor = Tensor(const Tensor&, const Tensor&, const Tensor&);
 using ClampNumbers = Tensor(const Tensor&, std::optional<Scalar>, std::optional<Scalar>);
@@ -240,18 +245,30 @@ const Register clip_op[]{{{.signature = "clip(Tensor input, Scalar? min=None, Sc
                            .samples = "x(2, 3), x(3) - 1, x(3) + 1.5",
                            .reference = "np.clip(input, min, max)",
                            .inplace = true}}};
-const Register clamp_min_op{{.signature = "clamp_min(Tensor input, Scalar min) -> Tensor",
-                             .doc = "input bounded from below.",
-                             .call = box<clamp_min>,
-                             .samples = "x(2, 3), 0.1",
-                             .reference = "np.maximum(input, min)",
-                             .inplace = true}};
-const Register clamp_max_op{{.signature = "clamp_max(Tensor input, Scalar max) -> Tensor",
-                             .doc = "input bounded from above.",
-                             .call = box<clamp_max>,
-                             .samples = "x(2, 3), 0.1",
-                             .reference = "np.minimum(input, max)",
-                             .inplace = true}};
+const Register clamp_min_op[]{{{.signature = "clamp_min(Tensor input, Scalar min) -> Tensor",
+                                .doc = "input bounded from below.",
+                                .call = box<clamp_min>,
+                                .samples = "x(2, 3), 0.1",
+                                .reference = "np.maximum(input, min)",
+                                .inplace = true}},
+                              {{.signature = "clamp_min(Tensor input, Tensor min) -> Tensor",
+                                .doc = "input bounded from below by a tensor.",
+                                .call = box<clamp_min_tensor>,
+                                .samples = "x(2, 3), x(3)",
+                                .reference = "np.maximum(input, min)",
+                                .inplace = true}}};
+const Register clamp_max_op[]{{{.signature = "clamp_max(Tensor input, Scalar max) -> Tensor",
+                                .doc = "input bounded from above.",
+                                .call = box<clamp_max>,
+                                .samples = "x(2, 3), 0.1",
+                                .reference = "np.minimum(input, max)",
+                                .inplace = true}},
+                              {{.signature = "clamp_max(Tensor input, Tensor max) -> Tensor",
+                                .doc = "input bounded from above by a tensor.",
+                                .call = box<clamp_max_tensor>,
+                                .samples = "x(2, 3), x(3)",
+                                .reference = "np.minimum(input, max)",
+                                .inplace = true}}};
 const Register where_op{
     {.signature = "where(Tensor condition, Tensor|Scalar input, Tensor|Scalar other) -> Tensor",
      .doc = "input where condition, other elsewhere.",

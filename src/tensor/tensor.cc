@@ -54,8 +54,9 @@ Tensor window(const Tensor& source, const Shape& sizes, const Shape& strides, st
   std::int64_t end = 0;
   // An empty window touches no element, so it may start anywhere; its address stays inside of the storage.
   const std::int64_t start = count == 0 ? std::min(offset, available) : offset;
-  const bool fits = offset >= 0 && !__builtin_add_overflow(offset, last, &end) &&
-                    (count == 0 || (end < available && offset + first >= 0));
+  const bool fits =
+      offset >= 0 &&
+      (count == 0 || (!__builtin_add_overflow(offset, last, &end) && end < available && offset + first >= 0));
   check<ShapeError>(fits, "as_strided: sizes ", sizes, ", strides ", strides, " and offset ", offset,
                     " reach outside of a storage of ", available, " elements");
   Tensor tensor = Tensor::adopt(new_record());

@@ -14,10 +14,6 @@ ENTRIES = taper._C._registry()
 
 # What fails today, by test and case; strict, so that a repaired operation must leave the list.
 known_gaps = {
-    ("values", "var(x(2, 3), False)@taper"): "a lone bool is taken for dim by the first overload",
-    ("values", "std(x(2, 3), False)@taper"): "a lone bool is taken for dim by the first overload",
-    ("float32", "var(x(2, 3), False)@taper"): "a lone bool is taken for dim by the first overload",
-    ("float32", "std(x(2, 3), False)@taper"): "a lone bool is taken for dim by the first overload",
     ("gradients", "embedding(i(2, 3, hi=5), x(5, 2), 1)@nn.functional"): "padding_idx leaves its row without gradient",
     ("gradients", "masked_fill(x(2, 3), b(2, 1), -np.inf)@taper"): "differences of infinities are NaN",
     ("second gradients", "lgamma(x(2, 3, lo=.2, hi=5))@taper"): "polygamma is missing",

@@ -23,7 +23,8 @@ std::tuple<Tensor, Tensor, Tensor> unique(const Tensor& x, std::optional<std::in
 std::tuple<Tensor, Tensor, Tensor> unique_consecutive(const Tensor& x,
                                                       std::optional<std::int64_t> dim = std::nullopt);
 /// For each value the number of sorted boundaries before it; with right, of those not above it.
-Tensor searchsorted(const Tensor& boundaries, const Tensor& values, bool right = false);
+Tensor searchsorted(const Tensor& boundaries, const Tensor& values, bool right = false,
+                    const Tensor& sorter = Tensor());
 /// How often each integer from 0 on occurs, or the sums of their weights.
 Tensor bincount(const Tensor& x, const Tensor& weights = {}, std::int64_t minlength = 0);
 /// How many elements lie in each of bins equal parts of [low, high]; both 0 stand for the range of x.

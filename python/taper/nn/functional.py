@@ -134,8 +134,8 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"):
     """input where target is 1, max(0, margin - input) where it is -1."""
     zero = _ops["zeros_like"](input)
-    loss = (_ops["where"](target == 1, input, zero)
-            + _ops["where"](target == -1, (margin - input).clamp(min=0), zero))
+    loss = (_ops["where"](target != -1, input, zero)
+            + _ops["where"](target != 1, (margin - input).clamp(min=0), zero))
     return _reduced(loss, _reduction_name(size_average, reduce, reduction), "hinge_embedding_loss")
 
 
@@ -338,8 +338,7 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     """Division by the energy of neighbouring channels: Krizhevsky et al. 2012."""
     energy = input.square().unsqueeze(1)
     half = size // 2
-    shape = energy.shape
-    flat = energy.reshape(shape[0], 1, shape[2], -1)
+    flat = energy.flatten(3)
     mean = avg_pool2d(pad(flat, (0, 0, half, (size - 1) // 2)), (size, 1), 1)  # noqa: F821
     return input / (mean.reshape(input.shape) * alpha + k).pow(beta)
 
