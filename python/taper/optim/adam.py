@@ -1,7 +1,7 @@
 """Adam and AdamW."""
 
 from .. import _C
-from .optimizer import Optimizer, check_options
+from .optimizer import Optimizer, check_options, next_steps, zero_step
 
 _ops = _C._homes["taper"]
 _zeros_like = _ops["zeros_like"]
@@ -21,28 +21,27 @@ class Adam(Optimizer):
                                       decoupled_weight_decay=decoupled_weight_decay or self._decoupled))
 
     def _new_state(self, parameter, amsgrad):
-        state = {"step": 0, "exp_avg": _zeros_like(parameter), "exp_avg_sq": _zeros_like(parameter)}
+        state = {"step": zero_step(), "exp_avg": _zeros_like(parameter), "exp_avg_sq": _zeros_like(parameter)}
         if amsgrad:
             state["max_exp_avg_sq"] = _zeros_like(parameter)
         self.state[parameter] = state
         return state
 
     def _update(self, group, params, grads):
-        averages, squares, largest, steps = [], [], [], []
+        averages, squares, largest, used = [], [], [], []
         amsgrad = group["amsgrad"]
         for parameter in params:
             state = self.state[parameter] or self._new_state(parameter, amsgrad)
-            step = int(state["step"]) + 1
-            state["step"] = step
-            steps.append(step)
+            used.append(state)
             averages.append(state["exp_avg"])
             squares.append(state["exp_avg_sq"])
             if amsgrad:
                 largest.append(state["max_exp_avg_sq"])
         beta1, beta2 = group["betas"]
         states = [averages, squares, largest] if amsgrad else [averages, squares]
-        _C._adam_step(params, grads, states, steps, group["lr"], beta1, beta2, group["eps"], group["weight_decay"],
-                      amsgrad, group["maximize"], group["decoupled_weight_decay"])
+        _C._adam_step(params, grads, states, next_steps(used), self._rate(group), float(beta1), float(beta2),
+                      group["eps"], group["weight_decay"], amsgrad, group["maximize"],
+                      group["decoupled_weight_decay"])
 
 
 class AdamW(Adam):

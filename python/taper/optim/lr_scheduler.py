@@ -1,22 +1,58 @@
 """Schedules of the learning rate."""
 
 import math
+import types
 from bisect import bisect_right
 from collections import Counter
+
+from .. import _C
+from .optimizer import Optimizer
+
+
+def _per_group(name, optimizer, values):
+    """A list with one value a group, from a number or from such a list."""
+    count = len(optimizer.param_groups)
+    if not isinstance(values, (list, tuple)):
+        return [values] * count
+    if len(values) != count:
+        raise ValueError(f"{name} must have the same length as optimizer.param_groups. {name} has {len(values)} values, "
+                         f"param_groups has {count}.")
+    return list(values)
+
+
+def _set_rates(optimizer, values):
+    """Sets the groups' learning rates; a rate that is a tensor keeps its identity."""
+    for group, value in zip(optimizer.param_groups, values):
+        if isinstance(group["lr"], _C.Tensor):
+            group["lr"].fill_(float(value))
+        else:
+            group["lr"] = value
+
+
+def _set_momentum(group, value):
+    if "betas" in group:
+        group["betas"] = (value, *group["betas"][1:])
+    else:
+        group["momentum"] = value
 
 
 class LRScheduler:
     """Sets the learning rate of an optimizer's groups, one value a group and epoch."""
 
     def __init__(self, optimizer, last_epoch=-1):
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
         self.optimizer = optimizer
         if last_epoch == -1:
             for group in optimizer.param_groups:
-                group.setdefault("initial_lr", group["lr"])
+                group.setdefault("initial_lr", float(group["lr"]))
         elif any("initial_lr" not in group for group in optimizer.param_groups):
             raise KeyError("param 'initial_lr' is not specified in param_groups when resuming an optimizer")
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         self.last_epoch = last_epoch
+        self._initial_step()
+
+    def _initial_step(self):
         self._step_count = 0
         self.step()
 
@@ -37,11 +73,14 @@ class LRScheduler:
         raise NotImplementedError
 
     def _rates(self):
-        return [group["lr"] for group in self.optimizer.param_groups]
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
 
     def step(self, epoch=None):
         """Goes on to the next epoch, or to the given one."""
         self._step_count += 1
+        self._update_lr(epoch)
+
+    def _update_lr(self, epoch=None):
         if epoch is None:
             self.last_epoch += 1
             values = self.get_lr()
@@ -51,9 +90,8 @@ class LRScheduler:
         self._set(values)
 
     def _set(self, values):
-        for group, value in zip(self.optimizer.param_groups, values):
-            group["lr"] = value
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+        _set_rates(self.optimizer, values)
+        self._last_lr = self._rates()
 
 
 class LambdaLR(LRScheduler):
@@ -254,6 +292,74 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self._set(self.get_lr())
 
 
+class CyclicLR(LRScheduler):
+    """Up and down between base_lr and max_lr, again and again: Smith 2017, arXiv:1506.01186."""
+
+    def __init__(self, optimizer, base_lr, max_lr, step_size_up=2000, step_size_down=None, mode="triangular", gamma=1.0,
+                 scale_fn=None, scale_mode="cycle", cycle_momentum=True, base_momentum=0.8, max_momentum=0.9,
+                 last_epoch=-1):
+        if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
+            raise ValueError("mode is invalid and scale_fn is None")
+        base_lrs = _per_group("base_lr", optimizer, base_lr)
+        if last_epoch == -1:
+            _set_rates(optimizer, base_lrs)
+        self.max_lrs = _per_group("max_lr", optimizer, max_lr)
+        up = float(step_size_up)
+        self.total_size = up + (up if step_size_down is None else float(step_size_down))
+        self.step_ratio = up / self.total_size
+        self.mode, self.gamma, self._scale_fn_custom = mode, gamma, scale_fn
+        self.scale_mode = scale_mode if scale_fn else "iterations" if mode == "exp_range" else "cycle"
+        self.cycle_momentum = cycle_momentum
+        if cycle_momentum:
+            self._start_momentum(optimizer, base_momentum, max_momentum, last_epoch)
+        super().__init__(optimizer, last_epoch)
+        self.base_lrs = base_lrs
+
+    def _start_momentum(self, optimizer, base_momentum, max_momentum, last_epoch):
+        if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
+            raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
+        self.base_momentums = _per_group("base_momentum", optimizer, base_momentum)
+        self.max_momentums = _per_group("max_momentum", optimizer, max_momentum)
+        if last_epoch == -1:
+            for most, least, group in zip(self.max_momentums, self.base_momentums, optimizer.param_groups):
+                _set_momentum(group, most)
+                group["max_momentum"], group["base_momentum"] = most, least
+
+    def scale_fn(self, x):
+        """The part of the amplitude that is used in cycle, or iteration, x."""
+        if self._scale_fn_custom is not None:
+            return self._scale_fn_custom(x)
+        if self.mode == "triangular":
+            return 1.0
+        return 1 / 2.0 ** (x - 1) if self.mode == "triangular2" else self.gamma**x
+
+    def get_lr(self):
+        cycle = math.floor(1 + self.last_epoch / self.total_size)
+        x = 1.0 + self.last_epoch / self.total_size - cycle
+        height = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
+        height *= self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
+        if self.cycle_momentum:
+            for group, least, most in zip(self.optimizer.param_groups, self.base_momentums, self.max_momentums):
+                _set_momentum(group, most - (most - least) * height)
+        return [base + (top - base) * height for base, top in zip(self.base_lrs, self.max_lrs)]
+
+    def state_dict(self):
+        """Everything but the optimizer; of a scale_fn only what an object of the user's own class holds."""
+        state = super().state_dict()
+        function = state["_scale_fn_custom"]
+        plain = function is None or isinstance(function, types.FunctionType)
+        state["_scale_fn_custom"] = None if plain else function.__dict__.copy()
+        return state
+
+    def load_state_dict(self, state_dict):
+        """Takes what state_dict returned."""
+        state = dict(state_dict)
+        inner = state.pop("_scale_fn_custom")
+        super().load_state_dict(state)
+        if inner is not None:
+            self._scale_fn_custom.__dict__.update(inner)
+
+
 class OneCycleLR(LRScheduler):
     """Up to max_lr and down again, momentum the other way round: Smith & Topin 2018, arXiv:1708.07120."""
 
@@ -289,15 +395,8 @@ class OneCycleLR(LRScheduler):
                     if "betas" not in group and "momentum" not in group:
                         raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option enabled")
                     group["max_momentum"], group["base_momentum"] = max_momentum, base_momentum
-                    self._set_momentum(group, max_momentum)
+                    _set_momentum(group, max_momentum)
         super().__init__(optimizer, last_epoch)
-
-    @staticmethod
-    def _set_momentum(group, value):
-        if "betas" in group:
-            group["betas"] = (value, *group["betas"][1:])
-        else:
-            group["momentum"] = value
 
     def _between(self, start, end, part):
         if self._strategy == "linear":
@@ -316,7 +415,7 @@ class OneCycleLR(LRScheduler):
                     part = (step - start) / (end - start)
                     values.append(self._between(group[low], group[high], part))
                     if self.cycle_momentum:
-                        self._set_momentum(group, self._between(group[momentum_low], group[momentum_high], part))
+                        _set_momentum(group, self._between(group[momentum_low], group[momentum_high], part))
                     break
                 start = end
         return values
@@ -332,19 +431,25 @@ class SequentialLR(LRScheduler):
                              f"milestones to be equal to {len(milestones)}")
         self._schedulers, self._milestones = list(schedulers), list(milestones)
         self.last_epoch, self.optimizer = last_epoch + 1, optimizer
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"]
+        _set_rates(optimizer, [group["initial_lr"] for group in optimizer.param_groups])
+        self._undo()
+        first = self._schedulers[bisect_right(self._milestones, 0)]
+        first._initial_step()
+        self._last_lr = first.get_last_lr()
+
+    def _undo(self):
         for scheduler in self._schedulers:
-            scheduler.last_epoch -= 1
-        self._schedulers[0].step()
-        self._last_lr = schedulers[0].get_last_lr()
+            if hasattr(scheduler, "_schedulers"):
+                scheduler._undo()
+            else:
+                scheduler.last_epoch -= 1
 
     def step(self):
         """Goes on to the next epoch."""
         self.last_epoch += 1
         index = bisect_right(self._milestones, self.last_epoch)
         if index > 0 and self._milestones[index - 1] == self.last_epoch:
-            self._schedulers[index].step(0)
+            self._schedulers[index]._update_lr(0)
         else:
             self._schedulers[index].step()
         self._last_lr = self._schedulers[index].get_last_lr()
@@ -367,13 +472,13 @@ class ChainedScheduler(SequentialLR):
     def __init__(self, schedulers, optimizer=None):
         self._schedulers = list(schedulers)
         self.optimizer = optimizer or self._schedulers[0].optimizer
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+        self._last_lr = self._rates()
 
     def step(self):
         """Goes on to the next epoch."""
         for scheduler in self._schedulers:
             scheduler.step()
-        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+        self._last_lr = self._rates()
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -415,11 +520,12 @@ class ReduceLROnPlateau(LRScheduler):
             self.num_bad_epochs = 0
         if self.num_bad_epochs > self.patience:
             for group, least in zip(self.optimizer.param_groups, self.min_lrs):
-                new = max(group["lr"] * self.factor, least)
-                if group["lr"] - new > self.eps:
-                    group["lr"] = new
+                old = float(group["lr"])
+                if old - max(old * self.factor, least) > self.eps:
+                    group["lr"] = max(old * self.factor, least)
             self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
         self._last_lr = self._rates()
 
 
-_LRScheduler = LRScheduler
+class _LRScheduler(LRScheduler):
+    """LRScheduler by its former name."""

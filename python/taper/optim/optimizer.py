@@ -1,6 +1,8 @@
 """Optimizer: the base of all optimizers."""
 
+import functools
 import math
+import warnings
 from collections import OrderedDict, defaultdict
 from copy import deepcopy
 from itertools import chain
@@ -18,54 +20,121 @@ class _Required:
 required = _Required()
 
 
+_global_pre_hooks, _global_post_hooks = OrderedDict(), OrderedDict()
+
+
+def register_optimizer_step_pre_hook(hook):
+    """Calls hook(optimizer, args, kwargs) before each step of every optimizer."""
+    return _register(_global_pre_hooks, hook)
+
+
+def register_optimizer_step_post_hook(hook):
+    """Calls hook(optimizer, args, kwargs) after each step of every optimizer."""
+    return _register(_global_post_hooks, hook)
+
+
+def _register(hooks, hook, prepend=False):
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    if prepend:
+        hooks.move_to_end(handle.id, last=False)
+    return handle
+
+
+def _with_hooks(step):
+    """step with the hooks around it: all that a subclass defines as its step gets them too."""
+
+    @functools.wraps(step)
+    def hooked(self, *args, **kwargs):
+        for hook in [*_global_pre_hooks.values(), *self._optimizer_step_pre_hooks.values()]:
+            changed = hook(self, (self, *args), kwargs)
+            if changed is not None:
+                if not isinstance(changed, tuple) or len(changed) != 2:
+                    raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}.")
+                (_, *args), kwargs = changed
+        result = step(self, *args, **kwargs)
+        for hook in [*self._optimizer_step_post_hooks.values(), *_global_post_hooks.values()]:
+            hook(self, (self, *args), kwargs)
+        return result
+
+    hooked.hooked = True
+    return hooked
+
+
 class Optimizer:
     """Parameter groups with options, and a state for each parameter."""
 
+    _HOOKS = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks", "_optimizer_state_dict_pre_hooks",
+              "_optimizer_state_dict_post_hooks", "_optimizer_load_state_dict_pre_hooks",
+              "_optimizer_load_state_dict_post_hooks")
+
     def __init__(self, params, defaults):
+        self.defaults = defaults
+        self._prepare_hooks()
         if isinstance(params, _C.Tensor):
             raise TypeError("params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
                             f"{type(params).__name__}")
-        self.defaults = defaults
+        if isinstance(params, set):
+            warnings.warn("optimizer parameters need to be organized in ordered collections, but the ordering of tensors "
+                          "in sets will change between runs. Please use a list instead.", FutureWarning, stacklevel=3)
         self.state = defaultdict(dict)
         self.param_groups = []
-        self._pre_hooks, self._post_hooks = OrderedDict(), OrderedDict()
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list: the model has no parameters, or the generator that "
                              "was passed is exhausted")
-        if isinstance(groups[0], tuple):
-            groups = [parameter for _, parameter in groups]
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
 
+    def _prepare_hooks(self):
+        for name in self._HOOKS:
+            self.__dict__.setdefault(name, OrderedDict())
+        kind = type(self)
+        if not getattr(kind.step, "hooked", False):
+            kind.step = _with_hooks(kind.step)
+
     def add_param_group(self, param_group):
-        """Adds parameters with options of their own."""
+        """Adds parameters, or pairs of names and parameters, with options of their own."""
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        self._set_params(param_group)
         params = param_group["params"]
+        for parameter in params:
+            if not isinstance(parameter, _C.Tensor):
+                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(parameter).__name__}")
+            if not (parameter.is_leaf or parameter.retains_grad):
+                raise ValueError("can't optimize a non-leaf Tensor")
+        for name, default in self.defaults.items():
+            if default is required and name not in param_group:
+                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
+            param_group.setdefault(name, default)
+        if len({id(p) for p in params}) != len(params):
+            warnings.warn("optimizer contains a parameter group with duplicate parameters; in future, this will cause an "
+                          "error", stacklevel=3)
+        named = "param_names" in param_group
+        if any(("param_names" in other) != named for other in self.param_groups):
+            raise ValueError("all optimizer param groups should be with/without names. cannot add param group "
+                             f"{'with' if named else 'without'} names to the optimizer")
+        known = {id(p) for other in self.param_groups for p in other["params"]}
+        if any(id(p) in known for p in params):
+            raise ValueError("some parameters appear in more than one parameter group")
+        self.param_groups.append(param_group)
+
+    @staticmethod
+    def _set_params(group):
+        params = group["params"]
         if isinstance(params, set):
             raise TypeError("optimizer parameters need to be organized in ordered collections, but the ordering of tensors "
                             "in sets will change between runs. Please use a list instead.")
         params = [params] if isinstance(params, _C.Tensor) else list(params)
-        params = [p[1] if isinstance(p, tuple) else p for p in params]
-        for parameter in params:
-            if not isinstance(parameter, _C.Tensor):
-                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(parameter).__name__}")
-            if not parameter.is_leaf:
-                raise ValueError("can't optimize a non-leaf Tensor")
-        group = {**param_group, "params": params}
-        for name, default in self.defaults.items():
-            if default is required and name not in group:
-                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
-            group.setdefault(name, default)
-        if len({id(p) for p in params}) != len(params):
-            raise ValueError("optimizer contains a parameter group with duplicate parameters")
-        known = {id(p) for other in self.param_groups for p in other["params"]}
-        if any(id(p) in known for p in params):
-            raise ValueError("some parameters appear in more than one parameter group")
-        self.param_groups.append(group)
+        names = [entry[0] for entry in params if isinstance(entry, tuple)]
+        if names and len(names) != len(params):
+            raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+        if names:
+            group["param_names"] = names
+        group["params"] = [entry[1] if isinstance(entry, tuple) else entry for entry in params]
 
     def zero_grad(self, set_to_none=True):
         """Drops the gradients of all parameters, or zeroes them."""
@@ -80,8 +149,6 @@ class Optimizer:
 
     def step(self, closure=None):
         """Changes the parameters by their gradients; closure recomputes the loss, which is returned."""
-        for hook in list(self._pre_hooks.values()):
-            hook(self, (closure,), {})
         loss = None
         if closure is not None:
             with enable_grad():
@@ -90,34 +157,61 @@ class Optimizer:
             for group in self.param_groups:
                 used = [p for p in group["params"] if p.grad is not None]
                 if used:
-                    self._check_rate(group["lr"])
                     self._update(group, used, [p.grad for p in used])
-        for hook in list(self._post_hooks.values()):
-            hook(self, (closure,), {})
         return loss
 
     @staticmethod
-    def _check_rate(lr):
+    def _rate(group):
+        lr = float(group["lr"])
         if not math.isfinite(lr):
             raise _C.ValueError(f"optimizer: the learning rate is {lr}; it must be finite")
+        return lr
 
     def _update(self, group, params, grads):
+        """One parameter after the other; optimizers with a kernel for all at once replace this."""
+        lr = self._rate(group)
+        for parameter, grad in zip(params, grads):
+            state = self.state[parameter]
+            if not state:
+                state["step"] = zero_step()
+                self._start(state, parameter, group)
+            state["step"] += 1
+            self._update_one(group, lr, parameter, -grad if group["maximize"] else grad, state)
+
+    def _start(self, state, parameter, group):
+        raise NotImplementedError
+
+    def _update_one(self, group, lr, parameter, grad, state):
         raise NotImplementedError
 
     def register_step_pre_hook(self, hook):
-        """Calls hook(optimizer, args, kwargs) before each step."""
-        handle = RemovableHandle(self._pre_hooks)
-        self._pre_hooks[handle.id] = hook
-        return handle
+        """Calls hook(optimizer, args, kwargs) before each step; it may return other (args, kwargs)."""
+        return _register(self._optimizer_step_pre_hooks, hook)
 
     def register_step_post_hook(self, hook):
         """Calls hook(optimizer, args, kwargs) after each step."""
-        handle = RemovableHandle(self._post_hooks)
-        self._post_hooks[handle.id] = hook
-        return handle
+        return _register(self._optimizer_step_post_hooks, hook)
+
+    def register_state_dict_pre_hook(self, hook, prepend=False):
+        """Calls hook(optimizer) before state_dict."""
+        return _register(self._optimizer_state_dict_pre_hooks, hook, prepend)
+
+    def register_state_dict_post_hook(self, hook, prepend=False):
+        """Calls hook(optimizer, state_dict) after state_dict; it may return another one."""
+        return _register(self._optimizer_state_dict_post_hooks, hook, prepend)
+
+    def register_load_state_dict_pre_hook(self, hook, prepend=False):
+        """Calls hook(optimizer, state_dict) before load_state_dict; it may return another one."""
+        return _register(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook, prepend=False):
+        """Calls hook(optimizer) after load_state_dict."""
+        return _register(self._optimizer_load_state_dict_post_hooks, hook, prepend)
 
     def state_dict(self):
         """State and options, parameters numbered in order."""
+        for hook in list(self._optimizer_state_dict_pre_hooks.values()):
+            hook(self)
         numbers = {}
         groups = []
         for group in self.param_groups:
@@ -127,10 +221,18 @@ class Optimizer:
             packed["params"] = [numbers[id(p)] for p in group["params"]]
             groups.append(packed)
         state = {numbers[id(k)] if isinstance(k, _C.Tensor) else k: v for k, v in self.state.items()}
-        return {"state": state, "param_groups": groups}
+        result = {"state": state, "param_groups": groups}
+        for hook in list(self._optimizer_state_dict_post_hooks.values()):
+            changed = hook(self, result)
+            result = result if changed is None else changed
+        return result
 
     def load_state_dict(self, state_dict):
         """Takes a copy of what state_dict returned."""
+        state_dict = dict(state_dict)
+        for hook in list(self._optimizer_load_state_dict_pre_hooks.values()):
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
         groups = state_dict["param_groups"]
         if len(groups) != len(self.param_groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
@@ -140,29 +242,29 @@ class Optimizer:
                              chain.from_iterable(g["params"] for g in self.param_groups)))
         state = defaultdict(dict)
         for number, entries in state_dict["state"].items():
-            parameter = by_number.get(number)
-            if parameter is None:
+            if number in by_number:
+                state[by_number[number]] = _loaded(entries, by_number[number])
+            else:
                 state[number] = entries
-                continue
-            state[parameter] = {k: self._loaded(k, v, parameter) for k, v in entries.items()}
-        self.state = state
-        self.param_groups = [{**deepcopy({k: v for k, v in new.items() if k != "params"}), "params": old["params"]}
-                             for new, old in zip(groups, self.param_groups)]
+        self.__setstate__({"state": state, "param_groups": [
+            self._loaded_group(new, old) for new, old in zip(groups, self.param_groups)]})
+        for hook in list(self._optimizer_load_state_dict_post_hooks.values()):
+            hook(self)
 
     @staticmethod
-    def _loaded(name, value, parameter):
-        if not isinstance(value, _C.Tensor):
-            return deepcopy(value)
-        if name != "step" and parameter.is_floating_point():
-            return value.detach().to(parameter.dtype).clone()
-        return value.detach().clone()
+    def _loaded_group(new, old):
+        group = deepcopy({k: v for k, v in new.items() if k != "params"})
+        group["params"] = old["params"]
+        if "param_names" in old:
+            group.setdefault("param_names", old["param_names"])
+        return group
 
     def __getstate__(self):
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        self._pre_hooks, self._post_hooks = OrderedDict(), OrderedDict()
+        self._prepare_hooks()
 
     def __repr__(self):
         lines = [f"{type(self).__name__} ("]
@@ -170,6 +272,45 @@ class Optimizer:
             lines.append(f"Parameter Group {number}")
             lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
         return "\n".join(lines + [")"])
+
+
+def _loaded(value, parameter, name=None):
+    """A copy of value for parameter's state: in its dtype, except for the count of steps."""
+    if isinstance(value, _C.Tensor):
+        if name != "step" and parameter.is_floating_point():
+            value = value.to(parameter.dtype)
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {k: _loaded(v, parameter, k) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_loaded(entry, parameter) for entry in value)
+    return deepcopy(value)
+
+
+def zero_step():
+    """A count of steps, a float32 tensor as PyTorch keeps it."""
+    return _C._homes["taper"]["zeros"]((), dtype=_C.float32)
+
+
+def next_steps(states):
+    """Counts one step in each state and returns the numbers; states loaded from elsewhere may hold plain numbers."""
+    steps = []
+    for state in states:
+        if not isinstance(state["step"], _C.Tensor):
+            state["step"] = zero_step() + state["step"]
+        state["step"] += 1
+        steps.append(int(state["step"].item()))
+    return steps
+
+
+def as_real(*tensors):
+    """Complex tensors as pairs of real numbers along a last dimension, the others as they are."""
+    return [_C._homes["taper"]["view_as_real"](t) if t.is_complex() else t for t in tensors]
+
+
+def decayed(grad, parameter, weight_decay):
+    """The gradient with that of weight_decay/2 * |parameter|^2 added."""
+    return grad.add(parameter, alpha=weight_decay) if weight_decay != 0 else grad
 
 
 def check_options(**options):

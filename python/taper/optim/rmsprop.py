@@ -1,7 +1,7 @@
 """RMSprop and Adagrad."""
 
 from .. import _C
-from .optimizer import Optimizer, check_options
+from .optimizer import Optimizer, check_options, next_steps, zero_step
 
 _ops = _C._homes["taper"]
 _zeros_like = _ops["zeros_like"]
@@ -24,15 +24,14 @@ class RMSprop(Optimizer):
         for parameter in params:
             state = self.state[parameter]
             if not state:
-                state["step"] = 0
-            state["step"] = int(state["step"]) + 1
+                state["step"] = zero_step()
             for name, wanted, entries in zip(names, used, lists):
                 if wanted and name not in state:
                     state[name] = _zeros_like(parameter)
-                # The kernel's slots are fixed: an unused one in the middle is never read.
-                entries.append(state[name] if wanted else state["square_avg"])
-        _C._rmsprop_step(params, grads, lists, [self.state[p]["step"] for p in params], group["lr"], group["alpha"],
-                         group["eps"], group["weight_decay"], group["momentum"], group["centered"], group["maximize"])
+                entries.append(state[name] if wanted else None)
+        steps = next_steps([self.state[p] for p in params])
+        _C._rmsprop_step(params, grads, lists, steps, self._rate(group), group["alpha"], group["eps"], group["weight_decay"],
+                         group["momentum"], group["centered"], group["maximize"])
 
 
 class Adagrad(Optimizer):
@@ -48,11 +47,9 @@ class Adagrad(Optimizer):
         for group in self.param_groups:
             for parameter in group["params"]:
                 total = _ops["full_like"](parameter.detach(), float(initial_accumulator_value))
-                self.state[parameter] = {"step": 0, "sum": total}
+                self.state[parameter] = {"step": zero_step(), "sum": total}
 
     def _update(self, group, params, grads):
-        for parameter in params:
-            self.state[parameter]["step"] = int(self.state[parameter]["step"]) + 1
         _C._adagrad_step(params, grads, [[self.state[p]["sum"] for p in params]],
-                         [self.state[p]["step"] for p in params], group["lr"], group["lr_decay"], group["weight_decay"],
-                         group["eps"], group["maximize"])
+                         next_steps([self.state[p] for p in params]), self._rate(group), group["lr_decay"],
+                         group["weight_decay"], group["eps"], group["maximize"])

@@ -29,5 +29,5 @@ class SGD(Optimizer):
                     steps[index] = 1
                 buffers.append(state["momentum_buffer"])
             states = [buffers]
-        _C._sgd_step(params, grads, states, steps, group["lr"], group["momentum"], group["dampening"],
+        _C._sgd_step(params, grads, states, steps, self._rate(group), group["momentum"], group["dampening"],
                      group["weight_decay"], group["nesterov"], group["maximize"])
