@@ -44,7 +44,7 @@ demo: install
 	@python examples/python/mnist.py --out build/demo
 
 bench: build
-	@PYTHONPATH=python python benchmarks/run.py
+	@PYTHONPATH=python python -m benchmarks
 
 format:
 	@$(CXX_FILES) | xargs clang-format -i

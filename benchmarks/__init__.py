@@ -1,0 +1,1 @@
+"""Times Taper beside other frameworks: python -m benchmarks --help"""
