@@ -1,6 +1,7 @@
 // The table of conversions between all pairs of dtypes; 16-bit floats in vectors.
 #include "cpu/convert.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -83,6 +84,16 @@ void narrow_bfloat16(const void* source, void* target, std::int64_t n) {
   for (; i < n; ++i) out[i] = BFloat16(in[i]).bits;
 }
 
+// target[i] = source[n - 1 - i], of elements of 4 bytes.
+void reverse_words(const std::uint32_t* source, std::uint32_t* target, std::int64_t n) {
+  const hn::ScalableTag<std::uint32_t> d;
+  const auto lanes = std::int64_t(hn::Lanes(d));
+  std::int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    hn::StoreU(hn::Reverse(d, hn::LoadU(d, source + n - i - lanes)), d, target + i);
+  for (; i < n; ++i) target[i] = source[n - 1 - i];
+}
+
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
@@ -95,12 +106,35 @@ HWY_EXPORT(widen_half);
 HWY_EXPORT(widen_bfloat16);
 HWY_EXPORT(narrow_half);
 HWY_EXPORT(narrow_bfloat16);
+HWY_EXPORT(reverse_words);
 
 namespace {
 
+// Where the target lies a little ahead of the source, modulo a page, each load seems to the processor to wait
+// for the store before it (4K aliasing). Then bytes go through a buffer half a page away from both.
+void move(const void* source, void* target, std::int64_t bytes) {
+  constexpr std::uintptr_t page = 4096;
+  constexpr std::int64_t chunk = 1024;
+  const auto from = reinterpret_cast<std::uintptr_t>(source),
+             ahead = (reinterpret_cast<std::uintptr_t>(target) - from) % page;
+  const char* in = static_cast<const char*>(source);
+  char* out = static_cast<char*>(target);
+  if (ahead == 0 || ahead >= 512 || bytes < chunk || (in < out + bytes && out < in + bytes)) {
+    std::memmove(target, source, std::size_t(bytes));
+    return;
+  }
+  alignas(page) char buffer[2 * page];
+  for (std::int64_t done = 0; done < bytes; done += chunk) {
+    const auto size = std::size_t(std::min(chunk, bytes - done));
+    char* const middle = buffer + (from + std::uintptr_t(done) + page / 2) % page;
+    std::memcpy(middle, in + done, size);
+    std::memcpy(out + done, middle, size);
+  }
+}
+
 template <class From, class To>
 void contiguous(const From* source, To* target, std::int64_t n) {
-  if constexpr (std::is_same_v<From, To>) std::memmove(target, source, std::size_t(n) * sizeof(To));
+  if constexpr (std::is_same_v<From, To>) move(source, target, n * std::int64_t(sizeof(To)));
   else if constexpr (std::is_same_v<From, Half> && std::is_same_v<To, float>)
     HWY_DYNAMIC_DISPATCH(widen_half)(source, target, n);
   else if constexpr (std::is_same_v<From, BFloat16> && std::is_same_v<To, float>)
@@ -130,6 +164,11 @@ void strided(const void* source, std::int64_t source_stride, void* target, std::
     }
     for (std::int64_t i = 0; i < n; ++i, out += target_stride) *reinterpret_cast<To*>(out) = value;
     return;
+  }
+  if constexpr (std::is_same_v<From, To> && sizeof(To) == 4 && alignof(To) == 4) {
+    if (source_stride == 4 && target_stride == -4)
+      return HWY_DYNAMIC_DISPATCH(reverse_words)(static_cast<const std::uint32_t*>(source),
+                                                 reinterpret_cast<std::uint32_t*>(out - 4 * (n - 1)), n);
   }
   for (std::int64_t i = 0; i < n; ++i, in += source_stride, out += target_stride)
     *reinterpret_cast<To*>(out) = convert<To>(*reinterpret_cast<const From*>(in));

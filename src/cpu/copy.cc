@@ -6,14 +6,14 @@
 #include "cpu/convert.h"
 #include "cpu/loop.h"
 #include "cpu/parallel.h"
+#include "cpu/transpose.h"
 
 namespace taper::cpu {
 
 namespace {
 
 constexpr std::int64_t grain = 32768;
-// A tile of 16 x 16 doubles and its transpose stay in the first-level cache.
-constexpr std::int64_t tile = 16;
+constexpr std::int64_t tile = transpose_tile;
 
 template <class F>
 void by_item_size(std::int64_t size, F&& f) {
@@ -29,25 +29,32 @@ void by_item_size(std::int64_t size, F&& f) {
   }
 }
 
-// The source is dense along rows, the target along columns; the other strides are in bytes. A tile goes
-// through a buffer, so that memory is touched by whole lines on both sides: a row of lines may all fall into
-// the same set of the cache.
+template <class T>
+void transpose_block(const char* source, std::int64_t column_in, T (*block)[tile], std::int64_t rows,
+                     std::int64_t columns) {
+  for (std::int64_t c = 0; c < columns; ++c) {
+    const T* in = reinterpret_cast<const T*>(source + c * column_in);
+    if (rows == tile)
+      for (std::int64_t r = 0; r < tile; ++r) block[r][c] = in[r];
+    else
+      for (std::int64_t r = 0; r < rows; ++r) block[r][c] = in[r];
+  }
+}
+
+// The source is dense along rows, the target along columns, at most `tile` of them; the other strides are in
+// bytes. A tile goes through a buffer, so that memory is touched by whole lines on both sides: a row of lines
+// may all fall into the same set of the cache. The source is read along its rows, which the processor fetches
+// ahead.
 template <class T>
 void transpose(const char* source, std::int64_t column_in, char* target, std::int64_t row_out,
                std::int64_t rows, std::int64_t columns) {
-  T buffer[tile][tile];
-  for (std::int64_t c0 = 0; c0 < columns; c0 += tile) {
-    const std::int64_t width = std::min(tile, columns - c0);
-    for (std::int64_t c = 0; c < width; ++c) {
-      const T* in = reinterpret_cast<const T*>(source + (c0 + c) * column_in);
-      if (rows == tile)
-        for (std::int64_t r = 0; r < tile; ++r) buffer[r][c] = in[r];
-      else
-        for (std::int64_t r = 0; r < rows; ++r) buffer[r][c] = in[r];
-    }
-    for (std::int64_t r = 0; r < rows; ++r)
-      std::memcpy(target + r * row_out + c0 * std::int64_t(sizeof(T)), buffer[r],
-                  std::size_t(width) * sizeof(T));
+  if constexpr (sizeof(T) == 4) return transpose_words(source, column_in, target, row_out, rows, columns);
+  alignas(64) T block[tile][tile];
+  for (std::int64_t r0 = 0; r0 < rows; r0 += tile) {
+    const std::int64_t height = std::min(tile, rows - r0);
+    transpose_block<T>(source + r0 * std::int64_t(sizeof(T)), column_in, block, height, columns);
+    for (std::int64_t r = 0; r < height; ++r)
+      std::memcpy(target + (r0 + r) * row_out, block[r], std::size_t(columns) * sizeof(T));
   }
 }
 
@@ -78,17 +85,17 @@ void copy_transposed(const Loop& loop, std::int64_t size, int other) {
     outer.sizes[0] = 1;
     outer.strides[0][0] = outer.strides[1][0] = 0;
   }
-  // Work is cut into bands of tile rows, over all outer positions.
-  const std::int64_t bands = (loop.sizes[other] + tile - 1) / tile;
-  const std::int64_t bands_per_task = std::max<std::int64_t>(1, grain / (tile * loop.sizes[0]));
+  // Work is cut into bands of tile columns of the target, over all outer positions.
+  const std::int64_t bands = (loop.sizes[0] + tile - 1) / tile;
+  const std::int64_t bands_per_task = std::max<std::int64_t>(1, grain / (tile * loop.sizes[other]));
   by_item_size(size, [&]<class T>() {
     parallel_for(outer.total * bands, bands_per_task, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t task = begin; task < end; ++task) {
         const Walk at(outer, task / bands);
-        const std::int64_t row = task % bands * tile;
-        transpose<T>(at.at[1] + row * std::int64_t(sizeof(T)), loop.strides[1][0],
-                     at.at[0] + row * loop.strides[0][other], loop.strides[0][other],
-                     std::min(tile, loop.sizes[other] - row), loop.sizes[0]);
+        const std::int64_t column = task % bands * tile;
+        transpose<T>(at.at[1] + column * loop.strides[1][0], loop.strides[1][0],
+                     at.at[0] + column * std::int64_t(sizeof(T)), loop.strides[0][other], loop.sizes[other],
+                     std::min(tile, loop.sizes[0] - column));
       }
     });
   });
