@@ -474,11 +474,15 @@ Wide sum_type(const Reduction& r) {
   return r.dtype == uint64 ? Wide::i64 : widen(r.dtype);
 }
 
+Reduce sum_kind(const Reduction& r) {
+  return sum_type(r) == Wide::f32 && item_size(r.output) <= 4 ? Reduce::short_sum : Reduce::sum;
+}
+
 Wide order_type(DType dtype) { return dtype == boolean || dtype == uint8 ? Wide::u8 : widen(dtype); }
 
 }  // namespace
 
-void sum(const Reduction& r) { reduce(r, sum_type(r), Request{"sum", Reduce::sum, Finish::value}); }
+void sum(const Reduction& r) { reduce(r, sum_type(r), Request{"sum", sum_kind(r), Finish::value}); }
 void nansum(const Reduction& r) {
   reduce(r, widen(r.dtype), Request{"nansum", Reduce::nan_sum, Finish::value});
 }
@@ -486,7 +490,7 @@ void prod(const Reduction& r) { reduce(r, sum_type(r), Request{"prod", Reduce::p
 
 void mean(const Reduction& r) {
   check<DTypeError>(is_differentiable(r.output), "mean: output must be floating or complex, got ", r.output);
-  reduce(r, sum_type(r), Request{"mean", Reduce::sum, Finish::mean});
+  reduce(r, sum_type(r), Request{"mean", sum_kind(r), Finish::mean});
 }
 
 void var(const Reduction& r, double correction, void* average) {

@@ -20,7 +20,7 @@ struct Reduction {
   DType output;           ///< Of y.
 };
 
-// Float32 and the 16-bit types are accumulated in float64, integers in wrapping 64-bit integers (in float64
+// Float32 and the 16-bit types are accumulated in float64 (sums of eight that end in float32 or less excepted), integers in wrapping 64-bit integers (in float64
 // if the output is floating), complex64 in complex128. DTypeError where the output cannot hold the result's
 // kind.
 

@@ -47,6 +47,16 @@ struct SumOf {
   static Lane merge_last(Lane a, Lane b) { return a + b; }
 };
 
+/// Eight floats are added before they are widened: for a result that is rounded to float32 or less. Widening
+/// each would take longer than memory.
+struct ShortSumOf : SumOf<float> {
+  using SumOf<float>::SumOf;
+};
+TAPER_INLINE float sum_of_eight(const float* x, int64 stride) {
+  return ((x[0] + x[stride]) + (x[2 * stride] + x[3 * stride])) +
+         ((x[4 * stride] + x[5 * stride]) + (x[6 * stride] + x[7 * stride]));
+}
+
 template <class E>
 struct ProductOf {
   using Element = E;
@@ -151,6 +161,12 @@ HWY_NOINLINE typename Op::Lane fold_wide(const typename Op::Element* x, int64 n,
   typename Op::Lane lane[width];
   for (int64 l = 0; l < width; ++l) lane[l] = Op::start();
   int64 i = 0;
+  if constexpr (std::is_same_v<Op, ShortSumOf>) {
+    for (; i + 8 * width <= n; i += 8 * width) {
+#pragma GCC unroll 1
+      for (int64 l = 0; l < width; ++l) lane[l] += double(sum_of_eight(x + i + l, width));
+    }
+  }
   for (; i + width <= n; i += width) {
 #pragma GCC unroll 1  // else a short loop is unrolled before it can become a vector
     for (int64 l = 0; l < width; ++l) lane[l] = op.step(lane[l], x[i + l]);
@@ -465,7 +481,8 @@ const ReduceKernel* find_here(Reduce reduce, Wide wide) {
     case Wide::u8: return ordered_kernel<std::uint8_t>(reduce);
     case Wide::i64: return ordered_kernel<int64>(reduce);
     case Wide::u64: return ordered_kernel<std::uint64_t>(reduce);
-    case Wide::f32: return ordered_kernel<float>(reduce);
+    case Wide::f32:
+      return reduce == Reduce::short_sum ? kernel<Fold<ShortSumOf>>() : ordered_kernel<float>(reduce);
     case Wide::f64: return ordered_kernel<double>(reduce);
     case Wide::c128: return complex_kernel(reduce);
   }

@@ -9,6 +9,7 @@ namespace taper::cpu {
 
 enum class Reduce : std::uint8_t {
   sum,
+  short_sum,  // of float32, for a result of no more digits
   prod,
   max,
   min,

@@ -67,11 +67,21 @@ HWY_INLINE V sigmoid_parts(D d, V x, double lowest, V& correction, V& k) {
 template <class D>
 inline constexpr double least_normal_exp = is_f32<D> ? -87 : -708;
 
+/// 1 + exp(-x) for float32 x >= -87.
+template <class D, class V>
+HWY_INLINE V one_and_exp(D d, V x) {
+  V k;
+  const V r = reduce_exp(d, at_least(d, hn::Neg(x), -87.3), k);
+  const V y = hn::Add(hn::MulAdd(hn::Mul(r, r), exp_rest<Precision::full>(d, r), r), set(d, 1));
+  return hn::MulAdd(y, power_of_two(d, k), set(d, 1));
+}
+
 /// 1 / (1 + exp(-x)).
 template <Precision precision = Precision::full, class D, class V>
 HWY_INLINE V sigmoid_of(D d, V x) {
   V k, correction;
   if (HWY_LIKELY(hn::AllFalse(d, hn::Lt(x, set(d, least_normal_exp<D>))))) {
+    if constexpr (is_f32<D>) return hn::Div(set(d, 1), one_and_exp(d, x));
     const V q = sigmoid_parts<false, precision>(d, x, least_normal_exp<D>, correction, k);
     return hn::Mul(hn::Add(q, correction), power_of_two(d, k));
   }
@@ -86,6 +96,7 @@ HWY_INLINE V silu_of(D d, V x) {
   V k, correction;
   const V bounded = at_most(d, x, 1000);  // the correction is 0 beyond, and infinity times it would be NaN
   if (HWY_LIKELY(hn::AllFalse(d, hn::Lt(x, set(d, least_normal_exp<D>))))) {
+    if constexpr (is_f32<D>) return hn::Div(x, one_and_exp(d, x));
     const V q = sigmoid_parts<false, Precision::full>(d, x, least_normal_exp<D>, correction, k);
     return hn::Mul(hn::MulAdd(x, q, hn::Mul(bounded, correction)), power_of_two(d, k));
   }

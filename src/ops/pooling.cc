@@ -203,7 +203,13 @@ std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& x, int dims, const Sh
 
 Tensor adaptive_average_pool(const Tensor& x, int dims, const Shape& output) {
   if (unbatched(x, dims)) return squeeze(adaptive_average_pool(unsqueeze(x, 0), dims, output), Shape{0});
-  return record(AveragePool{adapted(x, dims, output, "adaptive_avg_pool")}, x);
+  const Windows windows = adapted(x, dims, output, "adaptive_avg_pool");
+  if (numel(windows.output_sizes) == numel({x.sizes()[0], x.sizes()[1]}) && x.numel()) {
+    Shape spatial;
+    for (int i = 2; i < x.ndim(); ++i) spatial.push_back(i);
+    return mean(x, spatial, true);
+  }
+  return record(AveragePool{windows}, x);
 }
 
 namespace {

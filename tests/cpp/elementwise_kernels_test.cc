@@ -142,8 +142,8 @@ const Function functions[] = {
     {&k::rsqrt, [](long double x) { return 1 / sqrtl(x); }},
     {&k::reciprocal, [](long double x) { return 1 / x; }},
     {&k::sinc, sinc_exact},
-    {&k::sigmoid, [](long double x) { return 1 / (1 + expl(-x)); }},
-    {&k::silu, [](long double x) { return x == -inf ? 0 : x / (1 + expl(-x)); }},
+    {&k::sigmoid, [](long double x) { return 1 / (1 + expl(-x)); }, 4, 2.5},
+    {&k::silu, [](long double x) { return x == -inf ? 0 : x / (1 + expl(-x)); }, 4, 2.5},
     {&k::gelu, [](long double x) { return x < -50 ? 0 : x * erfcl(-x / sqrtl(2)) / 2; }, 0, 4},
     {&k::gelu_tanh, gelu_tanh_exact, 0},
     {&k::mish,
@@ -418,7 +418,8 @@ TEST(ElementwiseKernels, IntegerPowersShiftsAndDivisors) {
   EXPECT_EQ(one<std::int64_t>(k::pow, nullptr, -3, 5), -243);
   EXPECT_EQ(one<std::int8_t>(k::pow, nullptr, 2, 7), -128);
   EXPECT_EQ(one<std::int64_t>(k::pow, nullptr, 3, 64), std::int64_t(0x7932278c797ebd01ull));
-  EXPECT_THROW(one<std::int64_t>(k::pow, nullptr, 2, -1), ValueError);
+  EXPECT_EQ(one<std::int64_t>(k::pow, nullptr, 2, -1), 0);
+  EXPECT_EQ(one<std::int64_t>(k::pow, nullptr, -1, -3), -1);
   const Factor minus_one{-1};
   EXPECT_THROW(one<std::int32_t>(k::pow_scalar, &minus_one, 2), ValueError);
   EXPECT_EQ(one<std::int64_t>(k::left_shift, nullptr, 1, 62), std::int64_t(1) << 62);
