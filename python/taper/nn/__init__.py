@@ -1,6 +1,6 @@
 """Layers, losses and the building blocks of networks."""
 
-from . import functional, init, parallel, utils
+from . import functional, init, utils
 from .activation import *
 from .container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -21,3 +21,5 @@ from .transformer import (
     Transformer, TransformerDecoder, TransformerDecoderLayer, TransformerEncoder, TransformerEncoderLayer,
 )
 from .attention import MultiheadAttention
+from .parallel import DataParallel
+from . import modules, parallel  # noqa: E402

@@ -32,8 +32,9 @@ class Linear(Module):
 
     def forward(self, input):
         parameters = self._parameters
-        return F.linear(input, parameters["weight"], parameters["bias"]) if "weight" in parameters else \
-            F.linear(input, self.weight, self.bias)
+        if "weight" in parameters and "bias" in parameters:
+            return F.linear(input, parameters["weight"], parameters["bias"])
+        return F.linear(input, self.weight, self.bias)  # parametrized or pruned
 
     def extra_repr(self):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

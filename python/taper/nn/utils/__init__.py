@@ -1,64 +1,10 @@
 """Tools for parameters and gradients."""
 
-import math
-
-from ... import _C
-from ..._grad_mode import no_grad
-from . import rnn
-
-_ops = _C._homes["taper"]
-
-
-def _list(parameters):
-    return [parameters] if isinstance(parameters, _C.Tensor) else list(parameters)
-
-
-@no_grad()
-def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=None):
-    """The norm of all tensors as one vector."""
-    tensors = _list(tensors)
-    if not tensors:
-        return _C._from_data(0.0, None, True)
-    norms = _ops["stack"]([t.detach().norm(norm_type) for t in tensors])
-    total = norms.norm(norm_type)
-    if error_if_nonfinite and not math.isfinite(float(total)):
-        raise RuntimeError(f"The total norm of order {norm_type} for gradients is non-finite, so it cannot be clipped. "
-                           "To disable this error, set error_if_nonfinite=False")
-    return total
-
-
-@no_grad()
-def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
-    """Scales gradients so that their norm as one vector is at most max_norm; returns the norm before."""
-    parameters = _list(parameters)
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    total = get_total_norm(gradients, float(norm_type), error_if_nonfinite)
-    if not gradients:
-        return total
-    factor = min(float(max_norm) / (float(total) + 1e-6), 1.0)
-    if factor != 1.0:
-        for gradient in gradients:
-            gradient.mul_(factor)
-    return total
-
-
-@no_grad()
-def clip_grad_value_(parameters, clip_value, foreach=None):
-    """Bounds every gradient by +-clip_value."""
-    for parameter in _list(parameters):
-        if parameter.grad is not None:
-            parameter.grad.clamp_(-float(clip_value), float(clip_value))
-
-
-def parameters_to_vector(parameters):
-    """All parameters as one vector."""
-    return _ops["cat"]([p.reshape(-1) for p in parameters])
-
-
-def vector_to_parameters(vec, parameters):
-    """Writes a vector's parts back into parameters."""
-    start = 0
-    for parameter in parameters:
-        count = parameter.numel()
-        parameter.data = vec[start:start + count].reshape(parameter.shape).detach()
-        start += count
+from . import parametrizations, parametrize, prune, rnn, stateless
+from .clip_grad import clip_grad_norm, clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
+from .convert_parameters import parameters_to_vector, vector_to_parameters
+from .fusion import fuse_conv_bn_eval, fuse_conv_bn_weights, fuse_linear_bn_eval, fuse_linear_bn_weights
+from .init import skip_init
+from .memory_format import convert_conv2d_weight_memory_format, convert_conv3d_weight_memory_format
+from .spectral_norm import remove_spectral_norm, spectral_norm
+from .weight_norm import remove_weight_norm, weight_norm

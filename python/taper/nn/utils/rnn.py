@@ -16,13 +16,44 @@ class PackedSequence(_Packed):
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
 
     def to(self, *args, **kwargs):
-        """The data converted."""
-        return PackedSequence(self.data.to(*args, **kwargs), *self[1:])
+        """The data converted; itself where nothing changes."""
+        data = self.data.to(*args, **kwargs)
+        return self if data is self.data else type(self)(data, *self[1:])
+
+    def cpu(self, *args, **kwargs):
+        """The data in main memory."""
+        return self.to("cpu", *args, **kwargs)
+
+    def cuda(self, *args, **kwargs):
+        """The data on a GPU."""
+        return self.to("cuda", *args, **kwargs)
+
+    def pin_memory(self):
+        """The data in page-locked memory, where there is any."""
+        return type(self)(self.data.pin_memory(), *self[1:])
+
+    def is_pinned(self):
+        """Whether the data lies in page-locked memory."""
+        return self.data.is_pinned()
 
     @property
     def is_cuda(self):
         """Whether the data lies on a GPU."""
-        return False
+        return self.data.is_cuda
+
+
+def _conversion(name, dtype):
+    def convert(self):
+        return self.to(dtype)
+
+    convert.__name__ = name
+    convert.__doc__ = f"The data as {dtype}."
+    setattr(PackedSequence, name, convert)
+
+
+for _name, _dtype in {"double": _C.float64, "float": _C.float32, "half": _C.float16, "long": _C.int64, "int": _C.int32,
+                      "short": _C.int16, "char": _C.int8, "byte": _C.uint8}.items():
+    _conversion(_name, _dtype)
 
 
 def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True):

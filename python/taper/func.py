@@ -1,0 +1,3 @@
+"""Functions of functions and modules."""
+
+from .nn.utils.stateless import functional_call
