@@ -1,17 +1,10 @@
 """Multi-head attention: Vaswani et al. 2017, arXiv:1706.03762."""
 
-from . import functional as F
 from . import init
 from .linear import Linear, _empty
 from .module import Module
+from .multi_head import _check_shapes, attention_batch_first
 from .parameter import Parameter
-
-
-def _as_additive(mask, dtype):
-    """A bool mask (true: may not be seen) as numbers to add to scores."""
-    if mask is None or not mask.is_floating_point():
-        return None if mask is None else mask.new_zeros(mask.shape, dtype=dtype).masked_fill(mask, float("-inf"))
-    return mask
 
 
 class MultiheadAttention(Module):
@@ -25,10 +18,9 @@ class MultiheadAttention(Module):
                              f"num_heads={num_heads} instead")
         if embed_dim % num_heads:
             raise AssertionError("embed_dim must be divisible by num_heads")
-        if add_bias_kv or add_zero_attn:
-            raise NotImplementedError("MultiheadAttention: add_bias_kv and add_zero_attn are not supported")
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
-        self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
+        self.kdim = embed_dim if kdim is None else kdim
+        self.vdim = embed_dim if vdim is None else vdim
         self.head_dim = embed_dim // num_heads
         self._qkv_same_embed_dim = self.kdim == embed_dim and self.vdim == embed_dim
         if self._qkv_same_embed_dim:
@@ -42,55 +34,43 @@ class MultiheadAttention(Module):
             self.register_parameter("in_proj_weight", None)
         self.register_parameter("in_proj_bias", Parameter(_empty(3 * embed_dim, dtype=dtype)) if bias else None)
         self.out_proj = Linear(embed_dim, embed_dim, bias=bias, dtype=dtype)
+        for name in ("bias_k", "bias_v"):
+            setattr(self, name, Parameter(_empty(1, 1, embed_dim, dtype=dtype)) if add_bias_kv else None)
+        self.add_zero_attn = add_zero_attn
+        self._reset_parameters()
+
+    def _reset_parameters(self):
         for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
             if self._parameters[name] is not None:
                 init.xavier_uniform_(self._parameters[name])
-        if bias:
+        if self.in_proj_bias is not None:
             init.zeros_(self.in_proj_bias)
             init.zeros_(self.out_proj.bias)
-
-    def _project(self, query, key, value):
-        biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
-        if not self._qkv_same_embed_dim:
-            weights = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
-        elif query is key and key is value:
-            return F.linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
-        else:
-            weights = self.in_proj_weight.chunk(3)
-        return tuple(F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases))
+        if self.bias_k is not None:
+            init.xavier_normal_(self.bias_k)
+            init.xavier_normal_(self.bias_v)
 
     def forward(self, query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None,
                 average_attn_weights=True, is_causal=False):
-        if is_causal and attn_mask is None:
-            raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
-        unbatched = query.ndim == 2
+        """Attended values [L, N, E] ([N, L, E] if batch_first, [L, E] unbatched) and weights [N, L, S] or None."""
+        batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, self.num_heads)
+        if query.shape[-1] != self.embed_dim:
+            raise AssertionError(f"was expecting embedding dimension of {self.embed_dim}, but got {query.shape[-1]}")
         same = query is key and key is value
-        if unbatched:
+        if not batched:
             query, key, value = (x.unsqueeze(0) for x in (query, key, value))
             key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
         elif not self.batch_first:
             query, key, value = (x.transpose(0, 1) for x in (query, key, value))
         if same:
             key = value = query
-        batch, length, _ = query.shape
-        q, k, v = (x.reshape(batch, x.shape[1], self.num_heads, self.head_dim).transpose(1, 2)
-                   for x in self._project(query, key, value))
-        mask = _as_additive(attn_mask, q.dtype)
-        if mask is not None and mask.ndim == 3:
-            mask = mask.reshape(batch, self.num_heads, *mask.shape[1:])
-        if key_padding_mask is not None:
-            padding = _as_additive(key_padding_mask, q.dtype).reshape(batch, 1, 1, -1)
-            mask = padding if mask is None else mask + padding
-        dropout = self.dropout if self.training else 0.0
-        if need_weights:
-            scores = (q * self.head_dim ** -0.5) @ k.transpose(-2, -1)
-            weights = F.softmax(scores if mask is None else scores + mask, -1)
-            weights = F.dropout(weights, dropout, dropout > 0)
-            heads = weights @ v
-            weights = weights.mean(1) if average_attn_weights else weights
-        else:
-            weights, heads = None, F.scaled_dot_product_attention(q, k, v, mask, dropout)
-        output = self.out_proj(heads.transpose(1, 2).reshape(batch, length, self.embed_dim))
-        if unbatched:
-            return output.squeeze(0), None if weights is None else weights.squeeze(0)
-        return output if self.batch_first else output.transpose(0, 1), weights
+        weights = self.in_proj_weight if self._qkv_same_embed_dim else (self.q_proj_weight, self.k_proj_weight,
+                                                                        self.v_proj_weight)
+        output, seen = attention_batch_first(
+            query, key, value, self.num_heads, weights, self.in_proj_bias,
+            (self.bias_k, self.bias_v, self.add_zero_attn), (self.out_proj.weight, self.out_proj.bias),
+            (attn_mask, key_padding_mask), self.dropout if self.training else 0.0, need_weights,
+            average_attn_weights, is_causal)
+        if not batched:
+            return output.squeeze(0), None if seen is None else seen.squeeze(0)
+        return output if self.batch_first else output.transpose(0, 1), seen

@@ -3,6 +3,7 @@
 import math
 
 from .. import _C
+from .multi_head import multi_head_attention_forward
 
 globals().update(_C._homes["nn.functional"])
 

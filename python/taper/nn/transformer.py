@@ -5,6 +5,7 @@ import copy
 from .. import _C
 from . import functional as F
 from . import init
+from .activation import GELU, ReLU
 from .attention import MultiheadAttention
 from .container import ModuleList
 from .dropout import Dropout
@@ -19,6 +20,29 @@ def _activation(activation):
     if activation not in ("relu", "gelu"):
         raise RuntimeError(f"activation should be relu/gelu, not {activation}")
     return getattr(F, activation)
+
+
+def _activation_number(activation):
+    """PyTorch's number for relu (1) and gelu (2), also as modules; 0 for others."""
+    if activation is F.relu or isinstance(activation, ReLU):
+        return 1
+    return 2 if activation is F.gelu or isinstance(activation, GELU) else 0
+
+
+def _is_causal(mask):
+    """Whether mask is the one that hides the future, so that attention needs no mask."""
+    if mask is None or mask.ndim != 2 or mask.shape[0] != mask.shape[1] or not mask.is_floating_point():
+        return False
+    causal = Transformer.generate_square_subsequent_mask(mask.shape[0], dtype=mask.dtype)
+    return bool((mask.detach() == causal).all())
+
+
+def _skips_padding(layer):
+    """Whether PyTorch leaves padded positions out for layers like this one."""
+    return (isinstance(layer, TransformerEncoderLayer) and not layer.norm_first and layer.self_attn.batch_first
+            and layer.self_attn._qkv_same_embed_dim and layer.self_attn.in_proj_bias is not None
+            and layer.activation_relu_or_gelu != 0 and layer.norm1.eps == layer.norm2.eps
+            and layer.self_attn.num_heads % 2 == 0)
 
 
 class TransformerEncoderLayer(Module):
@@ -36,10 +60,11 @@ class TransformerEncoderLayer(Module):
         self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
         self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
         self.activation = _activation(activation)
+        self.activation_relu_or_gelu = _activation_number(self.activation)
 
     def _attend(self, x, mask, padding, is_causal):
         x = self.self_attn(x, x, x, attn_mask=mask, key_padding_mask=padding, need_weights=False,
-                           is_causal=is_causal and mask is not None)[0]
+                           is_causal=is_causal)[0]
         return self.dropout1(x)
 
     def _feed(self, x):
@@ -71,12 +96,13 @@ class TransformerDecoderLayer(Module):
         self.dropout1, self.dropout2, self.dropout3 = Dropout(dropout), Dropout(dropout), Dropout(dropout)
         self.activation = _activation(activation)
 
-    def _attend(self, x, mask, padding):
-        return self.dropout1(self.self_attn(x, x, x, attn_mask=mask, key_padding_mask=padding, need_weights=False)[0])
+    def _attend(self, x, mask, padding, is_causal):
+        return self.dropout1(self.self_attn(x, x, x, attn_mask=mask, key_padding_mask=padding, need_weights=False,
+                                            is_causal=is_causal)[0])
 
-    def _recall(self, x, memory, mask, padding):
-        x = self.multihead_attn(x, memory, memory, attn_mask=mask, key_padding_mask=padding, need_weights=False)[0]
-        return self.dropout2(x)
+    def _recall(self, x, memory, mask, padding, is_causal):
+        return self.dropout2(self.multihead_attn(x, memory, memory, attn_mask=mask, key_padding_mask=padding,
+                                                 need_weights=False, is_causal=is_causal)[0])
 
     def _feed(self, x):
         return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
@@ -85,11 +111,11 @@ class TransformerDecoderLayer(Module):
                 memory_key_padding_mask=None, tgt_is_causal=False, memory_is_causal=False):
         x = tgt
         if self.norm_first:
-            x = x + self._attend(self.norm1(x), tgt_mask, tgt_key_padding_mask)
-            x = x + self._recall(self.norm2(x), memory, memory_mask, memory_key_padding_mask)
+            x = x + self._attend(self.norm1(x), tgt_mask, tgt_key_padding_mask, tgt_is_causal)
+            x = x + self._recall(self.norm2(x), memory, memory_mask, memory_key_padding_mask, memory_is_causal)
             return x + self._feed(self.norm3(x))
-        x = self.norm1(x + self._attend(x, tgt_mask, tgt_key_padding_mask))
-        x = self.norm2(x + self._recall(x, memory, memory_mask, memory_key_padding_mask))
+        x = self.norm1(x + self._attend(x, tgt_mask, tgt_key_padding_mask, tgt_is_causal))
+        x = self.norm2(x + self._recall(x, memory, memory_mask, memory_key_padding_mask, memory_is_causal))
         return self.norm3(x + self._feed(x))
 
 
@@ -100,10 +126,31 @@ class TransformerEncoder(Module):
         super().__init__()
         self.layers = ModuleList([copy.deepcopy(encoder_layer) for _ in range(num_layers)])
         self.num_layers, self.norm = num_layers, norm
+        self.enable_nested_tensor, self.mask_check = enable_nested_tensor, mask_check
+        self.use_nested_tensor = enable_nested_tensor and _skips_padding(encoder_layer)
+
+    def _blanks_padding(self, src, mask, padding):
+        """Whether padded positions are left out, as PyTorch does in evaluation without gradients."""
+        first = self.layers[0]
+        if not self.use_nested_tensor or first.training or src.ndim != 3 or padding is None or mask is not None:
+            return False
+        if _C.is_grad_enabled() and (src.requires_grad or any(p.requires_grad for p in first.parameters())):
+            return False
+        hidden = padding if not padding.is_floating_point() else padding != 0
+        return not self.mask_check or not bool((hidden[:, :-1] & ~hidden[:, 1:]).any())
 
     def forward(self, src, mask=None, src_key_padding_mask=None, is_causal=None):
+        """src [S, N, E] ([N, S, E] if batch_first): each layer in turn, then the norm.
+
+        Without gradients and in evaluation, padded positions of batch_first layers are 0 before the norm.
+        """
+        blank = self._blanks_padding(src, mask, src_key_padding_mask)
+        if is_causal is None:
+            is_causal = _is_causal(mask)
         for layer in self.layers:
-            src = layer(src, src_mask=mask, src_key_padding_mask=src_key_padding_mask, is_causal=bool(is_causal))
+            src = layer(src, src_mask=mask, src_key_padding_mask=src_key_padding_mask, is_causal=is_causal)
+        if blank:
+            src = src.masked_fill((src_key_padding_mask != 0).unsqueeze(-1), 0.0)
         return src if self.norm is None else self.norm(src)
 
 
@@ -117,8 +164,11 @@ class TransformerDecoder(Module):
 
     def forward(self, tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None,
                 memory_key_padding_mask=None, tgt_is_causal=None, memory_is_causal=False):
+        if tgt_is_causal is None:
+            tgt_is_causal = _is_causal(tgt_mask)
         for layer in self.layers:
-            tgt = layer(tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask)
+            tgt = layer(tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask,
+                        tgt_is_causal, memory_is_causal)
         return tgt if self.norm is None else self.norm(tgt)
 
 
@@ -144,10 +194,14 @@ class Transformer(Module):
     def forward(self, src, tgt, src_mask=None, tgt_mask=None, memory_mask=None, src_key_padding_mask=None,
                 tgt_key_padding_mask=None, memory_key_padding_mask=None, src_is_causal=None, tgt_is_causal=None,
                 memory_is_causal=False):
+        batch = 0 if self.batch_first else 1
+        if src.ndim == 3 and tgt.ndim == 3 and src.shape[batch] != tgt.shape[batch]:
+            raise RuntimeError("the batch number of src and tgt must be equal")
         if src.shape[-1] != self.d_model or tgt.shape[-1] != self.d_model:
             raise RuntimeError("the feature number of src and tgt must be equal to d_model")
-        memory = self.encoder(src, src_mask, src_key_padding_mask)
-        return self.decoder(tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask)
+        memory = self.encoder(src, src_mask, src_key_padding_mask, src_is_causal)
+        return self.decoder(tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask,
+                            tgt_is_causal, memory_is_causal)
 
     @staticmethod
     def generate_square_subsequent_mask(sz, device=None, dtype=None):
