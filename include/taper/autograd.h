@@ -105,6 +105,8 @@ class Node {
   virtual Tensors saved_tensors() const { return {}; }
 
   const EdgeList& edges() const { return edges_; }
+  /// Whether the present backward pass has a use for the gradient of this edge.
+  bool wants(int edge) const { return wanted_ >> (edge < 63 ? edge : 63) & 1; }
   /// Rises with every operation recorded: an operation has a higher number than all it depends on.
   std::uint64_t sequence() const { return sequence_; }
   int outputs() const { return outputs_; }
@@ -140,6 +142,8 @@ class Node {
   std::unique_ptr<Extras> extras_;
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
   bool released_ = false;
+  /// Which edges the present backward pass goes on along; edges from 63 on share the last bit.
+  std::uint64_t wanted_ = ~std::uint64_t(0);
 };
 
 /// Gradients of outputs with respect to inputs. gradients: one per output, undefined for one-element outputs.

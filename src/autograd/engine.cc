@@ -70,6 +70,7 @@ class Engine {
 
   void arrive(Node* node, std::uint32_t output_index, Tensor gradient);
   void arrive_leaf(TensorRecord* leaf, Tensor gradient);
+  std::uint64_t wanted_edges(const Node& node) const;
   void run_node(Node& node, Tensors gradients);
   void send(const Node& node, Tensors results);
   static void add_to(Tensor& sum, Tensor gradient);
@@ -144,19 +145,26 @@ void Engine::check_results(const Node& node, const Tensors& results) const {
                          node.origin().empty() ? "" : "; the forward call was at:\n", node.origin());
 }
 
+// Bit i: gradients go on along edge i; edges from 63 on share the last bit.
+std::uint64_t Engine::wanted_edges(const Node& node) const {
+  std::uint64_t wanted = 0;
+  for (int i = 0; i < node.edges().size(); ++i) {
+    const Edge& edge = node.edges()[i];
+    const bool goes_on = edge.is_leaf ? wanted_leaves_.contains(edge.leaf())
+                                      : edge.defined() && needed_.contains(edge.node());
+    if (goes_on) wanted |= std::uint64_t(1) << std::min(i, 63);
+  }
+  return wanted;
+}
+
 void Engine::run_node(Node& node, Tensors gradients) {
   if (node.extras_)
     for (auto& [number, hook] : node.extras_->prehooks) hook(gradients);
   if (capture_)
     for (std::uint32_t i = 0; i < gradients.size(); ++i)
       if (auto found = captured_.find({&node, i}); found != captured_.end()) found->second = gradients[i];
-  if (restricted_) {
-    bool goes_on = false;
-    for (const Edge& edge : node.edges())
-      goes_on = goes_on || (edge.is_leaf ? wanted_leaves_.contains(edge.leaf())
-                                         : edge.defined() && needed_.contains(edge.node()));
-    if (!goes_on) return;
-  }
+  const std::uint64_t wanted = restricted_ ? wanted_edges(node) : ~std::uint64_t(0);
+  if (!wanted) return;
   Tensors results;
   {
     const NodeLock lock(node.busy_);
@@ -164,6 +172,7 @@ void Engine::run_node(Node& node, Tensors gradients) {
         !node.released_, node.name(),
         " backward: trying to go backward through the graph a second time, but what it saved was "
         "freed; pass retain_graph=True to the first backward()");
+    node.wanted_ = wanted;
     results = node.backward(gradients);
     if (!retain_graph_) {
       node.release_saved();

@@ -1,6 +1,8 @@
 // Keeping gradients right when memory is written in place, also through views.
 #pragma once
 
+#include <string_view>
+
 #include "taper/tensor.h"
 
 namespace taper {
@@ -18,7 +20,7 @@ void check_inplace(const Tensor& target, const char* op);
 Tensor before_inplace(const Tensor& target);
 /// Gives tensor a copy of its memory, under the same version: for an operand that was saved for backward and
 /// whose memory is about to be overwritten.
-void own_memory(const Tensor& tensor);
+void own_memory(const Tensor& tensor, std::string_view memory_format = "preserve");
 /// Writes value into target's memory and makes value's history target's. value: of target's shape, or fewer
 /// dimensions that broadcast to it. Throws DTypeError if its dtype cannot be cast to target's.
 const Tensor& assign_inplace(const Tensor& target, const Tensor& value, const char* op);

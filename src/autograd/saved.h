@@ -39,7 +39,7 @@ class Saved {
         node_);
   }
   /// Whether the i-th operand wants a gradient.
-  bool needs(int i) const { return node_.edges()[i].defined(); }
+  bool needs(int i) const { return node_.edges()[i].defined() && node_.wants(i); }
 
  private:
   const SavedEntry* entries_;

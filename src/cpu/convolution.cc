@@ -107,6 +107,9 @@ void convolution_forward(const Convolution& c, const void* x, const void* w, con
   check_sizes(c);
   if (!output_count(c)) return;
   if (!input_count(c) || !weight_count(c)) return fill_with_bias(c, bias, y);
+  if (is_pointwise(c))
+    return pointwise_convolution_forward(c, static_cast<const float*>(x), static_cast<const float*>(w),
+                                         static_cast<const float*>(bias), static_cast<float*>(y));
   if (is_native(c.dtype) && onednn_convolution_forward(c, x, w, bias, y)) return;
   if (item_size(c.dtype) > 2) return plain_convolution_forward(c, x, w, bias, y);
   Widened wide_x(c.dtype, x, input_count(c)), wide_w(c.dtype, w, weight_count(c));
@@ -119,6 +122,9 @@ void convolution_backward_input(const Convolution& c, const void* dy, const void
   check_sizes(c);
   if (!input_count(c)) return;
   if (!output_count(c) || !weight_count(c)) return zero(c.dtype, dx, input_count(c));
+  if (is_pointwise(c))
+    return pointwise_convolution_backward_input(c, static_cast<const float*>(dy),
+                                                static_cast<const float*>(w), static_cast<float*>(dx));
   if (is_native(c.dtype) && onednn_convolution_backward_input(c, dy, w, dx)) return;
   if (item_size(c.dtype) > 2) return plain_convolution_backward_input(c, dy, w, dx);
   Widened wide_dy(c.dtype, dy, output_count(c)), wide_w(c.dtype, w, weight_count(c));
@@ -137,6 +143,9 @@ void convolution_backward_weight(const Convolution& c, const void* x, const void
   const bool native = is_native(c.dtype) && input_count(c) && weight_count(c);
   if (c.dtype == DType::float32) {
     float *dw32 = static_cast<float*>(dw), *dbias32 = static_cast<float*>(dbias);
+    if (native && is_pointwise(c))
+      return pointwise_convolution_backward_weight(c, static_cast<const float*>(x),
+                                                   static_cast<const float*>(dy), dw32, dbias32);
     if (native && onednn_convolution_backward_weight(c, x, dy, dw32, dbias32)) return;
   }
   if (item_size(c.dtype) > 2) return plain_convolution_backward_weight(c, x, dy, dw, dbias);

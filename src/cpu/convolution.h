@@ -28,6 +28,10 @@ struct Convolution {
   bool channels_last = true;
 };
 
+/// Whether the windows are single elements of channels-first float32 images: then the images are the
+/// matrices, and need not be put in channels-last order.
+bool is_pointwise(const Convolution& c);
+
 /// y = x * w + bias; bias may be null. Throws ShapeError if the sizes contradict one another.
 void convolution_forward(const Convolution& convolution, const void* x, const void* w, const void* bias,
                          void* y);

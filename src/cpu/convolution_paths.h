@@ -1,4 +1,5 @@
-// The two ways a convolution is computed: through oneDNN, and by unfolding windows into a matrix product.
+// The ways a convolution is computed: through oneDNN, as a matrix product of the images themselves, and by
+// unfolding windows into a matrix product.
 #pragma once
 
 #include "cpu/convolution.h"
@@ -12,6 +13,12 @@ bool onednn_convolution_forward(const Convolution& c, const void* x, const void*
 bool onednn_convolution_backward_input(const Convolution& c, const void* dy, const void* w, void* dx);
 bool onednn_convolution_backward_weight(const Convolution& c, const void* x, const void* dy, float* dw,
                                         float* dbias);
+
+void pointwise_convolution_forward(const Convolution& c, const float* x, const float* w, const float* bias,
+                                   float* y);
+void pointwise_convolution_backward_input(const Convolution& c, const float* dy, const float* w, float* dx);
+void pointwise_convolution_backward_weight(const Convolution& c, const float* x, const float* dy, float* dw,
+                                           float* dbias);
 
 /// By im2col and gemm, for float32 and float64 and any sizes but zero ones.
 void plain_convolution_forward(const Convolution& c, const void* x, const void* w, const void* bias, void* y);

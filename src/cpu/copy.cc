@@ -61,11 +61,9 @@ void transpose(const char* source, std::int64_t column_in, char* target, std::in
 // The dimension along which the source is dense while the target is dense along dimension 0; 0 if there is
 // none.
 int transposed_dimension(const Loop& loop, std::int64_t size) {
-  if (loop.strides[0][0] != size || loop.strides[1][0] == size || loop.strides[1][0] == 0 ||
-      loop.sizes[0] < tile)
-    return 0;
+  if (loop.strides[0][0] != size || loop.strides[1][0] == size || loop.strides[1][0] == 0) return 0;
   for (int i = 1; i < loop.dims; ++i)
-    if (loop.strides[1][i] == size && loop.sizes[i] >= tile) return i;
+    if (loop.strides[1][i] == size && std::max(loop.sizes[0], loop.sizes[i]) >= tile) return i;
   return 0;
 }
 

@@ -72,12 +72,4 @@ class PrimitiveCache {
   std::unordered_map<PrimitiveKey, typename Entries::iterator, PrimitiveKeyHash> places_;
 };
 
-/// One array as oneDNN sees it: sizes and strides in elements.
-struct Layout {
-  dnnl::memory::dims sizes, strides;
-  dnnl::memory::data_type type = dnnl::memory::data_type::f32;
-};
-/// Copies between two layouts (and types) of arrays of equal sizes, through a cached primitive.
-void onednn_reorder(const Layout& from_layout, const void* from, const Layout& to_layout, void* to);
-
 }  // namespace taper::cpu

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "cpu/convolution_paths.h"
+#include "cpu/map.h"
 #include "cpu/onednn.h"
 #include "cpu/parallel.h"
 #include "cpu/scratch.h"
@@ -200,22 +201,27 @@ class Dense {
   Dense(const View& view, bool channels_last)
       : view_(view),
         dense_(is_dense(view, channels_last)),
-        layout_{view.sizes, dense_strides(view.sizes, channels_last), view.type},
+        strides_(dense_strides(view.sizes, channels_last)),
         copy_(dense_ ? 0 : bytes_of(view)) {}
 
   void* data() { return dense_ ? view_.data : copy_.data(); }
   void* loaded() {
-    if (!dense_) onednn_reorder({view_.sizes, view_.strides, view_.type}, view_.data, layout_, copy_.data());
+    if (!dense_) copy(sizes(), operand(view_.data, view_.strides), operand(copy_.data(), strides_));
     return data();
   }
   void store() {
-    if (!dense_) onednn_reorder(layout_, copy_.data(), {view_.sizes, view_.strides, view_.type}, view_.data);
+    if (!dense_) copy(sizes(), operand(copy_.data(), strides_), operand(view_.data, view_.strides));
   }
 
  private:
+  Shape sizes() const { return Shape(view_.sizes.data(), int(view_.sizes.size())); }
+  Operand operand(void* data, const Dims& strides) const {
+    return {data, view_.type == memory::data_type::f32 ? DType::float32 : DType::bfloat16, strides.data()};
+  }
+
   const View& view_;
   bool dense_;
-  Layout layout_;
+  Dims strides_;
   Scratch<char> copy_;
 };
 

@@ -35,7 +35,8 @@ struct Geometry {
   Shape stride, padding, dilation;
   std::int64_t groups;
 
-  cpu::Convolution of(const Shape& x, const Shape& w, const Shape& y, DType dtype) const {
+  cpu::Convolution of(const Shape& x, const Shape& w, const Shape& y, DType dtype,
+                      bool channels_last = true) const {
     cpu::Convolution c;
     c.spatial_dims = x.size() - 2;
     c.batch = x[0];
@@ -51,8 +52,13 @@ struct Geometry {
       c.dilation[i] = dilation[i];
     }
     c.dtype = dtype;
-    c.channels_last = true;
+    c.channels_last = channels_last;
     return c;
+  }
+  /// Whether activations may stay channels-first, as these are.
+  bool stays_first(const Tensor& activation, const Shape& x, const Shape& w, const Shape& y) const {
+    return activation.is_contiguous() && !lies_channels_last(activation) &&
+           cpu::is_pointwise(of(x, w, y, activation.dtype(), false));
   }
 };
 
@@ -74,10 +80,11 @@ struct ConvolutionOp {
   Shape output_sizes;
 
   Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias) const {
-    Tensor y = empty_channels_last(output_sizes, x.dtype());
-    const Tensor input = in_channels_last(x), weight = contiguous(w),
+    const bool first = geometry.stays_first(x, x.sizes(), w.sizes(), output_sizes);
+    Tensor y = first ? empty(output_sizes, x.dtype()) : empty_channels_last(output_sizes, x.dtype());
+    const Tensor input = first ? x : in_channels_last(x), weight = contiguous(w),
                  row = bias.defined() ? contiguous(bias) : bias;
-    cpu::convolution_forward(geometry.of(x.sizes(), w.sizes(), output_sizes, x.dtype()), input.data(),
+    cpu::convolution_forward(geometry.of(x.sizes(), w.sizes(), output_sizes, x.dtype(), !first), input.data(),
                              weight.data(), bias.defined() ? row.data() : nullptr, y.data());
     return y;
   }
@@ -92,9 +99,10 @@ struct ConvolutionBackwardInput {
   Shape input_sizes;
 
   Tensor forward(const Tensor& dy, const Tensor& w) const {
-    Tensor dx = empty_channels_last(input_sizes, dy.dtype());
-    const Tensor gradient = in_channels_last(dy), weight = contiguous(w);
-    cpu::convolution_backward_input(geometry.of(input_sizes, w.sizes(), dy.sizes(), dy.dtype()),
+    const bool first = geometry.stays_first(dy, input_sizes, w.sizes(), dy.sizes());
+    Tensor dx = first ? empty(input_sizes, dy.dtype()) : empty_channels_last(input_sizes, dy.dtype());
+    const Tensor gradient = first ? dy : in_channels_last(dy), weight = contiguous(w);
+    cpu::convolution_backward_input(geometry.of(input_sizes, w.sizes(), dy.sizes(), dy.dtype(), !first),
                                     gradient.data(), weight.data(), dx.data());
     return dx;
   }
@@ -110,8 +118,10 @@ struct ConvolutionBackwardWeight {
 
   Tensor forward(const Tensor& x, const Tensor& dy) const {
     Tensor dw = empty(weight_sizes, x.dtype());
-    const Tensor input = in_channels_last(x), gradient = in_channels_last(dy);
-    cpu::convolution_backward_weight(geometry.of(x.sizes(), weight_sizes, dy.sizes(), x.dtype()),
+    const bool first = geometry.stays_first(x, x.sizes(), weight_sizes, dy.sizes()) &&
+                       geometry.stays_first(dy, x.sizes(), weight_sizes, dy.sizes());
+    const Tensor input = first ? x : in_channels_last(x), gradient = first ? dy : in_channels_last(dy);
+    cpu::convolution_backward_weight(geometry.of(x.sizes(), weight_sizes, dy.sizes(), x.dtype(), !first),
                                      input.data(), gradient.data(), dw.data(), nullptr);
     return dw;
   }

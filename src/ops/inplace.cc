@@ -145,9 +145,9 @@ Tensor before_inplace(const Tensor& target) {
   return before;
 }
 
-void own_memory(const Tensor& tensor) {
+void own_memory(const Tensor& tensor, std::string_view memory_format) {
   const NoGrad only_memory;
-  const Tensor copy = clone(tensor.detach());
+  const Tensor copy = clone(tensor.detach(), memory_format);
   copy.storage().version = tensor.version();
   Storage* const memory = &copy.storage();
   memory->retain();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "autograd/history.h"
 #include "base/visit.h"
 #include "ops/registry.h"
 #include "taper/error.h"
@@ -238,7 +239,12 @@ Shape inferred_sizes(const Shape& sizes, std::int64_t count, const char* op) {
 
 Tensor view(const Tensor& x, const Shape& sizes) {
   const Shape full = inferred_sizes(sizes, x.numel(), "view");
-  const auto strides = view_strides(x, full);
+  auto strides = view_strides(x, full);
+  // Convolutions leave their results channels-last. What is not a view itself may still be put in order.
+  if (!strides && !x.record()->base && is_channels_last(x)) {
+    own_memory(x, "contiguous");
+    strides = view_strides(x, full);
+  }
   check<ShapeError>(strides.has_value(), "view: sizes ", x.sizes(), " with strides ", x.strides(),
                     " cannot be seen as ", full, " without copying; use reshape()");
   return reshaped(x, full, *strides);

@@ -166,3 +166,24 @@ def test_tensor_hook_changes_the_gradient():
     handle.remove()
     x.sum().backward()
     assert x.grad.tolist() == [4, 4]
+
+
+def test_grad_computes_only_the_gradients_asked_for():
+    class Product(taper.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            ctx.save_for_backward(a, b)
+            return a * b
+
+        @staticmethod
+        def backward(ctx, dy):
+            a, b = ctx.saved_tensors
+            return dy * b, dy * a
+
+    a = taper.tensor([2.0], requires_grad=True)
+    b = taper.tensor([5.0], requires_grad=True)
+    y = Product.apply(a, b) * b
+    gradient, = taper.autograd.grad(y, a, retain_graph=True)
+    assert gradient.item() == 25.0
+    both = taper.autograd.grad(y, (a, b))
+    assert [part.item() for part in both] == [25.0, 20.0]

@@ -83,3 +83,30 @@ def test_assert_close_refuses(actual, expected, error):
 def test_assert_close_accepts():
     assert_close({"a": [taper.ones(2), 1]}, {"a": [taper.ones(2) + 1e-7, 1]})
     assert_close(taper.ones(2), taper.ones(2) + 0.1, rtol=0, atol=0.2)
+
+
+def test_a_convolution_result_can_be_viewed_as_rows():
+    x = taper.randn(2, 3, 8, 8)
+    layer = taper.nn.Conv2d(3, 4, 3)
+    y = layer(x)
+    expected = y.detach().numpy().reshape(2, -1)
+    rows = y.view(2, -1)
+    np.testing.assert_array_equal(rows.detach().numpy(), expected)
+    with taper.no_grad():
+        y[0, 0, 0, 0] = 7.0
+    assert rows[0, 0].item() == 7.0  # they share memory
+    rows = taper.relu(layer(x)).view(-1, 4 * 6 * 6)
+    rows.square().sum().backward()
+    assert layer.weight.grad.shape == (4, 3, 3, 3)
+
+
+def test_gradients_are_right_after_a_view_put_an_activation_in_order():
+    x = taper.randn(2, 3, 6, 6, dtype=taper.float64, requires_grad=True)
+    w = taper.randn(2, 3, 3, 3, dtype=taper.float64, requires_grad=True)
+
+    def function(x, w):
+        y = taper.nn.functional.conv2d(x, w).tanh()
+        kept = y.exp()
+        return y.view(2, -1).sum(1) + kept.view(2, -1).mean(1)
+
+    assert taper.autograd.gradcheck(function, (x, w))
