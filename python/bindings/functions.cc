@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "autocast.h"
 #include "ops/elementwise.h"
 #include "ops/inplace.h"
 #include "python.h"
@@ -25,6 +26,7 @@ struct Overload {
   Signature signature;
   std::vector<PyObject*> names;  // interned
   PyObject* results = nullptr;   // the named tuple type of several results
+  Cast cast = Cast::none;
 };
 
 struct FunctionObject {
@@ -366,6 +368,8 @@ PyObject* finish(const FunctionObject& function, const Overload& overload, Value
     });
     return wrap(self);
   }
+  if (autocast_on && overload.cast != Cast::none && !out) [[unlikely]]
+    cast_arguments(overload.cast, overload.signature, values);
   const Value result = call(overload, values);
   if (out) {
     if (const Tensor* tensor = std::get_if<Tensor>(&result)) {
@@ -480,7 +484,7 @@ PyObject* make_function(const std::string& name, std::vector<const Function*> ov
   object->inplace = inplace;
   std::string doc;
   for (const Function* function : overloads) {
-    Overload overload{function, parse_signature(function->signature), {}, nullptr};
+    Overload overload{function, parse_signature(function->signature), {}, nullptr, cast_of(name)};
     check(overload.signature.parameters.size() <= most_parameters,
           "signature has too many parameters: ", function->signature);
     for (const Parameter& parameter : overload.signature.parameters)

@@ -1,4 +1,5 @@
 // The extension module taper._C: everything the Python package is built on.
+#include "autocast.h"
 #include "python.h"
 #include "taper/dtype.h"
 
@@ -14,6 +15,7 @@ PYBIND11_MODULE(_C, module) {
   bind_autograd(module);
   bind_tensor_type(module);
   bind_functions(module);
+  bind_autocast(module);
   bind_numpy(module);
   bind_settings(module);
   bind_optim(module);

@@ -42,8 +42,13 @@ from ._printing import set_printoptions  # noqa: E402
 FloatTensor = DoubleTensor = HalfTensor = LongTensor = IntTensor = BoolTensor = ByteTensor = Tensor
 
 from . import autograd, nn, optim  # noqa: E402
+from .amp import autocast  # noqa: E402
+from ._C import (  # noqa: E402
+    autocast_decrement_nesting, autocast_increment_nesting, clear_autocast_cache, get_autocast_dtype,
+    is_autocast_cache_enabled, is_autocast_enabled, set_autocast_cache_enabled, set_autocast_dtype, set_autocast_enabled,
+)
 
-_LAZY = ("amp", "backends", "cuda", "fft", "func", "jit", "linalg", "random", "safetensors", "serialization", "special",
+_LAZY = ("backends", "cpu", "cuda", "fft", "func", "jit", "linalg", "random", "safetensors", "serialization", "special",
          "testing", "utils", "version", "return_types", "accelerator", "multiprocessing", "distributed")
 
 
@@ -67,6 +72,21 @@ def is_floating_point(input):
 def is_complex(input):
     """Whether the elements are complex."""
     return input.is_complex()
+
+
+def is_autocast_cpu_enabled():
+    """Whether autocast is on for the processor."""
+    return is_autocast_enabled("cpu")
+
+
+def get_autocast_cpu_dtype():
+    """The dtype of autocast for the processor."""
+    return get_autocast_dtype("cpu")
+
+
+def get_autocast_gpu_dtype():
+    """The dtype of autocast for GPUs."""
+    return get_autocast_dtype("cuda")
 
 
 def set_num_threads(count):

@@ -267,7 +267,8 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
     Tensor y = mul(sub(x, ChannelShape::per_channel(running_mean, x)),
                    ChannelShape::per_channel(rsqrt(add(running_var, eps)), x));
     if (weight.defined()) y = mul(y, ChannelShape::per_channel(weight, x));
-    return bias.defined() ? add(y, ChannelShape::per_channel(bias, x)) : y;
+    if (bias.defined()) y = add(y, ChannelShape::per_channel(bias, x));
+    return to(y, x.dtype());  // statistics and weights may be wider than x
   }
   check<ValueError>(count > 1,
                     "batch_norm: expected more than 1 value per channel when training, got input size ",

@@ -1,5 +1,6 @@
 """Functions of nn: those of the library, and compositions of them."""
 
+import functools
 import math
 
 from .. import _C
@@ -371,3 +372,26 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     result = _ops["zeros"]((n, channels, padded_height * padded_width), dtype=input.dtype)
     result = result.index_add(2, places, input.reshape(n, channels, -1))
     return result.reshape(n, channels, padded_height, padded_width)[:, :, ph:ph + height, pw:pw + width]
+
+
+def _in_float32(function):
+    """The function with its floating arguments in float32 where autocast is on, as PyTorch has it for losses."""
+
+    @functools.wraps(function)
+    def cast(*args, **kwargs):
+        if not _C.is_autocast_enabled("cpu"):
+            return function(*args, **kwargs)
+        return function(*map(_as_float32, args), **{name: _as_float32(value) for name, value in kwargs.items()})
+
+    return cast
+
+
+def _as_float32(value):
+    small = isinstance(value, _C.Tensor) and value.dtype in (_C.bfloat16, _C.float16)
+    return value.to(_C.float32) if small else value
+
+
+for _name in ("binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss", "ctc_loss",
+              "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss", "margin_ranking_loss", "mse_loss",
+              "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss", "triplet_margin_loss"):
+    globals()[_name] = _in_float32(globals()[_name])

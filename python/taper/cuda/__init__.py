@@ -35,3 +35,6 @@ def synchronize(device=None):
 
 def empty_cache():
     """Gives unused GPU memory back: nothing to do without one."""
+
+
+from . import amp  # noqa: E402
