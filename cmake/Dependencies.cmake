@@ -57,11 +57,14 @@ if(hwy_version MATCHES "none|^0")
   set(HWY_CONTRIB_LIBRARY hwy_contrib)
 endif()
 
-find_path(OPENBLAS_INCLUDE cblas.h PATH_SUFFIXES openblas openblas-openmp x86_64-linux-gnu/openblas-openmp
-          aarch64-linux-gnu/openblas-openmp)
-find_library(OPENBLAS_LIBRARY openblas PATH_SUFFIXES openblas-openmp)
-if(NOT OPENBLAS_INCLUDE OR NOT OPENBLAS_LIBRARY)
-  taper_missing("OpenBLAS" "apt-get install libopenblas-openmp-dev")
+# Headers only, of which the kernels of linear algebra and Fourier transforms are made.
+find_path(EIGEN_INCLUDE unsupported/Eigen/FFT PATH_SUFFIXES eigen3)
+set(eigen_macros "")
+if(EIGEN_INCLUDE)
+  file(STRINGS ${EIGEN_INCLUDE}/Eigen/src/Core/util/Macros.h eigen_macros REGEX "define EIGEN_M[AI][JN]OR_VERSION")
+endif()
+if(NOT eigen_macros MATCHES "MAJOR_VERSION [4-9]|MINOR_VERSION [4-9]")
+  taper_missing("Eigen 3.4" "apt-get install libeigen3-dev")
 endif()
 
 # The environment that `make setup` creates is preferred, unless another one is active or named.

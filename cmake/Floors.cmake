@@ -28,7 +28,7 @@ function(taper_floor name)
   target_compile_options(taper_${name} PRIVATE ${TAPER_WARNINGS} -ffp-contract=off -fno-math-errno
                                                -fno-trapping-math)
   if(name STREQUAL "cpu")
-    target_include_directories(taper_cpu SYSTEM PRIVATE ${ONEDNN_INCLUDE} ${OPENBLAS_INCLUDE} ${HWY_INCLUDE})
+    target_include_directories(taper_cpu SYSTEM PRIVATE ${ONEDNN_INCLUDE} ${EIGEN_INCLUDE} ${HWY_INCLUDE})
     target_compile_definitions(taper_cpu PRIVATE "${TAPER_KERNEL_TARGETS}")
     # -O2 of gcc leaves loops of unknown length scalar.
     target_compile_options(taper_cpu PRIVATE $<$<CONFIG:Release>:-O3>)
@@ -50,7 +50,7 @@ function(taper_library)
   target_include_directories(taper PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                           $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_compile_features(taper PUBLIC cxx_std_20)
-  target_link_libraries(taper PRIVATE ${ONEDNN_LIBRARY} ${OPENBLAS_LIBRARY} ${HWY_CONTRIB_LIBRARY} ${HWY_LIBRARY}
+  target_link_libraries(taper PRIVATE ${ONEDNN_LIBRARY} ${HWY_CONTRIB_LIBRARY} ${HWY_LIBRARY}
                                       OpenMP::OpenMP_CXX ZLIB::ZLIB Threads::Threads)
   # An error names the caller's line, for which the caller needs line tables.
   target_compile_options(taper INTERFACE $<BUILD_INTERFACE:> $<INSTALL_INTERFACE:-g1>)

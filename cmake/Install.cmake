@@ -27,21 +27,10 @@ function(taper_bundle file)
   endif()
 endfunction()
 
-# The file that the compiler would link for `name`, if there is one (OpenBLAS needs the Fortran runtime).
-function(taper_bundle_runtime name)
-  execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=${name} OUTPUT_VARIABLE file
-                  OUTPUT_STRIP_TRAILING_WHITESPACE)
-  if(IS_ABSOLUTE "${file}")
-    taper_bundle(${file})
-  endif()
-endfunction()
-
 # libgomp and libstdc++ stay the system's: a process must have only one of each.
-foreach(library ${ONEDNN_LIBRARY} ${OPENBLAS_LIBRARY} ${HWY_LIBRARY} ${HWY_CONTRIB_LIBRARY})
+foreach(library ${ONEDNN_LIBRARY} ${HWY_LIBRARY} ${HWY_CONTRIB_LIBRARY})
   taper_bundle(${library})
 endforeach()
-taper_bundle_runtime(libgfortran.so.5)
-taper_bundle_runtime(libquadmath.so.0)
 
 # DT_RPATH, not DT_RUNPATH: it also serves the libraries that the bundled ones need.
 target_link_options(taper PRIVATE -Wl,--disable-new-dtags)

@@ -10,8 +10,8 @@ python=${PYTHON:-python3}
 if [ -z "${PYTHON:-}" ] && [ "$(head -n 1 $stamp 2>/dev/null)" = "$PWD" ] && .venv/bin/python -c "" 2>/dev/null; then
   python=.venv/bin/python
 fi
-packages=(g++ cmake ninja-build ccache libopenblas-openmp-dev liblapacke-dev libhwy-dev libeigen3-dev libfmt-dev
-          nlohmann-json3-dev zlib1g-dev libgtest-dev)
+packages=(g++ cmake ninja-build ccache libhwy-dev libeigen3-dev nlohmann-json3-dev
+          zlib1g-dev libgtest-dev)
 
 stop() {
   echo "setup: $*" >&2
