@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 
+#include "io/crc32c.h"
 #include "io/tensor_file.h"
 #include "python.h"
 #include "taper/error.h"
@@ -310,6 +311,7 @@ void bind_buffers(py::module_& module) {
 }  // namespace
 
 void bind_io(py::module_& module) {
+  module.def("_crc32c", [](const std::string_view data) { return io::crc32c(data.data(), data.size()); });
   bind_checkpoints(module);
   bind_safetensors(module);
   bind_npy(module);

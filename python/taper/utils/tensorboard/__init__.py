@@ -1,0 +1,3 @@
+"""Event files that TensorBoard reads."""
+
+from .writer import FileWriter, SummaryWriter

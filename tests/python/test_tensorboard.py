@@ -1,0 +1,146 @@
+"""Event files, read back by a decoder of records and messages that is written here."""
+
+import glob
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+import taper
+from taper import _C
+from taper.utils.tensorboard import SummaryWriter
+
+
+def masked_crc(data):
+    crc = _C._crc32c(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) % 2**32
+
+
+def records(path):
+    data = open(path, "rb").read()
+    while data:
+        size, check = struct.unpack("<QI", data[:12])
+        assert check == masked_crc(data[:8])
+        body, check = data[12:12 + size], struct.unpack("<I", data[12 + size:16 + size])[0]
+        assert check == masked_crc(body)
+        yield fields(body)
+        data = data[16 + size:]
+
+
+def number(data):
+    value = shift = 0
+    for index, byte in enumerate(data):
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return value, data[index + 1:]
+
+
+def fields(data):
+    """Field number -> values; messages as bytes."""
+    result = {}
+    while data:
+        key, data = number(data)
+        kind = key & 7
+        if kind == 0:
+            value, data = number(data)
+        elif kind == 2:
+            size, data = number(data)
+            value, data = data[:size], data[size:]
+        else:
+            size, code = (8, "<d") if kind == 1 else (4, "<f")
+            value, data = struct.unpack(code, data[:size])[0], data[size:]
+        result.setdefault(key >> 3, []).append(value)
+    return result
+
+
+def values(directory):
+    """(step, tag, the Summary.Value's fields) of every summary; the first event is the version."""
+    first, *rest = records(glob.glob(os.path.join(directory, "events.out.tfevents.*"))[0])
+    assert first[3] == [b"brain.Event:2"]
+    for event in rest:
+        value = fields(fields(event[5][0])[1][0])
+        yield event.get(2, [0])[0], value[1][0].decode(), value
+
+
+def test_crc32c_of_the_check_value():
+    assert _C._crc32c(b"123456789") == 0xE3069283
+
+
+def test_scalars(tmp_path):
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_scalar("loss", taper.tensor([0.5]), 0)
+        writer.add_scalar("loss", 0.25, 300)
+        writer.add_scalar("exact", 0.1, 1, new_style=True, double_precision=True)
+        writer.add_scalars("both", {"a": 1, "b": 2}, 4)
+        with pytest.raises(AssertionError, match="one element"):
+            writer.add_scalar("many", taper.ones(2))
+    old, new, exact = values(tmp_path)
+    assert (old[:2], old[2][2]) == ((0, "loss"), [0.5])
+    assert (new[:2], new[2][2]) == ((300, "loss"), [0.25])
+    assert struct.unpack("<d", fields(exact[2][8][0])[6][0]) == (0.1,)
+    for name, expected in (("both_a", 1), ("both_b", 2)):
+        (step, tag, value), = values(tmp_path / name)
+        assert (step, tag, value[2]) == (4, "both", [expected])
+
+
+def test_histogram_counts_every_value(tmp_path):
+    data = np.random.default_rng(0).normal(size=1000)
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_histogram("weights", taper.tensor(data), 7)
+        writer.add_histogram("few", data, bins=[-10, 0, 10])
+        with pytest.raises(ValueError, match="no element"):
+            writer.add_histogram("none", taper.ones(0))
+    weights, few = (fields(value[5][0]) for _, _, value in values(tmp_path))
+    assert [weights[i][0] for i in range(1, 6)] == pytest.approx(
+        [data.min(), data.max(), 1000, data.sum(), (data ** 2).sum()])
+    limits, counts = (np.frombuffer(weights[i][0]) for i in (6, 7))
+    assert counts.sum() == 1000 and counts[0] == 0 and len(limits) == len(counts)
+    assert [np.sum((data >= low) & (data < high)) for low, high in zip(limits, limits[1:])] == counts[1:].tolist()
+    assert np.frombuffer(few[7][0]).tolist() == [0, (data < 0).sum(), (data >= 0).sum()]
+
+
+def pixels(image):
+    """[H, W, C] of a PNG without filters."""
+    width, height = struct.unpack(">II", image[16:24])
+    start = image.index(b"IDAT")
+    size = struct.unpack(">I", image[start - 4:start])[0]
+    lines = np.frombuffer(zlib.decompress(image[start + 4:start + 4 + size]), np.uint8).reshape(height, -1)
+    assert not lines[:, 0].any() and image.startswith(b"\x89PNG\r\n\x1a\n")
+    return lines[:, 1:].reshape(height, width, -1)
+
+
+def test_images(tmp_path):
+    picture = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_image("uint8", taper.tensor(picture), dataformats="HWC")
+        writer.add_image("grey", taper.tensor([[[0.0, 0.5], [1.0, 2.0]]]))
+        writer.add_images("rows", taper.zeros(9, 1, 2, 3))
+        with pytest.raises(AssertionError, match="different"):
+            writer.add_image("flat", taper.zeros(3, 3))
+    colour, grey, rows = (fields(value[4][0]) for _, _, value in values(tmp_path))
+    assert (colour[1], colour[2], colour[3]) == ([2], [4], [3])
+    assert (pixels(colour[4][0]) == picture).all()
+    assert pixels(grey[4][0])[:, :, 0].tolist() == [[0, 127], [255, 255]]
+    assert pixels(rows[4][0]).shape == (4, 24, 3)
+
+
+def test_text(tmp_path):
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_text("note", "**grün**", 2)
+    (step, tag, value), = values(tmp_path)
+    assert (step, tag) == (2, "note/text_summary")
+    assert fields(value[8][0])[8] == ["**grün**".encode()]
+
+
+def test_default_directory_and_reopening(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    writer = SummaryWriter(comment="_try")
+    assert writer.get_logdir().startswith("runs") and writer.get_logdir().endswith("_try")
+    writer.close()
+    writer.add_scalar("late", 1)
+    writer.flush()
+    assert [tag for _, tag, _ in values(writer.log_dir)] == ["late"]
+    writer.close()
