@@ -36,4 +36,53 @@ class Buffer(_C.Tensor):
         return result
 
 
+class UninitializedTensorMixin:
+    """A tensor without a shape until materialize gives it one."""
+
+    def materialize(self, shape, device=None, dtype=None):
+        """Becomes an ordinary tensor of shape, with arbitrary values."""
+        self.data = _C._homes["taper"]["empty"](tuple(shape), dtype=self.dtype if dtype is None else dtype)
+        self.__class__ = self.cls_to_become
+
+    @property
+    def shape(self):
+        raise RuntimeError("Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
+                           "`load_state_dict` when trying to load an uninitialized parameter into an initialized one. "
+                           "Call `forward` to initialize the parameters before accessing their attributes.")
+
+    def __repr__(self):
+        return f"<{type(self).__name__}>"
+
+    def __reduce_ex__(self, protocol):
+        return type(self), (self.requires_grad, None, self.dtype)
+
+    def __deepcopy__(self, memo):
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.requires_grad, None, self.dtype)
+        return memo[id(self)]
+
+
+def is_lazy(param):
+    """Whether param has no shape yet."""
+    return isinstance(param, UninitializedTensorMixin)
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):
+    """A parameter whose shape is known only when its module sees its first input."""
+
+    cls_to_become = Parameter
+
+    def __new__(cls, requires_grad=True, device=None, dtype=None):
+        return super().__new__(cls, _C._homes["taper"]["empty"](0, dtype=dtype), requires_grad)
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Buffer):
+    """A buffer whose shape is known only when its module sees its first input."""
+
+    cls_to_become = Buffer
+
+    def __new__(cls, requires_grad=False, device=None, dtype=None, persistent=True):
+        return super().__new__(cls, _C._homes["taper"]["empty"](0, dtype=dtype), persistent=persistent)
+
+
 _C._set_parameter_type(Parameter)

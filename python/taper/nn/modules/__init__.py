@@ -6,7 +6,7 @@ import types as _types
 
 from .. import activation as _activation
 from .. import (
-    attention, container, conv, dropout, flatten, linear, loss, module, normalization, padding, pooling, rnn, sparse,
+    attention, container, conv, dropout, flatten, lazy, linear, loss, module, normalization, padding, pooling, rnn, sparse,
     transformer,
 )
 from ..module import Module
@@ -15,7 +15,7 @@ from . import utils
 # PyTorch's name of the module -> the modules here that hold its contents.
 _HOMES = {"activation": [_activation, attention], "batchnorm": [normalization], "distance": [loss], "fold": [],
           "instancenorm": [normalization], "pixelshuffle": [flatten], "upsampling": [padding], "channelshuffle": [],
-          "adaptive": [], "lazy": [], "conv": [conv], "container": [container], "dropout": [dropout],
+          "adaptive": [], "lazy": [lazy], "conv": [conv], "container": [container], "dropout": [dropout],
           "flatten": [flatten], "linear": [linear, flatten], "loss": [loss], "module": [module],
           "normalization": [normalization], "padding": [padding], "pooling": [pooling], "rnn": [rnn],
           "sparse": [sparse], "transformer": [transformer]}
