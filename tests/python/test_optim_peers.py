@@ -244,6 +244,34 @@ def test_schedule(make, expected):
     assert rates == pytest.approx(expected, rel=1e-8)
 
 
+def test_a_schedule_stepped_before_the_optimizer_warns():
+    optimizer = optim.SGD([nn.Parameter(taper.zeros(1))], lr=0.1)
+    with pytest.warns(UserWarning, match="before `optimizer.step"):
+        lr_scheduler.StepLR(optimizer, 1).step()
+
+
+def test_state_of_user_functions_is_saved_where_they_are_objects():
+    class Factor:
+        def __init__(self, base):
+            self.base = base
+
+        def __call__(self, epoch):
+            return self.base ** epoch
+
+    optimizer = optim.SGD([nn.Parameter(taper.zeros(1))], lr=1.0)
+    state = lr_scheduler.LambdaLR(optimizer, Factor(0.5)).state_dict()
+    other = lr_scheduler.LambdaLR(optimizer, Factor(0.9))
+    other.load_state_dict(state)
+    assert state["lr_lambdas"] == [{"base": 0.5}] and other.lr_lambdas[0].base == 0.5
+
+
+def test_zeroed_gradients_keep_their_memory():
+    p = nn.Parameter(taper.ones(2))
+    p.grad = gradient = taper.ones(2)
+    optim.SGD([p], lr=0.1).zero_grad(set_to_none=False)
+    assert p.grad is gradient and gradient.tolist() == [0, 0]
+
+
 def test_averaged_models():
     model = nn.Linear(1, 1, bias=False)
     mean = swa_utils.AveragedModel(model)

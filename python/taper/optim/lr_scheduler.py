@@ -2,6 +2,7 @@
 
 import math
 import types
+import warnings
 from bisect import bisect_right
 from collections import Counter
 
@@ -77,6 +78,10 @@ class LRScheduler:
 
     def step(self, epoch=None):
         """Goes on to the next epoch, or to the given one."""
+        if self._step_count == 1 and not getattr(self.optimizer, "_opt_called", False):
+            warnings.warn("Detected call of `lr_scheduler.step()` before `optimizer.step()`. Call them in the opposite "
+                          "order: `optimizer.step()` before `lr_scheduler.step()`, or the first value of the learning "
+                          "rate schedule is skipped.", UserWarning, stacklevel=2)
         self._step_count += 1
         self._update_lr(epoch)
 
@@ -105,7 +110,17 @@ class LambdaLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def state_dict(self):
-        return {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "lr_lambdas")}
+        """Everything but the optimizer; of the functions only what objects of the user's own classes hold."""
+        state = super().state_dict()
+        state["lr_lambdas"] = [None if isinstance(f, types.FunctionType) else dict(f.__dict__) for f in self.lr_lambdas]
+        return state
+
+    def load_state_dict(self, state_dict):
+        """Takes what state_dict returned."""
+        super().load_state_dict({k: v for k, v in state_dict.items() if k != "lr_lambdas"})
+        for function, inner in zip(self.lr_lambdas, state_dict.get("lr_lambdas", ())):
+            if inner is not None:
+                function.__dict__.update(inner)
 
     def get_lr(self):
         return [base * function(self.last_epoch) for base, function in zip(self.base_lrs, self.lr_lambdas)]

@@ -53,12 +53,24 @@ def _with_hooks(step):
                     raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}.")
                 (_, *args), kwargs = changed
         result = step(self, *args, **kwargs)
+        self._opt_called = True  # schedules warn when they are stepped first
         for hook in [*self._optimizer_step_post_hooks.values(), *_global_post_hooks.values()]:
             hook(self, (self, *args), kwargs)
         return result
 
     hooked.hooked = True
     return hooked
+
+
+def _use_grad_for_differentiable(step):
+    """step with gradients on if the optimizer is differentiable, else off."""
+
+    @functools.wraps(step)
+    def wrapped(self, *args, **kwargs):
+        with enable_grad() if self.defaults.get("differentiable") else no_grad():
+            return step(self, *args, **kwargs)
+
+    return wrapped
 
 
 class Optimizer:
@@ -145,7 +157,7 @@ class Optimizer:
                 if set_to_none:
                     parameter.grad = None
                 else:
-                    parameter.grad = parameter.grad.detach().zero_()
+                    parameter.grad.detach_().zero_()
 
     def step(self, closure=None):
         """Changes the parameters by their gradients; closure recomputes the loss, which is returned."""

@@ -29,6 +29,8 @@ _SHARED = {"conv": {"_ConvNd": conv._Convolution, "_ConvTransposeNd": conv._Tran
            "padding": {"_ConstantPadNd": padding._ConstantPad, "_ReflectionPadNd": padding._Pad,
                        "_ReplicationPadNd": padding._Pad},
            "rnn": {"RNNBase": rnn._Recurrent, "RNNCellBase": rnn._Cell},
+           "module": {"_addindent": module._indent},
+           "transformer": {"_get_clones": transformer._clones, "_get_activation_fn": transformer._activation},
            "linear": {"NonDynamicallyQuantizableLinear": linear.Linear}}
 
 

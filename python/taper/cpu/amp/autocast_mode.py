@@ -1,0 +1,3 @@
+"""autocast by PyTorch's path."""
+
+from . import autocast

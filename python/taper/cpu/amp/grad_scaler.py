@@ -1,0 +1,3 @@
+"""GradScaler by PyTorch's path."""
+
+from . import GradScaler

@@ -1,0 +1,3 @@
+"""Handles of hooks."""
+
+from ..nn.module import RemovableHandle
