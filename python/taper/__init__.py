@@ -35,8 +35,11 @@ from ._creation import (  # noqa: E402
     set_default_dtype, set_rng_state, tensor,
 )
 from . import _tensor  # noqa: E402,F401
+from ._joined import block_diag, broadcast_shapes, cartesian_prod, view_copies as _view_copies  # noqa: E402
 from ._info import finfo, iinfo  # noqa: E402
 from ._printing import set_printoptions  # noqa: E402
+
+globals().update(_view_copies)
 
 # Annotations and isinstance checks of PyTorch programs use these.
 FloatTensor = DoubleTensor = HalfTensor = LongTensor = IntTensor = BoolTensor = ByteTensor = Tensor

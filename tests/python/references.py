@@ -397,3 +397,83 @@ def cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing):
     total = kept.sum() if weight is None else (weight[np.where(kept, target, 0)] * kept).sum()
     smooth = _reduced(-(scale * logs).sum(1) * kept, total, reduction)
     return (1 - label_smoothing) * plain + label_smoothing / classes * smooth
+
+
+def scatter_reduce(x, dim, index, src, reduce, include_self):
+    if x.ndim == 0:
+        return scatter_reduce(x[None], 0, index, src, reduce, include_self)[0]
+    met = [[[], value] for value in x.ravel()]
+    places = np.arange(x.size).reshape(x.shape)[_along(index, dim)]
+    for place, value in zip(places.ravel(), src[tuple(map(slice, index.shape))].ravel()):
+        met[place][0].append(value)
+    join = {"sum": np.sum, "prod": np.prod, "mean": np.mean, "amax": np.max, "amin": np.min}[reduce]
+    values = [join(new + [old] * include_self) if new else old for new, old in met]
+    return np.array(values, x.dtype).reshape(x.shape)
+
+
+def index_reduce(x, dim, index, source, reduce, include_self):
+    shape = [1] * x.ndim
+    shape[dim] = index.size
+    return scatter_reduce(x, dim, np.broadcast_to(index.reshape(shape), source.shape), source, reduce, include_self)
+
+
+def masked_scatter(x, mask, source):
+    x, mask = (a.copy() for a in np.broadcast_arrays(x, mask))
+    x[mask] = source.ravel()[:mask.sum()]
+    return x
+
+
+def put(x, index, source, accumulate):
+    flat = x.ravel().copy()
+    for place, value in zip(index.ravel(), source.ravel()):
+        flat[place] = flat[place] + value if accumulate else value
+    return flat.reshape(x.shape)
+
+
+def nonzero_static(x, size, fill_value):
+    found = np.argwhere(x)[:size]
+    return np.concatenate([found, np.full((size - len(found), x.ndim), fill_value)])
+
+
+def block_diag(tensors):
+    import scipy.linalg
+    return scipy.linalg.block_diag(*[np.atleast_2d(t) for t in tensors])
+
+
+def cartesian_prod(tensors):
+    if len(tensors) == 1:
+        return tensors[0]
+    return np.array(list(itertools.product(*tensors)))
+
+
+def combinations(x, r, with_replacement):
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    return np.array(list(choose(x, r)), x.dtype).reshape(-1, r)
+
+
+def _replaced(x, src, place):
+    result = x.copy()
+    result[place] = src
+    return result
+
+
+def select_scatter(x, src, dim, index):
+    return _replaced(x, src, _slices(x, dim, index))
+
+
+def slice_scatter(x, src, dim, start, end, step):
+    return _replaced(x, src, _slices(x, dim, slice(start, end, step)))
+
+
+def diagonal_scatter(x, src, offset, dim1, dim2):
+    result = np.moveaxis(x.copy(), (dim1, dim2), (-2, -1))
+    for k in range(src.shape[-1]):
+        result[..., k - min(offset, 0), k + max(offset, 0)] = src[..., k]
+    return np.moveaxis(result, (-2, -1), (dim1, dim2))
+
+
+def as_strided_scatter(x, src, size, stride, storage_offset):
+    flat = x.ravel().copy()
+    for place in np.ndindex(*size):
+        flat[(storage_offset or 0) + sum(i * s for i, s in zip(place, stride))] = src[place]
+    return flat.reshape(x.shape)

@@ -1,0 +1,59 @@
+"""Functions that take any number of tensors or shapes, and copies of what view functions show."""
+
+from . import _C
+
+_functions = _C._homes["taper"]
+
+
+def _listed(tensors):
+    return list(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else list(tensors)
+
+
+def block_diag(*tensors):
+    """Matrices along the diagonal of a larger one."""
+    return _functions["block_diag"](_listed(tensors))
+
+
+def cartesian_prod(*tensors):
+    """All tuples with one element of each vector."""
+    return _functions["cartesian_prod"](_listed(tensors))
+
+
+def broadcast_shapes(*shapes):
+    """The shape to which tensors of these shapes broadcast; a number is a shape of one dimension."""
+    shapes = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]
+    result = [1] * max(map(len, shapes), default=0)
+    for shape in shapes:
+        for place, size in enumerate(reversed(shape), 1):
+            if size < 0:
+                raise _C.ShapeError(f"broadcast_shapes: sizes must not be negative, got {shape}")
+            if size != 1 and result[-place] not in (1, size):
+                raise _C.ShapeError(f"broadcast_shapes: shapes {shapes} cannot be broadcast together")
+            result[-place] = result[-place] if size == 1 else size
+    return _C.Size(result)
+
+
+def _copying(name):
+    view = _functions.get(name) or getattr(_C.Tensor, name)
+
+    def copied(*arguments, **named):
+        out = named.pop("out", None)
+        shown = view(*arguments, **named)
+        copies = tuple(t.clone() for t in shown) if isinstance(shown, (list, tuple)) else shown.clone()
+        if out is None:
+            return copies
+        for target, copy in zip(*([out, copies] if isinstance(copies, tuple) else [[out], [copies]])):
+            target.resize_(copy.shape).copy_(copy)
+        return out
+
+    copied.__name__ = copied.__qualname__ = name + "_copy"
+    copied.__doc__ = f"As {name}, in new memory."
+    return copied
+
+
+view_copies = {name + "_copy": _copying(name) for name in (
+    "as_strided", "diagonal", "expand", "narrow", "permute", "select", "split", "split_with_sizes", "squeeze",
+    "t", "transpose", "unbind", "unfold", "unsqueeze", "view", "view_as_complex", "view_as_real")}
+view_copies["alias_copy"] = lambda input, *, out=None: input.clone() if out is None else out.copy_(input)
+view_copies["slice_copy"] = lambda input, dim=0, start=None, end=None, step=1: (
+    input.movedim(dim, 0)[start:end:step].movedim(0, dim).clone())

@@ -1,0 +1,33 @@
+"""Functions of any number of tensors or shapes, and copies of what views show."""
+import numpy as np
+import pytest
+
+import taper
+
+
+def test_broadcast_shapes_of_shapes_and_numbers():
+    assert taper.broadcast_shapes((3, 1), (1, 4), 4) == (3, 4)
+    assert taper.broadcast_shapes() == ()
+    with pytest.raises(taper.ShapeError):
+        taper.broadcast_shapes((3,), (4,))
+
+
+def test_tensors_one_by_one_or_as_a_list():
+    a, b = taper.tensor([1, 2]), taper.tensor([3, 4, 5])
+    assert taper.cartesian_prod(a, b).tolist() == [[i, j] for i in (1, 2) for j in (3, 4, 5)]
+    assert taper.block_diag(a, b).shape == taper.block_diag([a, b]).shape == (2, 5)
+
+
+@pytest.mark.parametrize("name, arguments", [
+    ("expand", ((2, 3, 4),)), ("permute", ((1, 0),)), ("select", (0, 1)), ("diagonal", ()), ("unsqueeze", (0,)),
+    ("view", ((4, 3),)), ("unfold", (1, 2, 1)), ("split", (2,)), ("unbind", ())])
+def test_view_copies_share_no_memory_and_carry_gradients(name, arguments):
+    x = taper.randn(3, 4, requires_grad=True)
+    shown, copied = getattr(x, name)(*arguments), getattr(taper, name + "_copy")(x, *arguments)
+    if not isinstance(copied, tuple):
+        shown, copied = [shown], [copied]
+    for a, b in zip(shown, copied):
+        np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy())
+        assert b.data_ptr() != a.data_ptr()
+    sum(b.sum() for b in copied).backward()
+    assert x.grad.abs().sum() > 0
