@@ -1,10 +1,9 @@
-// Attention and embedding.
+// Attention.
 #include "cpu/attention.h"
 
 #include <cmath>
 
 #include "autograd/record.h"
-#include "cpu/embedding.h"
 #include "ops/elementwise.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
@@ -118,52 +117,6 @@ struct AttentionOp {
   }
 };
 
-struct EmbeddingOp {
-  static constexpr auto name = "embedding";
-  static constexpr Saves saves{.inputs = 2};
-  std::int64_t rows, padding_index;
-  bool scale_by_frequency;
-
-  cpu::Embedding of(DType dtype, std::int64_t size, std::int64_t count) const {
-    return {dtype, rows, size, count, padding_index, scale_by_frequency};
-  }
-  Tensor forward(const Tensor& weight, const Tensor& indices) const {
-    Shape sizes = indices.sizes();
-    sizes.push_back(weight.sizes()[1]);
-    Tensor y = empty(sizes, weight.dtype());
-    cpu::embedding(of(weight.dtype(), weight.sizes()[1], indices.numel()), weight.data(),
-                   indices.data<std::int64_t>(), y.data());
-    return y;
-  }
-  std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const;
-};
-
-struct EmbeddingBackward {
-  static constexpr auto name = "embedding_backward";
-  static constexpr Saves saves{.inputs = 2};
-  EmbeddingOp op;
-
-  Tensor forward(const Tensor& dy, const Tensor& indices) const {
-    const Tensor gradient = contiguous(dy);
-    Tensor dw = empty({op.rows, dy.sizes().back()}, dy.dtype());
-    cpu::embedding_backward(op.of(dy.dtype(), dy.sizes().back(), indices.numel()), gradient.data(),
-                            indices.data<std::int64_t>(), dw.data());
-    return dw;
-  }
-  std::array<Tensor, 2> backward(const Saved& saved, const Tensor& ddw) const {
-    check<NotImplementedError>(!op.scale_by_frequency,
-                               "embedding: second gradients with scale_grad_by_freq are not supported");
-    const Tensor indices = saved.input(1);
-    Tensor ddy = record(op, ddw, indices);
-    if (op.padding_index >= 0) ddy = masked_fill(ddy, unsqueeze(eq(indices, op.padding_index), -1), 0);
-    return {ddy, Tensor()};
-  }
-};
-
-std::array<Tensor, 2> EmbeddingOp::backward(const Saved& saved, const Tensor& dy) const {
-  return {record(EmbeddingBackward{*this}, dy, saved.input(1)), Tensor()};
-}
-
 // [..., rows, columns] as [batch, heads, rows, columns], leading dimensions expanded to `leading`.
 Tensor as_heads(const Tensor& x, const Shape& leading) {
   Shape sizes = leading;
@@ -215,18 +168,6 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   return y.sizes() == sizes ? y : reshape(y, sizes);
 }
 
-Tensor embedding(const Tensor& weight, const Tensor& indices, std::int64_t padding_index,
-                 bool scale_grad_by_freq) {
-  check<ShapeError>(weight.ndim() == 2, "embedding: weight must be a matrix, got shape ", weight.sizes());
-  check<DTypeError>(indices.dtype() == int64 || indices.dtype() == int32,
-                    "embedding: indices must be int64 or int32, got ", indices.dtype());
-  const std::int64_t rows = weight.sizes()[0];
-  check<IndexError>(padding_index < rows && padding_index >= -rows, "embedding: padding_idx ", padding_index,
-                    " must be within ", rows, " rows");
-  return record(EmbeddingOp{rows, padding_index, scale_grad_by_freq}, contiguous(weight),
-                contiguous(to(indices, int64)));
-}
-
 namespace {
 
 Tensor attention_call(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask, double dropout_p,
@@ -239,22 +180,6 @@ Tensor attention_call(const Tensor& q, const Tensor& k, const Tensor& v, const T
   return scaled_dot_product_attention(q, repeat_interleave(k, groups, -3), repeat_interleave(v, groups, -3),
                                       mask, dropout_p, causal, scale);
 }
-Tensor embedding_call(const Tensor& indices, const Tensor& weight, std::optional<std::int64_t> padding,
-                      std::optional<double> max_norm, double norm_type, bool by_frequency, bool) {
-  std::int64_t padding_index = padding.value_or(-1);
-  if (padding && padding_index < 0) padding_index += weight.sizes()[0];
-  if (max_norm) {
-    // The table itself is renormalized, where it is looked up.
-    const NoGrad outside_of_the_graph;
-    const Tensor used = reshape(indices, {-1}), rows = index_select(weight, 0, used),
-                 size = norm(rows, norm_type, Shape{1}, true);
-    index_put_(
-        weight.detach(), {to(used, int64)},
-        where(gt(size, *max_norm), mul(rows, div(full({}, *max_norm, size.dtype()), add(size, 1e-7))), rows));
-  }
-  return embedding(weight, indices, padding_index, by_frequency);
-}
-
 const Register attention_op{
     {.signature =
          "scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float "
@@ -267,15 +192,6 @@ const Register attention_op{
                 "2, 5, 4), x(1, 2, 5, 4), constant(3, 5), scale=0.3; x(3, 4), x(5, 4), x(5, 2)",
      .reference = "ref.attention(query, key, value, attn_mask, is_causal, scale)",
      .errors = "x(2, 3, 4), x(2, 3, 5), x(2, 3, 4); x(2, 3, 4), x(2, 4, 4), x(2, 3, 4)"}};
-const Register embedding_op{
-    {.signature = "embedding(Tensor input, Tensor weight, int? padding_idx=None, float? max_norm=None, float "
-                  "norm_type=2.0, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor",
-     .doc = "Rows of weight by index.",
-     .call = box<embedding_call>,
-     .homes = "nn.functional",
-     .samples = "i(4, hi=5), x(5, 3); i(2, 3, hi=5), x(5, 2), 1; i(0), x(3, 2)",
-     .reference = "ref.embedding(input, weight)",
-     .errors = "i(2, lo=5, hi=7), x(5, 3); i(2, lo=-2, hi=0), x(5, 3); x(2), x(5, 3); i(2, hi=2), x(5)"}};
 
 }  // namespace
 

@@ -231,6 +231,57 @@ def embedding(index, weight):
     return weight[index]
 
 
+def embedding_bag(index, weight, offsets, mode, factors, include_last_offset):
+    rows = weight[index] if factors is None else weight[index] * factors[..., None]
+    if index.ndim == 1:
+        ends = list(offsets[1:]) + ([] if include_last_offset else [len(index)])
+        rows = [rows[start:end] for start, end in zip(offsets, ends)]
+    fold = {"sum": np.sum, "mean": np.mean, "max": np.max}[mode]
+    return np.stack([fold(bag, axis=0) if len(bag) else np.zeros(weight.shape[1]) for bag in rows])
+
+
+def _cubic(x):
+    """Keys' kernel with a = -0.75."""
+    x = abs(x)
+    if x <= 1:
+        return 1.25 * x**3 - 2.25 * x**2 + 1
+    return -0.75 * (x**3 - 5 * x**2 + 8 * x - 4) if x < 2 else 0.0
+
+
+def _resize_matrix(size, out, factor, mode, align_corners):
+    """[out, size]: the weight of each input in each output."""
+    weights = np.zeros((out, size))
+    step = size / out if factor is None else 1 / factor
+    if align_corners:
+        step = (size - 1) / (out - 1) if out > 1 else 0
+    for o in range(out):
+        if mode.startswith("nearest"):
+            weights[o, min(int((o + (0.5 if mode == "nearest-exact" else 0)) * step), size - 1)] = 1
+        elif mode == "area":
+            start, end = o * size // out, -(-(o + 1) * size // out)
+            weights[o, start:end] = 1 / (end - start)
+        else:
+            place = o * step if align_corners else (o + 0.5) * step - 0.5
+            if mode != "bicubic":
+                place = max(place, 0)
+            base = int(np.floor(place))
+            kernel = _cubic if mode == "bicubic" else lambda x: max(0, 1 - abs(x))
+            for i in range(base - 1, base + 3):
+                weights[o, min(max(i, 0), size - 1)] += kernel(place - i)
+    return weights
+
+
+def interpolate(x, size, factor, mode, align_corners):
+    dims = x.ndim - 2
+    sizes = [size] * dims if np.ndim(size) == 0 else size
+    factors = [factor] * dims if np.ndim(factor) == 0 else factor
+    for i in range(dims):
+        out = int(np.floor(x.shape[i + 2] * factors[i])) if size is None else sizes[i]
+        weights = _resize_matrix(x.shape[i + 2], out, factors[i], mode, align_corners)
+        x = np.moveaxis(np.tensordot(x, weights, (i + 2, 1)), -1, i + 2)
+    return x
+
+
 def attention(query, key, value, mask, is_causal, scale):
     scores = query @ np.swapaxes(key, -1, -2) * (query.shape[-1] ** -0.5 if scale is None else scale)
     if is_causal:

@@ -25,10 +25,6 @@ Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight = {
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
                   const Tensor& weight = {}, const Tensor& bias = {}, bool training = false,
                   double momentum = 0.1, double eps = 1e-5);
-/// Rows of weight [rows, size] by index: [...] -> [..., size]. The row padding_index gets no gradient. Throws
-/// IndexError.
-Tensor embedding(const Tensor& weight, const Tensor& indices, std::int64_t padding_index = -1,
-                 bool scale_grad_by_freq = false);
 /// softmax(scale q k^T + mask) v: q [..., L, E], k [..., S, E], v [..., S, V]; leading dimensions broadcast.
 /// mask: bool (true: may be seen) or added to the scores. causal: key j is seen by query i if j <= i. A query
 /// that sees no key gives 0.
