@@ -119,6 +119,28 @@ def test_any_layout_and_complex_parameters_take_the_same_steps(name):
         assert taper.allclose(taper.view_as_real(z.detach()), real, rtol=1e-12)
 
 
+DIFFERENTIABLE = [("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}), ("Adam", {"lr": 0.1}),
+                  ("Adam", {"lr": 0.1, "amsgrad": True, "weight_decay": 0.1}), ("AdamW", {"lr": 0.1}),
+                  ("RMSprop", {"lr": 0.1, "momentum": 0.5, "centered": True}), ("Adagrad", {"lr": 0.1}),
+                  ("NAdam", {"lr": 0.1}), ("RAdam", {"lr": 0.1, "betas": (0.8, 0.9)}), ("Adamax", {"lr": 0.1}),
+                  ("Adadelta", {"lr": 0.1}), ("ASGD", {"lr": 0.1})]
+
+
+@pytest.mark.parametrize("name, options", DIFFERENTIABLE)
+def test_differentiable_steps_are_the_same_and_have_gradients(name, options):
+    def walked(w, g, differentiable=True):
+        p = w.clone() if differentiable else nn.Parameter(w.detach().clone())
+        optimizer = getattr(optim, name)([p], differentiable=differentiable, **options)
+        for factor in (1.5, 0.5):
+            p.grad = g * factor if differentiable else (g * factor).detach()
+            optimizer.step()
+        return p
+
+    w, g = double([0.3, -0.7]).requires_grad_(), double([1.0, -2.0]).requires_grad_()
+    close(walked(w, g).detach(), walked(w, g, False).tolist())
+    assert taper.autograd.gradcheck(walked, (w, g), eps=1e-5, atol=1e-5)
+
+
 def rosenbrock(p, optimizer):
     def closure():
         optimizer.zero_grad()

@@ -26,6 +26,6 @@ class Adadelta(Optimizer):
         grad = decayed(grad, parameter, group["weight_decay"])
         parameter, grad, square, deltas = as_real(parameter, grad, state["square_avg"], state["acc_delta"])
         square.mul_(rho).addcmul_(grad, grad, value=1 - rho)
-        delta = deltas.add(eps).sqrt_().div_(square.add(eps).sqrt_()).mul_(grad)
+        delta = deltas.add(eps).sqrt_() / square.add(eps).sqrt_() * grad
         deltas.mul_(rho).addcmul_(delta, delta, value=1 - rho)
         parameter.add_(delta, alpha=-lr)

@@ -1,7 +1,7 @@
 """Adagrad."""
 
 from .. import _C
-from .optimizer import Optimizer, check_options, next_steps, zero_step
+from .optimizer import Optimizer, check_options, decayed, next_steps, zero_step
 
 _ops = _C._homes["taper"]
 
@@ -25,3 +25,9 @@ class Adagrad(Optimizer):
         _C._adagrad_step(params, grads, [[self.state[p]["sum"] for p in params]],
                          next_steps([self.state[p] for p in params]), self._rate(group), group["lr_decay"],
                          group["weight_decay"], group["eps"], group["maximize"])
+
+    def _update_one(self, group, lr, parameter, grad, state):
+        grad = decayed(grad, parameter, group["weight_decay"])
+        rate = lr / (1 + (state["step"].item() - 1) * group["lr_decay"])
+        state["sum"] = state["sum"] + grad * grad
+        parameter.addcdiv_(grad, state["sum"].sqrt() + group["eps"], value=-rate)

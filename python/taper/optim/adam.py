@@ -1,7 +1,7 @@
 """Adam."""
 
 from .. import _C
-from .optimizer import Optimizer, check_options, next_steps, zero_step
+from .optimizer import Optimizer, check_options, decayed, next_steps, zero_step
 
 _ops = _C._homes["taper"]
 _zeros_like = _ops["zeros_like"]
@@ -20,18 +20,18 @@ class Adam(Optimizer):
                                       differentiable=differentiable, fused=fused,
                                       decoupled_weight_decay=decoupled_weight_decay or self._decoupled))
 
-    def _new_state(self, parameter, amsgrad):
-        state = {"step": zero_step(), "exp_avg": _zeros_like(parameter), "exp_avg_sq": _zeros_like(parameter)}
-        if amsgrad:
-            state["max_exp_avg_sq"] = _zeros_like(parameter)
-        self.state[parameter] = state
-        return state
+    def _start(self, state, parameter, group):
+        for name in ("exp_avg", "exp_avg_sq") + ("max_exp_avg_sq",) * bool(group["amsgrad"]):
+            state[name] = _zeros_like(parameter)
 
     def _update(self, group, params, grads):
         averages, squares, largest, used = [], [], [], []
         amsgrad = group["amsgrad"]
         for parameter in params:
-            state = self.state[parameter] or self._new_state(parameter, amsgrad)
+            state = self.state[parameter]
+            if not state:
+                state["step"] = zero_step()
+                self._start(state, parameter, group)
             used.append(state)
             averages.append(state["exp_avg"])
             squares.append(state["exp_avg_sq"])
@@ -42,3 +42,17 @@ class Adam(Optimizer):
         _C._adam_step(params, grads, states, next_steps(used), self._rate(group), float(beta1), float(beta2),
                       group["eps"], group["weight_decay"], amsgrad, group["maximize"],
                       group["decoupled_weight_decay"])
+
+    def _update_one(self, group, lr, parameter, grad, state):
+        beta1, beta2 = group["betas"]
+        step, decay = int(state["step"].item()), group["weight_decay"]
+        if group["decoupled_weight_decay"]:
+            parameter.mul_(1 - lr * decay)
+        else:
+            grad = decayed(grad, parameter, decay)
+        state["exp_avg"] = state["exp_avg"].lerp(grad, 1 - beta1)
+        state["exp_avg_sq"] = square = state["exp_avg_sq"] * beta2 + grad * grad * (1 - beta2)
+        if group["amsgrad"]:
+            state["max_exp_avg_sq"] = square = _ops["maximum"](state["max_exp_avg_sq"], square)
+        scale = (square / (1 - beta2**step)).sqrt() + group["eps"]
+        parameter.addcdiv_(state["exp_avg"], scale, value=-lr / (1 - beta1**step))

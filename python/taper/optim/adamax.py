@@ -24,5 +24,7 @@ class Adamax(Optimizer):
         grad = decayed(grad, parameter, group["weight_decay"])
         parameter, grad, mean, largest = as_real(parameter, grad, state["exp_avg"], state["exp_inf"])
         mean.lerp_(grad, 1 - beta1)
-        largest.copy_(_ops["maximum"](largest.mul_(beta2), grad.abs().add_(group["eps"])))
+        largest.copy_(_ops["maximum"](largest * beta2, grad.abs() + group["eps"]))
+        if group["differentiable"]:
+            mean, largest = mean.clone(), largest.clone()
         parameter.addcdiv_(mean, largest, value=-lr / (1 - beta1 ** int(state["step"].item())))

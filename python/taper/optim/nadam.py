@@ -37,6 +37,7 @@ class NAdam(Optimizer):
         product = state["mu_product"].item()
         mean.lerp_(grad, 1 - beta1)
         square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        scale = square.div(1 - beta2**step).sqrt_().add_(group["eps"])
+        scale = square.div(1 - beta2**step).sqrt_() + group["eps"]
         parameter.addcdiv_(grad, scale, value=-lr * (1.0 - mu) / (1.0 - product))
+        mean = mean.clone() if group["differentiable"] else mean
         parameter.addcdiv_(mean, scale, value=-lr * mu_next / (1.0 - product * mu_next))

@@ -116,7 +116,7 @@ class Optimizer:
         for parameter in params:
             if not isinstance(parameter, _C.Tensor):
                 raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(parameter).__name__}")
-            if not (parameter.is_leaf or parameter.retains_grad):
+            if not (self.defaults.get("differentiable") or parameter.is_leaf or parameter.retains_grad):
                 raise ValueError("can't optimize a non-leaf Tensor")
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
@@ -165,10 +165,15 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        with no_grad():
-            for group in self.param_groups:
-                used = [p for p in group["params"] if p.grad is not None]
-                if used:
+        for group in self.param_groups:
+            used = [p for p in group["params"] if p.grad is not None]
+            if not used:
+                continue
+            if group.get("differentiable"):
+                with enable_grad():
+                    Optimizer._update(self, group, used, [p.grad for p in used])
+            else:
+                with no_grad():
                     self._update(group, used, [p.grad for p in used])
         return loss
 
@@ -180,14 +185,18 @@ class Optimizer:
         return lr
 
     def _update(self, group, params, grads):
-        """One parameter after the other; optimizers with a kernel for all at once replace this."""
+        """One parameter after the other; optimizers with a kernel for all at once replace this.
+
+        It also serves differentiable groups: _update_one then must not write over what backward reads.
+        """
         lr = self._rate(group)
         for parameter, grad in zip(params, grads):
             state = self.state[parameter]
             if not state:
                 state["step"] = zero_step()
                 self._start(state, parameter, group)
-            state["step"] += 1
+            if "step" in state:
+                next_steps([state])
             self._update_one(group, lr, parameter, -grad if group["maximize"] else grad, state)
 
     def _start(self, state, parameter, group):

@@ -41,5 +41,5 @@ class RAdam(Optimizer):
         if length > 5.0:
             rectification = math.sqrt((length - 4) * (length - 2) * longest
                                       / ((longest - 4) * (longest - 2) * length))
-            update.mul_(math.sqrt(correction) * rectification).div_(square.sqrt().add_(group["eps"]))
+            update = update * (math.sqrt(correction) * rectification) / (square.sqrt() + group["eps"])
         parameter.sub_(update)

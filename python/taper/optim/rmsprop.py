@@ -1,7 +1,7 @@
 """RMSprop."""
 
 from .. import _C
-from .optimizer import Optimizer, check_options, next_steps, zero_step
+from .optimizer import Optimizer, check_options, decayed, next_steps, zero_step
 
 _ops = _C._homes["taper"]
 _zeros_like = _ops["zeros_like"]
@@ -32,3 +32,21 @@ class RMSprop(Optimizer):
         steps = next_steps([self.state[p] for p in params])
         _C._rmsprop_step(params, grads, lists, steps, self._rate(group), group["alpha"], group["eps"], group["weight_decay"],
                          group["momentum"], group["centered"], group["maximize"])
+
+    def _start(self, state, parameter, group):
+        state["square_avg"] = _zeros_like(parameter)
+        if group["momentum"] > 0:
+            state["momentum_buffer"] = _zeros_like(parameter)
+        if group["centered"]:
+            state["grad_avg"] = _zeros_like(parameter)
+
+    def _update_one(self, group, lr, parameter, grad, state):
+        grad, alpha = decayed(grad, parameter, group["weight_decay"]), group["alpha"]
+        state["square_avg"] = variance = state["square_avg"] * alpha + grad * grad * (1 - alpha)
+        if group["centered"]:
+            state["grad_avg"] = mean = state["grad_avg"].lerp(grad, 1 - alpha)
+            variance = variance - mean * mean
+        update = grad / (variance.sqrt() + group["eps"])
+        if group["momentum"] > 0:
+            state["momentum_buffer"] = update = state["momentum_buffer"] * group["momentum"] + update
+        parameter.add_(update, alpha=-lr)

@@ -1,7 +1,7 @@
 """Stochastic gradient descent."""
 
 from .. import _C
-from .optimizer import Optimizer, check_options
+from .optimizer import Optimizer, check_options, decayed
 
 _zeros_like = _C._homes["taper"]["zeros_like"]
 
@@ -31,3 +31,15 @@ class SGD(Optimizer):
             states = [buffers]
         _C._sgd_step(params, grads, states, steps, self._rate(group), group["momentum"], group["dampening"],
                      group["weight_decay"], group["nesterov"], group["maximize"])
+
+    def _start(self, state, parameter, group):
+        del state["step"]
+
+    def _update_one(self, group, lr, parameter, grad, state):
+        grad, momentum = decayed(grad, parameter, group["weight_decay"]), group["momentum"]
+        if momentum != 0:
+            buffer = state.get("momentum_buffer")
+            buffer = grad.clone() if buffer is None else buffer * momentum + grad * (1 - group["dampening"])
+            state["momentum_buffer"] = buffer
+            grad = grad + momentum * buffer if group["nesterov"] else buffer
+        parameter.add_(grad, alpha=-lr)
