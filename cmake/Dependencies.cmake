@@ -67,6 +67,19 @@ if(NOT eigen_macros MATCHES "MAJOR_VERSION [4-9]|MINOR_VERSION [4-9]")
   taper_missing("Eigen 3.4" "apt-get install libeigen3-dev")
 endif()
 
+# Gloo moves the tensors of taper.distributed, OpenSSL proves that a process belongs to the job. Without them the rest
+# of Taper is built, and taper.distributed.is_available() is False.
+find_path(GLOO_INCLUDE gloo/allreduce.h)
+find_library(GLOO_LIBRARY gloo)
+find_package(OpenSSL 3 QUIET COMPONENTS Crypto)
+if(GLOO_INCLUDE AND GLOO_LIBRARY AND OpenSSL_FOUND)
+  set(TAPER_GLOO ON)
+else()
+  set(TAPER_GLOO OFF)
+  message(STATUS "Gloo or OpenSSL was not found, taper.distributed is left out. "
+                 "Install them with: apt-get install libgloo-dev libssl-dev")
+endif()
+
 # The environment that `make setup` creates is preferred, unless another one is active or named.
 if(NOT DEFINED Python_EXECUTABLE AND NOT DEFINED ENV{VIRTUAL_ENV} AND EXISTS ${PROJECT_SOURCE_DIR}/.venv/bin/python)
   set(Python_EXECUTABLE ${PROJECT_SOURCE_DIR}/.venv/bin/python)

@@ -31,6 +31,17 @@ endfunction()
 foreach(library ${ONEDNN_LIBRARY} ${HWY_LIBRARY} ${HWY_CONTRIB_LIBRARY})
   taper_bundle(${library})
 endforeach()
+if(TAPER_GLOO)
+  taper_bundle(${GLOO_LIBRARY})
+  # What the compiler would link is what Gloo needs: Redis as a store, InfiniBand as a transport.
+  foreach(name libhiredis.so libibverbs.so.1 libnl-3.so.200 libnl-route-3.so.200)
+    execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=${name} OUTPUT_VARIABLE file
+                    OUTPUT_STRIP_TRAILING_WHITESPACE)
+    if(IS_ABSOLUTE "${file}")
+      taper_bundle(${file})
+    endif()
+  endforeach()
+endif()
 
 # DT_RPATH, not DT_RUNPATH: it also serves the libraries that the bundled ones need.
 target_link_options(taper PRIVATE -Wl,--disable-new-dtags)

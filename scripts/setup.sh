@@ -11,7 +11,7 @@ if [ -z "${PYTHON:-}" ] && [ "$(head -n 1 $stamp 2>/dev/null)" = "$PWD" ] && .ve
   python=.venv/bin/python
 fi
 packages=(g++ cmake ninja-build ccache libhwy-dev libeigen3-dev nlohmann-json3-dev
-          zlib1g-dev libgtest-dev)
+          zlib1g-dev libgtest-dev libgloo-dev libssl-dev)
 
 stop() {
   echo "setup: $*" >&2

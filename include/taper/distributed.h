@@ -1,0 +1,146 @@
+// Training on many processes: process groups and collectives.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "taper/tensor.h"
+
+namespace taper::distributed {
+
+/// Whether this build has a transport (Gloo).
+bool is_available();
+
+/// How tensors of several ranks become one. avg is for floating and complex dtypes; band, bor and bxor for
+/// integers and bool; min and max not for complex.
+enum class ReduceOp : std::uint8_t { sum, avg, product, min, max, band, bor, bxor };
+
+/// Texts by name that all ranks share. All methods throw DistributedError when the rendezvous is lost.
+class Store {
+ public:
+  virtual ~Store() = default;
+  virtual void set(const std::string& key, const std::string& value) = 0;
+  /// Waits until the key is set; throws DistributedError after the timeout of the job.
+  virtual std::string get(const std::string& key) = 0;
+  /// Adds to a key that holds an integer (0 at first); returns the sum.
+  virtual std::int64_t add(const std::string& key, std::int64_t amount) = 0;
+  /// Sets desired where the key holds expected (or expected is empty and the key unset); returns what it
+  /// holds.
+  virtual std::string compare_set(const std::string& key, const std::string& expected,
+                                  const std::string& desired) = 0;
+  virtual bool delete_key(const std::string& key) = 0;
+  virtual bool check(const std::vector<std::string>& keys) = 0;
+  virtual void wait(const std::vector<std::string>& keys, std::chrono::milliseconds timeout) = 0;
+  virtual std::int64_t num_keys() = 0;
+};
+
+/// A collective under way.
+class Work {
+ public:
+  struct Shared;
+  explicit Work(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+  /// Until it is done. Throws what made it fail: DistributedError naming rank and collective.
+  void wait() const;
+  /// As wait, but false when it is not done in time; it goes on then.
+  bool wait_for(std::chrono::milliseconds time) const;
+  bool is_completed() const;
+  std::exception_ptr exception() const;
+  /// The rank that a recv() from any rank got its tensor from; else -1.
+  int source_rank() const;
+  /// Tensors that the collective writes.
+  const Tensors& result() const;
+
+ private:
+  std::shared_ptr<Shared> shared_;
+};
+
+/// Ranks that call the same collectives in the same order. Every collective first compares what all ranks are
+/// about to do: where collective, operator, dtype, shape or root differ, all ranks throw DistributedError
+/// with the whole list, nothing was changed, and the group goes on. A killed or stopped rank fails all groups
+/// of the job.
+///
+/// Tensors may have any dtype and strides; they must have the shapes stated, on all ranks. Each method starts
+/// the collective; call wait() on its result. Collectives of one group run in the order of the calls.
+class ProcessGroup {
+ public:
+  struct State;
+  explicit ProcessGroup(std::unique_ptr<State> state);
+  ~ProcessGroup();
+
+  /// Rank of this process in the group, from 0.
+  int rank() const;
+  int size() const;
+  const std::string& name() const;
+  /// By rank in the group: ranks in the job.
+  const std::vector<int>& global_ranks() const;
+  std::chrono::milliseconds timeout() const;
+  void set_timeout(std::chrono::milliseconds timeout);
+
+  Work all_reduce(const Tensor& tensor, ReduceOp op = ReduceOp::sum);
+  /// Only root's tensor is changed.
+  Work reduce(const Tensor& tensor, int root, ReduceOp op = ReduceOp::sum);
+  Work broadcast(const Tensor& tensor, int root);
+  /// outputs[r] becomes rank r's input; one tensor for each rank.
+  Work all_gather(const Tensors& outputs, const Tensor& input);
+  /// output holds the inputs one after another (its first dimension is size() times input's) or stacked.
+  Work all_gather_into_tensor(const Tensor& output, const Tensor& input);
+  /// On root, outputs[r] becomes rank r's input; elsewhere outputs is empty.
+  Work gather(const Tensors& outputs, const Tensor& input, int root);
+  /// output becomes root's inputs[rank()]; elsewhere than on root inputs is empty.
+  Work scatter(const Tensor& output, const Tensors& inputs, int root);
+  /// output becomes the reduction of all ranks' inputs[rank()].
+  Work reduce_scatter(const Tensor& output, const Tensors& inputs, ReduceOp op = ReduceOp::sum);
+  Work reduce_scatter_tensor(const Tensor& output, const Tensor& input, ReduceOp op = ReduceOp::sum);
+  /// outputs[r] becomes rank r's inputs[rank()]. Sizes may differ by pair.
+  Work all_to_all(const Tensors& outputs, const Tensors& inputs);
+  /// As all_to_all on parts of the first dimension; equal parts where the lists of sizes are empty.
+  Work all_to_all_single(const Tensor& output, const Tensor& input,
+                         const std::vector<std::int64_t>& output_sizes = {},
+                         const std::vector<std::int64_t>& input_sizes = {});
+  Work barrier();
+  Work send(const Tensor& tensor, int destination, std::uint32_t tag = 0);
+  /// From any rank where source is empty.
+  Work recv(const Tensor& tensor, std::optional<int> source, std::uint32_t tag = 0);
+  /// As barrier, but tells which ranks did not come in time: the first (in the exception of rank 0), or all.
+  void monitored_barrier(std::chrono::milliseconds timeout, bool wait_all_ranks = false);
+  /// Ends what is under way and closes the connections; the group is of no use after that.
+  void shut_down();
+
+ private:
+  std::unique_ptr<State> state_;
+};
+using Group = std::shared_ptr<ProcessGroup>;
+
+struct InitOptions {
+  /// "env://": ranks and address from torchrun's variables (RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT), Open
+  /// MPI's or Slurm's. "tcp://host:port" and "file:///path": rank and world_size must be given there or here.
+  std::string init_method = "env://";
+  int rank = -1, world_size = -1;
+  /// After which a collective that a rank does not join fails.
+  std::chrono::milliseconds timeout = std::chrono::minutes(30);
+};
+
+/// Makes the default group of all ranks; all processes of the job call it. Rank 0 listens on the rendezvous
+/// address. Throws DistributedError.
+void init_process_group(const InitOptions& options = {});
+bool is_initialized();
+/// Takes leave of the others and closes all connections. Later failures of others do not matter to this
+/// process.
+void destroy_process_group();
+/// Tells the other ranks that this process gives up, and why; their collectives fail at once.
+void abort_process_group(const std::string& reason);
+/// The group of all ranks. Throws DistributedError before init_process_group().
+Group default_group();
+/// A group of some ranks; all processes of the job call it, in the same order. Empty for a process that is
+/// not in it.
+Group new_group(const std::vector<int>& ranks, std::optional<std::chrono::milliseconds> timeout = {});
+/// The store of the job.
+std::shared_ptr<Store> default_store();
+
+}  // namespace taper::distributed

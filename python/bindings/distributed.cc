@@ -1,0 +1,171 @@
+// Process groups, their store and the gradient reducer as Python sees them.
+#include <pybind11/chrono.h>
+#include <pybind11/functional.h>
+#include <pybind11/stl.h>
+
+#include "distributed/environment.h"
+#include "python.h"
+#include "taper/distributed.h"
+#include "taper/error.h"
+
+namespace taper::python {
+
+namespace {
+
+using namespace distributed;
+using Milliseconds = std::chrono::milliseconds;
+using Release = py::call_guard<py::gil_scoped_release>;
+
+Tensors tensors_of(const py::handle& list) {
+  Tensors tensors;
+  for (const py::handle item : list) {
+    if (!is_tensor(item.ptr())) throw py::type_error("distributed: expected a list of tensors");
+    tensors.push_back(tensor_of(item.ptr()));
+  }
+  return tensors;
+}
+
+py::list list_of(const Tensors& tensors) {
+  py::list list;
+  for (const Tensor& tensor : tensors) list.append(py::cast(tensor));
+  return list;
+}
+
+void bind_work(py::module_& module) {
+  py::class_<Work>(module, "Work", "A collective under way.")
+      .def("_wait", &Work::wait, Release())
+      .def("_wait_for", &Work::wait_for, Release())
+      .def("is_completed", &Work::is_completed, "Whether it is done, well or not.")
+      .def("is_success", [](const Work& work) { return work.is_completed() && !work.exception(); })
+      .def("source_rank", &Work::source_rank)
+      .def("_failure",
+           [](const Work& work) {
+             std::string text;
+             if (const auto failure = work.exception()) {
+               try {
+                 std::rethrow_exception(failure);
+               } catch (const std::exception& error) {
+                 text = error.what();
+               }
+             }
+             return text;
+           })
+      .def("result", [](const Work& work) { return list_of(work.result()); });
+}
+
+void bind_store(py::module_& module) {
+  const auto bytes = [](const std::string& value) { return py::bytes(value); };
+  py::class_<Store, std::shared_ptr<Store>>(module, "Store", "Texts by name that all ranks share.")
+      .def("set", &Store::set, Release(), py::arg("key"), py::arg("value"))
+      .def(
+          "get",
+          [bytes](Store& store, const std::string& key) {
+            std::string value;
+            {
+              const py::gil_scoped_release without_gil;
+              value = store.get(key);
+            }
+            return bytes(value);
+          },
+          py::arg("key"))
+      .def("add", &Store::add, Release(), py::arg("key"), py::arg("amount"))
+      .def(
+          "compare_set",
+          [bytes](Store& store, const std::string& key, const std::string& expected,
+                  const std::string& desired) {
+            std::string value;
+            {
+              const py::gil_scoped_release without_gil;
+              value = store.compare_set(key, expected, desired);
+            }
+            return bytes(value);
+          },
+          py::arg("key"), py::arg("expected_value"), py::arg("desired_value"))
+      .def("delete_key", &Store::delete_key, Release(), py::arg("key"))
+      .def("check", &Store::check, Release(), py::arg("keys"))
+      .def("_wait", &Store::wait, Release())
+      .def("num_keys", &Store::num_keys, Release());
+}
+
+void bind_group(py::module_& module) {
+  py::class_<ProcessGroup, Group>(module, "ProcessGroup", "Ranks that call collectives together.")
+      .def("rank", &ProcessGroup::rank)
+      .def("size", &ProcessGroup::size)
+      .def_property_readonly("group_name", &ProcessGroup::name)
+      .def_property_readonly("_global_ranks", &ProcessGroup::global_ranks)
+      .def_property("_timeout", &ProcessGroup::timeout, &ProcessGroup::set_timeout)
+      .def("_all_reduce", &ProcessGroup::all_reduce)
+      .def("_reduce", &ProcessGroup::reduce)
+      .def("_broadcast", &ProcessGroup::broadcast)
+      .def("_all_gather", [](ProcessGroup& group, const py::object& outputs,
+                             const Tensor& input) { return group.all_gather(tensors_of(outputs), input); })
+      .def("_all_gather_into_tensor", &ProcessGroup::all_gather_into_tensor)
+      .def("_gather", [](ProcessGroup& group, const py::object& outputs, const Tensor& input,
+                         int root) { return group.gather(tensors_of(outputs), input, root); })
+      .def("_scatter", [](ProcessGroup& group, const Tensor& output, const py::object& inputs,
+                          int root) { return group.scatter(output, tensors_of(inputs), root); })
+      .def("_reduce_scatter",
+           [](ProcessGroup& group, const Tensor& output, const py::object& inputs, ReduceOp op) {
+             return group.reduce_scatter(output, tensors_of(inputs), op);
+           })
+      .def("_reduce_scatter_tensor", &ProcessGroup::reduce_scatter_tensor)
+      .def("_all_to_all",
+           [](ProcessGroup& group, const py::object& outputs, const py::object& inputs) {
+             return group.all_to_all(tensors_of(outputs), tensors_of(inputs));
+           })
+      .def("_all_to_all_single", &ProcessGroup::all_to_all_single)
+      .def("_barrier", &ProcessGroup::barrier)
+      .def("_send", &ProcessGroup::send)
+      .def("_recv", &ProcessGroup::recv)
+      .def("_monitored_barrier", &ProcessGroup::monitored_barrier, Release())
+      .def("_shut_down", &ProcessGroup::shut_down, Release());
+}
+
+void bind_job(py::module_& module) {
+  module.def("is_available", &is_available);
+  module.def("is_initialized", &is_initialized);
+  module.def(
+      "_init",
+      [](const std::string& method, int rank, int world_size, Milliseconds timeout) {
+        init_process_group({method, rank, world_size, timeout});
+      },
+      Release());
+  module.def("_destroy", &destroy_process_group, Release());
+  module.def("_abort", &abort_process_group, Release());
+  module.def("_default_group", &default_group);
+  module.def("_new_group", &new_group, Release());
+  module.def("_store", &default_store);
+  module.def("_environment", [] {
+    const Launch launch = read_environment();
+    py::dict entries;
+    entries["launcher"] = launch.launcher;
+    entries["rank"] = launch.rank;
+    entries["world_size"] = launch.world_size;
+    entries["local_rank"] = launch.local_rank;
+    entries["local_world_size"] = launch.local_world_size;
+    entries["address"] = launch.address;
+    entries["port"] = launch.port;
+    return entries;
+  });
+}
+
+}  // namespace
+
+void bind_distributed(py::module_& parent) {
+  py::module_ module = parent.def_submodule("_distributed", "Process groups.");
+  py::enum_<ReduceOp>(module, "ReduceOp", "How tensors of several ranks become one.")
+      .value("SUM", ReduceOp::sum)
+      .value("AVG", ReduceOp::avg)
+      .value("PRODUCT", ReduceOp::product)
+      .value("MIN", ReduceOp::min)
+      .value("MAX", ReduceOp::max)
+      .value("BAND", ReduceOp::band)
+      .value("BOR", ReduceOp::bor)
+      .value("BXOR", ReduceOp::bxor);
+  bind_work(module);
+  bind_store(module);
+  bind_group(module);
+  bind_job(module);
+}
+
+}  // namespace taper::python

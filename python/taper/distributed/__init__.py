@@ -1,0 +1,31 @@
+"""Training on many processes: process groups, collectives, checkpoints, with torch.distributed's names."""
+
+from taper._C import DistributedError as DistError
+from taper._C._distributed import ProcessGroup, ReduceOp, Store, Work, is_available, is_initialized
+
+from .collectives import (
+    P2POp, all_gather, all_gather_coalesced, all_gather_into_tensor, all_reduce, all_reduce_coalesced, all_to_all,
+    all_to_all_single, barrier, batch_isend_irecv, broadcast, gather, irecv, isend, monitored_barrier, recv, reduce,
+    reduce_scatter, reduce_scatter_tensor, scatter, send,
+)
+from .job import (
+    Backend, GroupMember, abort_process_group, default_pg_timeout, destroy_process_group, get_backend, get_global_rank,
+    get_group_rank, get_node_local_rank, get_process_group_ranks, get_rank, get_world_size, group, init_process_group,
+    is_gloo_available, is_mpi_available, is_nccl_available, is_torchelastic_launched, is_ucc_available, is_xccl_available,
+    new_group, new_subgroups,
+)
+from .objects import (
+    all_gather_object, broadcast_object_list, gather_object, recv_object_list, scatter_object_list, send_object_list,
+)
+
+DistBackendError = DistNetworkError = DistStoreError = DistError
+
+__all__ = [name for name in dir() if not name.startswith("_")]
+
+
+def __getattr__(name):
+    import importlib
+
+    if name in ("algorithms", "checkpoint", "optim", "run"):
+        return importlib.import_module("." + name, __name__)
+    raise AttributeError(f"module 'taper.distributed' has no attribute '{name}'")

@@ -1,0 +1,233 @@
+"""The collectives, as functions on tensors. Ranks given as src and dst are those of the job, also within groups."""
+
+import warnings
+
+from taper import _C
+
+from .job import _resolve, get_group_rank
+
+_c = _C._distributed
+ReduceOp = _c.ReduceOp
+
+
+def _outside(name):
+    warnings.warn(f"Running {name} on global rank {_c._default_group().rank()} which does not belong to the given group.")
+
+
+def _finish(work, async_op):
+    if async_op:
+        return work
+    work._wait()
+    return None
+
+
+def _in_group(group, rank, group_rank, name):
+    """The rank in the group, from one of the two arguments."""
+    if group_rank is not None:
+        if rank is not None:
+            raise ValueError(f"Can't specify both group_{name} and {name}")
+        return int(group_rank)
+    if rank is None:
+        raise ValueError(f"Must specify {name} or group_{name}")
+    return get_group_rank(group, int(rank))
+
+
+def _check_tensor(tensor, name):
+    if not isinstance(tensor, _C.Tensor):
+        raise TypeError(f"Invalid function argument. Expected parameter `{name}` of type taper.Tensor but got "
+                        f"{type(tensor)} instead.")
+    return tensor
+
+
+def _check_list(tensors, name):
+    if not isinstance(tensors, (list, tuple)) or not all(isinstance(t, _C.Tensor) for t in tensors):
+        raise TypeError(f"Invalid function argument. Expected parameter `{name}` of type list[taper.Tensor] but got "
+                        f"{type(tensors)} instead.")
+    return list(tensors)
+
+
+def all_reduce(tensor, op=ReduceOp.SUM, group=None, async_op=False):
+    """Every rank's tensor becomes the reduction (SUM, AVG, PRODUCT, MIN, MAX, BAND, BOR, BXOR) of all: the same bits on
+    all ranks. With async_op a Work to wait() for is returned."""
+    _check_tensor(tensor, "tensor")
+    group = _resolve(group)
+    return _outside("all_reduce") if group is None else _finish(group._all_reduce(tensor, op), async_op)
+
+
+def all_reduce_coalesced(tensors, op=ReduceOp.SUM, group=None, async_op=False):
+    """all_reduce of several tensors."""
+    works = [all_reduce(tensor, op, group, True) for tensor in _check_list(tensors, "tensors")]
+    if async_op:
+        return works[-1]
+    for work in works:
+        work._wait()
+
+
+def broadcast(tensor, src=None, group=None, async_op=False, group_src=None):
+    """Every rank's tensor becomes that of rank src."""
+    _check_tensor(tensor, "tensor")
+    group = _resolve(group)
+    if group is None:
+        return _outside("broadcast")
+    return _finish(group._broadcast(tensor, _in_group(group, src, group_src, "src")), async_op)
+
+
+def reduce(tensor, dst=None, op=ReduceOp.SUM, group=None, async_op=False, group_dst=None):
+    """The tensor of rank dst becomes the reduction of all; those of the others stay."""
+    _check_tensor(tensor, "tensor")
+    group = _resolve(group)
+    if group is None:
+        return _outside("reduce")
+    return _finish(group._reduce(tensor, _in_group(group, dst, group_dst, "dst"), op), async_op)
+
+
+def all_gather(tensor_list, tensor, group=None, async_op=False):
+    """tensor_list[r] becomes the tensor of rank r, on all ranks."""
+    _check_tensor(tensor, "tensor")
+    group = _resolve(group)
+    if group is None:
+        return _outside("all_gather")
+    return _finish(group._all_gather(_check_list(tensor_list, "tensor_list"), tensor), async_op)
+
+
+def all_gather_into_tensor(output_tensor, input_tensor, group=None, async_op=False):
+    """output_tensor becomes the tensors of all ranks, joined along the first dimension, or stacked."""
+    group = _resolve(group)
+    if group is None:
+        return _outside("all_gather_into_tensor")
+    return _finish(group._all_gather_into_tensor(_check_tensor(output_tensor, "output_tensor"),
+                                                 _check_tensor(input_tensor, "input_tensor")), async_op)
+
+
+def all_gather_coalesced(output_tensor_lists, input_tensor_list, group=None, async_op=False):
+    """all_gather of several tensors: output_tensor_lists[r][i] becomes tensor i of rank r."""
+    works = [all_gather([outputs[i] for outputs in output_tensor_lists], tensor, group, True)
+             for i, tensor in enumerate(_check_list(input_tensor_list, "input_tensor_list"))]
+    if async_op:
+        return works[-1]
+    for work in works:
+        work._wait()
+
+
+def gather(tensor, gather_list=None, dst=None, group=None, async_op=False, group_dst=None):
+    """On rank dst (0 unless given), gather_list[r] becomes the tensor of rank r."""
+    _check_tensor(tensor, "tensor")
+    group = _resolve(group)
+    if group is None:
+        return _outside("gather")
+    root = 0 if dst is None and group_dst is None else _in_group(group, dst, group_dst, "dst")
+    if group.rank() == root and not gather_list:
+        raise ValueError("Argument ``gather_list`` must be specified on destination rank.")
+    return _finish(group._gather(_check_list(gather_list or [], "gather_list"), tensor, root), async_op)
+
+
+def scatter(tensor, scatter_list=None, src=None, group=None, async_op=False, group_src=None):
+    """The tensor of rank r becomes scatter_list[r] of rank src (0 unless given)."""
+    _check_tensor(tensor, "tensor")
+    group = _resolve(group)
+    if group is None:
+        return _outside("scatter")
+    root = 0 if src is None and group_src is None else _in_group(group, src, group_src, "src")
+    if group.rank() == root and not scatter_list:
+        raise ValueError("Argument ``scatter_list`` must be specified on source rank.")
+    return _finish(group._scatter(tensor, _check_list(scatter_list or [], "scatter_list"), root), async_op)
+
+
+def reduce_scatter(output, input_list, op=ReduceOp.SUM, group=None, async_op=False):
+    """output becomes the reduction of all ranks' input_list[own rank]."""
+    _check_tensor(output, "output")
+    group = _resolve(group)
+    if group is None:
+        return _outside("reduce_scatter")
+    return _finish(group._reduce_scatter(output, _check_list(input_list, "input_list"), op), async_op)
+
+
+def reduce_scatter_tensor(output, input, op=ReduceOp.SUM, group=None, async_op=False):
+    """As reduce_scatter, of one tensor that holds the parts one after another."""
+    group = _resolve(group)
+    if group is None:
+        return _outside("reduce_scatter_tensor")
+    return _finish(group._reduce_scatter_tensor(_check_tensor(output, "output"), _check_tensor(input, "input"), op),
+                   async_op)
+
+
+def all_to_all(output_tensor_list, input_tensor_list, group=None, async_op=False):
+    """output_tensor_list[r] becomes rank r's input_tensor_list[own rank]. Shapes may differ by pair of ranks."""
+    group = _resolve(group)
+    if group is None:
+        return _outside("all_to_all")
+    return _finish(group._all_to_all(_check_list(output_tensor_list, "output_tensor_list"),
+                                     _check_list(input_tensor_list, "input_tensor_list")), async_op)
+
+
+def all_to_all_single(output, input, output_split_sizes=None, input_split_sizes=None, group=None, async_op=False):
+    """all_to_all of the parts of the first dimension, which are equal unless their sizes are given."""
+    group = _resolve(group)
+    if group is None:
+        return _outside("all_to_all_single")
+    return _finish(group._all_to_all_single(_check_tensor(output, "output"), _check_tensor(input, "input"),
+                                            list(output_split_sizes or []), list(input_split_sizes or [])), async_op)
+
+
+def barrier(group=None, async_op=False, device_ids=None):
+    """Waits until all ranks are here."""
+    group = _resolve(group)
+    return _outside("barrier") if group is None else _finish(group._barrier(), async_op)
+
+
+def monitored_barrier(group=None, timeout=None, wait_all_ranks=False):
+    """A barrier whose error names the ranks that did not come in time: the first of them, or all."""
+    group = _resolve(group)
+    if group is None:
+        return _outside("monitored_barrier")
+    group._monitored_barrier(group._timeout if timeout is None else timeout, wait_all_ranks)
+
+
+def isend(tensor, dst=None, group=None, tag=0, group_dst=None):
+    """Begins to send; returns a Work. The tensor must not change before it is done."""
+    _check_tensor(tensor, "tensor")
+    group = _resolve(group)
+    if group is None:
+        return _outside("isend")
+    return group._send(tensor, _in_group(group, dst, group_dst, "dst"), tag)
+
+
+def irecv(tensor, src=None, group=None, tag=0, group_src=None):
+    """Begins to receive, from any rank unless src is given; returns a Work."""
+    _check_tensor(tensor, "tensor")
+    group = _resolve(group)
+    if group is None:
+        return _outside("irecv")
+    source = None if src is None and group_src is None else _in_group(group, src, group_src, "src")
+    return group._recv(tensor, source, tag)
+
+
+def send(tensor, dst=None, group=None, tag=0, group_dst=None):
+    """Sends to rank dst, and waits until it has been received."""
+    work = isend(tensor, dst, group, tag, group_dst)
+    if work is not None:
+        work._wait()
+
+
+def recv(tensor, src=None, group=None, tag=0, group_src=None):
+    """Receives from rank src, or from any; returns the rank it came from (-1 outside of the group)."""
+    work = irecv(tensor, src, group, tag, group_src)
+    if work is None:
+        return -1
+    work._wait()
+    return _resolve(group)._global_ranks[work.source_rank()]
+
+
+class P2POp:
+    """One isend or irecv of batch_isend_irecv."""
+
+    def __init__(self, op, tensor, peer=None, group=None, tag=0, group_peer=None):
+        if op not in (isend, irecv):
+            raise ValueError("Invalid ``op``. Expected ``op`` to be of type ``taper.distributed.isend`` or "
+                             "``taper.distributed.irecv``.")
+        self.op, self.tensor, self.peer, self.group, self.tag, self.group_peer = op, tensor, peer, group, tag, group_peer
+
+
+def batch_isend_irecv(p2p_op_list):
+    """Begins all transfers; returns their Works."""
+    return [entry.op(entry.tensor, entry.peer, entry.group, entry.tag, entry.group_peer) for entry in p2p_op_list]

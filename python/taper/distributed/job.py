@@ -1,0 +1,236 @@
+"""The job of this process: the default process group, further groups, ranks."""
+
+import atexit
+import os
+import sys
+from datetime import timedelta
+
+from taper import _C
+
+_c = _C._distributed
+
+default_pg_timeout = timedelta(minutes=30)
+
+
+class Backend(str):
+    """The name of an engine for collectives."""
+
+    GLOO, NCCL, MPI, UCC, UNDEFINED = "gloo", "nccl", "mpi", "ucc", "undefined"
+
+
+class _NonMember:
+    def __repr__(self):
+        return "<no member of the group>"
+
+
+class GroupMember:
+    """WORLD: the default group; NON_GROUP_MEMBER: what new_group gives to processes that are not in it."""
+
+    NON_GROUP_MEMBER = _NonMember()
+
+
+class _World(type):
+    @property
+    def WORLD(cls):
+        return _c._default_group() if _c.is_initialized() else None
+
+
+class group(metaclass=_World):
+    """group.WORLD: the default group."""
+
+
+def is_gloo_available():
+    """Whether this build has Gloo."""
+    return _c.is_available()
+
+
+def is_nccl_available():
+    """False: this build has no NCCL."""
+    return False
+
+
+def is_mpi_available():
+    """False: MPI starts processes here, it does not move tensors."""
+    return False
+
+
+is_ucc_available = is_xccl_available = is_nccl_available
+
+
+def is_torchelastic_launched():
+    """Whether torchrun, or taper.distributed.run, started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def _check_backend(backend):
+    if backend is None:
+        return
+    parts = dict(part.split(":") if ":" in part else ("cpu", part) for part in str(backend).lower().split(","))
+    chosen = parts.get("cpu")
+    if chosen != "gloo":
+        raise ValueError(f"init_process_group: the backend {backend!r} is not available: this build moves tensors in main "
+                         "memory, with 'gloo'")
+
+
+def _seconds(timeout, default=default_pg_timeout):
+    if timeout is None:
+        return default
+    if not isinstance(timeout, timedelta):
+        raise TypeError(f"Expected timeout argument to be of type datetime.timedelta, got {timeout!r}")
+    return timeout
+
+
+def init_process_group(backend=None, init_method=None, timeout=None, world_size=-1, rank=-1, store=None, group_name="",
+                       pg_options=None, device_id=None):
+    """Makes the default group of all processes of the job.
+
+    init_method  "env://" (also None): ranks and address from the environment, as torchrun, taper.distributed.run,
+                 mpirun and srun set it. "tcp://host:port": rank 0 listens there. "file:///path": a file that all
+                 processes see, for one machine. The last two need rank and world_size.
+    timeout      a timedelta (30 minutes): a collective that a rank does not join fails after it; a rank that dies is
+                 noticed at once, one that hangs within 5 seconds
+
+    Peers must know the job's secret: see docs/distributed.md.
+    """
+    if not _c.is_available():
+        raise _C.DistributedError("init_process_group: this build of Taper has no transport; install one with apt-get "
+                                  "install libgloo-dev libssl-dev and build Taper again")
+    if store is not None:
+        raise ValueError("init_process_group: a store cannot be given; use init_method")
+    _check_backend(backend)
+    method = "env://" if init_method is None else init_method
+    _c._init(method, rank, world_size, _seconds(timeout))
+    atexit.register(_at_exit, os.getpid())
+
+
+def _at_exit(process):
+    if os.getpid() != process or not _c.is_initialized():
+        return
+    error = getattr(sys, "last_value", None)
+    try:
+        if error is not None:
+            _c._abort(f"{type(error).__name__}: {error}")
+        _c._destroy()
+    except _C.DistributedError:
+        pass  # the others are gone already
+
+
+def abort_process_group(reason="abort_process_group() was called"):
+    """Tells the other ranks that this process gives up, and why; their collectives fail at once."""
+    _c._abort(reason)
+
+
+def destroy_process_group(group=None):
+    """Ends a group; without argument all groups, and the job's rendezvous."""
+    if group is None or group is GroupMember.NON_GROUP_MEMBER or group is _c._default_group():
+        if group is not GroupMember.NON_GROUP_MEMBER:
+            _c._destroy()
+    else:
+        group._shut_down()
+
+
+def new_group(ranks=None, timeout=None, backend=None, pg_options=None, use_local_synchronization=False, group_desc=None,
+              device_id=None):
+    """A group of some ranks (of all, without argument). All processes of the job call it, in the same order; those that
+    are not in the group get GroupMember.NON_GROUP_MEMBER."""
+    _check_backend(backend)
+    ranks = range(get_world_size()) if ranks is None else ranks
+    made = _c._new_group(list(ranks), None if timeout is None else _seconds(timeout))
+    return GroupMember.NON_GROUP_MEMBER if made is None else made
+
+
+def new_subgroups(group_size=None, group=None, timeout=None, backend=None, pg_options=None, group_desc=None):
+    """(own group, all groups) of group_size neighbouring ranks each."""
+    world = get_world_size()
+    if not group_size or group_size > world or world % group_size:
+        raise ValueError(f"new_subgroups: the world size {world} must be a multiple of group_size, got {group_size}")
+    groups = [new_group(range(start, start + group_size), timeout, backend) for start in range(0, world, group_size)]
+    return groups[get_rank() // group_size], groups
+
+
+def _resolve(group):
+    """The group meant; None where this process is not in it."""
+    if group is None:
+        return _c._default_group()
+    return None if isinstance(group, _NonMember) else group
+
+
+def get_rank(group=None):
+    """The rank of this process in the group; -1 outside of it."""
+    group = _resolve(group)
+    return -1 if group is None else group.rank()
+
+
+def get_world_size(group=None):
+    """How many ranks the group has; -1 outside of it."""
+    group = _resolve(group)
+    return -1 if group is None else group.size()
+
+
+def get_backend(group=None):
+    """The name of the group's engine."""
+    if _resolve(group) is None:
+        raise ValueError("Invalid process group specified")
+    return "gloo"
+
+
+def get_process_group_ranks(group=None):
+    """Ranks in the job, by rank in the group."""
+    return list(_resolve(group)._global_ranks)
+
+
+def get_global_rank(group, group_rank):
+    """The rank in the job of a rank in the group."""
+    ranks = get_process_group_ranks(group)
+    if not 0 <= group_rank < len(ranks):
+        raise ValueError(f"Group rank {group_rank} is not part of group {ranks}")
+    return ranks[group_rank]
+
+
+def get_group_rank(group, global_rank):
+    """The rank in the group of a rank in the job."""
+    ranks = get_process_group_ranks(group)
+    if global_rank not in ranks:
+        raise ValueError(f"Global rank {global_rank} is not part of group {ranks}")
+    return ranks.index(global_rank)
+
+
+def get_node_local_rank(fallback_rank=None):
+    """The rank of this process among those on its machine."""
+    local = _c._environment()["local_rank"]
+    if local >= 0:
+        return local
+    if fallback_rank is not None:
+        return int(fallback_rank)
+    raise RuntimeError("LOCAL_RANK is not in the environment. Consider passing fallback_rank to allow "
+                       "`get_node_local_rank` to work")
+
+
+def _set_timeout(timeout, group=None):
+    _resolve(group)._timeout = _seconds(timeout)
+
+
+def _wait(self, timeout=None):
+    """Until the collective is done; True. Raises DistributedError naming rank and collective, or that the time is up."""
+    if timeout is None or timeout <= timedelta(0):
+        self._wait()
+    elif not self._wait_for(timeout):
+        raise _C.DistributedError(f"Work.wait: not done within {timeout.total_seconds():g} s")
+    return True
+
+
+def _exception(self):
+    """What made it fail, or None."""
+    text = self._failure()
+    return _C.DistributedError(text) if text else None
+
+
+def _get_future(self):
+    """A Future whose value is the list of tensors that the collective writes."""
+    from taper.futures import Future
+
+    return Future._of(lambda: (self._wait(), self.result())[1], self.is_completed)
+
+
+_c.Work.wait, _c.Work.exception, _c.Work.get_future = _wait, _exception, _get_future
+_c.Store.wait = lambda self, keys, timeout=default_pg_timeout: self._wait(list(keys), timeout)

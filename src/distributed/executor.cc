@@ -1,0 +1,120 @@
+// Runs the collectives of one group in the order of the calls, in a thread of its own or in the one that
+// waits.
+#include "distributed/executor.h"
+
+#include "distributed/socket.h"
+#include "taper/autograd.h"
+#include "taper/error.h"
+
+namespace taper::distributed {
+
+void Work::Shared::finish(std::exception_ptr failure) {
+  const std::lock_guard guard(lock);
+  exception = std::move(failure);
+  done = true;
+  changed.notify_all();
+}
+
+std::shared_ptr<Executor> Executor::start() {
+  auto executor = std::make_shared<Executor>();
+  executor->thread_ = std::thread([raw = executor.get()] { raw->loop(); });
+  return executor;
+}
+
+Executor::~Executor() { stop("the group was destroyed"); }
+
+void Executor::stop(const std::string& reason) {
+  std::unique_lock lock(lock_);
+  stop_ = true;
+  std::deque<Job> left = std::move(queue_);
+  queue_.clear();
+  changed_.notify_all();
+  lock.unlock();
+  for (Job& job : left) job.shared->finish(std::make_exception_ptr(DistributedError(reason)));
+  if (thread_.joinable()) thread_.join();
+}
+
+std::shared_ptr<Work::Shared> Executor::add(std::function<void()> job, Tensors result) {
+  auto shared = std::make_shared<Work::Shared>();
+  shared->result = std::move(result);
+  shared->executor = weak_from_this();
+  const std::lock_guard lock(lock_);
+  check<DistributedError>(!stop_, "distributed: the group was destroyed");
+  queue_.push_back({std::move(job), shared});
+  changed_.notify_all();
+  return shared;
+}
+
+void Executor::run_next(std::unique_lock<std::mutex>& lock) {
+  Job job = std::move(queue_.front());
+  queue_.pop_front();
+  running_ = true;
+  lock.unlock();
+  std::exception_ptr failure;
+  try {
+    const NoGrad no_grad;
+    job.run();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  job.run = nullptr;
+  job.shared->finish(std::move(failure));
+  job.shared.reset();
+  lock.lock();
+  running_ = false;
+  changed_.notify_all();
+}
+
+void Executor::loop() {
+  std::unique_lock lock(lock_);
+  while (!stop_) {
+    if (!running_ && !queue_.empty()) run_next(lock);
+    else changed_.wait(lock);
+  }
+}
+
+void Executor::help(const std::function<bool()>& done) {
+  std::unique_lock lock(lock_);
+  while (!done()) {
+    if (!running_ && !queue_.empty()) run_next(lock);
+    else if (stop_) return;
+    else changed_.wait(lock);
+  }
+}
+
+void Work::wait() const {
+  const auto is_done = [this] {
+    const std::lock_guard guard(shared_->lock);
+    return shared_->done;
+  };
+  if (const auto executor = shared_->executor.lock()) executor->help(is_done);
+  std::unique_lock lock(shared_->lock);
+  shared_->changed.wait(lock, [this] { return shared_->done; });
+  if (shared_->exception) std::rethrow_exception(shared_->exception);
+}
+
+bool Work::wait_for(std::chrono::milliseconds time) const {
+  std::unique_lock lock(shared_->lock);
+  if (!shared_->changed.wait_until(lock, after(time), [this] { return shared_->done; })) return false;
+  if (shared_->exception) std::rethrow_exception(shared_->exception);
+  return true;
+}
+
+bool Work::is_completed() const {
+  const std::lock_guard guard(shared_->lock);
+  return shared_->done;
+}
+
+std::exception_ptr Work::exception() const {
+  const std::lock_guard guard(shared_->lock);
+  return shared_->exception;
+}
+
+int Work::source_rank() const {
+  const std::lock_guard guard(shared_->lock);
+  return shared_->source;
+}
+
+const Tensors& Work::result() const { return shared_->result; }
+
+}  // namespace taper::distributed

@@ -1,0 +1,58 @@
+// Runs the collectives of one group in the order of the calls, in a thread of its own or in the one that
+// waits.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "taper/distributed.h"
+
+namespace taper::distributed {
+
+class Executor;
+
+/// What a Work refers to.
+struct Work::Shared {
+  std::mutex lock;
+  std::condition_variable changed;
+  bool done = false;
+  std::exception_ptr exception;
+  Tensors result;
+  int source = -1;
+  /// Where a waiting thread helps; empty for transfers between two ranks.
+  std::weak_ptr<Executor> executor;
+
+  void finish(std::exception_ptr failure);
+};
+
+class Executor : public std::enable_shared_from_this<Executor> {
+ public:
+  static std::shared_ptr<Executor> start();
+  ~Executor();
+  std::shared_ptr<Work::Shared> add(std::function<void()> job, Tensors result);
+  /// Runs what is queued until done() holds, unless the thread is at it already.
+  void help(const std::function<bool()>& done);
+  /// Lets the job that runs end; those that have not begun fail with this reason.
+  void stop(const std::string& reason);
+
+ private:
+  struct Job {
+    std::function<void()> run;
+    std::shared_ptr<Work::Shared> shared;
+  };
+  void loop();
+  void run_next(std::unique_lock<std::mutex>& lock);
+
+  std::mutex lock_;
+  std::condition_variable changed_;
+  std::deque<Job> queue_;
+  bool running_ = false, stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace taper::distributed

@@ -1,0 +1,44 @@
+// The transport of a group of one rank: copies.
+#pragma once
+
+#include <cstring>
+
+#include "distributed/transport.h"
+#include "taper/error.h"
+
+namespace taper::distributed {
+
+class LonelyTransport : public Transport {
+ public:
+  void set_timeout(std::chrono::milliseconds) override {}
+  void all_reduce(void*, std::size_t, std::size_t, Combine, std::uint32_t) override {}
+  void reduce(void*, std::size_t, std::size_t, Combine, int, std::uint32_t) override {}
+  void broadcast(void*, std::size_t, int, std::uint32_t) override {}
+  void all_gather(void* output, const void* input, std::size_t bytes, std::uint32_t) override {
+    std::memmove(output, input, bytes);
+  }
+  void gather(void* output, const void* input, std::size_t bytes, int, std::uint32_t) override {
+    std::memmove(output, input, bytes);
+  }
+  void scatter(void* output, const void* input, std::size_t bytes, int, std::uint32_t) override {
+    std::memmove(output, input, bytes);
+  }
+  void all_to_all(void* output, const std::vector<std::int64_t>& output_bytes, const void* input,
+                  const std::vector<std::int64_t>&, std::uint32_t) override {
+    std::memmove(output, input, std::size_t(output_bytes[0]));
+  }
+  void exchange(int, const void* output, int, void* input, std::size_t bytes, std::uint32_t,
+                std::uint8_t) override {
+    std::memmove(input, output, bytes);
+  }
+  std::unique_ptr<Transfer> begin_send(const void*, std::size_t, int, std::uint64_t, std::uint8_t) override {
+    fail<DistributedError>("send: the group has no other rank");
+  }
+  std::unique_ptr<Transfer> begin_receive(void*, std::size_t, std::optional<int>, std::uint64_t,
+                                          std::uint8_t) override {
+    fail<DistributedError>("recv: the group has no other rank");
+  }
+  void abort() noexcept override {}
+};
+
+}  // namespace taper::distributed

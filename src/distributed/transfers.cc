@@ -1,0 +1,135 @@
+// send and recv, and the barrier that tells who is late.
+#include <algorithm>
+#include <cstring>
+
+#include "distributed/group.h"
+#include "ops/elementwise.h"
+#include "taper/error.h"
+#include "tensor/layout.h"
+
+namespace taper::distributed {
+
+namespace {
+
+// What goes ahead of a tensor, and what its receiver answers: both compare before data flows.
+struct Announcement {
+  std::uint64_t number = 0;
+  char what[240] = {};
+};
+
+Announcement announce(const Tensor& tensor, std::uint64_t number) {
+  Announcement announcement{number, {}};
+  const std::string text = concat(tensor.dtype(), " ", tensor.sizes());
+  std::memcpy(announcement.what, text.data(), std::min(text.size(), sizeof announcement.what - 1));
+  return announcement;
+}
+
+// Lanes of the transport.
+constexpr std::uint8_t announcements = 0, answers = 1, contents = 2;
+
+}  // namespace
+
+Work ProcessGroup::send(const Tensor& tensor, int destination, std::uint32_t tag) {
+  state_->check_rank(destination, "send", "dst");
+  check<ValueError>(destination != rank(), "send: invalid destination rank: it is the rank of this process");
+  check<DeviceError>(tensor.device() == Device(), "send: Gloo moves tensors in main memory, got one on ",
+                     tensor.device());
+  State* state = state_.get();
+  const std::string what =
+      concat("send(", tensor.dtype(), " ", tensor.sizes(), ", to rank ", destination, ")");
+  struct Message {
+    Announcement own, answer;
+    std::unique_ptr<Transfer> announcing, answering;
+  };
+  auto message = std::make_shared<Message>();
+  message->own = announce(tensor, ++state->transfers);
+  Transport& transport = *state->transport;
+  state->begin(what, [&] {
+    message->announcing =
+        transport.begin_send(&message->own, sizeof message->own, destination, tag, announcements);
+    message->answering = transport.begin_receive(&message->answer, sizeof message->answer, destination,
+                                                 message->own.number, answers);
+  });
+  const auto body = [=, row = row_major(tensor)] {
+    message->announcing->sent();
+    message->answering->received();
+    message->answer.what[sizeof message->answer.what - 1] = '\0';
+    check<DistributedError>(std::strcmp(message->own.what, message->answer.what) == 0, what, " on rank ",
+                            state->global_ranks[std::size_t(state->rank)], ": the receiver expects ",
+                            message->answer.what);
+    if (row.numel() == 0) return -1;
+    state->transport
+        ->begin_send(row.data(), std::size_t(row.numel() * row.item_size()), destination, message->own.number,
+                     contents)
+        ->sent();
+    return -1;
+  };
+  return state->start_transfer(body, {}, what);
+}
+
+Work ProcessGroup::recv(const Tensor& tensor, std::optional<int> source, std::uint32_t tag) {
+  if (source) {
+    state_->check_rank(*source, "recv", "src");
+    check<ValueError>(*source != rank(), "recv: invalid source rank: it is the rank of this process");
+  }
+  check<DeviceError>(tensor.device() == Device(), "recv: Gloo moves tensors in main memory, got one on ",
+                     tensor.device());
+  check_writable(tensor, "recv");
+  State* state = state_.get();
+  const std::string what = concat("recv(", tensor.dtype(), " ", tensor.sizes(), ", from ",
+                                  source ? "rank " + std::to_string(*source) : "any rank", ")");
+  struct Message {
+    Announcement announced;
+    std::unique_ptr<Transfer> announcing;
+  };
+  auto message = std::make_shared<Message>();
+  state->begin(what, [&] {
+    message->announcing = state->transport->begin_receive(&message->announced, sizeof message->announced,
+                                                          source, tag, announcements);
+  });
+  const auto body = [=] {
+    const int from = message->announcing->received();
+    const Announcement own = announce(tensor, message->announced.number);
+    state->transport->begin_send(&own, sizeof own, from, own.number, answers)->sent();
+    message->announced.what[sizeof message->announced.what - 1] = '\0';
+    check<DistributedError>(std::strcmp(own.what, message->announced.what) == 0, what, " on rank ",
+                            state->global_ranks[std::size_t(state->rank)], ": rank ",
+                            state->global_ranks[std::size_t(from)], " sends ", message->announced.what);
+    if (tensor.numel() == 0) return from;
+    const Tensor row = tensor.is_contiguous() ? tensor : empty(tensor.sizes(), tensor.dtype());
+    state->transport
+        ->begin_receive(row.data(), std::size_t(row.numel() * row.item_size()), from, own.number, contents)
+        ->received();
+    if (!row.is(tensor)) copy_elements(row, tensor);
+    return from;
+  };
+  return state->start_transfer(body, {tensor}, what);
+}
+
+void ProcessGroup::monitored_barrier(std::chrono::milliseconds timeout, bool wait_all_ranks) {
+  const std::string key = concat("monitored_barrier/", name(), "/", ++state_->monitored, "/");
+  Client& client = *state_->client;
+  const int own = state_->global_ranks[std::size_t(rank())];
+  client.set(key + std::to_string(rank()), "here");
+  std::string verdict, value;
+  if (rank() == 0) {
+    const Deadline deadline = after(timeout);
+    for (int other = 1; other < size() && (verdict.empty() || wait_all_ranks); ++other) {
+      const auto left = std::chrono::duration_cast<Milliseconds>(deadline - Clock::now());
+      if (!client.try_get(key + std::to_string(other), value, std::max(left, Milliseconds(0))))
+        verdict += (verdict.empty() ? "" : ", ") + std::to_string(state_->global_ranks[std::size_t(other)]);
+    }
+    client.set(key + "verdict", verdict.empty() ? "all" : verdict);
+  } else {
+    // Rank 0 may have begun later; it still has its whole time.
+    check<DistributedError>(client.try_get(key + "verdict", verdict, 2 * timeout),
+                            "monitored_barrier on rank ", own, ": rank ", state_->global_ranks[0],
+                            " did not reach it");
+    if (verdict == "all") verdict.clear();
+  }
+  check<DistributedError>(verdict.empty(), "monitored_barrier on rank ", own, " of group '", name(),
+                          "': rank ", verdict, " did not reach it within ", double(timeout.count()) / 1000.0,
+                          " s");
+}
+
+}  // namespace taper::distributed

@@ -1,0 +1,71 @@
+// What a process group asks of the engine that moves bytes; Gloo's is in gloo_transport.cc.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace taper::distributed {
+
+/// Combines count elements: result[i] = a[i] op b[i]; result may be a.
+using Combine = void (*)(void* result, const void* a, const void* b, std::size_t count);
+
+/// A message under way between two ranks; must outlive nothing but its memory.
+class Transfer {
+ public:
+  virtual ~Transfer() = default;
+  /// Both throw what made the transfer fail; received returns the rank that sent.
+  virtual void sent() = 0;
+  virtual int received() = 0;
+};
+
+/// Moves bytes among the ranks of one group. All methods block unless said otherwise, and throw an exception
+/// that says little: the group knows what was going on. Collectives carry a tag, which must be equal on all
+/// ranks.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  virtual void set_timeout(std::chrono::milliseconds timeout) = 0;
+  /// data becomes the combination of all ranks' data; the same bits on all ranks.
+  virtual void all_reduce(void* data, std::size_t count, std::size_t item_size, Combine combine,
+                          std::uint32_t tag) = 0;
+  virtual void reduce(void* data, std::size_t count, std::size_t item_size, Combine combine, int root,
+                      std::uint32_t tag) = 0;
+  virtual void broadcast(void* data, std::size_t bytes, int root, std::uint32_t tag) = 0;
+  /// output: bytes of each rank, in order.
+  virtual void all_gather(void* output, const void* input, std::size_t bytes, std::uint32_t tag) = 0;
+  virtual void gather(void* output, const void* input, std::size_t bytes, int root, std::uint32_t tag) = 0;
+  virtual void scatter(void* output, const void* input, std::size_t bytes, int root, std::uint32_t tag) = 0;
+  /// Parts by rank, in order.
+  virtual void all_to_all(void* output, const std::vector<std::int64_t>& output_bytes, const void* input,
+                          const std::vector<std::int64_t>& input_bytes, std::uint32_t tag) = 0;
+  /// Sends to one rank and receives from another at the same time; channel: below 256, tells apart exchanges
+  /// of one tag.
+  virtual void exchange(int to, const void* output, int from, void* input, std::size_t bytes,
+                        std::uint32_t tag, std::uint8_t channel) = 0;
+  /// Begin without waiting. Messages between two ranks with the same tag and lane arrive in order.
+  virtual std::unique_ptr<Transfer> begin_send(const void* data, std::size_t bytes, int to, std::uint64_t tag,
+                                               std::uint8_t lane) = 0;
+  virtual std::unique_ptr<Transfer> begin_receive(void* data, std::size_t bytes, std::optional<int> from,
+                                                  std::uint64_t tag, std::uint8_t lane) = 0;
+  /// Makes all that waits, now and later, throw. From any thread.
+  virtual void abort() noexcept = 0;
+};
+
+/// Sets and gets what ranks tell each other while they connect.
+struct Exchange {
+  std::function<void(const std::string& key, const std::string& value)> set;
+  std::function<std::string(const std::string& key)> get;
+};
+
+bool has_transport();
+/// Connects every rank of a group with every other, from the local address given. Throws DistributedError.
+std::unique_ptr<Transport> connect_transport(int rank, int size, const std::string& address,
+                                             const Exchange& exchange, std::chrono::milliseconds timeout);
+
+}  // namespace taper::distributed
