@@ -1,0 +1,9 @@
+"""Functions of functions and modules: derivatives, maps over a batch, calls with other parameters."""
+
+from ..nn.utils.stateless import functional_call
+from ._derivatives import grad, grad_and_value, hessian, jacfwd, jacrev, jvp, vjp
+from ._modules import stack_module_state
+from ._vmap import vmap
+
+__all__ = ["functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp",
+           "stack_module_state", "vjp", "vmap"]
