@@ -37,12 +37,17 @@ from ._creation import (  # noqa: E402
 from . import _tensor  # noqa: E402,F401
 from ._joined import block_diag, broadcast_shapes, cartesian_prod, view_copies as _view_copies  # noqa: E402
 from ._info import finfo, iinfo  # noqa: E402
+from ._questions import (  # noqa: E402
+    get_float32_matmul_precision, is_deterministic_algorithms_warn_only_enabled, is_nonzero, is_same_size, is_signed,
+    set_float32_matmul_precision, typename,
+)
 from ._printing import set_printoptions  # noqa: E402
 
 globals().update(_view_copies)
 
 # Annotations and isinstance checks of PyTorch programs use these.
 FloatTensor = DoubleTensor = HalfTensor = LongTensor = IntTensor = BoolTensor = ByteTensor = Tensor
+CharTensor = ShortTensor = BFloat16Tensor = Tensor
 
 from . import autograd, nn, optim  # noqa: E402
 from .amp import autocast  # noqa: E402
@@ -51,13 +56,16 @@ from ._C import (  # noqa: E402
     is_autocast_cache_enabled, is_autocast_enabled, set_autocast_cache_enabled, set_autocast_dtype, set_autocast_enabled,
 )
 
-_LAZY = ("backends", "cpu", "cuda", "fft", "func", "jit", "linalg", "random", "safetensors", "serialization", "special",
-         "testing", "utils", "version", "return_types", "accelerator", "multiprocessing", "distributed")
+_LAZY = ("accelerator", "backends", "cpu", "cuda", "distributed", "distributions", "fft", "func", "jit", "linalg",
+         "multiprocessing", "random", "return_types", "safetensors", "serialization", "special", "testing", "utils",
+         "version")
 
 
 def __getattr__(name):
     if name in ("load", "save"):
         return getattr(_importlib.import_module(".serialization", __name__), name)
+    if name == "vmap":
+        return _importlib.import_module(".func", __name__).vmap
     if name in _LAZY:
         try:
             return _importlib.import_module("." + name, __name__)
