@@ -35,7 +35,10 @@ from ._creation import (  # noqa: E402
     set_default_dtype, set_rng_state, tensor,
 )
 from . import _tensor  # noqa: E402,F401
-from ._joined import block_diag, broadcast_shapes, cartesian_prod, view_copies as _view_copies  # noqa: E402
+from ._joined import (  # noqa: E402
+    block_diag, broadcast_shapes, cartesian_prod, histogramdd, view_copies as _view_copies,
+)
+from ._native import empty_permuted, native_batch_norm, native_group_norm, native_layer_norm  # noqa: E402
 from ._info import finfo, iinfo  # noqa: E402
 from ._questions import (  # noqa: E402
     get_float32_matmul_precision, is_deterministic_algorithms_warn_only_enabled, is_nonzero, is_same_size, is_signed,
@@ -57,8 +60,8 @@ from ._C import (  # noqa: E402
 )
 
 _LAZY = ("accelerator", "backends", "cpu", "cuda", "distributed", "distributions", "fft", "func", "jit", "linalg",
-         "multiprocessing", "random", "return_types", "safetensors", "serialization", "special", "testing", "utils",
-         "version")
+         "masked", "multiprocessing", "random", "return_types", "safetensors", "serialization", "special", "testing",
+         "utils", "version")
 
 
 def __getattr__(name):

@@ -1,5 +1,7 @@
 """Functions that take any number of tensors or shapes, and copies of what view functions show."""
 
+from collections import namedtuple
+
 from . import _C
 
 _functions = _C._homes["taper"]
@@ -31,6 +33,18 @@ def broadcast_shapes(*shapes):
                 raise _C.ShapeError(f"broadcast_shapes: shapes {shapes} cannot be broadcast together")
             result[-place] = result[-place] if size == 1 else size
     return _C.Size(result)
+
+
+HistogramDD = namedtuple("histogramdd", "hist bin_edges")
+
+
+def histogramdd(input, bins, range=None, weight=None, density=False):
+    """The histogram of points over several dimensions, and a tuple of the edges along each."""
+    hist, *edges = _functions["_histogramdd"](input, bins, range=range, weight=weight, density=density)
+    return HistogramDD(hist, tuple(edges))
+
+
+_C.Tensor.histogramdd = lambda self, *arguments, **named: histogramdd(self, *arguments, **named)
 
 
 def _copying(name):

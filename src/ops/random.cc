@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <numeric>
 #include <vector>
 
@@ -172,6 +173,24 @@ const Tensor& random_(const Tensor& x, std::int64_t low, std::int64_t high,
   return fill_random(x, generator, "random_", [&](cpu::PhiloxState state, void* y) {
     cpu::randint(state, y, x.dtype(), x.numel(), low, std::uint64_t(high) - std::uint64_t(low));
   });
+}
+
+const Tensor& cauchy_(const Tensor& x, double median, double sigma, std::optional<Generator> generator) {
+  check<DTypeError>(x.is_floating_point(), "cauchy_: needs a floating dtype, got ", x.dtype());
+  check<ValueError>(sigma > 0, "cauchy_: sigma must be positive, got ", sigma);
+  const Tensor angle =
+      uniform_(empty(x.sizes(), float64), -std::numbers::pi / 2, std::numbers::pi / 2, generator);
+  return copy_(x, add(mul(tan(angle), sigma), median));
+}
+const Tensor& log_normal_(const Tensor& x, double mean, double std, std::optional<Generator> generator) {
+  check<DTypeError>(x.is_floating_point(), "log_normal_: needs a floating dtype, got ", x.dtype());
+  check<ValueError>(std > 0, "log_normal_: std must be positive, got ", std);
+  return copy_(x, exp(normal_(empty(x.sizes(), float64), mean, std, generator)));
+}
+const Tensor& geometric_(const Tensor& x, double p, std::optional<Generator> generator) {
+  check<DTypeError>(x.dtype() != boolean && !x.is_complex(), "geometric_: not defined for dtype ", x.dtype());
+  check<ValueError>(p > 0 && p < 1, "geometric_: p must lie between 0 and 1, got ", p);
+  return copy_(x, ceil(exponential_(empty(x.sizes(), float64), -std::log1p(-p), generator)));
 }
 
 Tensor dropout(const Tensor& x, double p, bool training) { return dropped(x, p, training, x.sizes()); }
@@ -384,6 +403,29 @@ const Register exponential_op{
      .call = box<exponential_>,
      .homes = "Tensor",
      .errors = "x(3), 0",
+     .differentiable = false}};
+const Register cauchy_op{
+    {.signature =
+         "cauchy_(Tensor input, float median=0, float sigma=1, *, Generator? generator=None) -> Tensor",
+     .doc = "Fills with Cauchy distributed numbers.",
+     .call = box<cauchy_>,
+     .homes = "Tensor",
+     .errors = "x(3).detach(), 0, -1; i(3)",
+     .differentiable = false}};
+const Register log_normal_op{
+    {.signature =
+         "log_normal_(Tensor input, float mean=1, float std=2, *, Generator? generator=None) -> Tensor",
+     .doc = "Fills with numbers whose logarithms are normal.",
+     .call = box<log_normal_>,
+     .homes = "Tensor",
+     .errors = "x(3).detach(), 0, -1; i(3)",
+     .differentiable = false}};
+const Register geometric_op{
+    {.signature = "geometric_(Tensor input, float p, *, Generator? generator=None) -> Tensor",
+     .doc = "Fills with the numbers of trials until the first success of probability p.",
+     .call = box<geometric_>,
+     .homes = "Tensor",
+     .errors = "x(3).detach(), 0; x(3).detach(), 1",
      .differentiable = false}};
 const Register random_op[]{
     {{.signature = "random_(Tensor input, int from, int to, *, Generator? generator=None) -> Tensor",

@@ -528,3 +528,60 @@ def as_strided_scatter(x, src, size, stride, storage_offset):
     for place in np.ndindex(*size):
         flat[(storage_offset or 0) + sum(i * s for i, s in zip(place, stride))] = src[place]
     return flat.reshape(x.shape)
+
+
+def mode(x, dim, keepdim):
+    if x.ndim == 0:
+        return x, np.int64(0)
+    rows = np.moveaxis(x, dim, -1)
+    values, places = np.empty(rows.shape[:-1], x.dtype), np.empty(rows.shape[:-1], np.int64)
+    for place in np.ndindex(*rows.shape[:-1]):
+        found, counts = np.unique(rows[place], return_counts=True)
+        values[place] = found[np.argmax(counts)]
+        places[place] = np.flatnonzero(rows[place] == values[place])[-1]
+    return tuple(np.expand_dims(a, dim) if keepdim else a for a in (values, places))
+
+
+def histogramdd(x, bins, density):
+    hist, edges = np.histogramdd(x, bins, density=density)
+    return (hist, *edges)
+
+
+def renorm(x, p, dim, maxnorm):
+    axes = tuple(d for d in range(x.ndim) if d != dim % x.ndim)
+    size = np.sum(np.abs(x)**p, axis=axes, keepdims=True)**(1 / p)
+    return np.where(size > maxnorm, x * maxnorm / (size + 1e-7), x)
+
+
+def gammainc(a, x):
+    return np.where((a == 0) & (x > 0), 1, scipy.special.gammainc(a, x))
+
+
+def chebyshev_v(x, n):
+    return scipy.special.eval_chebyu(n, x) - scipy.special.eval_chebyu(n - 1, x)
+
+
+def chebyshev_w(x, n):
+    return scipy.special.eval_chebyu(n, x) + scipy.special.eval_chebyu(n - 1, x)
+
+
+def trapezoid(y, x, dx, dim):
+    import scipy.integrate
+    return scipy.integrate.trapezoid(y, x, dx, axis=dim)
+
+
+def cumulative_trapezoid(y, x, dx, dim):
+    import scipy.integrate
+    return scipy.integrate.cumulative_trapezoid(y, x, dx, axis=dim)
+
+
+def diff(x, n, dim, prepend, append):
+    ends = {key: value for key, value in (("prepend", prepend), ("append", append)) if value is not None}
+    return np.diff(x, n, axis=dim, **ends)
+
+
+def gradient(x, spacing, dim, edge_order):
+    dims = range(x.ndim) if dim is None else [dim] if np.isscalar(dim) else dim
+    if spacing is None or np.isscalar(spacing):
+        spacing = [1 if spacing is None else spacing] * len(dims)
+    return [np.gradient(x, space, axis=d, edge_order=edge_order) for space, d in zip(spacing, dims)]

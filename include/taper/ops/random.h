@@ -31,6 +31,12 @@ const Tensor& normal_(const Tensor& x, double mean = 0, double std = 1,
 const Tensor& bernoulli_(const Tensor& x, double p = 0.5, std::optional<Generator> generator = std::nullopt);
 const Tensor& exponential_(const Tensor& x, double rate = 1,
                            std::optional<Generator> generator = std::nullopt);
+const Tensor& cauchy_(const Tensor& x, double median = 0, double sigma = 1,
+                      std::optional<Generator> generator = std::nullopt);
+const Tensor& log_normal_(const Tensor& x, double mean = 1, double std = 2,
+                          std::optional<Generator> generator = std::nullopt);
+/// Numbers of trials, from 1, until the first success of probability p.
+const Tensor& geometric_(const Tensor& x, double p, std::optional<Generator> generator = std::nullopt);
 const Tensor& random_(const Tensor& x, std::int64_t low, std::int64_t high,
                       std::optional<Generator> generator = std::nullopt);
 /// Elements are zeroed with probability p while training, the others scaled by 1 / (1 - p).
