@@ -1,7 +1,13 @@
-// Registration, traversal and state of modules, and the layers.
-#include "taper/nn.h"
+// Registration, traversal, state, hooks and printing of modules.
+#include "taper/nn/module.h"
 
-#include <cmath>
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <ostream>
+#include <typeinfo>
+#include <unordered_set>
 
 #include "taper/autograd.h"
 #include "taper/error.h"
@@ -25,6 +31,23 @@ void Module::register_module(std::string name, Module& child) {
   children_.emplace_back(std::move(name), &child);
 }
 
+Tensor Module::forward(const Tensor&) {
+  fail<NotImplementedError>(name(), ": has no forward() of one tensor; call it with the arguments it takes");
+}
+
+namespace {
+
+// Once each, though several names may lead to one.
+Tensors without_names(const NamedTensors& named) {
+  Tensors all;
+  std::unordered_set<const TensorRecord*> seen;
+  for (const auto& [name, tensor] : named)
+    if (seen.insert(tensor.record()).second) all.push_back(tensor);
+  return all;
+}
+
+}  // namespace
+
 NamedTensors Module::named_parameters(const std::string& prefix) const {
   NamedTensors all;
   for (const auto& [name, tensor] : parameters_) all.emplace_back(prefix + name, *tensor);
@@ -33,9 +56,22 @@ NamedTensors Module::named_parameters(const std::string& prefix) const {
   return all;
 }
 
-Tensors Module::parameters() const {
-  Tensors all;
-  for (auto& [name, tensor] : named_parameters()) all.push_back(tensor);
+NamedTensors Module::named_buffers(const std::string& prefix) const {
+  NamedTensors all;
+  for (const auto& [name, tensor] : buffers_) all.emplace_back(prefix + name, *tensor);
+  for (const auto& [name, child] : children_)
+    for (auto& entry : child->named_buffers(prefix + name + ".")) all.push_back(std::move(entry));
+  return all;
+}
+
+Tensors Module::parameters() const { return without_names(named_parameters()); }
+Tensors Module::buffers() const { return without_names(named_buffers()); }
+
+std::vector<std::pair<std::string, Module*>> Module::named_modules(const std::string& prefix) {
+  std::vector<std::pair<std::string, Module*>> all{{prefix, this}};
+  for (const auto& [name, child] : children_)
+    for (auto& entry : child->named_modules(prefix.empty() ? name : prefix + "." + name))
+      all.push_back(std::move(entry));
   return all;
 }
 
@@ -85,90 +121,109 @@ void Module::zero_grad() {
   for (const Tensor& parameter : parameters()) parameter.set_grad(Tensor());
 }
 
-namespace {
-
-Tensor uniform(const Shape& sizes, double bound) { return uniform_(empty(sizes), -bound, bound); }
-
-std::int64_t fan_in(std::int64_t in_channels, const ConvOptions& options, const Shape& kernel) {
-  return in_channels / options.groups * numel(kernel);
+void Module::requires_grad_(bool requires_grad) {
+  for (const Tensor& parameter : parameters()) parameter.requires_grad_(requires_grad);
 }
 
-Shape weight_sizes(std::int64_t in_channels, std::int64_t out_channels, const Shape& kernel,
-                   std::int64_t groups) {
-  check<ValueError>(groups > 0 && in_channels % groups == 0 && out_channels % groups == 0,
-                    "Conv2d: channels ", in_channels, " and ", out_channels,
-                    " are not divisible by groups=", groups);
-  Shape sizes{out_channels, in_channels / groups};
-  for (int i = 0; i < 2; ++i) sizes.push_back(kernel[kernel.size() == 1 ? 0 : i]);
-  return sizes;
+void Module::to(DType dtype) {
+  check<DTypeError>(is_floating_point(dtype) || is_complex(dtype),
+                    "Module::to: needs a floating or complex dtype, got ", dtype);
+  for (auto& [name, tensor] : parameters_) {
+    if (tensor->dtype() == dtype) continue;
+    const bool requires_grad = tensor->requires_grad();
+    *tensor = taper::to(tensor->detach(), dtype);
+    tensor->record()->parameter = true;
+    tensor->requires_grad_(requires_grad);
+  }
+  for (auto& [name, tensor] : buffers_)
+    if (tensor->is_floating_point() || tensor->is_complex()) *tensor = taper::to(*tensor, dtype);
+  for (auto& [name, child] : children_) child->to(dtype);
 }
 
-}  // namespace
-
-Linear::Linear(std::int64_t in_features, std::int64_t out_features, bool bias)
-    : weight(register_parameter("weight",
-                                uniform({out_features, in_features},
-                                        1 / std::sqrt(double(std::max<std::int64_t>(in_features, 1)))))) {
-  if (bias)
-    bias_ = &register_parameter(
-        "bias", uniform({out_features}, 1 / std::sqrt(double(std::max<std::int64_t>(in_features, 1)))));
+void Module::apply(const std::function<void(Module&)>& function) {
+  for (auto& [name, child] : children_) child->apply(function);
+  function(*this);
 }
 
-Tensor Linear::forward(const Tensor& x) { return linear(x, weight, bias_ ? *bias_ : Tensor()); }
-
-Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Shape& kernel_size,
-               ConvOptions options)
-    : weight(register_parameter(
-          "weight",
-          Tensor(uniform(
-              weight_sizes(in_channels, out_channels, kernel_size, options.groups),
-              1 / std::sqrt(double(fan_in(
-                      in_channels, options,
-                      Shape(weight_sizes(in_channels, out_channels, kernel_size, options.groups).data() + 2,
-                            2)))))))),
-      options_(options) {
-  const double bound = 1 / std::sqrt(double(numel(weight.sizes()) / out_channels));
-  if (options.bias) bias_ = &register_parameter("bias", uniform({out_channels}, bound));
+Module::Hooks& Module::hooks() {
+  if (!hooks_) hooks_ = std::make_unique<Hooks>();
+  return *hooks_;
 }
 
-Tensor Conv2d::forward(const Tensor& x) {
-  return convolution(x, weight, bias_ ? *bias_ : Tensor(), options_.stride, options_.padding,
-                     options_.dilation, options_.groups);
+std::int64_t Module::register_forward_pre_hook(PreHook hook) {
+  hooks().before.emplace_back(hooks().next, std::move(hook));
+  return hooks_->next++;
+}
+std::int64_t Module::register_forward_hook(Hook hook) {
+  hooks().after.emplace_back(hooks().next, std::move(hook));
+  return hooks_->next++;
+}
+std::int64_t Module::register_full_backward_hook(BackwardHook hook) {
+  hooks().backward.emplace_back(hooks().next, std::move(hook));
+  return hooks_->next++;
 }
 
-BatchNorm::BatchNorm(std::int64_t channels, double eps, double momentum)
-    : weight_(register_parameter("weight", ones({channels}))),
-      bias_(register_parameter("bias", zeros({channels}))),
-      running_mean_(register_buffer("running_mean", zeros({channels}))),
-      running_var_(register_buffer("running_var", ones({channels}))),
-      batches_(register_buffer("num_batches_tracked", zeros({}, int64))),
-      eps_(eps),
-      momentum_(momentum) {}
-
-Tensor BatchNorm::forward(const Tensor& x) {
-  if (is_training()) add_(batches_, 1);
-  return batch_norm(x, running_mean_, running_var_, weight_, bias_, is_training(), momentum_, eps_);
+void Module::remove_hook(std::int64_t number) {
+  if (!hooks_) return;
+  const auto has_number = [&](const auto& entry) { return entry.first == number; };
+  std::erase_if(hooks_->before, has_number);
+  std::erase_if(hooks_->after, has_number);
+  std::erase_if(hooks_->backward, has_number);
 }
 
-LayerNorm::LayerNorm(Shape normalized_shape, double eps)
-    : normalized_(std::move(normalized_shape)),
-      weight_(register_parameter("weight", ones(normalized_))),
-      bias_(register_parameter("bias", zeros(normalized_))),
-      eps_(eps) {}
-
-Tensor LayerNorm::forward(const Tensor& x) { return layer_norm(x, normalized_, weight_, bias_, eps_); }
-
-Tensor Dropout::forward(const Tensor& x) { return dropout(x, p_, is_training()); }
-
-void Sequential::append(std::unique_ptr<Module> module) {
-  register_module(std::to_string(modules_.size()), *module);
-  modules_.push_back(std::move(module));
+Tensor Module::forward_hooked(const Tensor& x) {
+  const auto before = hooks_->before;
+  const auto after = hooks_->after;
+  const auto backward = hooks_->backward;
+  Tensor input = x;
+  for (const auto& [number, hook] : before) hook(*this, input);
+  // Seen under a name of its own, the input's gradient is that of this module's use of it alone.
+  if (!backward.empty() && input.requires_grad()) input = view(input, input.sizes());
+  Tensor output = forward(input);
+  for (const auto& [number, hook] : after) hook(*this, input, output);
+  if (backward.empty() || !output.requires_grad()) return output;
+  if (!input.requires_grad()) {
+    output.register_hook([this, backward](const Tensor& gradient) {
+      for (const auto& [number, hook] : backward) hook(*this, Tensor(), gradient);
+      return Tensor();
+    });
+    return output;
+  }
+  const auto arrived = std::make_shared<Tensor>();
+  output.register_hook([arrived](const Tensor& gradient) { return *arrived = gradient, Tensor(); });
+  input.register_hook([this, backward, arrived](const Tensor& gradient) {
+    for (const auto& [number, hook] : backward) hook(*this, gradient, *arrived);
+    *arrived = Tensor();
+    return Tensor();
+  });
+  return output;
 }
 
-Tensor Sequential::forward(const Tensor& x) {
-  Tensor y = x;
-  for (auto& module : modules_) y = (*module)(y);
-  return y;
+std::string Module::name() const {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> text(
+      abi::__cxa_demangle(typeid(*this).name(), nullptr, nullptr, &status), std::free);
+  std::string name = status == 0 ? text.get() : typeid(*this).name();
+  const auto arguments = name.find('<');
+  const auto scope = name.rfind("::", arguments);
+  return scope == std::string::npos ? name : name.substr(scope + 2);
 }
+
+std::string to_string(const Module& module) {
+  std::string text = module.name() + "(";
+  const auto children = module.named_children();
+  const std::string extra = module.extra_repr();
+  if (children.empty()) return text + extra + ")";
+  if (!extra.empty()) text += "\n  " + extra;
+  for (const auto& [name, child] : children) {
+    std::string inner = to_string(*child);
+    for (std::size_t at = 0; (at = inner.find('\n', at)) != std::string::npos; at += 3)
+      inner.replace(at, 1, "\n  ");
+    text += "\n  (" + name + "): " + inner;
+  }
+  return text + "\n)";
+}
+
+std::ostream& operator<<(std::ostream& out, const Module& module) { return out << to_string(module); }
 
 }  // namespace taper::nn
