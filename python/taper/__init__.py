@@ -46,7 +46,10 @@ from ._questions import (  # noqa: E402
 )
 from ._printing import set_printoptions  # noqa: E402
 
+from ._aliases import functions as _aliased  # noqa: E402
+
 globals().update(_view_copies)
+globals().update(_aliased)
 
 # Annotations and isinstance checks of PyTorch programs use these.
 FloatTensor = DoubleTensor = HalfTensor = LongTensor = IntTensor = BoolTensor = ByteTensor = Tensor

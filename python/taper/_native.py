@@ -7,7 +7,7 @@ _functional = _C._homes["nn.functional"]
 
 
 def _statistics(x, dims, eps):
-    var, mean = _f["var_mean"](x.detach(), dims, correction=0, keepdim=True)
+    var, mean = _f["var_mean"](x, dims, correction=0, keepdim=True)
     return mean, (var + eps).rsqrt()
 
 
@@ -16,7 +16,7 @@ def native_layer_norm(input, normalized_shape, weight, bias, eps):
     normalized_shape = tuple(normalized_shape)
     dims = tuple(range(input.ndim - len(normalized_shape), input.ndim))
     result = _functional["layer_norm"](input, normalized_shape, weight, bias, eps)
-    return result, *_statistics(input, dims, eps)
+    return result, *_statistics(input.detach(), dims, eps)
 
 
 def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
@@ -33,7 +33,7 @@ def native_batch_norm(input, weight, bias, running_mean, running_var, training, 
     if not training:
         empty = _f["empty"]((0,), dtype=input.dtype)
         return result, empty, empty.clone()
-    mean, scale = _statistics(input, tuple(d for d in range(input.ndim) if d != 1), eps)
+    mean, scale = _statistics(input.detach(), tuple(d for d in range(input.ndim) if d != 1), eps)
     return result, mean.flatten(), scale.flatten()
 
 

@@ -19,8 +19,8 @@ def test_tensors_one_by_one_or_as_a_list():
 
 
 @pytest.mark.parametrize("name, arguments", [
-    ("expand", ((2, 3, 4),)), ("permute", ((1, 0),)), ("select", (0, 1)), ("diagonal", ()), ("unsqueeze", (0,)),
-    ("view", ((4, 3),)), ("unfold", (1, 2, 1)), ("split", (2,)), ("unbind", ())])
+    ("expand", ((2, 3, 4),)), ("permute", ((1, 0),)), ("select", (0, 1)), ("diagonal", ()),
+    ("unsqueeze", (0,)), ("view", ((4, 3),)), ("unfold", (1, 2, 1)), ("split", (2,)), ("unbind", ())])
 def test_view_copies_share_no_memory_and_carry_gradients(name, arguments):
     x = taper.randn(3, 4, requires_grad=True)
     shown, copied = getattr(x, name)(*arguments), getattr(taper, name + "_copy")(x, *arguments)
@@ -31,3 +31,18 @@ def test_view_copies_share_no_memory_and_carry_gradients(name, arguments):
         assert b.data_ptr() != a.data_ptr()
     sum(b.sum() for b in copied).backward()
     assert x.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("shape, wrap", [((3, 3), False), ((7, 3), True), ((7, 3), False), ((2, 5), True),
+                                         ((3, 3, 3), False)])
+def test_fill_diagonal(shape, wrap):
+    x, expected = taper.zeros(shape), np.zeros(shape, np.float32)
+    np.fill_diagonal(expected, 2.5, wrap=wrap)
+    np.testing.assert_array_equal(x.fill_diagonal_(2.5, wrap).numpy(), expected)
+
+
+def test_second_names():
+    a, b = taper.tensor([1, 2, 3]), taper.tensor([3, 2, 1])
+    assert taper.greater(a, b).tolist() == a.greater(b).tolist() == [False, False, True]
+    assert a.clone().less_equal_(b).tolist() == [1, 1, 0]
+    assert taper.special.psi(taper.tensor(1.0)).item() == pytest.approx(-np.euler_gamma)
