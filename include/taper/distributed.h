@@ -1,4 +1,4 @@
-// Training on many processes: process groups and collectives.
+// Training on many processes: process groups, collectives, DistributedDataParallel.
 #pragma once
 
 #include <chrono>
@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "taper/nn.h"
 #include "taper/tensor.h"
 
 namespace taper::distributed {
@@ -142,5 +143,70 @@ Group default_group();
 Group new_group(const std::vector<int>& ranks, std::optional<std::chrono::milliseconds> timeout = {});
 /// The store of the job.
 std::shared_ptr<Store> default_store();
+
+/// Options of gradient reduction; PyTorch's defaults.
+struct DataParallelOptions {
+  double bucket_cap_mb = 25;
+  bool find_unused_parameters = false;
+  bool gradient_as_bucket_view = false;
+  bool static_graph = false;
+  bool broadcast_buffers = true;
+};
+
+/// Averages gradients over the ranks while backward still runs: parameters are laid in buckets in the reverse
+/// order of use, and a bucket is reduced as soon as all its gradients are there.
+class GradientReducer {
+ public:
+  /// What a communication hook is given. flat holds the gradients one after another, not yet averaged.
+  struct Bucket {
+    std::size_t index;
+    bool is_last;
+    Tensor flat;
+    Tensors parameters;
+    Tensors gradients;  // views of flat
+  };
+  /// Starts the reduction of a bucket; what it returns is called at the end and gives the averaged bucket.
+  using Hook = std::function<std::function<Tensor()>(const Bucket&)>;
+
+  GradientReducer(Tensors parameters, Group group, DataParallelOptions options = {});
+  ~GradientReducer();
+  GradientReducer(const GradientReducer&) = delete;
+  GradientReducer& operator=(const GradientReducer&) = delete;
+  /// Before a backward pass whose gradients are to be reduced. outputs: what backward starts from, looked
+  /// through for unused parameters where that was asked for.
+  void prepare(const Tensors& outputs = {});
+  /// Before one whose gradients only accumulate on this rank.
+  void skip();
+  void set_hook(Hook hook);
+  std::vector<Tensors> buckets() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+/// All tensors become those of rank root: one broadcast for each dtype.
+void broadcast_tensors(ProcessGroup& group, const Tensors& tensors, int root);
+
+/// A module that is trained by all ranks of a group together: forward as the module's own, and backward
+/// leaves the average of all ranks' gradients in every .grad. Parameters and buffers start as rank 0's.
+class DistributedDataParallel : public nn::Module {
+ public:
+  /// module must live as long as this.
+  explicit DistributedDataParallel(nn::Module& module, Group group = default_group(),
+                                   DataParallelOptions options = {});
+  Tensor forward(const Tensor& x) override;
+  /// Whether backward reduces gradients; false accumulates them on each rank.
+  void set_sync(bool sync) { sync_ = sync; }
+  nn::Module& module() { return module_; }
+
+ private:
+  nn::Module& module_;
+  Group group_;
+  DataParallelOptions options_;
+  Tensors buffers_;
+  std::unique_ptr<GradientReducer> reducer_;
+  bool sync_ = true;
+};
 
 }  // namespace taper::distributed

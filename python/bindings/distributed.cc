@@ -121,6 +121,56 @@ void bind_group(py::module_& module) {
       .def("_shut_down", &ProcessGroup::shut_down, Release());
 }
 
+// A Python communication hook as the reducer calls it: given a bucket, it returns a future.
+GradientReducer::Hook hook_of(py::object hook) {
+  const auto shared = std::shared_ptr<py::object>(new py::object(std::move(hook)), [](py::object* object) {
+    const py::gil_scoped_acquire gil;
+    delete object;
+  });
+  return [shared](const GradientReducer::Bucket& bucket) -> std::function<Tensor()> {
+    const py::gil_scoped_acquire gil;
+    const py::object made = (*shared)(bucket.index, bucket.is_last, bucket.flat, list_of(bucket.parameters),
+                                      list_of(bucket.gradients));
+    const auto future = std::shared_ptr<py::object>(new py::object(made), [](py::object* object) {
+      const py::gil_scoped_acquire gil;
+      delete object;
+    });
+    return [future] {
+      const py::gil_scoped_acquire gil;
+      return py::cast<Tensor>((*future)());
+    };
+  };
+}
+
+void bind_reducer(py::module_& module) {
+  py::class_<GradientReducer>(module, "GradientReducer")
+      .def(py::init([](const py::object& parameters, const Group& group, double bucket_cap_mb,
+                       bool find_unused, bool as_view, bool static_graph) {
+        return std::make_unique<GradientReducer>(
+            tensors_of(parameters), group,
+            DataParallelOptions{bucket_cap_mb, find_unused, as_view, static_graph, true});
+      }))
+      .def("prepare",
+           [](GradientReducer& reducer, const py::object& outputs) {
+             const Tensors tensors = tensors_of(outputs);
+             const py::gil_scoped_release without_gil;
+             reducer.prepare(tensors);
+           })
+      .def("skip", &GradientReducer::skip, Release())
+      .def("set_hook",
+           [](GradientReducer& reducer, const py::object& hook) { reducer.set_hook(hook_of(hook)); })
+      .def("buckets", [](const GradientReducer& reducer) {
+        py::list result;
+        for (const Tensors& bucket : reducer.buckets()) result.append(list_of(bucket));
+        return result;
+      });
+  module.def("_broadcast_tensors", [](ProcessGroup& group, const py::object& list, int root) {
+    const Tensors tensors = tensors_of(list);
+    const py::gil_scoped_release without_gil;
+    broadcast_tensors(group, tensors, root);
+  });
+}
+
 void bind_job(py::module_& module) {
   module.def("is_available", &is_available);
   module.def("is_initialized", &is_initialized);
@@ -165,6 +215,7 @@ void bind_distributed(py::module_& parent) {
   bind_work(module);
   bind_store(module);
   bind_group(module);
+  bind_reducer(module);
   bind_job(module);
 }
 

@@ -62,9 +62,9 @@ from ._C import (  # noqa: E402
     is_autocast_cache_enabled, is_autocast_enabled, set_autocast_cache_enabled, set_autocast_dtype, set_autocast_enabled,
 )
 
-_LAZY = ("accelerator", "backends", "cpu", "cuda", "distributed", "distributions", "fft", "func", "jit", "linalg",
-         "masked", "multiprocessing", "random", "return_types", "safetensors", "serialization", "special", "testing",
-         "utils", "version")
+_LAZY = ("accelerator", "backends", "cpu", "cuda", "distributed", "distributions", "fft", "func", "futures", "jit",
+         "linalg", "masked", "multiprocessing", "random", "return_types", "safetensors", "serialization", "special",
+         "testing", "utils", "version")
 
 
 def __getattr__(name):

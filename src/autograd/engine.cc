@@ -49,6 +49,8 @@ class Engine {
   /// Gradients of these tensors only are computed, and kept for capture() instead of going to .grad.
   void restrict_to(const Tensors& inputs, const Tensors& outputs);
   void capture_results() { capture_ = true; }
+  /// Leaves with hooks get their gradient as soon as it is whole, not at the end.
+  void watch_leaves(const Tensors& outputs);
   void start(const Tensor& output, const Tensor& gradient) {
     if (Node* node = output.grad_fn()) arrive(node, output.record()->output_index, gradient);
     else arrive_leaf(output.record(), gradient);
@@ -73,6 +75,7 @@ class Engine {
   std::uint64_t wanted_edges(const Node& node) const;
   void run_node(Node& node, Tensors gradients);
   void send(const Node& node, Tensors results);
+  void settle(TensorRecord* leaf);
   static void add_to(Tensor& sum, Tensor gradient);
   void check_results(const Node& node, const Tensors& results) const;
 
@@ -83,6 +86,8 @@ class Engine {
   std::unordered_map<Node*, Tensors> inbox_;
   std::unordered_map<TensorRecord*, Tensor> leaf_gradients_;
   std::vector<TensorRecord*> leaf_order_;
+  /// For watched leaves: edges by which more may come.
+  std::unordered_map<TensorRecord*, std::int64_t> expected_;
   std::unordered_set<const Node*> needed_;
   std::unordered_set<const TensorRecord*> wanted_leaves_;
   std::unordered_map<Target, Tensor, HashTarget> captured_;
@@ -108,6 +113,26 @@ void Engine::restrict_to(const Tensors& inputs, const Tensors& outputs) {
       if (edge.is_leaf ? wanted_leaves_.contains(edge.leaf())
                        : edge.defined() && needed_.contains(edge.node()))
         needed_.insert(node);
+}
+
+void Engine::watch_leaves(const Tensors& outputs) {
+  if (!accumulated_hooks_exist()) return;
+  std::vector<const Node*> order;
+  std::unordered_set<const Node*> seen;
+  for (const Tensor& output : outputs)
+    if (Node* node = output.grad_fn(); node && seen.insert(node).second) order.push_back(node);
+  for (std::size_t i = 0; i < order.size(); ++i)
+    for (const Edge& edge : order[i]->edges()) {
+      if (edge.node() && seen.insert(edge.node()).second) order.push_back(edge.node());
+      if (TensorRecord* leaf = edge.leaf(); leaf && leaf->slots && !leaf->slots->accumulated_hooks.empty())
+        ++expected_[leaf];
+    }
+}
+
+void Engine::settle(TensorRecord* leaf) {
+  const auto found = leaf_gradients_.find(leaf);
+  if (found == leaf_gradients_.end() || !found->second.defined()) return;
+  accumulate_grad(Tensor::share(leaf), std::exchange(found->second, Tensor()), create_graph_);
 }
 
 void Engine::add_to(Tensor& sum, Tensor gradient) {
@@ -150,8 +175,8 @@ std::uint64_t Engine::wanted_edges(const Node& node) const {
   std::uint64_t wanted = 0;
   for (int i = 0; i < node.edges().size(); ++i) {
     const Edge& edge = node.edges()[i];
-    const bool goes_on = edge.is_leaf ? wanted_leaves_.contains(edge.leaf())
-                                      : edge.defined() && needed_.contains(edge.node());
+    const bool goes_on =
+        edge.is_leaf ? wanted_leaves_.contains(edge.leaf()) : edge.defined() && needed_.contains(edge.node());
     if (goes_on) wanted |= std::uint64_t(1) << std::min(i, 63);
   }
   return wanted;
@@ -194,6 +219,11 @@ void Engine::send(const Node& node, Tensors results) {
     if (edge.is_leaf) arrive_leaf(edge.leaf(), std::move(result));
     else arrive(edge.node(), edge.output_index, std::move(result));
   }
+  if (expected_.empty()) return;
+  for (const Edge& edge : node.edges())
+    if (const auto watched = expected_.find(edge.leaf());
+        watched != expected_.end() && --watched->second == 0)
+      settle(watched->first);
 }
 
 void Engine::run() {
@@ -211,8 +241,7 @@ void Engine::run() {
     release_node(node);
   }
   if (capture_) return;
-  for (TensorRecord* leaf : leaf_order_)
-    accumulate_grad(Tensor::share(leaf), std::move(leaf_gradients_[leaf]), create_graph_);
+  for (TensorRecord* leaf : leaf_order_) settle(leaf);
 }
 
 Tensor Engine::captured(const Tensor& input) const {
@@ -265,6 +294,7 @@ void backward(const Tensors& outputs, const Tensors& gradients, bool retain_grap
               const Tensors& inputs) {
   Engine engine(retain_graph || create_graph, create_graph);
   if (!inputs.empty()) engine.restrict_to(inputs, outputs);
+  engine.watch_leaves(outputs);
   start_all(engine, outputs, gradients, "backward");
   engine.run();
 }

@@ -19,6 +19,8 @@ struct GradientSlots {
 };
 
 GradientSlots& slots_of(const Tensor& tensor);
+/// Whether a leaf of this process ever got a hook that runs after accumulation.
+bool accumulated_hooks_exist();
 /// Numbers for remove_hook, unique in the process.
 std::int64_t next_hook_number();
 /// Adds gradient to the leaf's .grad, running its hooks. Safe from several threads.

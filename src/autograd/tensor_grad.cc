@@ -1,5 +1,6 @@
 // The autograd side of Tensor: requires_grad, .grad, hooks, history of views.
 #include <array>
+#include <atomic>
 #include <mutex>
 
 #include "autograd/gradient_math.h"
@@ -20,7 +21,11 @@ std::mutex& leaf_lock(const TensorRecord* record) {
   return locks[(reinterpret_cast<std::uintptr_t>(record) >> 6) % locks.size()];
 }
 
+std::atomic<bool> accumulated_hooks_made = false;
+
 }  // namespace
+
+bool accumulated_hooks_exist() { return accumulated_hooks_made.load(std::memory_order_relaxed); }
 
 GradientSlots& slots_of(const Tensor& tensor) {
   GradientSlots*& slots = tensor.record()->slots;
@@ -91,6 +96,7 @@ std::int64_t Tensor::register_hook(GradientHook hook) const {
 std::int64_t Tensor::register_post_accumulate_grad_hook(std::function<void(const Tensor&)> hook) const {
   check<AutogradError>(is_leaf() && requires_grad(),
                        "register_post_accumulate_grad_hook: needs a leaf that requires a gradient");
+  accumulated_hooks_made = true;
   auto& hooks = slots_of(*this).accumulated_hooks;
   hooks.emplace_back(next_hook_number(), std::move(hook));
   return hooks.back().first;

@@ -40,10 +40,25 @@ def start(body, world, env=(), port=None):
     """Processes that run body, one for each rank."""
     script = PRELUDE + textwrap.dedent(body)
     port = port or free_port()
-    shared = {**os.environ, "WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-              "TAPER_JOB_SECRET": "secret of the tests", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    return [subprocess.Popen([sys.executable, "-c", script], env={**shared, "RANK": str(rank), **dict(env)}, text=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE) for rank in range(world)]
+    shared = {
+        **os.environ,
+        "WORLD_SIZE": str(world),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TAPER_JOB_SECRET": "secret of the tests",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            env={**shared, "RANK": str(rank), **dict(env)},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for rank in range(world)
+    ]
 
 
 def finish(processes, seconds=40):

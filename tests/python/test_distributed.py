@@ -1,4 +1,5 @@
-"""taper.distributed: every collective against NumPy, and what happens when ranks disagree, die, hang or are strangers."""
+"""taper.distributed: every collective against NumPy, and what happens when ranks disagree, die, hang or are
+strangers."""
 
 import os
 import signal
@@ -171,8 +172,10 @@ def test_ranks_that_disagree_all_hear_of_it_and_go_on():
         lambda: dist.all_to_all([taper.ones(1 + rank), taper.ones(2)], [taper.ones(1), taper.ones(2)]); expects 8 bytes
         lambda: dist.send(taper.ones(3), 1) if rank == 0 else dist.recv(taper.ones(4), 0); float32 (
         """
-    pairs = [line.strip().rsplit("; ", 1) if line.count("; ") == 1 else line.strip().split("; ", 1)
-             for line in calls.strip().splitlines()]
+    pairs = [
+        line.strip().rsplit("; ", 1) if line.count("; ") == 1 else line.strip().split("; ", 1)
+        for line in calls.strip().splitlines()
+    ]
     body = "begin(20)\n" + "".join(f"print(message({call}))\n" for call, _ in pairs)
     body += "x = taper.ones(3); dist.all_reduce(x); assert x.tolist() == [2, 2, 2]\n"
     for rank, out in enumerate(jobs.run(body)):
@@ -199,16 +202,35 @@ def test_wrong_arguments_are_refused_before_anything_is_sent():
         dist.barrier()
         """)[0].splitlines()
     kinds = [line.split(" after")[0] for line in out]
-    assert kinds == ["ValueError", "ValueError", "ValueError", "ValueError", "ShapeError", "ValueError", "TypeError",
-                     "ValueError", "ValueError", "ShapeError", "ValueError", "DistributedError"], out
+    assert kinds == [
+        "ValueError",
+        "ValueError",
+        "ValueError",
+        "ValueError",
+        "ShapeError",
+        "ValueError",
+        "TypeError",
+        "ValueError",
+        "ValueError",
+        "ShapeError",
+        "ValueError",
+        "DistributedError",
+    ], out
 
 
 @pytest.mark.parametrize("world", [2, 4])
 def test_killed_rank_is_named_within_a_second(world):
-    calls = ["dist.all_reduce(x)", "dist.broadcast(x, 1)", "dist.all_gather([x.clone() for _ in range(world)], x)",
-             "dist.barrier()", "dist.recv(x, 1)", "dist.all_reduce(big)"]
+    calls = [
+        "dist.all_reduce(x)",
+        "dist.broadcast(x, 1)",
+        "dist.all_gather([x.clone() for _ in range(world)], x)",
+        "dist.barrier()",
+        "dist.recv(x, 1)",
+        "dist.all_reduce(big)",
+    ]
     for call in calls if world == 2 else calls[:1] + calls[-1:]:
-        processes = jobs.start(f"""
+        processes = jobs.start(
+            f"""
             begin(300)
             x, big = taper.ones(1000), taper.ones(10_000_000)
             dist.all_reduce(x)
@@ -216,7 +238,9 @@ def test_killed_rank_is_named_within_a_second(world):
                 os.kill(os.getpid(), signal.SIGKILL)
             print(message(lambda: {call}))
             print(message(dist.barrier))
-            """, world)
+            """,
+            world,
+        )
         for rank, result in enumerate(jobs.finish(processes, 20)):
             if rank == 1:
                 assert result.code == -signal.SIGKILL
@@ -229,35 +253,53 @@ def test_killed_rank_is_named_within_a_second(world):
 
 @pytest.mark.parametrize("stopped", [0, 1])
 def test_stopped_rank_is_named_within_five_seconds(stopped):
-    processes = jobs.start(f"""
+    processes = jobs.start(
+        f"""
         begin(300)
         x = taper.ones(1000)
         dist.all_reduce(x)
         if rank == {stopped}:
             os.kill(os.getpid(), signal.SIGSTOP)
         print(message(lambda: dist.all_reduce(x)))
-        """, 3)
+        """,
+        3,
+    )
     others = [process for rank, process in enumerate(processes) if rank != stopped]
     try:
         for result in jobs.finish(others, 20):
-            assert seconds_in(result.out) < 5 and f"rank {stopped}" in result.out and "it has not responded" in result.out, result
+            assert (
+                seconds_in(result.out) < 5
+                and f"rank {stopped}" in result.out
+                and "it has not responded" in result.out
+            ), result
     finally:
         jobs.finish([processes[stopped]], 0)
 
 
 def test_rank_that_leaves_raises_or_is_late_is_named():
-    ends = {"leaves": ("sys.exit(0)", "rank 0 has left the job after its collective 1 without calling this one"),
-            "raises": ("raise KeyError('lost key')", "rank 0 gave up: KeyError: 'lost key'"),
-            "is late": ("time.sleep(2)", "timed out after 1 s: rank 0 has not called it (its last was all_reduce(float32 "
-                        "(10,), sum), collective 1)")}
-    started = [jobs.start(f"""
+    ends = {
+        "leaves": ("sys.exit(0)", "rank 0 has left the job after its collective 1 without calling this one"),
+        "raises": ("raise KeyError('lost key')", "rank 0 gave up: KeyError: 'lost key'"),
+        "is late": (
+            "time.sleep(2)",
+            "timed out after 1 s: rank 0 has not called it (its last was all_reduce(float32 "
+            "(10,), sum), collective 1)",
+        ),
+    }
+    started = [
+        jobs.start(
+            f"""
         begin(1)
         x = taper.ones(10)
         dist.all_reduce(x)
         if rank == 0:
             {end}
         print(message(lambda: dist.all_reduce(x)))
-        """, 2) for end, _ in ends.values()]
+        """,
+            2,
+        )
+        for end, _ in ends.values()
+    ]
     for processes, (_, text) in zip(started, ends.values()):
         results = jobs.finish(processes, 20)
         assert text in results[1].out and results[1].code == 0, results
@@ -265,13 +307,16 @@ def test_rank_that_leaves_raises_or_is_late_is_named():
 
 
 def test_monitored_barrier_names_the_late():
-    out = jobs.run("""
+    out = jobs.run(
+        """
         begin(20)
         if rank == 2:
             time.sleep(1)
         print(message(lambda: dist.monitored_barrier(timeout=timedelta(seconds=0.3))))
         dist.barrier()
-        """, 3)
+        """,
+        3,
+    )
     assert all("rank 2 did not reach it within 0.3 s" in text for text in out), out
 
 
@@ -288,10 +333,15 @@ def garbage(port, content, wait=True):
 
 def test_strangers_and_garbage_do_no_harm():
     port = jobs.free_port()
-    first, = jobs.start("""
+    (first,) = jobs.start(
+        """
         begin(30)
         x = taper.ones(3); dist.all_reduce(x); print(x.tolist())
-        """, 1, {"WORLD_SIZE": "2"}, port)
+        """,
+        1,
+        {"WORLD_SIZE": "2"},
+        port,
+    )
     deadline = time.monotonic() + 10
     while True:
         try:
@@ -300,11 +350,19 @@ def test_strangers_and_garbage_do_no_harm():
         except ConnectionRefusedError:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-    for content in (b"\0\0\0\0", b"\xff" * 8, b"\4\0\0\0\5abc", b"\x05\0\0\0\2\xff\xff\xff\xff", os.urandom(300),
-                    b"\x00\x04\0\0" + b"\2" * 1024):
+    for content in (
+        b"\0\0\0\0",
+        b"\xff" * 8,
+        b"\4\0\0\0\5abc",
+        b"\x05\0\0\0\2\xff\xff\xff\xff",
+        os.urandom(300),
+        b"\x00\x04\0\0" + b"\2" * 1024,
+    ):
         garbage(port, content)
     garbage(port, b"\x20\0", wait=False)
-    stranger = jobs.start("begin(3)", 1, {"RANK": "1", "WORLD_SIZE": "2", "TAPER_JOB_SECRET": "another"}, port)
+    stranger = jobs.start(
+        "begin(3)", 1, {"RANK": "1", "WORLD_SIZE": "2", "TAPER_JOB_SECRET": "another"}, port
+    )
     stranger[0].wait()
     script = "begin(30)\nx = taper.ones(3); dist.all_reduce(x); print(x.tolist())"
     second = jobs.start(script, 1, {"RANK": "1", "WORLD_SIZE": "2"}, port)
@@ -323,7 +381,7 @@ def test_second_process_of_a_rank_cannot_enter():
 
 
 def test_missing_rank_is_named():
-    only, = jobs.finish(jobs.start("print(message(lambda: begin(1)))", 1, {"WORLD_SIZE": "3"}))
+    (only,) = jobs.finish(jobs.start("print(message(lambda: begin(1)))", 1, {"WORLD_SIZE": "3"}))
     assert "of 3 ranks these did not join within 1 s: 1, 2" in only.out, only
 
 
@@ -339,10 +397,16 @@ def test_other_ways_to_meet(tmp_path):
     assert not (tmp_path / "meeting").exists()
 
 
-@pytest.mark.parametrize("names", [("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),
-                                   ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),
+        ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"),
+    ],
+)
 def test_variables_of_other_launchers(names):
-    jobs.run("""
+    jobs.run(
+        """
         for name, value in zip(%r, (rank, world, rank)):
             os.environ[name] = str(value)
         for name in ("RANK", "WORLD_SIZE"):
@@ -350,7 +414,9 @@ def test_variables_of_other_launchers(names):
         begin()
         assert (dist.get_rank(), dist.get_world_size(), dist.get_node_local_rank()) == (rank, world, rank)
         dist.barrier()
-        """ % (names,))
+        """
+        % (names,)
+    )
 
 
 def test_store_is_shared():

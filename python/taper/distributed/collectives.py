@@ -1,4 +1,5 @@
-"""The collectives, as functions on tensors. Ranks given as src and dst are those of the job, also within groups."""
+"""The collectives, as functions on tensors. Ranks given as src and dst are those of the job, also within
+groups."""
 
 import warnings
 
@@ -11,7 +12,10 @@ ReduceOp = _c.ReduceOp
 
 
 def _outside(name):
-    warnings.warn(f"Running {name} on global rank {_c._default_group().rank()} which does not belong to the given group.")
+    warnings.warn(
+        f"Running {name} on global rank {_c._default_group().rank()} which does not belong to the given "
+        "group."
+    )
 
 
 def _finish(work, async_op):
@@ -34,21 +38,25 @@ def _in_group(group, rank, group_rank, name):
 
 def _check_tensor(tensor, name):
     if not isinstance(tensor, _C.Tensor):
-        raise TypeError(f"Invalid function argument. Expected parameter `{name}` of type taper.Tensor but got "
-                        f"{type(tensor)} instead.")
+        raise TypeError(
+            f"Invalid function argument. Expected parameter `{name}` of type taper.Tensor but got "
+            f"{type(tensor)} instead."
+        )
     return tensor
 
 
 def _check_list(tensors, name):
     if not isinstance(tensors, (list, tuple)) or not all(isinstance(t, _C.Tensor) for t in tensors):
-        raise TypeError(f"Invalid function argument. Expected parameter `{name}` of type list[taper.Tensor] but got "
-                        f"{type(tensors)} instead.")
+        raise TypeError(
+            f"Invalid function argument. Expected parameter `{name}` of type list[taper.Tensor] but got "
+            f"{type(tensors)} instead."
+        )
     return list(tensors)
 
 
 def all_reduce(tensor, op=ReduceOp.SUM, group=None, async_op=False):
-    """Every rank's tensor becomes the reduction (SUM, AVG, PRODUCT, MIN, MAX, BAND, BOR, BXOR) of all: the same bits on
-    all ranks. With async_op a Work to wait() for is returned."""
+    """Every rank's tensor becomes the reduction (SUM, AVG, PRODUCT, MIN, MAX, BAND, BOR, BXOR) of all: the
+    same bits on all ranks. With async_op a Work to wait() for is returned."""
     _check_tensor(tensor, "tensor")
     group = _resolve(group)
     return _outside("all_reduce") if group is None else _finish(group._all_reduce(tensor, op), async_op)
@@ -95,14 +103,20 @@ def all_gather_into_tensor(output_tensor, input_tensor, group=None, async_op=Fal
     group = _resolve(group)
     if group is None:
         return _outside("all_gather_into_tensor")
-    return _finish(group._all_gather_into_tensor(_check_tensor(output_tensor, "output_tensor"),
-                                                 _check_tensor(input_tensor, "input_tensor")), async_op)
+    return _finish(
+        group._all_gather_into_tensor(
+            _check_tensor(output_tensor, "output_tensor"), _check_tensor(input_tensor, "input_tensor")
+        ),
+        async_op,
+    )
 
 
 def all_gather_coalesced(output_tensor_lists, input_tensor_list, group=None, async_op=False):
     """all_gather of several tensors: output_tensor_lists[r][i] becomes tensor i of rank r."""
-    works = [all_gather([outputs[i] for outputs in output_tensor_lists], tensor, group, True)
-             for i, tensor in enumerate(_check_list(input_tensor_list, "input_tensor_list"))]
+    works = [
+        all_gather([outputs[i] for outputs in output_tensor_lists], tensor, group, True)
+        for i, tensor in enumerate(_check_list(input_tensor_list, "input_tensor_list"))
+    ]
     if async_op:
         return works[-1]
     for work in works:
@@ -147,26 +161,43 @@ def reduce_scatter_tensor(output, input, op=ReduceOp.SUM, group=None, async_op=F
     group = _resolve(group)
     if group is None:
         return _outside("reduce_scatter_tensor")
-    return _finish(group._reduce_scatter_tensor(_check_tensor(output, "output"), _check_tensor(input, "input"), op),
-                   async_op)
+    return _finish(
+        group._reduce_scatter_tensor(_check_tensor(output, "output"), _check_tensor(input, "input"), op),
+        async_op,
+    )
 
 
 def all_to_all(output_tensor_list, input_tensor_list, group=None, async_op=False):
-    """output_tensor_list[r] becomes rank r's input_tensor_list[own rank]. Shapes may differ by pair of ranks."""
+    """output_tensor_list[r] becomes rank r's input_tensor_list[own rank]. Shapes may differ by pair of
+    ranks."""
     group = _resolve(group)
     if group is None:
         return _outside("all_to_all")
-    return _finish(group._all_to_all(_check_list(output_tensor_list, "output_tensor_list"),
-                                     _check_list(input_tensor_list, "input_tensor_list")), async_op)
+    return _finish(
+        group._all_to_all(
+            _check_list(output_tensor_list, "output_tensor_list"),
+            _check_list(input_tensor_list, "input_tensor_list"),
+        ),
+        async_op,
+    )
 
 
-def all_to_all_single(output, input, output_split_sizes=None, input_split_sizes=None, group=None, async_op=False):
+def all_to_all_single(
+    output, input, output_split_sizes=None, input_split_sizes=None, group=None, async_op=False
+):
     """all_to_all of the parts of the first dimension, which are equal unless their sizes are given."""
     group = _resolve(group)
     if group is None:
         return _outside("all_to_all_single")
-    return _finish(group._all_to_all_single(_check_tensor(output, "output"), _check_tensor(input, "input"),
-                                            list(output_split_sizes or []), list(input_split_sizes or [])), async_op)
+    return _finish(
+        group._all_to_all_single(
+            _check_tensor(output, "output"),
+            _check_tensor(input, "input"),
+            list(output_split_sizes or []),
+            list(input_split_sizes or []),
+        ),
+        async_op,
+    )
 
 
 def barrier(group=None, async_op=False, device_ids=None):
@@ -223,11 +254,22 @@ class P2POp:
 
     def __init__(self, op, tensor, peer=None, group=None, tag=0, group_peer=None):
         if op not in (isend, irecv):
-            raise ValueError("Invalid ``op``. Expected ``op`` to be of type ``taper.distributed.isend`` or "
-                             "``taper.distributed.irecv``.")
-        self.op, self.tensor, self.peer, self.group, self.tag, self.group_peer = op, tensor, peer, group, tag, group_peer
+            raise ValueError(
+                "Invalid ``op``. Expected ``op`` to be of type ``taper.distributed.isend`` or "
+                "``taper.distributed.irecv``."
+            )
+        self.op, self.tensor, self.peer, self.group, self.tag, self.group_peer = (
+            op,
+            tensor,
+            peer,
+            group,
+            tag,
+            group_peer,
+        )
 
 
 def batch_isend_irecv(p2p_op_list):
     """Begins all transfers; returns their Works."""
-    return [entry.op(entry.tensor, entry.peer, entry.group, entry.tag, entry.group_peer) for entry in p2p_op_list]
+    return [
+        entry.op(entry.tensor, entry.peer, entry.group, entry.tag, entry.group_peer) for entry in p2p_op_list
+    ]

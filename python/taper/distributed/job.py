@@ -65,11 +65,15 @@ def is_torchelastic_launched():
 def _check_backend(backend):
     if backend is None:
         return
-    parts = dict(part.split(":") if ":" in part else ("cpu", part) for part in str(backend).lower().split(","))
+    parts = dict(
+        part.split(":") if ":" in part else ("cpu", part) for part in str(backend).lower().split(",")
+    )
     chosen = parts.get("cpu")
     if chosen != "gloo":
-        raise ValueError(f"init_process_group: the backend {backend!r} is not available: this build moves tensors in main "
-                         "memory, with 'gloo'")
+        raise ValueError(
+            f"init_process_group: the backend {backend!r} is not available: this build moves tensors in main "
+            "memory, with 'gloo'"
+        )
 
 
 def _seconds(timeout, default=default_pg_timeout):
@@ -80,21 +84,33 @@ def _seconds(timeout, default=default_pg_timeout):
     return timeout
 
 
-def init_process_group(backend=None, init_method=None, timeout=None, world_size=-1, rank=-1, store=None, group_name="",
-                       pg_options=None, device_id=None):
+def init_process_group(
+    backend=None,
+    init_method=None,
+    timeout=None,
+    world_size=-1,
+    rank=-1,
+    store=None,
+    group_name="",
+    pg_options=None,
+    device_id=None,
+):
     """Makes the default group of all processes of the job.
 
-    init_method  "env://" (also None): ranks and address from the environment, as torchrun, taper.distributed.run,
-                 mpirun and srun set it. "tcp://host:port": rank 0 listens there. "file:///path": a file that all
-                 processes see, for one machine. The last two need rank and world_size.
-    timeout      a timedelta (30 minutes): a collective that a rank does not join fails after it; a rank that dies is
-                 noticed at once, one that hangs within 5 seconds
+    init_method  "env://" (also None): ranks and address from the environment, as torchrun,
+                 taper.distributed.run, mpirun and srun set it. "tcp://host:port": rank 0 listens there.
+                 "file:///path": a file that all processes see, for one machine. The last two need rank and
+                 world_size.
+    timeout      a timedelta (30 minutes): a collective that a rank does not join fails after it; a rank that
+                 dies is noticed at once, one that is stopped within 5 seconds
 
     Peers must know the job's secret: see docs/distributed.md.
     """
     if not _c.is_available():
-        raise _C.DistributedError("init_process_group: this build of Taper has no transport; install one with apt-get "
-                                  "install libgloo-dev libssl-dev and build Taper again")
+        raise _C.DistributedError(
+            "init_process_group: this build of Taper has no transport; install one with apt-get "
+            "install libgloo-dev libssl-dev and build Taper again"
+        )
     if store is not None:
         raise ValueError("init_process_group: a store cannot be given; use init_method")
     _check_backend(backend)
@@ -129,10 +145,17 @@ def destroy_process_group(group=None):
         group._shut_down()
 
 
-def new_group(ranks=None, timeout=None, backend=None, pg_options=None, use_local_synchronization=False, group_desc=None,
-              device_id=None):
-    """A group of some ranks (of all, without argument). All processes of the job call it, in the same order; those that
-    are not in the group get GroupMember.NON_GROUP_MEMBER."""
+def new_group(
+    ranks=None,
+    timeout=None,
+    backend=None,
+    pg_options=None,
+    use_local_synchronization=False,
+    group_desc=None,
+    device_id=None,
+):
+    """A group of some ranks (of all, without argument). All processes of the job call it, in the same order;
+    those that are not in the group get GroupMember.NON_GROUP_MEMBER."""
     _check_backend(backend)
     ranks = range(get_world_size()) if ranks is None else ranks
     made = _c._new_group(list(ranks), None if timeout is None else _seconds(timeout))
@@ -143,8 +166,12 @@ def new_subgroups(group_size=None, group=None, timeout=None, backend=None, pg_op
     """(own group, all groups) of group_size neighbouring ranks each."""
     world = get_world_size()
     if not group_size or group_size > world or world % group_size:
-        raise ValueError(f"new_subgroups: the world size {world} must be a multiple of group_size, got {group_size}")
-    groups = [new_group(range(start, start + group_size), timeout, backend) for start in range(0, world, group_size)]
+        raise ValueError(
+            f"new_subgroups: the world size {world} must be a multiple of group_size, got {group_size}"
+        )
+    groups = [
+        new_group(range(start, start + group_size), timeout, backend) for start in range(0, world, group_size)
+    ]
     return groups[get_rank() // group_size], groups
 
 
@@ -202,8 +229,10 @@ def get_node_local_rank(fallback_rank=None):
         return local
     if fallback_rank is not None:
         return int(fallback_rank)
-    raise RuntimeError("LOCAL_RANK is not in the environment. Consider passing fallback_rank to allow "
-                       "`get_node_local_rank` to work")
+    raise RuntimeError(
+        "LOCAL_RANK is not in the environment. Consider passing fallback_rank to allow "
+        "`get_node_local_rank` to work"
+    )
 
 
 def _set_timeout(timeout, group=None):
@@ -211,7 +240,8 @@ def _set_timeout(timeout, group=None):
 
 
 def _wait(self, timeout=None):
-    """Until the collective is done; True. Raises DistributedError naming rank and collective, or that the time is up."""
+    """Until the collective is done; True. Raises DistributedError naming rank and collective, or that the
+    time is up."""
     if timeout is None or timeout <= timedelta(0):
         self._wait()
     elif not self._wait_for(timeout):

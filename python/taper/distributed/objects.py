@@ -25,7 +25,7 @@ def _size_of(tensor):
 
 def _padded(tensor, size):
     result = taper.zeros(size, dtype=taper.uint8)
-    result[:tensor.numel()] = tensor
+    result[: tensor.numel()] = tensor
     return result
 
 
@@ -36,7 +36,8 @@ def _all_sizes(tensor, group):
 
 
 def all_gather_object(object_list, obj, group=None):
-    """object_list[r] becomes the value of rank r: numbers, text, tensors, lists, dictionaries, as taper.save takes."""
+    """object_list[r] becomes the value of rank r: numbers, text, tensors, lists, dictionaries, as taper.save
+    takes."""
     group = _resolve(group)
     if group is None:
         return collectives._outside("all_gather_object")
@@ -80,12 +81,17 @@ def broadcast_object_list(object_list, src=None, group=None, device=None, group_
     if not here:
         values = _from_tensor(content, content.numel())
         if len(values) != len(object_list):
-            raise ValueError(f"broadcast_object_list: got {len(values)} values for a list of {len(object_list)}")
+            raise ValueError(
+                f"broadcast_object_list: got {len(values)} values for a list of {len(object_list)}"
+            )
         object_list[:] = values
 
 
-def scatter_object_list(scatter_object_output_list, scatter_object_input_list=None, src=None, group=None, group_src=None):
-    """scatter_object_output_list[0] becomes scatter_object_input_list[own rank] of rank src (0 unless given)."""
+def scatter_object_list(
+    scatter_object_output_list, scatter_object_input_list=None, src=None, group=None, group_src=None
+):
+    """scatter_object_output_list[0] becomes scatter_object_input_list[own rank] of rank src (0 unless
+    given)."""
     group = _resolve(group)
     if group is None:
         return collectives._outside("scatter_object_list")
@@ -96,11 +102,15 @@ def scatter_object_list(scatter_object_output_list, scatter_object_input_list=No
     tensors = [_to_tensor(value) for value in scatter_object_input_list] if here else []
     if here and len(tensors) != group.size():
         raise ValueError(f"scatter_object_list: got {len(tensors)} values for {group.size()} ranks")
-    sizes = taper.tensor([t.numel() for t in tensors]) if here else taper.zeros(group.size(), dtype=taper.int64)
+    sizes = (
+        taper.tensor([t.numel() for t in tensors]) if here else taper.zeros(group.size(), dtype=taper.int64)
+    )
     collectives.broadcast(sizes, group=group, group_src=root)
     sizes = sizes.tolist()
     own = taper.empty(max(sizes), dtype=taper.uint8)
-    collectives.scatter(own, [_padded(t, max(sizes)) for t in tensors] if here else None, group=group, group_src=root)
+    collectives.scatter(
+        own, [_padded(t, max(sizes)) for t in tensors] if here else None, group=group, group_src=root
+    )
     scatter_object_output_list[0] = _from_tensor(own, sizes[group.rank()])
 
 

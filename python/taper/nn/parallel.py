@@ -1,5 +1,6 @@
 """Wrappers that spread a module over devices."""
 
+from .distributed import DistributedDataParallel  # noqa: F401
 from .module import Module
 
 

@@ -1,0 +1,286 @@
+"""Starting jobs: taper.distributed.run, torchrun's variables, spawn, and the checkpoints that a restart
+needs."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import jobs
+import pytest
+
+import taper
+import taper.multiprocessing as mp
+from taper import distributed as dist
+
+pytestmark = pytest.mark.skipif(not dist.is_available(), reason="built without Gloo")
+
+
+def launch(tmp_path, body, *options, arguments=(), seconds=40):
+    script = tmp_path / "script.py"
+    script.write_text(jobs.PRELUDE + textwrap.dedent(body))
+    command = [sys.executable, "-m", "taper.distributed.run", *options, str(script), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+
+
+def test_run_starts_all_ranks(tmp_path):
+    result = launch(
+        tmp_path,
+        """
+        begin()
+        x = taper.ones(1); dist.all_reduce(x)
+        print(f"{rank} {world} {os.environ['LOCAL_RANK']} {x.item():g} {sys.argv[1:]}\\n", end="", flush=True)
+        """,
+        "--standalone",
+        "--nproc_per_node=3",
+        arguments=["--epochs", "2"],
+    )
+    assert result.returncode == 0, result
+    assert sorted(result.stdout.splitlines()) == [f"{r} 3 {r} 3 ['--epochs', '2']" for r in range(3)]
+
+
+def test_run_on_two_machines(tmp_path):
+    (tmp_path / "job.py").write_text(
+        jobs.PRELUDE + "begin()\nx = taper.ones(1); dist.all_reduce(x)\n"
+        "print(rank, world, dist.get_node_local_rank(), x.item(), flush=True)\n"
+    )
+    port = jobs.free_port()
+    launchers = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "taper.distributed.run",
+                "--nnodes",
+                "2",
+                "--node-rank",
+                str(node),
+                "--nproc-per-node",
+                "1",
+                "--master-addr",
+                "127.0.0.1",
+                "--master-port",
+                str(port),
+                "-m",
+                "job",
+            ],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TAPER_JOB_SECRET": "shared"},
+        )
+        for node in range(2)
+    ]
+    outs = jobs.finish(launchers)
+    assert [out.out for out in outs] == ["0 2 0 2.0\n", "1 2 0 2.0\n"], outs
+
+
+def test_run_tells_who_failed_and_ends_the_others(tmp_path):
+    start = time.monotonic()
+    result = launch(
+        tmp_path,
+        """
+        begin(300)
+        dist.barrier()
+        if rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60)
+        """,
+        "--nproc-per-node",
+        "2",
+    )
+    assert result.returncode == 1 and "rank 1" in result.stderr and "killed by SIGKILL" in result.stderr, (
+        result
+    )
+    assert time.monotonic() - start < 20
+
+
+def test_run_restarts_from_the_checkpoint_with_the_same_losses(tmp_path):
+    body = f"""
+        import taper.distributed.checkpoint as dcp
+        from taper.nn import functional as F
+        folder, crash = {str(tmp_path / "checkpoint")!r}, sys.argv[1] == "crash"
+        begin()
+        taper.manual_seed(0)
+        model = nn.parallel.DistributedDataParallel(nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 1)))
+        optimizer = taper.optim.Adam(model.parameters(), lr=0.01)
+        state = {{"model": model, "optimizer": optimizer, "step": 0}}
+        if crash and os.path.exists(folder + "/manifest.json"):
+            dcp.load(state, checkpoint_id=folder)
+        for step in range(state["step"], 6):
+            x = taper.randn(4, 5, generator=taper.Generator().manual_seed(10 * step + rank))
+            loss = F.mse_loss(model(x), x.sum(1, keepdim=True))
+            optimizer.zero_grad(); loss.backward(); optimizer.step()
+            if rank == 0: print(f"step {{step}} {{loss.item().hex()}}", flush=True)
+            if crash:
+                dcp.save({{**state, "step": step + 1}}, checkpoint_id=folder)
+                if step in (1, 3) and rank == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == str(step // 2):
+                    os.kill(os.getpid(), signal.SIGKILL)
+        """
+    whole = launch(tmp_path, body, "--nproc-per-node", "2", arguments=["whole"])
+    torn = launch(tmp_path, body, "--nproc-per-node", "2", "--max-restarts", "2", arguments=["crash"])
+    assert whole.returncode == torn.returncode == 0, (whole, torn)
+    # A step that was done and not saved may be done again: the same way.
+    assert (
+        sorted(set(torn.stdout.splitlines())) == whole.stdout.splitlines()
+        and torn.stderr.count("SIGKILL") == 2
+    )
+
+
+def test_run_passes_signals_on(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import time\nprint('up', flush=True)\ntime.sleep(60)\n")
+    launcher = subprocess.Popen(
+        [sys.executable, "-m", "taper.distributed.run", "--nproc-per-node", "2", str(script)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert launcher.stdout.readline() == launcher.stdout.readline() == "up\n"
+    launcher.send_signal(signal.SIGTERM)
+    assert launcher.wait(15) == 128 + signal.SIGTERM and launcher.stdout.read() == ""
+
+
+def test_wrong_options_are_told():
+    for options, text in (
+        (["--nproc-per-node", "x", "s.py"], "--nproc-per-node is 'x'"),
+        (["--nnodes", "2", "s.py"], "--master-addr and --master-port say where"),
+    ):
+        result = subprocess.run(
+            [sys.executable, "-m", "taper.distributed.run", *options], capture_output=True, text=True
+        )
+        assert result.returncode and text in result.stderr
+
+
+def spawned(index, port, good):
+    taper.set_num_threads(1)
+    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=index, world_size=2)
+    x = taper.full((2,), float(index))
+    dist.all_reduce(x)
+    assert x.tolist() == [1, 1]
+    if not good and index == 1:
+        raise KeyError("wrong turn")
+    dist.barrier()
+
+
+def test_spawn_runs_a_function_in_processes(monkeypatch):
+    monkeypatch.setenv("TAPER_JOB_SECRET", "secret of the tests")
+    mp.spawn(spawned, (jobs.free_port(), True), nprocs=2)
+    with pytest.raises(mp.ProcessRaisedException, match="Process 1(.|\n)*KeyError: 'wrong turn'"):
+        mp.spawn(spawned, (jobs.free_port(), False), nprocs=2)
+    with pytest.raises(mp.ProcessExitedException, match="signal SIGKILL"):
+        mp.spawn(killed, nprocs=1)
+
+
+def killed(index):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+SAVING = """
+import taper.distributed.checkpoint as dcp
+begin()
+def state(step):
+    return {"model": {"a": taper.full((1000, 50), float(step)), "b": taper.full((7,), step)}, "step": step,
+            "own": {f"of rank {rank}": taper.full((3,), 10. * step + rank)}}
+"""
+
+
+def test_checkpoint_loads_at_other_world_sizes(tmp_path):
+    where = f"folder = {str(tmp_path / 'c')!r}\n"
+    jobs.run(
+        SAVING + where + "dcp.save(state(4), checkpoint_id=folder)\ndcp.save(state(5), checkpoint_id=folder)",
+        3,
+    )
+    assert len(list((tmp_path / "c").iterdir())) == 4  # three parts and the manifest
+    jobs.run(
+        SAVING
+        + where
+        + """
+mine = {**state(0), "own": {f"of rank {r}": taper.zeros(3) for r in range(rank, 3)}}
+dcp.load(mine, checkpoint_id=folder)
+assert mine["step"] == 5 and (mine["model"]["a"] == 5).all() and mine["own"]["of rank 2"].tolist() == [52] * 3
+print(message(lambda: dcp.load({"missing": 1} if rank else {"step": 0}, checkpoint_id=folder)))
+print(message(lambda: dcp.load({"model": {"b": taper.zeros(8)}}, checkpoint_id=folder)))
+""",
+        2,
+    )
+    whole = taper.distributed.checkpoint.read_state_dict(tmp_path / "c")
+    assert whole["step"] == 5 and set(whole["own"]) == {"of rank 0", "of rank 1", "of rank 2"}
+    part = max((tmp_path / "c").glob("*.part"), key=lambda path: path.stat().st_size)
+    content = bytearray(part.read_bytes())
+    content[-100] ^= 1
+    part.write_bytes(content)
+    with pytest.raises(taper.IOError):
+        taper.distributed.checkpoint.read_state_dict(tmp_path / "c")
+
+
+def test_checkpoint_failure_is_told_on_all_ranks_and_keeps_the_old(tmp_path):
+    out = jobs.run(
+        SAVING
+        + f"folder = {str(tmp_path / 'c')!r}\n"
+        + """
+dcp.save(state(1), checkpoint_id=folder)
+bad = {**state(2), "own": {"code": (lambda: 0) if rank else 1}}
+print(message(lambda: dcp.save(bad, checkpoint_id=folder)))
+mine = state(0); dcp.load(mine, checkpoint_id=folder); assert mine["step"] == 1
+"""
+    )
+    assert all("rank 1: TypeError" in text for text in out), out
+
+
+def test_killed_writers_never_tear_a_checkpoint(tmp_path):
+    rng = random.Random(5)
+    checkpoint, folder = taper.distributed.checkpoint, tmp_path / "c"
+
+    def state(step):
+        return {
+            "a": taper.full((300_000,), float(step)),
+            "b": taper.full((300_000,), float(step)),
+            "step": step,
+        }
+
+    checkpoint.save(state(0), checkpoint_id=folder)
+    last = 0
+    for _ in range(50):
+        writer = os.fork()
+        if writer == 0:
+            for step in range(last + 1, 10_000):
+                checkpoint.save(state(step), checkpoint_id=folder)
+            os._exit(0)
+        time.sleep(rng.uniform(0, 0.06))
+        os.kill(writer, signal.SIGKILL)
+        os.waitpid(writer, 0)
+        whole = checkpoint.read_state_dict(folder)
+        assert (whole["a"] == whole["step"]).all() and (whole["b"] == whole["step"]).all()
+        assert whole["step"] >= last
+        last = whole["step"]
+    assert last > 25 and len(list(folder.iterdir())) <= 4
+
+
+def test_killed_rank_while_saving_leaves_the_old_checkpoint(tmp_path):
+    folder = tmp_path / "c"
+    for victim in (0, 1):
+        processes = jobs.start(
+            SAVING
+            + f"""
+from taper import serialization
+folder = {str(folder)!r}
+dcp.save(state({victim + 1}), checkpoint_id=folder)
+if rank == {victim}:
+    real = serialization.save
+    def save(*arguments):
+        real(*arguments)
+        os.kill(os.getpid(), signal.SIGKILL)
+    serialization.save = lambda value, where: save(value, where) if isinstance(where, os.PathLike) else real(value, where)
+print(message(lambda: dcp.save(state(9), checkpoint_id=folder)))
+""",
+            2,
+        )
+        results = jobs.finish(processes)
+        assert f"rank {victim}" in results[1 - victim].out, results
+        assert taper.distributed.checkpoint.read_state_dict(folder)["step"] == victim + 1
+        assert Path(folder, "manifest.json").exists()
