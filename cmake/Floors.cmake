@@ -36,9 +36,12 @@ function(taper_floor name)
                                                -fno-trapping-math)
   if(name STREQUAL "cpu")
     target_include_directories(taper_cpu SYSTEM PRIVATE ${ONEDNN_INCLUDE} ${EIGEN_INCLUDE} ${HWY_INCLUDE})
-    target_compile_definitions(taper_cpu PRIVATE "${TAPER_KERNEL_TARGETS}")
+    target_compile_definitions(taper_cpu PRIVATE "${TAPER_KERNEL_TARGETS}" EIGEN_DONT_PARALLELIZE EIGEN_MPL2_ONLY)
     # -O2 of gcc leaves loops of unknown length scalar.
     target_compile_options(taper_cpu PRIVATE $<$<CONFIG:Release>:-O3>)
+    # Eigen's loops are unrolled by hand; -O3 only makes them slow to compile.
+    file(GLOB linalg_sources ${PROJECT_SOURCE_DIR}/src/cpu/linalg_*.cc)
+    set_source_files_properties(${linalg_sources} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O2>)
     target_link_libraries(taper_cpu PRIVATE OpenMP::OpenMP_CXX)
   endif()
   if(name STREQUAL "io" OR name STREQUAL "graph")

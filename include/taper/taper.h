@@ -6,6 +6,7 @@
 #include "taper/io.h"
 #include "taper/nn.h"
 #include "taper/ops.h"
+#include "taper/ops/linalg.h"
 #include "taper/optim.h"
 #include "taper/printing.h"
 #include "taper/tensor.h"

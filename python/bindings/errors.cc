@@ -3,13 +3,14 @@
 
 #include "python.h"
 #include "taper/error.h"
+#include "taper/ops/linalg.h"
 
 namespace taper::python {
 
 namespace {
 
 PyObject *error, *shape_error, *dtype_error, *device_error, *index_error, *value_error, *autograd_error,
-    *io_error, *distributed_error, *out_of_memory, *not_implemented_error;
+    *io_error, *distributed_error, *out_of_memory, *not_implemented_error, *linalg_error;
 
 // A class under taper.Error (a RuntimeError) and, for callers that catch Python's own, under a second base.
 PyObject* make_class(py::module_& module, const char* name, PyObject* base, PyObject* second) {
@@ -33,7 +34,7 @@ void raise(const std::exception& exception) {
          raise_if<DeviceError>(exception, device_error) || raise_if<IndexError>(exception, index_error) ||
          raise_if<ValueError>(exception, value_error) || raise_if<AutogradError>(exception, autograd_error) ||
          raise_if<IOError>(exception, io_error) || raise_if<DistributedError>(exception, distributed_error) ||
-         raise_if<OutOfMemory>(exception, out_of_memory) ||
+         raise_if<OutOfMemory>(exception, out_of_memory) || raise_if<LinAlgError>(exception, linalg_error) ||
          raise_if<NotImplementedError>(exception, not_implemented_error) ||
          raise_if<Error>(exception, error));
 }
@@ -70,6 +71,7 @@ void bind_errors(py::module_& module) {
   distributed_error = make_class(module, "DistributedError", error, nullptr);
   out_of_memory = make_class(module, "OutOfMemoryError", error, PyExc_MemoryError);
   not_implemented_error = make_class(module, "NotImplementedError", error, PyExc_NotImplementedError);
+  linalg_error = make_class(module, "LinAlgError", error, nullptr);
   py::register_exception_translator([](std::exception_ptr pointer) {
     try {
       if (pointer) std::rethrow_exception(pointer);

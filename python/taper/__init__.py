@@ -44,6 +44,7 @@ from ._questions import (  # noqa: E402
     get_float32_matmul_precision, is_deterministic_algorithms_warn_only_enabled, is_nonzero, is_same_size, is_signed,
     set_float32_matmul_precision, typename,
 )
+from . import _matrix as _matrix_functions  # noqa: E402
 from ._printing import set_printoptions  # noqa: E402
 
 from ._aliases import functions as _aliased  # noqa: E402
@@ -54,6 +55,8 @@ globals().update(_aliased)
 # Annotations and isinstance checks of PyTorch programs use these.
 FloatTensor = DoubleTensor = HalfTensor = LongTensor = IntTensor = BoolTensor = ByteTensor = Tensor
 CharTensor = ShortTensor = BFloat16Tensor = Tensor
+
+globals().update({_name: getattr(_matrix_functions, _name) for _name in _matrix_functions.__all__})
 
 from . import autograd, nn, optim  # noqa: E402
 from .amp import autocast  # noqa: E402

@@ -140,11 +140,11 @@ void SavedEntry::keep_input(const Tensor& operand) {
   version = operand.version();
 }
 
-void SavedEntry::keep_output(const Tensor& result) {
+void SavedEntry::keep_output(const Tensor& result, std::uint32_t index) {
   present = result.defined();
   if (!present) return;
   output = true;
-  output_index = result.record()->output_index;
+  output_index = index;
   tensor = window(result, result.sizes(), result.strides(), result.storage_offset());
   version = result.version();
 }

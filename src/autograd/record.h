@@ -119,13 +119,15 @@ int attach_all(const std::array<Tensor, n>& results, Node* node) {
 
 template <unsigned mask>
 void save_outputs(SavedEntry* entries, const Tensor& result) {
-  if constexpr ((mask & 1) != 0) entries->keep_output(result);
+  if constexpr ((mask & 1) != 0) entries->keep_output(result, 0);
 }
 template <unsigned mask, class List>
 void save_outputs(SavedEntry* entries, const List& results) {
-  int index = 0;
-  for (const Tensor& result : results)
-    if (mask >> index++ & 1) (entries++)->keep_output(result);
+  std::uint32_t index = 0;
+  for (const Tensor& result : results) {
+    if (mask >> index & 1) (entries++)->keep_output(result, index);
+    ++index;
+  }
 }
 
 inline void add_edges(Node& node, const Tensor& operand) { node.add_edge(operand); }

@@ -22,8 +22,8 @@ struct SavedEntry {
   bool present = false;
 
   void keep_input(const Tensor& operand);
-  /// Keeps the memory only: the result refers to its node, which must not refer back.
-  void keep_output(const Tensor& result);
+  /// Keeps the memory only, of the index-th result: it refers to its node, which must not refer back.
+  void keep_output(const Tensor& result, std::uint32_t index);
   /// The tensor again, with its history. Throws AutogradError when it was overwritten or freed since.
   Tensor unpack(const Node& node) const;
 };

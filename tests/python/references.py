@@ -2,6 +2,8 @@
 import itertools
 
 import numpy as np
+import scipy as sp
+import scipy.linalg
 import scipy.special
 
 
@@ -585,3 +587,31 @@ def gradient(x, spacing, dim, edge_order):
     if spacing is None or np.isscalar(spacing):
         spacing = [1 if spacing is None else spacing] * len(dims)
     return [np.gradient(x, space, axis=d, edge_order=edge_order) for space, d in zip(spacing, dims)]
+
+
+def solve_triangular(A, B, upper, left, unitriangular):
+    A = np.triu(A) if upper else np.tril(A)
+    if unitriangular:
+        A = A - A * np.eye(A.shape[-1]) + np.eye(A.shape[-1])
+    return np.linalg.solve(A, B) if left else np.swapaxes(
+        np.linalg.solve(np.swapaxes(A, -1, -2), np.swapaxes(B, -1, -2)), -1, -2)
+
+
+def lu_factor(A):
+    m, n = A.shape
+    permutation, lower, upper = sp.linalg.lu(A)
+    packed = np.zeros((m, n))
+    packed[:, :min(m, n)] += np.tril(lower, -1)
+    packed[:min(m, n)] += upper
+    order, pivots = list(range(m)), []
+    wanted = permutation.argmax(0)
+    for i in range(min(m, n)):
+        other = order.index(wanted[i])
+        order[i], order[other] = order[other], order[i]
+        pivots.append(other + 1)
+    return packed, np.array(pivots)
+
+
+def qr(A, mode):
+    q, r = np.linalg.qr(A, mode)
+    return q, r

@@ -28,6 +28,7 @@ known_gaps = {
 
 # Random, uninitialised or written in place: tested by hand.
 WITHOUT_SAMPLES = set("""
+    eig eigh eigvals svd
     add_ bernoulli bernoulli_ broadcast_tensors cauchy_ copy_ div_ empty empty_like empty_strided exponential_
     fill_ geometric_ log_normal_ meshgrid mul_ multinomial normal normal_ rand rand_like randint randint_like randn randn_like
     random_ randperm resize_ resize_as_ sub_ uniform_ zero_

@@ -1,0 +1,139 @@
+# Linear algebra beyond the registry's samples: decompositions that are unique up to a phase, norms, errors.
+import math
+
+import numpy as np
+import pytest
+import scipy.linalg
+
+import taper
+from taper import linalg
+from taper.autograd import gradcheck, gradgradcheck
+
+rng = np.random.default_rng(0)
+
+
+def real(*shape):
+    return taper.tensor(rng.standard_normal(shape)).requires_grad_()
+
+
+def cplx(*shape):
+    return taper.tensor(rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).requires_grad_()
+
+
+def close(x, y, tolerance=1e-10):
+    np.testing.assert_allclose(x.detach().numpy() if isinstance(x, taper.Tensor) else x,
+                               y.detach().numpy() if isinstance(y, taper.Tensor) else y, tolerance, tolerance)
+
+
+@pytest.mark.parametrize("make", [real, cplx])
+@pytest.mark.parametrize("shape", [(3, 3), (5, 2), (2, 4), (2, 20, 17)])
+def test_singular_vectors_give_back_the_matrix(make, shape):
+    a = make(*shape)
+    for full in (False, True):
+        u, s, vh = linalg.svd(a, full_matrices=full)
+        k = min(shape[-2:])
+        close((u[..., :k] * s.unsqueeze(-2)) @ vh[..., :k, :], a)
+        close(u.mH @ u, np.broadcast_to(np.eye(u.shape[-1]), (*shape[:-2], u.shape[-1], u.shape[-1])))
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (4, 2), (2, 4)])
+def test_derivatives_of_singular_vectors(shape):
+    def call(a):
+        u, s, vh = linalg.svd(a, full_matrices=False)
+        return u.abs(), s, vh.abs(), u @ vh
+
+    assert gradcheck(call, (real(*shape),)) and gradgradcheck(call, (real(*shape),))
+    assert gradcheck(call, (cplx(*shape),))
+
+
+@pytest.mark.parametrize("make", [real, cplx])
+def test_eigenvectors_of_hermitian_matrices(make):
+    a = make(4, 4)
+    values, vectors = linalg.eigh(a + a.mH)
+    close(values, np.linalg.eigvalsh((a + a.mH).detach().numpy()))
+    close((vectors * values) @ vectors.mH, a + a.mH)
+    for check in (gradcheck, gradgradcheck):
+        assert check(lambda a: (linalg.eigh(a + a.mH)[0], linalg.eigh(a + a.mH)[1].abs()), (a,))
+
+
+@pytest.mark.parametrize("make", [real, cplx])
+def test_eigenvectors_of_general_matrices(make):
+    a = make(3, 3)
+    values, vectors = linalg.eig(a)
+    close(a.to(taper.complex128) @ vectors, vectors * values)
+    close(np.sort_complex(linalg.eigvals(a).detach().numpy()), np.sort_complex(np.linalg.eigvals(a.detach().numpy())))
+    assert gradcheck(lambda a: (linalg.eig(a)[0].abs(), linalg.eig(a)[1].abs()), (a,))
+
+
+def test_cholesky_gradients():
+    for a in (real(3, 3), cplx(2, 2)):
+        def call(a):
+            return linalg.cholesky(a @ a.mH + 3 * taper.eye(a.shape[-1], dtype=a.dtype))
+        assert gradcheck(call, (a,)) and gradgradcheck(call, (a,))
+
+
+def test_determinant_of_a_singular_matrix_has_a_gradient():
+    a = taper.tensor([[1.0, 2.0], [2.0, 4.0]], dtype=taper.float64, requires_grad=True)
+    linalg.det(a).backward()
+    close(a.grad, np.array([[4.0, -2.0], [-2.0, 1.0]]))
+
+
+@pytest.mark.parametrize("order", [None, "fro", "nuc", math.inf, -math.inf, 1, -1, 2, -2])
+def test_matrix_norms_and_condition(order):
+    a = real(3, 3)
+    close(linalg.norm(a, order), np.linalg.norm(a.detach().numpy(), order))
+    close(linalg.cond(a, order), np.linalg.cond(a.detach().numpy(), order))
+
+
+def test_compositions():
+    a, b = real(4, 4), real(4, 2)
+    n, m = a.detach().numpy(), b.detach().numpy()
+    close(linalg.matrix_power(a, -3), np.linalg.matrix_power(n, -3))
+    close(linalg.multi_dot([b.T, a, b]), m.T @ n @ m)
+    close(taper.kron(a, b), np.kron(n, m))
+    close(taper.tensordot(a, b, 1), np.tensordot(n, m, 1))
+    close(taper.cov(a), np.cov(n))
+    close(taper.corrcoef(a), np.corrcoef(n))
+    close(taper.trace(a), np.trace(n))
+    close(taper.logdet(a @ a.T), np.log(np.linalg.det(n @ n.T)))
+    close(linalg.lstsq(a[:, :2], b).solution, np.linalg.lstsq(n[:, :2], m, rcond=None)[0])
+    assert linalg.tensorsolve(real(2, 2, 4), real(2, 2)).shape == (4,)
+    lu, pivots = linalg.lu_factor(a)
+    close(linalg.lu_solve(lu, pivots, b), np.linalg.solve(n, m))
+    close(linalg.lu_solve(lu, pivots, b, adjoint=True), np.linalg.solve(n.T, m))
+    close(linalg.lu_solve(lu, pivots, b.T, left=False), np.linalg.solve(n.T, m).T)
+    spd = a @ a.T + taper.eye(4, dtype=taper.float64)
+    close(taper.cholesky_solve(b, linalg.cholesky(spd)), np.linalg.solve(spd.detach().numpy(), m))
+    close(taper.cholesky_inverse(linalg.cholesky(spd, upper=True), upper=True), np.linalg.inv(spd.detach().numpy()))
+    close(linalg.vander(taper.tensor([1, 2, 3])), np.vander([1, 2, 3], increasing=True))
+    close(linalg.cross(a[:, :3], a[:, 1:]), np.cross(n[:, :3], n[:, 1:]))
+
+
+def test_householder_vectors_make_q():
+    a = rng.standard_normal((4, 3))
+    (reflections, tau), _ = scipy.linalg.qr(a, mode="raw")
+    close(linalg.householder_product(taper.tensor(reflections), taper.tensor(tau)),
+          scipy.linalg.qr(a, mode="economic")[0])
+
+
+def test_errors_name_the_operation_and_the_matrix():
+    batch = taper.stack([taper.eye(2), taper.zeros(2, 2)])
+    with pytest.raises(linalg.LinAlgError, match=r"linalg.inv: \(Batch element 1\): The diagonal element 1 is zero"):
+        linalg.inv(batch)
+    with pytest.raises(RuntimeError, match="not positive-definite"):
+        linalg.cholesky(-taper.eye(2))
+    nan = taper.full((3, 3), math.nan)
+    for function in (linalg.svd, linalg.eigh, linalg.eig, linalg.svdvals, linalg.eigvals, linalg.pinv):
+        with pytest.raises(linalg.LinAlgError, match="non-finite"):
+            function(nan)
+    assert linalg.matrix_exp(nan).isnan().all()
+    with pytest.raises(linalg.LinAlgError):
+        linalg.cholesky(nan)
+
+
+def test_empty_matrices():
+    assert linalg.det(taper.zeros(2, 0, 0)).tolist() == [1, 1]
+    assert linalg.svd(taper.zeros(0, 3))[2].shape == (3, 3)
+    assert linalg.qr(taper.zeros(3, 0), "complete")[0].shape == (3, 3)
+    assert linalg.pinv(taper.zeros(0, 3)).shape == (3, 0)
+    assert linalg.solve(taper.zeros(0, 0), taper.zeros(0, 2)).shape == (0, 2)
