@@ -9,7 +9,7 @@ from .linalg import _with_out
 
 _taper = _C._homes["taper"]
 _methods = ("det logdet slogdet inverse cholesky cholesky_inverse cholesky_solve qr svd triangular_solve pinverse "
-            "matrix_power kron trace dist cov corrcoef addbmm addr ger vdot inner cross lu_solve geqrf orgqr").split()
+            "matrix_power kron trace dist cov corrcoef addbmm addr ger vdot inner cross lu lu_solve orgqr").split()
 
 det, slogdet, inverse, pinverse = linalg.det, linalg.slogdet, linalg.inv, linalg.pinv
 matrix_power, lu_unpack, orgqr = linalg.matrix_power, _taper["lu_unpack"], linalg.householder_product
@@ -260,6 +260,45 @@ def lu_solve(b, LU_data, LU_pivots):
     return linalg.lu_solve(LU_data, LU_pivots, b)
 
 
+def lu(A, pivot=True, get_infos=False, out=None):
+    """L and U in one matrix and the exchanges of rows, as linalg.lu_factor; with get_infos also its info."""
+    if get_infos:
+        return linalg.lu_factor_ex(A, pivot=pivot, out=out)
+    return linalg.lu_factor(A, pivot=pivot, out=out)
+
+
+def frobenius_norm(input, dim, keepdim=False):
+    """The root of the sum of squares over one or two dimensions."""
+    return linalg.vector_norm(input, 2, dim or None, keepdim)
+
+
+def nuclear_norm(input, dim=(-2, -1), keepdim=False):
+    """The sum of singular values."""
+    return linalg.matrix_norm(input, "nuc", dim, keepdim)
+
+
+def norm_except_dim(v, pow=2, dim=0):
+    """Norms over all dimensions but one, which keep their dimensions; of all elements for dim -1."""
+    if dim == -1:
+        return linalg.vector_norm(v, pow)
+    return linalg.vector_norm(v, pow, [d for d in range(v.ndim) if d != dim % v.ndim], True)
+
+
+def pdist(input, p=2.0):
+    """Distances in the p-norm between each two rows of a matrix."""
+    if input.ndim != 2:
+        raise _C.ShapeError(f"pdist only supports 2D tensors, got: {input.ndim}D")
+    if not input.is_floating_point():
+        raise _C.DTypeError("pdist only supports floating-point dtypes")
+    if p < 0:
+        raise _C.ValueError("pdist only supports non-negative p values")
+    first, second = _taper["triu_indices"](input.shape[0], input.shape[0], 1).unbind(0)
+    difference = (input[first] - input[second]).abs()
+    if p == 0:
+        return (difference != 0).to(input.dtype).sum(-1)
+    return linalg.vector_norm(difference, p, -1)
+
+
 def vander(x, N=None, increasing=False):
     """Rows of powers of the elements of a vector, falling unless increasing."""
     if x.ndim != 1:
@@ -350,9 +389,8 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
                        "that return_complex=True in a future PyTorch release.")
     x = input.unsqueeze(0) if input.ndim == 1 else input
     if center:
-        x = _taper["pad"](x.unsqueeze(1), (n_fft // 2, n_fft // 2), pad_mode).squeeze(1) \
-            if "pad" in _taper else _C._homes["nn.functional"]["pad"](
-                x.unsqueeze(1), (n_fft // 2, n_fft // 2), pad_mode).squeeze(1)
+        pad = _C._homes["nn.functional"]["pad"]
+        x = pad(x.unsqueeze(1), (n_fft // 2, n_fft // 2), pad_mode).squeeze(1)
     if not 0 < n_fft <= x.shape[-1]:
         raise _C.Error(f"stft: expected 0 < n_fft < {x.shape[-1]}, but got n_fft={n_fft}")
     frames = x.unfold(-1, n_fft, hop_length)
@@ -364,7 +402,7 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
     transform = fft.rfft if onesided else fft.fft
     result = transform(frames, norm="ortho" if normalized else None).transpose(-1, -2)
     result = result.squeeze(0) if input.ndim == 1 else result
-    return result if return_complex or complex_input else _taper["view_as_real"](result)
+    return _taper["view_as_real"](result) if return_complex is False else result
 
 
 def _check_frames(op, n_fft, hop_length, win_length, window):
@@ -399,11 +437,12 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     x = (input.unsqueeze(0) if input.ndim == 2 else input).transpose(-1, -2)
     onesided = x.shape[-1] != n_fft if onesided is None else onesided
     norm = "ortho" if normalized else None
-    if onesided:
-        frames = fft.irfft(x, n_fft, norm=norm)
-    else:
-        frames = fft.ifft(x, norm=norm)
-        frames = frames if return_complex else _taper["real"](frames)
+    if return_complex and onesided:
+        raise _C.Error("istft: cannot have onesided output if window or input is complex")
+    if return_complex:
+        frames = fft.ifft(x, n_fft, norm=norm)
+    else:  # a real signal is told by half of its frequencies
+        frames = fft.irfft(x[..., :n_fft // 2 + 1], n_fft, norm=norm)
     weights = _framed(window, win_length, n_fft, input)
     frames = frames * weights
     total = n_fft + hop_length * (x.shape[-2] - 1)

@@ -214,6 +214,7 @@ def vecdot(x, y, *, dim=-1):
 
 def vander(x, *, N=None):
     """Rows of the powers 0 to N - 1 of the elements of x."""
+    x = x.reshape(1) if x.ndim == 0 else x
     count = x.shape[-1] if N is None else N
     if count <= 1 and N is not None:
         raise _C.Error(f"N must be greater than 1, but got {N}")

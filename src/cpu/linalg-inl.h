@@ -10,6 +10,13 @@
 #include "cpu/parallel.h"
 #include "taper/error.h"
 
+/// Pivots of complex columns are chosen by |re| + |im|, as LAPACK does.
+template <class T>
+struct Eigen::internal::scalar_score_coeff_op<std::complex<T>> {
+  using result_type = T;
+  T operator()(const std::complex<T>& x) const { return std::abs(x.real()) + std::abs(x.imag()); }
+};
+
 namespace taper::cpu::linalg {
 
 template <class T>

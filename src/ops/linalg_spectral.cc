@@ -255,6 +255,16 @@ struct MatrixExp {
   }
 };
 
+// R above the reflections, and their factors; without gradient, as in PyTorch.
+std::tuple<Tensor, Tensor> geqrf(const Tensor& a) {
+  check_matrix(a, "geqrf");
+  const NoGrad no_gradient;
+  const Tensor packed = fresh(a);
+  const Tensor tau = empty(with(batch_of(a), {std::min(rows_of(a), columns_of(a))}), a.dtype());
+  cpu::geqrf(a.dtype(), numel(batch_of(a)), rows_of(a), columns_of(a), packed.data(), tau.data());
+  return {packed, tau};
+}
+
 Tensor matrix_rank_by_tol(const Tensor& a, const Tensor& tol, bool hermitian) {
   return matrix_rank(a, tol, zeros({}, float64), hermitian);
 }
@@ -335,6 +345,14 @@ const Register qr_op{{.signature = "qr(Tensor A, str mode='reduced') -> (Tensor 
                       .samples = "x(3, 3); x(4, 2); x(2, 4); x(2, 3, 2); c(3, 2); x(2, 4), 'complete'",
                       .reference = "ref.qr(A, mode)",
                       .errors = "x(3); x(2, 2), 'other'"}};
+const Register geqrf_op{{.signature = "geqrf(Tensor input) -> (Tensor a, Tensor tau)",
+                         .doc = "R, below it the Householder vectors of Q, and their factors.",
+                         .call = box<geqrf>,
+                         .homes = "taper Tensor",
+                         .samples = "x(3, 3); x(4, 2); x(2, 4); c(3, 2)",
+                         .reference = "ref.geqrf(input)",
+                         .errors = "x(3)",
+                         .differentiable = false}};
 const Register eigh_op{
     {.signature = "eigh(Tensor A, str UPLO='L') -> (Tensor eigenvalues, Tensor eigenvectors)",
      .doc = "Ascending eigenvalues and eigenvectors of Hermitian matrices.",

@@ -615,3 +615,8 @@ def lu_factor(A):
 def qr(A, mode):
     q, r = np.linalg.qr(A, mode)
     return q, r
+
+
+def geqrf(x):
+    (packed, tau), _ = sp.linalg.qr(x, mode="raw")
+    return packed, tau

@@ -137,3 +137,15 @@ def test_empty_matrices():
     assert linalg.qr(taper.zeros(3, 0), "complete")[0].shape == (3, 3)
     assert linalg.pinv(taper.zeros(0, 3)).shape == (3, 0)
     assert linalg.solve(taper.zeros(0, 0), taper.zeros(0, 2)).shape == (0, 2)
+
+
+def test_distances():
+    x, y = real(4, 3), real(5, 3)
+    for p in (0.0, 1.0, 2.0, 3.0, math.inf):
+        expected = np.linalg.norm(x.detach().numpy()[:, None] - y.detach().numpy(), p, axis=-1)
+        close(taper.cdist(x, y, p), expected)
+        close(taper.pdist(x, p), taper.cdist(x, x, p)[tuple(taper.triu_indices(4, 4, 1))])
+    assert gradcheck(taper.cdist, (x, y))
+    distances = taper.cdist(x, x)
+    distances.sum().backward()
+    assert x.grad.isfinite().all()
