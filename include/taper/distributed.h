@@ -61,6 +61,20 @@ class Work {
   std::shared_ptr<Shared> shared_;
 };
 
+/// While it lives, a collective that this thread starts runs when its Work is waited for, and not before: for
+/// calls that wait at once this saves waking another thread.
+class RunsInWait {
+ public:
+  RunsInWait();
+  ~RunsInWait();
+  RunsInWait(const RunsInWait&) = delete;
+  RunsInWait& operator=(const RunsInWait&) = delete;
+  static bool active();
+
+ private:
+  bool before_;
+};
+
 /// Ranks that call the same collectives in the same order. Every collective first compares what all ranks are
 /// about to do: where collective, operator, dtype, shape or root differ, all ranks throw DistributedError
 /// with the whole list, nothing was changed, and the group goes on. A killed or stopped rank fails all groups

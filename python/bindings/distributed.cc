@@ -25,6 +25,33 @@ Tensors tensors_of(const py::handle& list) {
   return tensors;
 }
 
+// A list of tensors as an argument.
+struct TensorList {
+  Tensors tensors;
+  operator const Tensors&() const { return tensors; }
+};
+
+}  // namespace
+
+}  // namespace taper::python
+
+namespace pybind11::detail {
+
+template <>
+struct type_caster<taper::python::TensorList> {
+  PYBIND11_TYPE_CASTER(taper::python::TensorList, const_name("Sequence[taper.Tensor]"));
+  bool load(handle source, bool) {
+    value.tensors = taper::python::tensors_of(source);
+    return true;
+  }
+};
+
+}  // namespace pybind11::detail
+
+namespace taper::python {
+
+namespace {
+
 py::list list_of(const Tensors& tensors) {
   py::list list;
   for (const Tensor& tensor : tensors) list.append(py::cast(tensor));
@@ -87,6 +114,26 @@ void bind_store(py::module_& module) {
       .def("num_keys", &Store::num_keys, Release());
 }
 
+// Starts a collective; waits for it unless async, without the GIL.
+template <class F>
+Work started(bool async, F&& start) {
+  if (async) return start();
+  const RunsInWait at_once;
+  const py::gil_scoped_release without_gil;
+  Work work = start();
+  work.wait();
+  return work;
+}
+
+// The collective `method` as a method of Python whose last argument is async_op.
+template <class... Arguments>
+auto method(Work (ProcessGroup::*method)(Arguments...)) {
+  return [method](ProcessGroup& group,
+                  std::conditional_t<std::is_same_v<Arguments, const Tensors&>, TensorList,
+                                     std::decay_t<Arguments>>... arguments,
+                  bool async) { return started(async, [&] { return (group.*method)(arguments...); }); };
+}
+
 void bind_group(py::module_& module) {
   py::class_<ProcessGroup, Group>(module, "ProcessGroup", "Ranks that call collectives together.")
       .def("rank", &ProcessGroup::rank)
@@ -94,29 +141,20 @@ void bind_group(py::module_& module) {
       .def_property_readonly("group_name", &ProcessGroup::name)
       .def_property_readonly("_global_ranks", &ProcessGroup::global_ranks)
       .def_property("_timeout", &ProcessGroup::timeout, &ProcessGroup::set_timeout)
-      .def("_all_reduce", &ProcessGroup::all_reduce)
-      .def("_reduce", &ProcessGroup::reduce)
-      .def("_broadcast", &ProcessGroup::broadcast)
-      .def("_all_gather", [](ProcessGroup& group, const py::object& outputs,
-                             const Tensor& input) { return group.all_gather(tensors_of(outputs), input); })
-      .def("_all_gather_into_tensor", &ProcessGroup::all_gather_into_tensor)
-      .def("_gather", [](ProcessGroup& group, const py::object& outputs, const Tensor& input,
-                         int root) { return group.gather(tensors_of(outputs), input, root); })
-      .def("_scatter", [](ProcessGroup& group, const Tensor& output, const py::object& inputs,
-                          int root) { return group.scatter(output, tensors_of(inputs), root); })
-      .def("_reduce_scatter",
-           [](ProcessGroup& group, const Tensor& output, const py::object& inputs, ReduceOp op) {
-             return group.reduce_scatter(output, tensors_of(inputs), op);
-           })
-      .def("_reduce_scatter_tensor", &ProcessGroup::reduce_scatter_tensor)
-      .def("_all_to_all",
-           [](ProcessGroup& group, const py::object& outputs, const py::object& inputs) {
-             return group.all_to_all(tensors_of(outputs), tensors_of(inputs));
-           })
-      .def("_all_to_all_single", &ProcessGroup::all_to_all_single)
-      .def("_barrier", &ProcessGroup::barrier)
-      .def("_send", &ProcessGroup::send)
-      .def("_recv", &ProcessGroup::recv)
+      .def("_all_reduce", method(&ProcessGroup::all_reduce))
+      .def("_reduce", method(&ProcessGroup::reduce))
+      .def("_broadcast", method(&ProcessGroup::broadcast))
+      .def("_all_gather", method(&ProcessGroup::all_gather))
+      .def("_all_gather_into_tensor", method(&ProcessGroup::all_gather_into_tensor))
+      .def("_gather", method(&ProcessGroup::gather))
+      .def("_scatter", method(&ProcessGroup::scatter))
+      .def("_reduce_scatter", method(&ProcessGroup::reduce_scatter))
+      .def("_reduce_scatter_tensor", method(&ProcessGroup::reduce_scatter_tensor))
+      .def("_all_to_all", method(&ProcessGroup::all_to_all))
+      .def("_all_to_all_single", method(&ProcessGroup::all_to_all_single))
+      .def("_barrier", method(&ProcessGroup::barrier))
+      .def("_send", method(&ProcessGroup::send))
+      .def("_recv", method(&ProcessGroup::recv))
       .def("_monitored_barrier", &ProcessGroup::monitored_barrier, Release())
       .def("_shut_down", &ProcessGroup::shut_down, Release());
 }

@@ -35,7 +35,10 @@ void broadcast_tensors(ProcessGroup& group, const Tensors& tensors, int root) {
     };
     if (group.rank() == root)
       for (const Tensor& tensor : list) copy_elements(tensor, part(tensor));
-    group.broadcast(flat, root).wait();
+    {
+      const RunsInWait at_once;
+      group.broadcast(flat, root).wait();
+    }
     if (group.rank() == root) continue;
     for (const Tensor& tensor : list) {
       copy_elements(part(tensor), tensor);

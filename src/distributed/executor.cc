@@ -8,6 +8,14 @@
 
 namespace taper::distributed {
 
+namespace {
+thread_local bool runs_in_wait = false;
+}  // namespace
+
+RunsInWait::RunsInWait() : before_(std::exchange(runs_in_wait, true)) {}
+RunsInWait::~RunsInWait() { runs_in_wait = before_; }
+bool RunsInWait::active() { return runs_in_wait; }
+
 void Work::Shared::finish(std::exception_ptr failure) {
   const std::lock_guard guard(lock);
   exception = std::move(failure);
@@ -40,12 +48,13 @@ std::shared_ptr<Work::Shared> Executor::add(std::function<void()> job, Tensors r
   shared->executor = weak_from_this();
   const std::lock_guard lock(lock_);
   check<DistributedError>(!stop_, "distributed: the group was destroyed");
-  queue_.push_back({std::move(job), shared});
-  changed_.notify_all();
+  const bool deferred = RunsInWait::active();
+  queue_.push_back({std::move(job), shared, deferred});
+  if (!deferred) changed_.notify_all();
   return shared;
 }
 
-void Executor::run_next(std::unique_lock<std::mutex>& lock) {
+void Executor::run_next(std::unique_lock<std::mutex>& lock, bool in_wait) {
   Job job = std::move(queue_.front());
   queue_.pop_front();
   running_ = true;
@@ -62,24 +71,25 @@ void Executor::run_next(std::unique_lock<std::mutex>& lock) {
   job.shared.reset();
   lock.lock();
   running_ = false;
-  changed_.notify_all();
+  if (!queue_.empty() || helpers_ > (in_wait ? 1 : 0) || stop_) changed_.notify_all();
 }
 
 void Executor::loop() {
   std::unique_lock lock(lock_);
   while (!stop_) {
-    if (!running_ && !queue_.empty()) run_next(lock);
+    if (!running_ && !queue_.empty() && !queue_.front().deferred) run_next(lock, false);
     else changed_.wait(lock);
   }
 }
 
 void Executor::help(const std::function<bool()>& done) {
   std::unique_lock lock(lock_);
-  while (!done()) {
-    if (!running_ && !queue_.empty()) run_next(lock);
-    else if (stop_) return;
+  ++helpers_;
+  while (!done() && !(stop_ && !running_)) {
+    if (!running_ && !queue_.empty()) run_next(lock, true);
     else changed_.wait(lock);
   }
+  --helpers_;
 }
 
 void Work::wait() const {

@@ -44,14 +44,18 @@ class Executor : public std::enable_shared_from_this<Executor> {
   struct Job {
     std::function<void()> run;
     std::shared_ptr<Work::Shared> shared;
+    /// Left to whoever waits for it; those behind it wait, too.
+    bool deferred = false;
   };
   void loop();
-  void run_next(std::unique_lock<std::mutex>& lock);
+  /// in_wait: the caller is a helper; other threads are told only where they have something to do.
+  void run_next(std::unique_lock<std::mutex>& lock, bool in_wait);
 
   std::mutex lock_;
   std::condition_variable changed_;
   std::deque<Job> queue_;
   bool running_ = false, stop_ = false;
+  int helpers_ = 0;
   std::thread thread_;
 };
 

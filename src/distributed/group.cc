@@ -18,6 +18,11 @@ constexpr std::size_t shown_bytes = 512;
 // How long to wait for the rendezvous to say who was lost, once a connection broke.
 constexpr Milliseconds patience{1500};
 
+// The most that travels with a greeting: with two ranks it is as much as a ring would send, in one step.
+constexpr std::size_t small_bytes = 64 << 10;
+// The transport's lane of greetings; transfers.cc has the lower ones.
+constexpr std::uint8_t greetings = 3;
+
 // Fowler, Noll and Vo's hash, 64 bits, variant 1a.
 std::uint64_t hash(std::string_view text, std::uint64_t seed) {
   std::uint64_t value = 14695981039346656037ull ^ seed;
@@ -40,7 +45,9 @@ ProcessGroup::State::State(std::string name, int rank, std::vector<int> global_r
       client(std::move(client)),
       transport(std::move(transport)),
       timeout(timeout.count()),
-      executor(Executor::start()) {}
+      executor(Executor::start()) {
+  for (int step = 1; step < size(); step *= 2) heard_.emplace_back(sizeof(Greeting) + small_bytes);
+}
 
 void ProcessGroup::State::shut_down() {
   break_off("the group was destroyed");
@@ -64,13 +71,16 @@ void ProcessGroup::State::check_rank(int asked, const char* collective, const ch
                     " of a group of ", size(), " ranks");
 }
 
-Work ProcessGroup::State::start(std::string what, Tensors writes, std::function<void(std::uint32_t)> body) {
+Work ProcessGroup::State::start(std::string what, Tensors writes, std::function<void(std::uint32_t)> body,
+                                Small small) {
   for (const Tensor& tensor : writes) tensor.storage().wrote("a collective");
-  return Work(executor->add([this, what = std::move(what), body = std::move(body)] { run(what, body); },
-                            std::move(writes)));
+  return Work(
+      executor->add([this, what = std::move(what), body = std::move(body), small] { run(what, body, small); },
+                    std::move(writes)));
 }
 
-void ProcessGroup::State::run(const std::string& what, const std::function<void(std::uint32_t)>& body) {
+void ProcessGroup::State::run(const std::string& what, const std::function<void(std::uint32_t)>& body,
+                              const Small& small) {
   std::unique_lock lock(lock_);
   const std::uint64_t number = ++number_;
   std::string trouble = broken_;
@@ -80,8 +90,7 @@ void ProcessGroup::State::run(const std::string& what, const std::function<void(
   check<DistributedError>(trouble.empty(), label(what, number), ": ", trouble);
   client->note(name, {number, true, what});
   try {
-    agree(number, what, "the ranks do not agree on what to do", 0);
-    body(std::uint32_t(number));
+    if (!greet(number, what, small)) body(std::uint32_t(number));
   } catch (const Error&) {
     lock.lock();
     inside_ = false;
@@ -95,8 +104,62 @@ void ProcessGroup::State::run(const std::string& what, const std::function<void(
   client->note(name, {number, false, what});
 }
 
-// After ceil(log2(size)) rounds in which rank r hears what r - 2^k has heard so far, each has heard of all;
-// the smallest and the largest hash are equal where all are.
+// In ceil(log2(size)) rounds each rank hears of all: in round k from the rank that differs in bit k, or,
+// where the size is no power of two, from 2^k below. The smallest and the largest hash are equal where all
+// are.
+int ProcessGroup::State::partner(int step, bool to) const {
+  if ((size() & (size() - 1)) == 0) return rank ^ step;
+  return to ? (rank + step) % size() : (rank - step + size()) % size();
+}
+
+// One round: tells what was seen and summed so far, hears what another rank saw.
+ProcessGroup::State::Greeting ProcessGroup::State::greet_partner(std::uint64_t number, std::size_t round,
+                                                                 Greeting seen,
+                                                                 const std::vector<std::byte>& sum) {
+  std::vector<std::byte> message(sizeof seen + seen.bytes);
+  std::memcpy(message.data(), &seen, sizeof seen);
+  if (seen.bytes) std::memcpy(message.data() + sizeof seen, sum.data(), seen.bytes);
+  const std::uint64_t tag = number << 8 | round;
+  const int step = 1 << round;
+  std::vector<std::byte>& memory = heard_[round];
+  const auto receiving =
+      transport->begin_receive(memory.data(), memory.size(), partner(step, false), tag, greetings);
+  const auto sending =
+      transport->begin_send(message.data(), message.size(), partner(step, true), tag, greetings);
+  receiving->received();
+  sending->sent();
+  Greeting heard;
+  std::memcpy(&heard, heard_[round].data(), sizeof heard);
+  return heard;
+}
+
+bool ProcessGroup::State::greet(std::uint64_t number, const std::string& what, const Small& small) {
+  const std::uint64_t own = hash(what, number);
+  const std::size_t bytes = small.count * std::size_t(item_size(small.dtype));
+  // Sums of the ranks heard of so far; only where ranks go by pairs does each count once.
+  bool carries = small.data && bytes <= small_bytes && (size() & (size() - 1)) == 0;
+  std::vector<std::byte> sum(carries ? bytes : 0);
+  if (carries) std::memcpy(sum.data(), small.data, bytes);
+  Greeting seen{own, own, 0};
+  for (std::size_t round = 0; round < heard_.size(); ++round) {
+    seen.bytes = carries ? bytes : 0;
+    const Greeting heard = greet_partner(number, round, seen, sum);
+    seen.low = std::min(seen.low, heard.low);
+    seen.high = std::max(seen.high, heard.high);
+    carries = carries && seen.low == seen.high && heard.bytes == bytes;
+    if (!carries) continue;
+    // The lower rank's elements first, so that both get the same bits.
+    const std::byte* theirs = heard_[round].data() + sizeof heard;
+    if (rank < partner(1 << round, false)) small.combine(sum.data(), sum.data(), theirs, small.count);
+    else small.combine(sum.data(), theirs, sum.data(), small.count);
+  }
+  if (seen.low != seen.high) disagree(number, what, "the ranks do not agree on what to do", 0);
+  if (!carries) return false;
+  if (small.average) divide(sum.data(), small.count, small.dtype, size());
+  std::memcpy(small.data, sum.data(), bytes);
+  return true;
+}
+
 void ProcessGroup::State::agree(std::uint64_t number, const std::string& what, const std::string& fault,
                                 std::uint8_t stage) {
   const std::uint64_t own = hash(what, number);
@@ -204,7 +267,7 @@ Work ProcessGroup::State::start_transfer(std::function<int()> body, Tensors writ
   auto shared = std::make_shared<Work::Shared>();
   shared->result = std::move(writes);
   ++open_transfers;
-  std::thread([this, shared, body = std::move(body), what = std::move(what)]() mutable {
+  auto run = [this, shared, body = std::move(body), what = std::move(what)]() mutable {
     std::exception_ptr failure;
     try {
       const NoGrad no_grad;
@@ -222,9 +285,10 @@ Work ProcessGroup::State::start_transfer(std::function<int()> body, Tensors writ
     }
     body = nullptr;
     shared->finish(std::move(failure));
-    shared.reset();
     --open_transfers;
-  }).detach();
+  };
+  if (RunsInWait::active()) run();
+  else std::thread(std::move(run)).detach();
   return Work(std::move(shared));
 }
 

@@ -21,6 +21,15 @@ namespace taper::distributed {
 /// The contiguous form of a tensor that a collective reads or writes.
 Tensor row_major(const Tensor& tensor);
 
+/// An all_reduce of few contiguous elements, which can travel with the greeting.
+struct Small {
+  void* data = nullptr;
+  std::size_t count = 0;
+  DType dtype = float32;
+  Combine combine = nullptr;
+  bool average = false;
+};
+
 struct ProcessGroup::State {
   State(std::string name, int rank, std::vector<int> global_ranks, std::shared_ptr<Client> client,
         std::unique_ptr<Transport> transport, Milliseconds timeout);
@@ -28,7 +37,8 @@ struct ProcessGroup::State {
 
   /// Queues a collective. what: all that must be equal on all ranks; body gets its tag. writes: tensors it
   /// changes.
-  Work start(std::string what, Tensors writes, std::function<void(std::uint32_t tag)> body);
+  /// small: what body would do, where that is so little that it may be done on the way.
+  Work start(std::string what, Tensors writes, std::function<void(std::uint32_t tag)> body, Small small = {});
   /// A second comparison inside of a collective, after its first.
   void agree(std::uint64_t number, const std::string& what, const std::string& fault, std::uint8_t stage);
   Work start_transfer(std::function<int()> body, Tensors writes, std::string what);
@@ -64,7 +74,16 @@ struct ProcessGroup::State {
   std::atomic<int> open_transfers{0};
 
  private:
-  void run(const std::string& what, const std::function<void(std::uint32_t)>& body);
+  /// What each rank tells another before a collective: the hashes it has heard of, and few elements.
+  struct Greeting {
+    std::uint64_t low, high, bytes;
+  };
+  void run(const std::string& what, const std::function<void(std::uint32_t)>& body, const Small& small);
+  Greeting greet_partner(std::uint64_t number, std::size_t round, Greeting seen,
+                         const std::vector<std::byte>& sum);
+  /// Compares what all ranks are about to do. True where small was done on the way.
+  bool greet(std::uint64_t number, const std::string& what, const Small& small);
+  int partner(int step, bool to) const;
   [[noreturn]] void explain(const std::string& what, const std::string& cause);
   std::string who_is_missing(std::uint64_t number);
   std::string who_left(std::uint64_t number);
@@ -72,6 +91,8 @@ struct ProcessGroup::State {
   [[noreturn]] void disagree(std::uint64_t number, const std::string& what, const std::string& fault,
                              std::uint8_t stage);
 
+  /// By round: room for the greeting of another rank, which may be shorter.
+  std::vector<std::vector<std::byte>> heard_;
   std::mutex lock_;
   std::uint64_t number_ = 0;
   bool inside_ = false;

@@ -19,10 +19,7 @@ def _outside(name):
 
 
 def _finish(work, async_op):
-    if async_op:
-        return work
-    work._wait()
-    return None
+    return work if async_op else None
 
 
 def _in_group(group, rank, group_rank, name):
@@ -59,7 +56,11 @@ def all_reduce(tensor, op=ReduceOp.SUM, group=None, async_op=False):
     same bits on all ranks. With async_op a Work to wait() for is returned."""
     _check_tensor(tensor, "tensor")
     group = _resolve(group)
-    return _outside("all_reduce") if group is None else _finish(group._all_reduce(tensor, op), async_op)
+    return (
+        _outside("all_reduce")
+        if group is None
+        else _finish(group._all_reduce(tensor, op, async_op), async_op)
+    )
 
 
 def all_reduce_coalesced(tensors, op=ReduceOp.SUM, group=None, async_op=False):
@@ -77,7 +78,7 @@ def broadcast(tensor, src=None, group=None, async_op=False, group_src=None):
     group = _resolve(group)
     if group is None:
         return _outside("broadcast")
-    return _finish(group._broadcast(tensor, _in_group(group, src, group_src, "src")), async_op)
+    return _finish(group._broadcast(tensor, _in_group(group, src, group_src, "src"), async_op), async_op)
 
 
 def reduce(tensor, dst=None, op=ReduceOp.SUM, group=None, async_op=False, group_dst=None):
@@ -86,7 +87,7 @@ def reduce(tensor, dst=None, op=ReduceOp.SUM, group=None, async_op=False, group_
     group = _resolve(group)
     if group is None:
         return _outside("reduce")
-    return _finish(group._reduce(tensor, _in_group(group, dst, group_dst, "dst"), op), async_op)
+    return _finish(group._reduce(tensor, _in_group(group, dst, group_dst, "dst"), op, async_op), async_op)
 
 
 def all_gather(tensor_list, tensor, group=None, async_op=False):
@@ -95,7 +96,7 @@ def all_gather(tensor_list, tensor, group=None, async_op=False):
     group = _resolve(group)
     if group is None:
         return _outside("all_gather")
-    return _finish(group._all_gather(_check_list(tensor_list, "tensor_list"), tensor), async_op)
+    return _finish(group._all_gather(_check_list(tensor_list, "tensor_list"), tensor, async_op), async_op)
 
 
 def all_gather_into_tensor(output_tensor, input_tensor, group=None, async_op=False):
@@ -105,7 +106,9 @@ def all_gather_into_tensor(output_tensor, input_tensor, group=None, async_op=Fal
         return _outside("all_gather_into_tensor")
     return _finish(
         group._all_gather_into_tensor(
-            _check_tensor(output_tensor, "output_tensor"), _check_tensor(input_tensor, "input_tensor")
+            _check_tensor(output_tensor, "output_tensor"),
+            _check_tensor(input_tensor, "input_tensor"),
+            async_op,
         ),
         async_op,
     )
@@ -132,7 +135,9 @@ def gather(tensor, gather_list=None, dst=None, group=None, async_op=False, group
     root = 0 if dst is None and group_dst is None else _in_group(group, dst, group_dst, "dst")
     if group.rank() == root and not gather_list:
         raise ValueError("Argument ``gather_list`` must be specified on destination rank.")
-    return _finish(group._gather(_check_list(gather_list or [], "gather_list"), tensor, root), async_op)
+    return _finish(
+        group._gather(_check_list(gather_list or [], "gather_list"), tensor, root, async_op), async_op
+    )
 
 
 def scatter(tensor, scatter_list=None, src=None, group=None, async_op=False, group_src=None):
@@ -144,7 +149,9 @@ def scatter(tensor, scatter_list=None, src=None, group=None, async_op=False, gro
     root = 0 if src is None and group_src is None else _in_group(group, src, group_src, "src")
     if group.rank() == root and not scatter_list:
         raise ValueError("Argument ``scatter_list`` must be specified on source rank.")
-    return _finish(group._scatter(tensor, _check_list(scatter_list or [], "scatter_list"), root), async_op)
+    return _finish(
+        group._scatter(tensor, _check_list(scatter_list or [], "scatter_list"), root, async_op), async_op
+    )
 
 
 def reduce_scatter(output, input_list, op=ReduceOp.SUM, group=None, async_op=False):
@@ -153,7 +160,9 @@ def reduce_scatter(output, input_list, op=ReduceOp.SUM, group=None, async_op=Fal
     group = _resolve(group)
     if group is None:
         return _outside("reduce_scatter")
-    return _finish(group._reduce_scatter(output, _check_list(input_list, "input_list"), op), async_op)
+    return _finish(
+        group._reduce_scatter(output, _check_list(input_list, "input_list"), op, async_op), async_op
+    )
 
 
 def reduce_scatter_tensor(output, input, op=ReduceOp.SUM, group=None, async_op=False):
@@ -162,7 +171,9 @@ def reduce_scatter_tensor(output, input, op=ReduceOp.SUM, group=None, async_op=F
     if group is None:
         return _outside("reduce_scatter_tensor")
     return _finish(
-        group._reduce_scatter_tensor(_check_tensor(output, "output"), _check_tensor(input, "input"), op),
+        group._reduce_scatter_tensor(
+            _check_tensor(output, "output"), _check_tensor(input, "input"), op, async_op
+        ),
         async_op,
     )
 
@@ -177,6 +188,7 @@ def all_to_all(output_tensor_list, input_tensor_list, group=None, async_op=False
         group._all_to_all(
             _check_list(output_tensor_list, "output_tensor_list"),
             _check_list(input_tensor_list, "input_tensor_list"),
+            async_op,
         ),
         async_op,
     )
@@ -195,6 +207,7 @@ def all_to_all_single(
             _check_tensor(input, "input"),
             list(output_split_sizes or []),
             list(input_split_sizes or []),
+            async_op,
         ),
         async_op,
     )
@@ -203,7 +216,7 @@ def all_to_all_single(
 def barrier(group=None, async_op=False, device_ids=None):
     """Waits until all ranks are here."""
     group = _resolve(group)
-    return _outside("barrier") if group is None else _finish(group._barrier(), async_op)
+    return _outside("barrier") if group is None else _finish(group._barrier(async_op), async_op)
 
 
 def monitored_barrier(group=None, timeout=None, wait_all_ranks=False):
@@ -220,7 +233,7 @@ def isend(tensor, dst=None, group=None, tag=0, group_dst=None):
     group = _resolve(group)
     if group is None:
         return _outside("isend")
-    return group._send(tensor, _in_group(group, dst, group_dst, "dst"), tag)
+    return group._send(tensor, _in_group(group, dst, group_dst, "dst"), tag, True)
 
 
 def irecv(tensor, src=None, group=None, tag=0, group_src=None):
@@ -230,23 +243,27 @@ def irecv(tensor, src=None, group=None, tag=0, group_src=None):
     if group is None:
         return _outside("irecv")
     source = None if src is None and group_src is None else _in_group(group, src, group_src, "src")
-    return group._recv(tensor, source, tag)
+    return group._recv(tensor, source, tag, True)
 
 
 def send(tensor, dst=None, group=None, tag=0, group_dst=None):
     """Sends to rank dst, and waits until it has been received."""
-    work = isend(tensor, dst, group, tag, group_dst)
-    if work is not None:
-        work._wait()
+    _check_tensor(tensor, "tensor")
+    group = _resolve(group)
+    if group is None:
+        return _outside("send")
+    group._send(tensor, _in_group(group, dst, group_dst, "dst"), tag, False)
 
 
 def recv(tensor, src=None, group=None, tag=0, group_src=None):
     """Receives from rank src, or from any; returns the rank it came from (-1 outside of the group)."""
-    work = irecv(tensor, src, group, tag, group_src)
-    if work is None:
+    _check_tensor(tensor, "tensor")
+    group = _resolve(group)
+    if group is None:
+        _outside("recv")
         return -1
-    work._wait()
-    return _resolve(group)._global_ranks[work.source_rank()]
+    source = None if src is None and group_src is None else _in_group(group, src, group_src, "src")
+    return group._global_ranks[group._recv(tensor, source, tag, False).source_rank()]
 
 
 class P2POp:

@@ -7,7 +7,7 @@ from taper.distributed.job import _resolve
 
 def allreduce_hook(process_group, bucket):
     """Averages the bucket, as without a hook."""
-    work = _resolve(process_group)._all_reduce(bucket.buffer(), ReduceOp.AVG)
+    work = _resolve(process_group)._all_reduce(bucket.buffer(), ReduceOp.AVG, True)
     return work.get_future().then(lambda future: future.value()[0])
 
 
@@ -15,7 +15,7 @@ def _compressed(process_group, bucket, dtype):
     group = _resolve(process_group)
     # Divided first: the sum of 16-bit numbers could overflow.
     small = bucket.buffer().to(dtype).div_(group.size())
-    work = group._all_reduce(small, ReduceOp.SUM)
+    work = group._all_reduce(small, ReduceOp.SUM, True)
     return work.get_future().then(lambda future: bucket.buffer().copy_(future.value()[0]))
 
 
