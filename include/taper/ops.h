@@ -20,6 +20,7 @@
 #include "taper/ops/pieces.h"
 #include "taper/ops/products.h"
 #include "taper/ops/random.h"
+#include "taper/ops/recurrent.h"
 #include "taper/ops/reduction.h"
 #include "taper/ops/rounding.h"
 #include "taper/ops/scan.h"

@@ -196,7 +196,10 @@ void scatter_all(const Scatter& s) {
   if (!elements) return;
   if (split == s.dim) return scatter_box<how, T>(s, s.index.sizes, 0, 0, 0);
   const int64 length = s.index.sizes[split];
-  const int64 grain = std::max<int64>(16, chunk / std::max<int64>(1, elements / length));
+  // Wide parts: each walks all of the index along dim.
+  const int64 threads = num_threads(),
+              grain = std::max<int64>(
+                  {16, (length + threads - 1) / threads, chunk / std::max<int64>(1, elements / length)});
   parallel_for(length, grain, [&](int64 begin, int64 end) {
     Shape sizes = s.index.sizes;
     sizes[split] = end - begin;

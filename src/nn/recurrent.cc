@@ -89,6 +89,21 @@ std::string Recurrent::extra_repr() const {
 
 std::pair<Tensor, Tensors> Recurrent::run_direction(const Tensor& x, Tensors states, const Direction& weights,
                                                     bool reverse) const {
+  const bool lstm = gates_ == 4 && !weights.weight_hr;
+  if (lstm || gates_ == 3) {
+    const Tensor bias =
+        lstm && weights.bias_ih ? *weights.bias_ih + *weights.bias_hh : value_of(weights.bias_ih);
+    Tensor input = linear(x, *weights.weight_ih, bias), y;
+    if (reverse) input = flip(input, {0});
+    if (lstm) {
+      std::tie(y, states[1]) = lstm_layer(input, states[0], states[1], *weights.weight_hh);
+      states[1] = select(states[1], 0, -1);
+    } else {
+      y = gru_layer(input, states[0], *weights.weight_hh, value_of(weights.bias_hh));
+    }
+    states[0] = select(y, 0, -1);
+    return {reverse ? flip(y, {0}) : y, std::move(states)};
+  }
   // The products with the inputs of all steps are one.
   const Tensors gates = unbind(linear(x, *weights.weight_ih, value_of(weights.bias_ih)));
   Tensors outputs(gates.size());

@@ -620,3 +620,29 @@ def qr(A, mode):
 def geqrf(x):
     (packed, tau), _ = sp.linalg.qr(x, mode="raw")
     return packed, tau
+
+
+def _sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm_layer(gates, h, c, weight):
+    hidden, cells = [], []
+    for step in gates:
+        i, f, g, o = np.split(step + h @ weight.T, 4, axis=-1)
+        c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
+        h = _sigmoid(o) * np.tanh(c)
+        hidden.append(h)
+        cells.append(c)
+    return np.stack(hidden), np.stack(cells)
+
+
+def gru_layer(gates, h, weight, bias):
+    hidden = []
+    for step in gates:
+        products = h @ weight.T + (0 if bias is None else bias)
+        (xr, xz, xn), (hr, hz, hn) = np.split(step, 3, axis=-1), np.split(products, 3, axis=-1)
+        update = _sigmoid(xz + hz)
+        h = (1 - update) * np.tanh(xn + _sigmoid(xr + hr) * hn) + update * h
+        hidden.append(h)
+    return np.stack(hidden)

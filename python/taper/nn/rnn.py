@@ -11,6 +11,7 @@ from .parameter import Parameter
 from .utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 _ops = _C._homes["taper"]
+_layers = _C._homes["nn.layers"]
 
 
 def _lstm_step(gates, c):
@@ -31,6 +32,8 @@ class _Recurrent(Module):
     """Layers of a recurrent network; all time steps' input products are one matrix product."""
 
     _gates = 1
+    # (self, inputs, state, weights, reverse) -> as _run: all steps in one operation, where there is one.
+    _whole = None
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
                  bidirectional=False, proj_size=0, device=None, dtype=None):
@@ -87,8 +90,10 @@ class _Recurrent(Module):
         """inputs [T, N, width], state of one layer and direction -> outputs [T, N, out], last state."""
         p = self._parameters
         bias_ih, bias_hh = p.get("bias_ih" + suffix), p.get("bias_hh" + suffix)
-        gates = F.linear(inputs, p["weight_ih" + suffix], bias_ih).unbind(0)
-        weight_hh, weight_hr = p["weight_hh" + suffix], p.get("weight_hr" + suffix)
+        weight_ih, weight_hh, weight_hr = p["weight_ih" + suffix], p["weight_hh" + suffix], p.get("weight_hr" + suffix)
+        if lengths is None and weight_hr is None and type(self)._whole is not None:
+            return self._whole(inputs, state, (weight_ih, weight_hh, bias_ih, bias_hh), reverse)
+        gates = F.linear(inputs, weight_ih, bias_ih).unbind(0)
         steps = range(len(gates))
         outputs = [None] * len(gates)
         for t in reversed(steps) if reverse else steps:
@@ -223,6 +228,12 @@ class GRU(_SingleState):
                  bidirectional=False, device=None, dtype=None):
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype)
 
+    def _whole(self, inputs, state, weights, reverse):
+        weight_ih, weight_hh, bias_ih, bias_hh = weights
+        gates = F.linear(inputs, weight_ih, bias_ih)
+        output = _layers["gru_layer"](gates.flip(0) if reverse else gates, state[0], weight_hh, bias_hh)
+        return output.flip(0) if reverse else output, (output[-1],)
+
     def _step(self, x_gates, state, weight_hh, bias_hh, weight_hr):
         return (_gru_step(x_gates, F.linear(state[0], weight_hh, bias_hh), state[0]),)
 
@@ -242,6 +253,12 @@ class LSTM(_Recurrent):
 
     def _final(self, final):
         return final
+
+    def _whole(self, inputs, state, weights, reverse):
+        weight_ih, weight_hh, bias_ih, bias_hh = weights
+        gates = F.linear(inputs, weight_ih, None if bias_ih is None else bias_ih + bias_hh)
+        output, cells = _layers["lstm_layer"](gates.flip(0) if reverse else gates, *state, weight_hh)
+        return output.flip(0) if reverse else output, (output[-1], cells[-1])
 
     def _step(self, x_gates, state, weight_hh, bias_hh, weight_hr):
         h, c = _lstm_step(x_gates + F.linear(state[0], weight_hh, bias_hh), state[1])
