@@ -96,15 +96,19 @@ void ProcessGroup::set_timeout(std::chrono::milliseconds timeout) {
 Work ProcessGroup::all_reduce(const Tensor& tensor, ReduceOp op) {
   check_written(tensor, "all_reduce");
   const Combine combine = combine_function(op, tensor.dtype(), "all_reduce");
-  return state_->start(concat("all_reduce(", shown(tensor), ", ", distributed::name(op), ")"), {tensor},
-                       [=, this](std::uint32_t tag) {
-                         if (tensor.numel() == 0) return;
-                         in_a_row(tensor, [&](const Tensor& row) {
-                           state_->transport->all_reduce(row.data(), std::size_t(row.numel()),
-                                                         std::size_t(row.item_size()), combine, tag);
-                           finish_average(op, row, size());
-                         });
-                       });
+  Small small;
+  if (tensor.is_contiguous())
+    small = {tensor.data(), std::size_t(tensor.numel()), tensor.dtype(), combine, op == ReduceOp::avg};
+  const auto body = [=, this](std::uint32_t tag) {
+    if (tensor.numel() == 0) return;
+    in_a_row(tensor, [&](const Tensor& row) {
+      state_->transport->all_reduce(row.data(), std::size_t(row.numel()), std::size_t(row.item_size()),
+                                    combine, tag);
+      finish_average(op, row, size());
+    });
+  };
+  return state_->start(concat("all_reduce(", shown(tensor), ", ", distributed::name(op), ")"), {tensor}, body,
+                       small);
 }
 
 Work ProcessGroup::reduce(const Tensor& tensor, int root, ReduceOp op) {

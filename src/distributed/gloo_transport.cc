@@ -9,13 +9,23 @@
 #include <gloo/rendezvous/store.h>
 #include <gloo/scatter.h>
 #include <gloo/transport/tcp/device.h>
+#include <gloo/transport/tcp/loop.h>
 #include <gloo/types.h>
 
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <mutex>
 #include <stdexcept>
 
 #include "distributed/transport.h"
+#include "taper/error.h"
 
 namespace taper::distributed {
 
@@ -25,7 +35,7 @@ using Milliseconds = std::chrono::milliseconds;
 using Buffer = std::unique_ptr<gloo::transport::UnboundBuffer>;
 
 // Beside the prefixes of Gloo's own collectives (1 to 8 in gloo/types.h).
-constexpr std::uint8_t exchange_prefix = 0x20, transfer_prefix = 0x40;
+constexpr std::uint8_t transfer_prefix = 0x40;
 
 // Gloo's view of the store.
 class GlooStore : public gloo::rendezvous::Store {
@@ -70,6 +80,43 @@ class GlooTransfer : public Transfer {
   const Milliseconds timeout_;
 };
 
+// Runs functions in the thread of Gloo's event loop. That thread tries the lock of a connection again and
+// again while another thread holds it; where the two share a processor, that takes until the end of the time
+// slice.
+class Poster : public gloo::transport::tcp::Handler {
+ public:
+  explicit Poster(std::shared_ptr<gloo::transport::tcp::Device> device)
+      : device_(std::move(device)), event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    check<DistributedError>(event_ >= 0, "distributed: no event descriptor: ", std::strerror(errno));
+    device_->registerDescriptor(event_, EPOLLIN, this);
+  }
+  ~Poster() override {
+    device_->unregisterDescriptor(event_, this);
+    ::close(event_);
+  }
+  void post(std::function<void()> function) {
+    const std::unique_lock lock(lock_);
+    waiting_.push_back(std::move(function));
+    const std::uint64_t one = 1;
+    (void)!::write(event_, &one, sizeof one);
+  }
+  void handleEvents(int) override {
+    std::uint64_t count;
+    (void)!::read(event_, &count, sizeof count);
+    std::unique_lock lock(lock_);
+    std::vector<std::function<void()>> functions = std::move(waiting_);
+    waiting_.clear();
+    lock.unlock();
+    for (const auto& function : functions) function();
+  }
+
+ private:
+  const std::shared_ptr<gloo::transport::tcp::Device> device_;
+  const int event_;
+  std::mutex lock_;
+  std::vector<std::function<void()>> waiting_;
+};
+
 class GlooTransport : public Transport {
  public:
   GlooTransport(int rank, int size, const std::string& address, const Exchange& exchange,
@@ -85,8 +132,8 @@ class GlooTransport : public Transport {
   void scatter(void* output, const void* input, std::size_t bytes, int root, std::uint32_t tag) override;
   void all_to_all(void* output, const std::vector<std::int64_t>& output_bytes, const void* input,
                   const std::vector<std::int64_t>& input_bytes, std::uint32_t tag) override;
-  void exchange(int to, const void* output, int from, void* input, std::size_t bytes, std::uint32_t tag,
-                std::uint8_t channel) override;
+  void exchange(int to, const void* output, std::size_t bytes, int from, void* input, std::size_t room,
+                std::uint64_t tag, std::uint8_t lane) override;
   std::unique_ptr<Transfer> begin_send(const void* data, std::size_t bytes, int to, std::uint64_t tag,
                                        std::uint8_t lane) override;
   std::unique_ptr<Transfer> begin_receive(void* data, std::size_t bytes, std::optional<int> from,
@@ -102,6 +149,7 @@ class GlooTransport : public Transport {
   }
 
   std::shared_ptr<gloo::rendezvous::Context> context_;
+  std::unique_ptr<Poster> poster_;
 };
 
 GlooTransport::GlooTransport(int rank, int size, const std::string& address, const Exchange& exchange,
@@ -115,6 +163,7 @@ GlooTransport::GlooTransport(int rank, int size, const std::string& address, con
   context_->setTimeout(limited(timeout));
   GlooStore store(exchange);
   context_->connectFullMesh(store, device);
+  poster_ = std::make_unique<Poster>(std::dynamic_pointer_cast<gloo::transport::tcp::Device>(device));
 }
 
 // Gloo's size of one element is that of a template argument, of which only the size is used.
@@ -201,14 +250,28 @@ void GlooTransport::all_to_all(void* output, const std::vector<std::int64_t>& ou
   gloo::alltoallv(options);
 }
 
-void GlooTransport::exchange(int to, const void* output, int from, void* input, std::size_t bytes,
-                             std::uint32_t tag, std::uint8_t channel) {
-  const std::uint64_t slot = gloo::Slot::build(exchange_prefix, tag) + channel;
-  const Buffer out = buffer(output, bytes), in = buffer(input, bytes);
-  in->recv(from, slot);
-  out->send(to, slot);
-  in->waitRecv(context_->getTimeout());
-  out->waitSend(context_->getTimeout());
+void GlooTransport::exchange(int to, const void* output, std::size_t bytes, int from, void* input,
+                             std::size_t room, std::uint64_t tag, std::uint8_t lane) {
+  struct Posted {
+    Buffer out, in;
+    std::exception_ptr failure;
+  };
+  const auto posted = std::make_shared<Posted>(Posted{buffer(output, bytes), buffer(input, room), nullptr});
+  poster_->post([posted, from, to, slot = slot_of(tag, lane)] {
+    try {
+      posted->in->recv(from, slot);
+      posted->out->send(to, slot);
+    } catch (...) {
+      posted->failure = std::current_exception();
+      posted->in->abortWaitRecv();
+      posted->out->abortWaitSend();
+    }
+  });
+  const bool done = posted->in->waitRecv(nullptr, context_->getTimeout()) &&
+                    posted->out->waitSend(nullptr, context_->getTimeout());
+  if (done) return;
+  if (posted->failure) std::rethrow_exception(posted->failure);
+  throw std::runtime_error("aborted");
 }
 
 std::unique_ptr<Transfer> GlooTransport::begin_send(const void* data, std::size_t bytes, int to,

@@ -36,6 +36,8 @@ Tensor row_major(const Tensor& tensor) {
   return tensor.is_contiguous() ? tensor : contiguous(tensor.detach());
 }
 
+const std::size_t ProcessGroup::State::room = sizeof(Greeting) + small_bytes;
+
 ProcessGroup::State::State(std::string name, int rank, std::vector<int> global_ranks,
                            std::shared_ptr<Client> client, std::unique_ptr<Transport> transport,
                            Milliseconds timeout)
@@ -46,7 +48,8 @@ ProcessGroup::State::State(std::string name, int rank, std::vector<int> global_r
       transport(std::move(transport)),
       timeout(timeout.count()),
       executor(Executor::start()) {
-  for (int step = 1; step < size(); step *= 2) heard_.emplace_back(sizeof(Greeting) + small_bytes);
+  for (int step = 1; step < size(); step *= 2)
+    heard_.push_back(std::make_unique_for_overwrite<std::byte[]>(room));
 }
 
 void ProcessGroup::State::shut_down() {
@@ -121,15 +124,10 @@ ProcessGroup::State::Greeting ProcessGroup::State::greet_partner(std::uint64_t n
   if (seen.bytes) std::memcpy(message.data() + sizeof seen, sum.data(), seen.bytes);
   const std::uint64_t tag = number << 8 | round;
   const int step = 1 << round;
-  std::vector<std::byte>& memory = heard_[round];
-  const auto receiving =
-      transport->begin_receive(memory.data(), memory.size(), partner(step, false), tag, greetings);
-  const auto sending =
-      transport->begin_send(message.data(), message.size(), partner(step, true), tag, greetings);
-  receiving->received();
-  sending->sent();
+  transport->exchange(partner(step, true), message.data(), message.size(), partner(step, false),
+                      heard_[round].get(), room, tag, greetings);
   Greeting heard;
-  std::memcpy(&heard, heard_[round].data(), sizeof heard);
+  std::memcpy(&heard, heard_[round].get(), sizeof heard);
   return heard;
 }
 
@@ -149,7 +147,7 @@ bool ProcessGroup::State::greet(std::uint64_t number, const std::string& what, c
     carries = carries && seen.low == seen.high && heard.bytes == bytes;
     if (!carries) continue;
     // The lower rank's elements first, so that both get the same bits.
-    const std::byte* theirs = heard_[round].data() + sizeof heard;
+    const std::byte* theirs = heard_[round].get() + sizeof heard;
     if (rank < partner(1 << round, false)) small.combine(sum.data(), sum.data(), theirs, small.count);
     else small.combine(sum.data(), theirs, sum.data(), small.count);
   }
@@ -166,8 +164,8 @@ void ProcessGroup::State::agree(std::uint64_t number, const std::string& what, c
   std::uint64_t seen[2] = {own, own}, heard[2];
   std::uint8_t channel = std::uint8_t(stage * 64);
   for (int step = 1; step < size(); step *= 2, ++channel) {
-    transport->exchange((rank + step) % size(), seen, (rank - step + size()) % size(), heard, sizeof seen,
-                        std::uint32_t(number), channel);
+    transport->exchange((rank + step) % size(), seen, sizeof seen, (rank - step + size()) % size(), heard,
+                        sizeof heard, number << 8 | channel, greetings);
     seen[0] = std::min(seen[0], heard[0]);
     seen[1] = std::max(seen[1], heard[1]);
   }

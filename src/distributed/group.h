@@ -78,6 +78,8 @@ struct ProcessGroup::State {
   struct Greeting {
     std::uint64_t low, high, bytes;
   };
+  /// Bytes that the longest greeting has.
+  static const std::size_t room;
   void run(const std::string& what, const std::function<void(std::uint32_t)>& body, const Small& small);
   Greeting greet_partner(std::uint64_t number, std::size_t round, Greeting seen,
                          const std::vector<std::byte>& sum);
@@ -92,7 +94,7 @@ struct ProcessGroup::State {
                              std::uint8_t stage);
 
   /// By round: room for the greeting of another rank, which may be shorter.
-  std::vector<std::vector<std::byte>> heard_;
+  std::vector<std::unique_ptr<std::byte[]>> heard_;
   std::mutex lock_;
   std::uint64_t number_ = 0;
   bool inside_ = false;

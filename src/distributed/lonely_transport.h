@@ -27,7 +27,7 @@ class LonelyTransport : public Transport {
                   const std::vector<std::int64_t>&, std::uint32_t) override {
     std::memmove(output, input, std::size_t(output_bytes[0]));
   }
-  void exchange(int, const void* output, int, void* input, std::size_t bytes, std::uint32_t,
+  void exchange(int, const void* output, std::size_t bytes, int, void* input, std::size_t, std::uint64_t,
                 std::uint8_t) override {
     std::memmove(input, output, bytes);
   }

@@ -44,10 +44,9 @@ class Transport {
   /// Parts by rank, in order.
   virtual void all_to_all(void* output, const std::vector<std::int64_t>& output_bytes, const void* input,
                           const std::vector<std::int64_t>& input_bytes, std::uint32_t tag) = 0;
-  /// Sends to one rank and receives from another at the same time; channel: below 256, tells apart exchanges
-  /// of one tag.
-  virtual void exchange(int to, const void* output, int from, void* input, std::size_t bytes,
-                        std::uint32_t tag, std::uint8_t channel) = 0;
+  /// Sends to one rank and receives from another at the same time. What comes may be shorter than room.
+  virtual void exchange(int to, const void* output, std::size_t bytes, int from, void* input,
+                        std::size_t room, std::uint64_t tag, std::uint8_t lane) = 0;
   /// Begin without waiting. Messages between two ranks with the same tag and lane arrive in order.
   virtual std::unique_ptr<Transfer> begin_send(const void* data, std::size_t bytes, int to, std::uint64_t tag,
                                                std::uint8_t lane) = 0;

@@ -3,6 +3,7 @@ needs."""
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -78,6 +79,17 @@ def test_run_on_two_machines(tmp_path):
     ]
     outs = jobs.finish(launchers)
     assert [out.out for out in outs] == ["0 2 0 2.0\n", "1 2 0 2.0\n"], outs
+
+
+@pytest.mark.skipif(not shutil.which("mpirun"), reason="Open MPI is not installed")
+def test_mpirun_starts_all_ranks(tmp_path):
+    (tmp_path / "job.py").write_text(
+        "import taper, taper.distributed as dist\ndist.init_process_group()\nx = taper.ones(1); dist.all_reduce(x)\n"
+        "print(dist.get_rank(), dist.get_world_size(), x.item(), flush=True)\n"
+    )
+    command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2", sys.executable, str(tmp_path / "job.py")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=40)
+    assert sorted(result.stdout.splitlines()) == ["0 2 2.0", "1 2 2.0"], result
 
 
 def test_run_tells_who_failed_and_ends_the_others(tmp_path):
