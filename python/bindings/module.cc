@@ -17,6 +17,7 @@ PYBIND11_MODULE(_C, module) {
   bind_functions(module);
   bind_autocast(module);
   bind_numpy(module);
+  bind_exchange(module);
   bind_settings(module);
   bind_optim(module);
   bind_io(module);

@@ -155,10 +155,11 @@ PyObject* int_slot(PyObject* self) {
 }
 PyObject* index_slot(PyObject* self) {
   return guarded([&]() -> PyObject* {
-    check<DTypeError>(
-        is_integral(tensor_of(self).dtype(), true),
-        "index: only integer tensors of a single element can be converted to an index, got dtype ",
-        tensor_of(self).dtype());
+    const Tensor& tensor = tensor_of(self);
+    if (!is_integral(tensor.dtype(), true) || tensor.numel() != 1)
+      throw py::type_error(
+          concat("index: only integer tensors of a single element can be converted to an index, got ",
+                 tensor.dtype(), " of shape ", tensor.sizes()));
     return PyLong_FromLongLong(single_value(self, "index").to<std::int64_t>());
   });
 }

@@ -123,6 +123,8 @@ void bind_tensor_type(py::module_& module) {
       {Py_tp_new, reinterpret_cast<void*>(new_tensor)},
       {Py_tp_hash, reinterpret_cast<void*>(hash_of)},
       {Py_tp_repr, reinterpret_cast<void*>(tensor_repr)},
+      {Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)},
+      {Py_bf_releasebuffer, reinterpret_cast<void*>(release_buffer)},
       {Py_tp_members, tensor_members},
       {Py_tp_getset, tensor_properties},
       {Py_tp_methods, tensor_methods},

@@ -38,10 +38,17 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
     return result.requires_grad_() if requires_grad else result
 
 
-def from_dlpack(ext_tensor):
-    """A tensor over the memory of another library's array."""
-    import numpy
-    return _C.from_numpy(numpy.from_dlpack(ext_tensor))
+def from_dlpack(ext_tensor, *, device=None, copy=None):
+    """A tensor over the memory of another library's array, or of a DLPack capsule; a copy of what is read-only."""
+    if device is not None and str(device).split(":")[0] != "cpu":
+        raise _C.DeviceError(f"from_dlpack: device {device} is not available; use 'cpu'")
+    if not hasattr(ext_tensor, "__dlpack__"):
+        return _C._from_dlpack(ext_tensor, bool(copy))
+    try:
+        capsule = ext_tensor.__dlpack__(max_version=(1, 0), **({} if copy is None else {"copy": copy}))
+    except TypeError:  # a producer of before version 1.0
+        return _C._from_dlpack(ext_tensor.__dlpack__(), bool(copy))
+    return _C._from_dlpack(capsule, False)
 
 
 def is_tensor(obj):

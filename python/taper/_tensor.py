@@ -103,8 +103,10 @@ Tensor.__array_priority__ = 1000
 
 
 @_method
-def __dlpack__(self, *, stream=None, **options):
-    return _C._to_numpy(self).__dlpack__()
+def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+    if dl_device is not None and tuple(dl_device) != (1, 0):
+        raise BufferError(f"__dlpack__: device {dl_device} is not available; tensors here are on the CPU, (1, 0)")
+    return _C._to_dlpack(self, max_version is not None and max_version[0] >= 1, bool(copy))
 
 
 @_method

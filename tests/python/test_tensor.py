@@ -110,3 +110,58 @@ def test_gradients_are_right_after_a_view_put_an_activation_in_order():
         return y.view(2, -1).sum(1) + kept.view(2, -1).mean(1)
 
     assert taper.autograd.gradcheck(function, (x, w))
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "int64", "float16", "float32", "complex128"])
+def test_dlpack_shares_memory_with_numpy_both_ways(dtype):
+    array = np.arange(6).reshape(2, 3).astype(dtype).T
+    x = taper.from_dlpack(array)
+    np.testing.assert_array_equal(x.numpy(), array)
+    array[0, 1] = 1
+    assert x[0, 1].item() == 1
+    y = np.from_dlpack(x)
+    x[2, 0] = 0
+    assert y[2, 0] == 0 and y.dtype == array.dtype
+
+
+def test_dlpack_copies_what_is_read_only_or_asked_for():
+    array = np.arange(3.0)
+    array.flags.writeable = False
+    x = taper.from_dlpack(array)
+    x[0] = 5
+    assert array[0] == 0
+    source = taper.arange(3)
+    copied = taper.from_dlpack(source, copy=True)
+    copied[0] = 7
+    assert source[0].item() == 0
+    round_trip = taper.from_dlpack(taper.ones(2, dtype=taper.bfloat16))
+    assert round_trip.dtype == taper.bfloat16 and round_trip.tolist() == [1, 1]
+
+
+def test_dlpack_refuses_what_it_cannot_share():
+    with pytest.raises(taper.AutogradError):
+        taper.ones(2, requires_grad=True).__dlpack__()
+    capsule = taper.ones(2).__dlpack__()
+    taper.from_dlpack(capsule)
+    with pytest.raises(ValueError, match="only once"):
+        taper.from_dlpack(capsule)
+    with pytest.raises(BufferError):
+        taper.ones(2).__dlpack__(dl_device=(2, 0))
+    with pytest.raises(ValueError):
+        taper.from_dlpack(object())
+
+
+def test_a_tensor_is_a_buffer():
+    x = taper.arange(6, dtype=taper.int32).reshape(2, 3)
+    view = memoryview(x)
+    assert view.shape == (2, 3) and view.format == "i" and view.tolist() == [[0, 1, 2], [3, 4, 5]]
+    view[1, 2] = 9
+    assert x[1, 2].item() == 9
+    assert memoryview(x.t()).strides == (4, 12)
+    assert bytes(taper.tensor([1, 2], dtype=taper.uint8)) == b"\x01\x02"
+    x.resize_(1000)
+    assert view[0, 1] == 1  # the old memory lives as long as the view
+    with pytest.raises(BufferError):
+        memoryview(taper.ones(2, requires_grad=True))
+    with pytest.raises(BufferError):
+        memoryview(taper.ones(2, dtype=taper.bfloat16))
