@@ -41,8 +41,10 @@ from ._joined import (  # noqa: E402
 from ._native import empty_permuted, native_batch_norm, native_group_norm, native_layer_norm  # noqa: E402
 from ._info import finfo, iinfo  # noqa: E402
 from ._questions import (  # noqa: E402
-    get_float32_matmul_precision, is_deterministic_algorithms_warn_only_enabled, is_nonzero, is_same_size, is_signed,
-    set_float32_matmul_precision, typename,
+    can_cast, get_default_device, get_deterministic_debug_mode, get_float32_matmul_precision, get_num_interop_threads,
+    is_conj, is_deterministic_algorithms_warn_only_enabled, is_inference, is_neg, is_nonzero, is_same_size, is_signed,
+    is_storage, is_warn_always_enabled, result_type, set_default_device, set_deterministic_debug_mode,
+    set_float32_matmul_precision, set_flush_denormal, set_num_interop_threads, set_warn_always, typename,
 )
 from . import _matrix as _matrix_functions  # noqa: E402
 from ._printing import set_printoptions  # noqa: E402

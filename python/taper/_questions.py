@@ -1,6 +1,7 @@
 """Small questions about tensors, and settings of PyTorch that have one answer here."""
 
-from ._C import Tensor
+from ._C import DeviceError, Tensor, _homes, complex64, device, get_default_dtype, int64
+from ._C import bool as _boolean
 
 
 def typename(obj):
@@ -17,7 +18,7 @@ def is_nonzero(input):
     if input.numel() != 1:
         raise RuntimeError("Boolean value of Tensor with " + ("no values" if input.numel() == 0 else
                            "more than one value") + " is ambiguous")
-    return bool(input.item())
+    return input.item() != 0
 
 
 def is_signed(input):
@@ -43,4 +44,100 @@ def get_float32_matmul_precision():
 
 def is_deterministic_algorithms_warn_only_enabled():
     """Never: results are deterministic, so there is nothing to warn of."""
+    return False
+
+
+def result_type(tensor1, tensor2):
+    """The dtype of an arithmetic operation of both, each a tensor or a number."""
+    def sample(value):
+        if not isinstance(value, Tensor):
+            return value
+        return _homes["taper"]["empty"](() if value.ndim == 0 else (0,), dtype=value.dtype)
+
+    first, second = sample(tensor1), sample(tensor2)
+    if not isinstance(first, Tensor) and not isinstance(second, Tensor):
+        first = _homes["taper"]["scalar_tensor"](first, dtype=dtype_of(first))
+        second = _homes["taper"]["scalar_tensor"](second, dtype=dtype_of(second))
+    return (first * second).dtype
+
+
+def dtype_of(number):
+    """The dtype that tensor() gives a number."""
+    if isinstance(number, bool):
+        return _boolean
+    return int64 if isinstance(number, int) else get_default_dtype() if isinstance(number, float) else complex64
+
+
+def can_cast(from_, to):
+    """Whether a dtype may become another without falling to a lower kind: complex, floating, integral, bool."""
+    def kind(dtype):
+        return 3 if dtype.is_complex else 2 if dtype.is_floating_point else 0 if dtype == _boolean else 1
+
+    return kind(from_) <= kind(to)
+
+
+def is_inference(input):
+    """Whether the tensor was made under inference_mode."""
+    return input.is_inference()
+
+
+def is_conj(input):
+    """Never: conjugation is computed at once, not kept as a mark."""
+    return False
+
+
+def is_neg(input):
+    """Never: negation is computed at once, not kept as a mark."""
+    return False
+
+
+def is_storage(obj):
+    """Never: tensors show no storages."""
+    return False
+
+
+def get_default_device():
+    """Where new tensors are made: the CPU."""
+    return device("cpu")
+
+
+def set_default_device(device):
+    """Accepts the CPU, where new tensors are made anyway. Throws DeviceError for any other."""
+    if device is not None and not str(device).startswith("cpu"):
+        raise DeviceError(f"set_default_device: device {device} is not available in this build; use 'cpu'")
+
+
+def get_num_interop_threads():
+    """One: operations run one after another, each on get_num_threads() threads."""
+    return 1
+
+
+def set_num_interop_threads(count):
+    """Checked, and accepted for PyTorch's sake."""
+    if count <= 0:
+        raise RuntimeError("set_num_interop_threads expects a positive integer")
+
+
+def set_flush_denormal(mode):
+    """False: subnormal numbers are always kept."""
+    return False
+
+
+def get_deterministic_debug_mode():
+    """0: results are deterministic, so there is nothing to tell."""
+    return 0
+
+
+def set_deterministic_debug_mode(debug_mode):
+    """Checked, and accepted for PyTorch's sake: results are deterministic anyway."""
+    if debug_mode not in (0, 1, 2, "default", "warn", "error"):
+        raise RuntimeError("invalid value of debug_mode, expected `default`, `warn`, `error`, 0, 1 or 2")
+
+
+def set_warn_always(mode):
+    """Accepted for PyTorch's sake: Python's warning filters decide."""
+
+
+def is_warn_always_enabled():
+    """False: Python's warning filters decide."""
     return False
