@@ -48,6 +48,8 @@ bench: build
 
 format:
 	@$(CXX_FILES) | xargs clang-format -i
+	@python -m ruff --version >/dev/null 2>&1 || python -m pip install --quiet 'ruff>=0.6'
+	@git ls-files '*.py' | xargs python -m ruff format --quiet
 
 tidy: build
 	@git ls-files 'src/*.cc' | xargs -P $(JOBS) -n 4 clang-tidy -p build --quiet --extra-arg=-Wno-unknown-warning-option

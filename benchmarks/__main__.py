@@ -12,16 +12,29 @@ from .workloads import all_workloads
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(
-        "Times Taper beside other frameworks on this machine: the same workloads, alternating, each framework in a "
-        "process of its own. Writes benchmarks.json, benchmarks.md and pictures."))
-    parser.add_argument("--vs", default="torch", help="frameworks to compare with, e.g. torch,tensorflow; '' for none")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=(
+            "Times Taper beside other frameworks on this machine: the same workloads, alternating, each framework in a "
+            "process of its own. Writes benchmarks.json, benchmarks.md and pictures."
+        ),
+    )
+    parser.add_argument(
+        "--vs", default="torch", help="frameworks to compare with, e.g. torch,tensorflow; '' for none"
+    )
     parser.add_argument("--threads", default="1", help="thread counts, e.g. 1,2")
-    parser.add_argument("--only", default="", help="workloads whose group or name contains one of these, e.g. conv,sort")
+    parser.add_argument(
+        "--only", default="", help="workloads whose group or name contains one of these, e.g. conv,sort"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each workload")
     parser.add_argument("--seconds", type=float, default=0.1, help="time of a workload in a round")
-    parser.add_argument("--python", action="append", default=[], metavar="FRAMEWORK=PATH",
-                        help="the interpreter that has this framework, where it is not this one")
+    parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="FRAMEWORK=PATH",
+        help="the interpreter that has this framework, where it is not this one",
+    )
     parser.add_argument("--out", default="build/benchmarks", help="folder of the results")
     parser.add_argument("--list", action="store_true", help="print the workloads and end")
     return parser.parse_args()
@@ -30,8 +43,11 @@ def arguments():
 def chosen(only):
     """(index, workload) of those that were asked for."""
     words = [word.strip().lower() for word in only.split(",") if word.strip()]
-    return [(index, workload) for index, workload in enumerate(all_workloads())
-            if not words or any(word in workload.title.lower() for word in words)]
+    return [
+        (index, workload)
+        for index, workload in enumerate(all_workloads())
+        if not words or any(word in workload.title.lower() for word in words)
+    ]
 
 
 def installed(names, pythons):
@@ -47,9 +63,13 @@ def installed(names, pythons):
 
 def show(workload, result):
     """One line per workload while they run."""
-    times = "  ".join(f"{name} {report.duration(entry['min']) if 'min' in entry else entry['error'][:60]}"
-                      for name, entry in result.items())
-    ratios = "  ".join(f"{number:.2f}x" for name in result if name != "taper" and (number := report.ratio(result, name)))
+    times = "  ".join(
+        f"{name} {report.duration(entry['min']) if 'min' in entry else entry['error'][:60]}"
+        for name, entry in result.items()
+    )
+    ratios = "  ".join(
+        f"{number:.2f}x" for name in result if name != "taper" and (number := report.ratio(result, name))
+    )
     print(f"{workload.title:<66} {times}  {ratios}", flush=True)
 
 
@@ -77,14 +97,22 @@ def main():
         print("\n".join(workload.title for _, workload in workloads))
         return
     names = ["taper"] + [name.strip() for name in options.vs.split(",") if name.strip()]
-    pythons = {**{name: sys.executable for name in names}, **dict(entry.split("=", 1) for entry in options.python)}
+    pythons = {
+        **{name: sys.executable for name in names},
+        **dict(entry.split("=", 1) for entry in options.python),
+    }
     versions = installed(names, pythons)
     runs = []
     for threads in map(int, options.threads.split(",")):
         limit = limits(threads)
         print(f"{threads} thread(s): {limit[0] / 1e9:.0f} GFLOP/s, {limit[1] / 1e9:.1f} GB/s", flush=True)
-        runs.append((threads, limit, compare(workloads, list(versions), threads, options.rounds, options.seconds,
-                                             pythons, show)))
+        runs.append(
+            (
+                threads,
+                limit,
+                compare(workloads, list(versions), threads, options.rounds, options.seconds, pythons, show),
+            )
+        )
     weights = footprint(list(versions), pythons) if not options.only else []
     write(options.out, runs, versions, weights)
     print(f"written to {options.out}")

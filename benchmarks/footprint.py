@@ -44,7 +44,9 @@ int main() { return int(taper::randn({2, 3}).numel()) - 6; }
 def _numbers(python, program, rounds=1):
     runs = []
     for _ in range(rounds):
-        done = subprocess.run([python, "-c", program], cwd=ROOT, env=environment(1), capture_output=True, text=True)
+        done = subprocess.run(
+            [python, "-c", program], cwd=ROOT, env=environment(1), capture_output=True, text=True
+        )
         if done.returncode != 0:
             return None
         runs.append([float(word) for word in done.stdout.split()])
@@ -61,7 +63,17 @@ def _compile_seconds():
         with open(source, "w") as file:
             file.write(PROGRAM)
         before = os.times()
-        command = [compiler, "-std=c++20", "-O2", "-c", source, "-o", source + ".o", "-I", os.path.join(ROOT, "include")]
+        command = [
+            compiler,
+            "-std=c++20",
+            "-O2",
+            "-c",
+            source,
+            "-o",
+            source + ".o",
+            "-I",
+            os.path.join(ROOT, "include"),
+        ]
         if subprocess.run(command, capture_output=True).returncode != 0:
             return None
         after = os.times()
@@ -70,8 +82,13 @@ def _compile_seconds():
 
 def footprint(frameworks, pythons):
     """Rows (what, unit, {framework: number})."""
-    rows = {"import, beyond NumPy": "s", "memory after import": "B", "installed size": "B",
-            "peak memory of three ResNet-18 steps, beyond the start": "B", "a C++ program of two lines, compiled": "s"}
+    rows = {
+        "import, beyond NumPy": "s",
+        "memory after import": "B",
+        "installed size": "B",
+        "peak memory of three ResNet-18 steps, beyond the start": "B",
+        "a C++ program of two lines, compiled": "s",
+    }
     table = {name: {} for name in rows}
     for name in frameworks:
         python = pythons.get(name, sys.executable)

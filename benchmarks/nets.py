@@ -11,9 +11,20 @@ def mlp(torch, *sizes):
 def lenet(torch):
     """LeCun et al. 1998, with ReLU and max pooling."""
     nn = torch.nn
-    return nn.Sequential(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(),
-                         nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(),
-                         nn.Linear(84, 10))
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(400, 120),
+        nn.ReLU(),
+        nn.Linear(120, 84),
+        nn.ReLU(),
+        nn.Linear(84, 10),
+    )
 
 
 def resnet18(torch):
@@ -29,8 +40,9 @@ def resnet18(torch):
             self.bn2 = nn.BatchNorm2d(outputs)
             self.shortcut = nn.Identity()
             if stride != 1 or inputs != outputs:
-                self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False),
-                                              nn.BatchNorm2d(outputs))
+                self.shortcut = nn.Sequential(
+                    nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+                )
 
         def forward(self, x):
             y = self.bn1(self.conv1(x)).relu()
@@ -56,8 +68,10 @@ def gpt(torch, vocabulary=256, width=192, depth=4, heads=6, length=128):
 
         def forward(self, x):
             batch, size, _ = x.shape
-            q, k, v = (part.view(batch, size, heads, width // heads).transpose(1, 2)
-                       for part in self.qkv(self.norm1(x)).chunk(3, dim=2))
+            q, k, v = (
+                part.view(batch, size, heads, width // heads).transpose(1, 2)
+                for part in self.qkv(self.norm1(x)).chunk(3, dim=2)
+            )
             y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
             x = x + self.out(y.transpose(1, 2).reshape(batch, size, width))
             return x + self.down(F.gelu(self.up(self.norm2(x))))

@@ -38,14 +38,32 @@ def share_of_limit(workload, seconds, peak, bandwidth):
 
 def as_json(runs, versions, processor, footprint):
     """All figures. runs: a list of (threads, (peak, bandwidth), results)."""
-    return json.dumps({
-        "processor": processor,
-        "versions": versions,
-        "runs": [{"threads": threads, "peak_flops": limit[0], "bandwidth": limit[1],
-                  "results": [{"group": workload.group, "name": workload.name, "flops": workload.flops,
-                               "bytes": workload.bytes, **result} for workload, result in results.items()]}
-                 for threads, limit, results in runs],
-        "footprint": [{"name": name, "unit": unit, **numbers} for name, unit, numbers in footprint]}, indent=1)
+    return json.dumps(
+        {
+            "processor": processor,
+            "versions": versions,
+            "runs": [
+                {
+                    "threads": threads,
+                    "peak_flops": limit[0],
+                    "bandwidth": limit[1],
+                    "results": [
+                        {
+                            "group": workload.group,
+                            "name": workload.name,
+                            "flops": workload.flops,
+                            "bytes": workload.bytes,
+                            **result,
+                        }
+                        for workload, result in results.items()
+                    ],
+                }
+                for threads, limit, results in runs
+            ],
+            "footprint": [{"name": name, "unit": unit, **numbers} for name, unit, numbers in footprint],
+        },
+        indent=1,
+    )
 
 
 def table_of(results, frameworks, limit):
@@ -71,11 +89,15 @@ def summary_of(results, others):
             number = ratio(result, other)
             if number:
                 groups.setdefault(workload.group, {}).setdefault(other, []).append(number)
-    lines = ["| group | " + " | ".join(f"{name} / taper, mean (least)" for name in others) + " |",
-             "| --- |" + " --- |" * len(others)]
+    lines = [
+        "| group | " + " | ".join(f"{name} / taper, mean (least)" for name in others) + " |",
+        "| --- |" + " --- |" * len(others),
+    ]
     for group, numbers in groups.items():
-        cells = [f"{geometric_mean(numbers[name]):.2f} ({min(numbers[name]):.2f})" if name in numbers else "-"
-                 for name in others]
+        cells = [
+            f"{geometric_mean(numbers[name]):.2f} ({min(numbers[name]):.2f})" if name in numbers else "-"
+            for name in others
+        ]
         lines.append(f"| {group} | " + " | ".join(cells) + " |")
     return lines
 
@@ -84,20 +106,37 @@ def as_markdown(runs, versions, processor, footprint):
     """The report."""
     frameworks = list(versions)
     others = [name for name in frameworks if name != "taper"]
-    lines = ["# Benchmarks", "", f"{processor}; " + ", ".join(f"{name} {text}" for name, text in versions.items()) + ".",
-             "Times are minima of rounds in which the frameworks alternate, each in a process of its own. A ratio above 1"
-             " says that Taper is faster; the last column says what Taper reaches of what this machine can do."]
+    lines = [
+        "# Benchmarks",
+        "",
+        f"{processor}; " + ", ".join(f"{name} {text}" for name, text in versions.items()) + ".",
+        "Times are minima of rounds in which the frameworks alternate, each in a process of its own. A ratio above 1"
+        " says that Taper is faster; the last column says what Taper reaches of what this machine can do.",
+    ]
     for threads, limit, results in runs:
         peak, bandwidth = limit
-        lines += ["", f"## {threads} thread{'s' * (threads > 1)}", "",
-                  f"Matrix peak {peak / 1e9:.0f} GFLOP/s, memory {bandwidth / 1e9:.1f} GB/s.", ""]
+        lines += [
+            "",
+            f"## {threads} thread{'s' * (threads > 1)}",
+            "",
+            f"Matrix peak {peak / 1e9:.0f} GFLOP/s, memory {bandwidth / 1e9:.1f} GB/s.",
+            "",
+        ]
         if others:
             lines += summary_of(results, others) + [""]
         lines += table_of(results, frameworks, limit)
     if footprint:
-        lines += ["", "## Weight", "", "| what | " + " | ".join(frameworks) + " |", "|" + " --- |" * (len(frameworks) + 1)]
+        lines += [
+            "",
+            "## Weight",
+            "",
+            "| what | " + " | ".join(frameworks) + " |",
+            "|" + " --- |" * (len(frameworks) + 1),
+        ]
         for name, unit, numbers in footprint:
-            cells = [amount(numbers[framework], unit) if framework in numbers else "-" for framework in frameworks]
+            cells = [
+                amount(numbers[framework], unit) if framework in numbers else "-" for framework in frameworks
+            ]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -106,14 +145,20 @@ def draw_ratios(results, other, path):
     """Bars of the other's time over Taper's, on a logarithmic axis."""
     from matplotlib.figure import Figure
 
-    rows = [(workload.title, ratio(result, other)) for workload, result in results.items() if ratio(result, other)]
+    rows = [
+        (workload.title, ratio(result, other)) for workload, result in results.items() if ratio(result, other)
+    ]
     if not rows:
         return
     figure = Figure(figsize=(9, 1 + 0.19 * len(rows)), layout="constrained")
     axes = figure.subplots()
     names, numbers = zip(*rows[::-1])
-    axes.barh(names, [number - 1 for number in numbers], left=1,
-              color=["tab:green" if number >= 1 else "tab:red" for number in numbers])
+    axes.barh(
+        names,
+        [number - 1 for number in numbers],
+        left=1,
+        color=["tab:green" if number >= 1 else "tab:red" for number in numbers],
+    )
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")
     axes.set_xlabel(f"time of {other} / time of taper")
@@ -133,8 +178,11 @@ def draw_roofline(results, frameworks, limit, path):
     low, high = 2.0**-4, 2.0**10
     axes.plot([low, peak / bandwidth, high], [low * bandwidth / 1e9, peak / 1e9, peak / 1e9], color="black")
     for name in frameworks:
-        points = [(workload.flops / workload.bytes, workload.flops / results[workload][name]["min"] / 1e9)
-                  for workload in known if "min" in results[workload][name]]
+        points = [
+            (workload.flops / workload.bytes, workload.flops / results[workload][name]["min"] / 1e9)
+            for workload in known
+            if "min" in results[workload][name]
+        ]
         if points:
             axes.scatter(*zip(*points), label=name, s=18)
     axes.set_xscale("log", base=2)

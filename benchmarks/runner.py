@@ -13,8 +13,12 @@ def environment(threads):
     """The environment of a worker: this many threads, whatever library starts them."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     paths = [ROOT, os.path.join(ROOT, "python"), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, **{name: str(threads) for name in names}, "TF_CPP_MIN_LOG_LEVEL": "3",
-            "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+    return {
+        **os.environ,
+        **{name: str(threads) for name in names},
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+    }
 
 
 class Worker:
@@ -22,9 +26,15 @@ class Worker:
 
     def __init__(self, framework, threads, python=sys.executable):
         self.framework = framework
-        self._process = subprocess.Popen([python, "-m", "benchmarks.worker", framework, str(threads)], cwd=ROOT,
-                                         env=environment(threads), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                         stderr=subprocess.DEVNULL, text=True)
+        self._process = subprocess.Popen(
+            [python, "-m", "benchmarks.worker", framework, str(threads)],
+            cwd=ROOT,
+            env=environment(threads),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
 
     def time(self, index, least):
         """Seconds of a call, or the reason why there is none as a str."""
@@ -46,15 +56,26 @@ class Worker:
 
 def importable(framework, python):
     """The framework's version, None where it does not import."""
-    done = subprocess.run([python, "-c", f"import {framework}; print({framework}.__version__)"], cwd=ROOT,
-                          env=environment(1), capture_output=True, text=True)
+    done = subprocess.run(
+        [python, "-c", f"import {framework}; print({framework}.__version__)"],
+        cwd=ROOT,
+        env=environment(1),
+        capture_output=True,
+        text=True,
+    )
     return done.stdout.split()[-1] if done.returncode == 0 and done.stdout.split() else None
 
 
 def limits(threads):
     """(FLOP/s, bytes/s) of this machine with so many threads."""
-    done = subprocess.run([sys.executable, "-m", "benchmarks.machine", str(threads)], cwd=ROOT,
-                          env=environment(threads), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.machine", str(threads)],
+        cwd=ROOT,
+        env=environment(threads),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     peak, bandwidth = map(float, done.stdout.split())
     return peak, bandwidth
 
@@ -78,9 +99,12 @@ def compare(workloads, frameworks, threads, rounds, least, pythons, progress):
                         errors[worker.framework] = answer
                     else:
                         times[worker.framework].append(answer)
-            results[workload] = {name: {"error": errors[name]} if name in errors else
-                                 {"min": min(times[name]), "median": statistics.median(times[name])}
-                                 for name in frameworks}
+            results[workload] = {
+                name: {"error": errors[name]}
+                if name in errors
+                else {"min": min(times[name]), "median": statistics.median(times[name])}
+                for name in frameworks
+            }
             progress(workload, results[workload])
     finally:
         for worker in workers:

@@ -61,6 +61,7 @@ def main():
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     from .workloads import all_workloads
+
     # Frameworks print to standard output; answers must not mix with that.
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -10,31 +10,107 @@ import re
 import sys
 import types
 
-HEADER = '''# Made by python/stubs.py from the registry of operations.
+HEADER = """# Made by python/stubs.py from the registry of operations.
 # mypy: ignore-errors
 import builtins as _b
 from collections.abc import Sequence
 from typing import Any, NamedTuple, overload
 
 import numpy as _numpy
-'''
-TYPES = {"Tensor": "Tensor", "Scalar": "Number", "Tensor|Scalar": "Tensor | Number", "Tensor[]": "Sequence[Tensor]",
-         "Tensor?[]": "Sequence[Tensor | None]", "bool": "_b.bool", "int": "_b.int", "float": "_b.float", "str": "_b.str",
-         "int[]": "_b.int | Sequence[_b.int]", "float[]": "_b.float | Sequence[_b.float]", "dtype": "_dtype",
-         "device": "_b.str | _b.int | _device", "Generator": "Generator"}
-PROPERTIES = {"shape": "Size", "dtype": "_dtype", "device": "_device", "grad": "Tensor | None", "requires_grad": "_b.bool",
-              "is_leaf": "_b.bool", "ndim": "_b.int", "itemsize": "_b.int", "nbytes": "_b.int", "data": "Tensor",
-              "T": "Tensor", "H": "Tensor", "mT": "Tensor", "mH": "Tensor", "real": "Tensor", "imag": "Tensor"}
-RESULTS = {"backward": "None", "detach": "Tensor", "cpu": "Tensor", "contiguous": "Tensor", "numpy": "_numpy.ndarray",
-           "requires_grad_": "Tensor", "retain_grad": "None", "type_as": "Tensor", "new_zeros": "Tensor",
-           "new_ones": "Tensor", "new_full": "Tensor", "new_empty": "Tensor", "new_tensor": "Tensor", "__len__": "_b.int",
-           "__getitem__": "Tensor", "__bool__": "_b.bool", "__int__": "_b.int", "__float__": "_b.float",
-           "__index__": "_b.int", "__hash__": "_b.int", "__repr__": "_b.str", "__setitem__": "None", "numel": "_b.int",
-           "dim": "_b.int", "is_contiguous": "_b.bool", "element_size": "_b.int", "data_ptr": "_b.int"}
-OPERATORS = {f"__{prefix}{name}__" for prefix in ("", "r", "i")
-             for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift",
-                          "rshift")} | {"__neg__", "__pos__", "__abs__", "__invert__", "__lt__", "__le__", "__gt__", "__ge__",
-                                        "__eq__", "__ne__"}
+"""
+TYPES = {
+    "Tensor": "Tensor",
+    "Scalar": "Number",
+    "Tensor|Scalar": "Tensor | Number",
+    "Tensor[]": "Sequence[Tensor]",
+    "Tensor?[]": "Sequence[Tensor | None]",
+    "bool": "_b.bool",
+    "int": "_b.int",
+    "float": "_b.float",
+    "str": "_b.str",
+    "int[]": "_b.int | Sequence[_b.int]",
+    "float[]": "_b.float | Sequence[_b.float]",
+    "dtype": "_dtype",
+    "device": "_b.str | _b.int | _device",
+    "Generator": "Generator",
+}
+PROPERTIES = {
+    "shape": "Size",
+    "dtype": "_dtype",
+    "device": "_device",
+    "grad": "Tensor | None",
+    "requires_grad": "_b.bool",
+    "is_leaf": "_b.bool",
+    "ndim": "_b.int",
+    "itemsize": "_b.int",
+    "nbytes": "_b.int",
+    "data": "Tensor",
+    "T": "Tensor",
+    "H": "Tensor",
+    "mT": "Tensor",
+    "mH": "Tensor",
+    "real": "Tensor",
+    "imag": "Tensor",
+}
+RESULTS = {
+    "backward": "None",
+    "detach": "Tensor",
+    "cpu": "Tensor",
+    "contiguous": "Tensor",
+    "numpy": "_numpy.ndarray",
+    "requires_grad_": "Tensor",
+    "retain_grad": "None",
+    "type_as": "Tensor",
+    "new_zeros": "Tensor",
+    "new_ones": "Tensor",
+    "new_full": "Tensor",
+    "new_empty": "Tensor",
+    "new_tensor": "Tensor",
+    "__len__": "_b.int",
+    "__getitem__": "Tensor",
+    "__bool__": "_b.bool",
+    "__int__": "_b.int",
+    "__float__": "_b.float",
+    "__index__": "_b.int",
+    "__hash__": "_b.int",
+    "__repr__": "_b.str",
+    "__setitem__": "None",
+    "numel": "_b.int",
+    "dim": "_b.int",
+    "is_contiguous": "_b.bool",
+    "element_size": "_b.int",
+    "data_ptr": "_b.int",
+}
+OPERATORS = {
+    f"__{prefix}{name}__"
+    for prefix in ("", "r", "i")
+    for name in (
+        "add",
+        "sub",
+        "mul",
+        "truediv",
+        "floordiv",
+        "mod",
+        "pow",
+        "matmul",
+        "and",
+        "or",
+        "xor",
+        "lshift",
+        "rshift",
+    )
+} | {
+    "__neg__",
+    "__pos__",
+    "__abs__",
+    "__invert__",
+    "__lt__",
+    "__le__",
+    "__gt__",
+    "__ge__",
+    "__eq__",
+    "__ne__",
+}
 
 
 def split_top(text):
@@ -78,8 +154,17 @@ class Signature:
 
     def result_type(self, named):
         if not self.result.startswith("("):
-            return {"Tensor": "Tensor", "Tensor[]": "list[Tensor]", "bool": "_b.bool", "int": "_b.int",
-                    "Scalar": "Any"}.get(self.result, "Any") if not self.name.startswith("unique") else "Any"
+            return (
+                {
+                    "Tensor": "Tensor",
+                    "Tensor[]": "list[Tensor]",
+                    "bool": "_b.bool",
+                    "int": "_b.int",
+                    "Scalar": "Any",
+                }.get(self.result, "Any")
+                if not self.name.startswith("unique")
+                else "Any"
+            )
         fields = [field.split() for field in split_top(self.result[1:-1])]
         if all(len(field) == 2 for field in fields):
             name = "_" + "_".join(field[1] for field in fields)
@@ -91,10 +176,14 @@ class Signature:
         parameters = list(self.parameters)
         if any(re.match(r"(from|lambda|in|is)\b", parameter) for parameter in parameters):
             parameters = ["*args: Any", "**kwargs: Any"]
-        elif "*" in parameters and any(parameter.startswith("*") and parameter != "*" for parameter in parameters):
+        elif "*" in parameters and any(
+            parameter.startswith("*") and parameter != "*" for parameter in parameters
+        ):
             parameters.remove("*")
         if method:
-            parameters = ["self"] + parameters[1:] if not parameters[0].startswith("*args") else ["self"] + parameters
+            parameters = (
+                ["self"] + parameters[1:] if not parameters[0].startswith("*args") else ["self"] + parameters
+            )
         if out and not parameters[-1].startswith("**"):
             if not any(parameter.startswith("*") for parameter in parameters):
                 parameters.append("*")
@@ -143,10 +232,14 @@ def tensor_class(taper, entries, named):
         if name in known:
             lines += ["    " + line for line in known[name]]
         elif name in OPERATORS:
-            lines.append(f"    def {name}(self{', other: Any' if name not in ('__neg__', '__pos__', '__abs__', '__invert__') else ''}"
-                         ") -> Tensor: ...")
+            lines.append(
+                f"    def {name}(self{', other: Any' if name not in ('__neg__', '__pos__', '__abs__', '__invert__') else ''}"
+                ") -> Tensor: ..."
+            )
         elif name in RESULTS or (not name.startswith("_") and callable(getattr(taper.Tensor, name))):
-            lines.append(f"    def {name}(self, *args: Any, **kwargs: Any) -> {RESULTS.get(name, 'Any')}: ...")
+            lines.append(
+                f"    def {name}(self, *args: Any, **kwargs: Any) -> {RESULTS.get(name, 'Any')}: ..."
+            )
         elif not name.startswith("_"):
             lines.append(f"    {name}: Any")
     return lines
@@ -194,12 +287,22 @@ def package_stub(taper, entries):
     named = {}
     known = functions_of([entry for entry in entries if "taper" in entry["homes"].split()], named)
     tensor = tensor_class(taper, [entry for entry in entries if "Tensor" in entry["homes"].split()], named)
-    body = ["Number = _b.int | _b.float | _b.complex | _b.bool", "class _dtype: ...",
-            "class _device:", "    type: _b.str", "    index: _b.int | None",
-            "    def __init__(self, *args: Any) -> None: ...", "dtype = _dtype", "device = _device",
-            "class Size(tuple[_b.int, ...]):", "    def numel(self) -> _b.int: ...",
-            "class Generator:", "    def __init__(self, *args: Any) -> None: ...",
-            "    def manual_seed(self, seed: _b.int) -> Generator: ...", "    def __getattr__(self, name: _b.str) -> Any: ..."]
+    body = [
+        "Number = _b.int | _b.float | _b.complex | _b.bool",
+        "class _dtype: ...",
+        "class _device:",
+        "    type: _b.str",
+        "    index: _b.int | None",
+        "    def __init__(self, *args: Any) -> None: ...",
+        "dtype = _dtype",
+        "device = _device",
+        "class Size(tuple[_b.int, ...]):",
+        "    def numel(self) -> _b.int: ...",
+        "class Generator:",
+        "    def __init__(self, *args: Any) -> None: ...",
+        "    def manual_seed(self, seed: _b.int) -> Generator: ...",
+        "    def __getattr__(self, name: _b.str) -> Any: ...",
+    ]
     body += tensor
     done = {"dtype", "device", "Size", "Generator", "Tensor"} | set(known)
     for name in sorted(set(taper._LAZY)):
@@ -213,7 +316,10 @@ def package_stub(taper, entries):
         if isinstance(value, types.ModuleType):
             body.append(f"from . import {name} as {name}")
         elif isinstance(value, type) and issubclass(value, BaseException):
-            bases = [base.__name__ if base.__module__.startswith("taper") else "_b." + base.__name__ for base in value.__bases__]
+            bases = [
+                base.__name__ if base.__module__.startswith("taper") else "_b." + base.__name__
+                for base in value.__bases__
+            ]
             body.append(f"class {name}({', '.join(bases)}): ...")
         elif found:
             body.append(f"from {found} import {name} as {name}")
@@ -241,10 +347,14 @@ def main():
     import taper.fft
     import taper.linalg
     import taper.special
+
     entries = taper._C._registry()
     texts = {"__init__.pyi": package_stub(taper, entries)}
-    for path, module, home in (("nn/functional.pyi", taper.nn.functional, "nn.functional"),
-                               ("linalg.pyi", taper.linalg, "linalg"), ("special.pyi", taper.special, "special")):
+    for path, module, home in (
+        ("nn/functional.pyi", taper.nn.functional, "nn.functional"),
+        ("linalg.pyi", taper.linalg, "linalg"),
+        ("special.pyi", taper.special, "special"),
+    ):
         texts[path] = module_stub(taper, module, home, entries)
     for path, text in texts.items():
         os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)

@@ -1,4 +1,5 @@
 """Checks that the source keeps its shape: no floor includes a higher one, public headers stay light, files stay short."""
+
 import re
 import subprocess
 import sys
@@ -55,7 +56,9 @@ PUBLIC = {
 INNER = {"tensor/autograd_fwd.h": "tensor"}
 
 # 26,000 preprocessed lines and more each: whoever includes Taper would pay for them in every file.
-HEAVY = re.compile(r"^(fmt/|Eigen/|unsupported/Eigen/|dnnl|oneapi/dnnl|pybind11/|hwy/|nlohmann/|cuda|cublas|cudnn|Python\.h)")
+HEAVY = re.compile(
+    r"^(fmt/|Eigen/|unsupported/Eigen/|dnnl|oneapi/dnnl|pybind11/|hwy/|nlohmann/|cuda|cublas|cudnn|Python\.h)"
+)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 MAX_LINES, MAX_COLUMNS = 800, 110
@@ -126,10 +129,14 @@ def source_files():
     """The repository's source files: those that git tracks or would track."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     try:
-        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+        listed = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):  # unpacked from an archive
         listed = [str(p.relative_to(ROOT)) for folder in MEASURED for p in (ROOT / folder).rglob("*")]
-    return sorted({p for p in listed if p.startswith(MEASURED) and p.endswith(SOURCES) and (ROOT / p).is_file()})
+    return sorted(
+        {p for p in listed if p.startswith(MEASURED) and p.endswith(SOURCES) and (ROOT / p).is_file()}
+    )
 
 
 def main():
@@ -143,8 +150,10 @@ def main():
             messages += check_includes(path, lines)
     print("\n".join(messages), file=sys.stderr, end="\n" if messages else "")
     if wide:
-        print(f"{len(wide)} lines are longer than {MAX_COLUMNS} columns, in {len({w.split(':')[0] for w in wide})} files; "
-              "`make format` mends most")
+        print(
+            f"{len(wide)} lines are longer than {MAX_COLUMNS} columns, in {len({w.split(':')[0] for w in wide})} files; "
+            "`make format` mends most"
+        )
     print(f"floors: {len(files)} files, {len(messages)} faults")
     return 1 if messages else 0
 

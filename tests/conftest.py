@@ -1,4 +1,5 @@
 """The interpreters that a test starts import the same package as the test itself."""
+
 import os
 from pathlib import Path
 

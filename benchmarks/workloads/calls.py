@@ -62,7 +62,16 @@ def chain(torch):
 
 
 def workloads():
-    for name, make in {"a + b, 4 elements": add, "a + b, recorded": add_with_grad, "a + 1.5": add_number,
-                       "x.view(6, 4)": view, "x[1]": row, "x.transpose(0, 1)": transposed, "x.sum(dim=1)": total,
-                       "Linear(8, 8)": linear, "x.item()": item, "50 x mul, forward + backward": chain}.items():
+    for name, make in {
+        "a + b, 4 elements": add,
+        "a + b, recorded": add_with_grad,
+        "a + 1.5": add_number,
+        "x.view(6, 4)": view,
+        "x[1]": row,
+        "x.transpose(0, 1)": transposed,
+        "x.sum(dim=1)": total,
+        "Linear(8, 8)": linear,
+        "x.item()": item,
+        "50 x mul, forward + backward": chain,
+    }.items():
         yield Workload("calls", name, make)

@@ -14,7 +14,11 @@ def gather(torch):
 
 
 def scatter_add(torch):
-    x, index, source = torch.zeros(10_000, 64), torch.randint(0, 10_000, (50_000, 64)), torch.randn(50_000, 64)
+    x, index, source = (
+        torch.zeros(10_000, 64),
+        torch.randint(0, 10_000, (50_000, 64)),
+        torch.randn(50_000, 64),
+    )
     return lambda: x.scatter_add(0, index, source)
 
 
@@ -39,6 +43,7 @@ def sort(n):
     def make(torch):
         x = torch.randn(n)
         return lambda: x.sort()
+
     return make
 
 
@@ -71,22 +76,37 @@ def embedding(torch):
 def drawn(function):
     def make(torch):
         return lambda: function(torch)
+
     return make
 
 
 def workloads():
-    moved = {"x[index], 50 k rows of 64": (select, 8 * 50_000 * 64), "gather, [4096, 256]": (gather, 16 * 4096 * 256),
-             "scatter_add, 50 k rows of 64": (scatter_add, 0), "index_add, 50 k rows of 64": (index_add, 0),
-             "x[mask], 1 M": (masked, 0), "masked_fill, 1 M": (masked_fill, 9_000_000)}
+    moved = {
+        "x[index], 50 k rows of 64": (select, 8 * 50_000 * 64),
+        "gather, [4096, 256]": (gather, 16 * 4096 * 256),
+        "scatter_add, 50 k rows of 64": (scatter_add, 0),
+        "index_add, 50 k rows of 64": (index_add, 0),
+        "x[mask], 1 M": (masked, 0),
+        "masked_fill, 1 M": (masked_fill, 9_000_000),
+    }
     for name, (make, size) in moved.items():
         yield Workload("indexing", name, make, bytes=size)
-    for name, make in {"sort, 1 k": sort(1000), "sort, 1 M": sort(1_000_000), "sort, [1000, 1000]": rows_sorted,
-                       "topk(100), 1 M": topk, "topk(10), [256, 10000]": rows_topk, "unique, 1 M": unique}.items():
+    for name, make in {
+        "sort, 1 k": sort(1000),
+        "sort, 1 M": sort(1_000_000),
+        "sort, [1000, 1000]": rows_sorted,
+        "topk(100), 1 M": topk,
+        "topk(10), [256, 10000]": rows_topk,
+        "unique, 1 M": unique,
+    }.items():
         yield Workload("order", name, make)
     n = 1 << 22
-    for name, function in {"rand": lambda t: t.rand(n), "randn": lambda t: t.randn(n),
-                           "randint": lambda t: t.randint(0, 100, (n,)),
-                           "bernoulli": lambda t: t.empty(n).bernoulli_(0.5)}.items():
+    for name, function in {
+        "rand": lambda t: t.rand(n),
+        "randn": lambda t: t.randn(n),
+        "randint": lambda t: t.randint(0, 100, (n,)),
+        "bernoulli": lambda t: t.empty(n).bernoulli_(0.5),
+    }.items():
         yield Workload("random", f"{name}, 4 M", drawn(function), bytes=(8 if name == "randint" else 4) * n)
     yield Workload("random", "randperm, 1 M", drawn(lambda t: t.randperm(1_000_000)))
     yield Workload("embeddings", "64 x 128 of 50 k x 128, forward + backward", embedding)

@@ -16,11 +16,13 @@ def loader(torch):
     def epoch():
         for _ in batches:
             pass
+
     return epoch
 
 
 def checkpoint(load):
     """State of a network of 1.2 M weights, to or from a file in memory where there is one."""
+
     def make(torch):
         state = nets.mlp(torch, 784, 1024, 400, 10).state_dict()
         folder = "/dev/shm" if os.path.isdir("/dev/shm") else None
@@ -30,6 +32,7 @@ def checkpoint(load):
         if load:
             return lambda: torch.load(path)
         return lambda: torch.save(state, path)
+
     return make
 
 

@@ -9,6 +9,7 @@ def recurrent(kind):
         x = torch.randn(50, 32, 64)
         operands = list(layer.parameters())
         return lambda: torch.autograd.grad(layer(x)[0].sum(), operands)
+
     return make
 
 
@@ -16,6 +17,7 @@ def cross_entropy(rows, classes):
     def make(torch):
         x, y = torch.randn(rows, classes, requires_grad=True), torch.randint(0, classes, (rows,))
         return lambda: torch.autograd.grad(torch.nn.functional.cross_entropy(x, y), x)
+
     return make
 
 
@@ -24,6 +26,7 @@ def loss(name):
         x, y = torch.rand(1_000_000, requires_grad=True), torch.rand(1_000_000)
         function = getattr(torch.nn.functional, name)
         return lambda: torch.autograd.grad(function(x, y), x)
+
     return make
 
 
@@ -33,6 +36,7 @@ def optimizer(name, count, size, **options):
         for parameter in parameters:
             parameter.grad = torch.randn(size)
         return getattr(torch.optim, name)(parameters, lr=1e-3, **options).step
+
     return make
 
 
@@ -45,5 +49,9 @@ def workloads():
         yield Workload("losses", f"{name}, 1 M, forward + backward", loss(name))
     for name, options, passes in (("SGD", {"momentum": 0.9}, 5), ("Adam", {}, 7), ("AdamW", {}, 7)):
         yield Workload("optimizers", f"{name}, 200 tensors of 64", optimizer(name, 200, 64, **options))
-        yield Workload("optimizers", f"{name}, 4 tensors of 1 M", optimizer(name, 4, 1 << 20, **options),
-                       bytes=passes * 4 * 4 * (1 << 20))
+        yield Workload(
+            "optimizers",
+            f"{name}, 4 tensors of 1 M",
+            optimizer(name, 4, 1 << 20, **options),
+            bytes=passes * 4 * 4 * (1 << 20),
+        )

@@ -48,9 +48,13 @@ def test_accuracy(model, dataset):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default=mnist.HERE.parent / "data" / "mnist5k.npz", help="the digits, an .npz file")
+    parser.add_argument(
+        "--data", default=mnist.HERE.parent / "data" / "mnist5k.npz", help="the digits, an .npz file"
+    )
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--out", type=Path, default=Path("ddp_mnist.checkpoint"), help="folder of the checkpoint")
+    parser.add_argument(
+        "--out", type=Path, default=Path("ddp_mnist.checkpoint"), help="folder of the checkpoint"
+    )
     options = parser.parse_args()
 
     if "RANK" in os.environ:
@@ -80,7 +84,10 @@ def main():
         state["epoch"] = epoch + 1
         dcp.save(state, checkpoint_id=options.out)
         if rank == 0:
-            print(f"epoch {epoch + 1:2d}  loss {loss:.4f}  {len(loader) * 64 / seconds:.0f} digits/s", flush=True)
+            print(
+                f"epoch {epoch + 1:2d}  loss {loss:.4f}  {len(loader) * 64 / seconds:.0f} digits/s",
+                flush=True,
+            )
     reached = test_accuracy(model.module, test)
     if rank == 0:
         print(f"test accuracy {reached:.2f} %", flush=True)

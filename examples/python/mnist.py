@@ -47,7 +47,7 @@ def load(path):
 def shifted(images):
     """The images moved by up to two pixels, at random: more digits than there are."""
     down, right = taper.randint(0, 5, (2,)).tolist()
-    return F.pad(images, (2, 2, 2, 2))[:, :, down:down + 28, right:right + 28]
+    return F.pad(images, (2, 2, 2, 2))[:, :, down : down + 28, right : right + 28]
 
 
 class Bar:
@@ -62,8 +62,10 @@ class Bar:
         rate = self.done / seconds
         filled = int(30 * self.done / self.total)
         left = (self.total - self.done) / rate
-        line = (f"epoch {epoch:2d} [{'#' * filled}{'.' * (30 - filled)}] {rate:6.0f} digits/s  loss {loss:.4f}  "
-                f"accuracy {accuracy:6.2f} %  {left:4.0f} s left")
+        line = (
+            f"epoch {epoch:2d} [{'#' * filled}{'.' * (30 - filled)}] {rate:6.0f} digits/s  loss {loss:.4f}  "
+            f"accuracy {accuracy:6.2f} %  {left:4.0f} s left"
+        )
         end = "\r" if sys.stderr.isatty() else "\n"
         if sys.stderr.isatty() or self.done % (self.total // 8) < count:
             print(line, end=end, file=sys.stderr, flush=True)
@@ -126,15 +128,23 @@ def draw(path, model, test, curve):
         picture.paste(pixels, (x, y))
         guess = best[place * 40]
         chance = chances[place * 40, guess].item()
-        pen.text((x, y + 86), f"{guess}  {100 * chance:.1f} %", fill="black" if guess == int(label) else "red")
+        pen.text(
+            (x, y + 86), f"{guess}  {100 * chance:.1f} %", fill="black" if guess == int(label) else "red"
+        )
     left, right, top, bottom = 620, 1060, 40, 500
     pen.rectangle((left, top, right, bottom), outline="gray")
     points = len(curve)
-    for values, low, high, color, name in (([c[0] for c in curve], 0, max(c[0] for c in curve), "blue", "training loss"),
-                                           ([c[1] for c in curve], 90, 100, "green", "test accuracy, 90 to 100 %")):
-        line = [(left + (right - left) * i / max(points - 1, 1),
-                 bottom - (bottom - top) * (min(max(v, low), high) - low) / max(high - low, 1e-9))
-                for i, v in enumerate(values)]
+    for values, low, high, color, name in (
+        ([c[0] for c in curve], 0, max(c[0] for c in curve), "blue", "training loss"),
+        ([c[1] for c in curve], 90, 100, "green", "test accuracy, 90 to 100 %"),
+    ):
+        line = [
+            (
+                left + (right - left) * i / max(points - 1, 1),
+                bottom - (bottom - top) * (min(max(v, low), high) - low) / max(high - low, 1e-9),
+            )
+            for i, v in enumerate(values)
+        ]
         if len(line) > 1:
             pen.line(line, fill=color, width=2)
         pen.text((left + 10, bottom + (8 if color == "blue" else 24)), name, fill=color)
@@ -144,9 +154,13 @@ def draw(path, model, test, curve):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default=HERE.parent / "data" / "mnist5k.npz", help="the digits, an .npz file")
+    parser.add_argument(
+        "--data", default=HERE.parent / "data" / "mnist5k.npz", help="the digits, an .npz file"
+    )
     parser.add_argument("--epochs", type=int, default=25)
-    parser.add_argument("--out", type=Path, default=Path("."), help="folder of the checkpoint and the picture")
+    parser.add_argument(
+        "--out", type=Path, default=Path("."), help="folder of the checkpoint and the picture"
+    )
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     if options.device != "cpu" and not taper.cuda.is_available():
@@ -157,7 +171,9 @@ def main():
     model = Net()
     start = time.perf_counter()
     curve = train(model, training, test, options.epochs)
-    print(f"trained {options.epochs} epochs in {time.perf_counter() - start:.1f} s on {taper.get_num_threads()} threads")
+    print(
+        f"trained {options.epochs} epochs in {time.perf_counter() - start:.1f} s on {taper.get_num_threads()} threads"
+    )
 
     checkpoint = options.out / "mnist.checkpoint"
     taper.save({"model": model.state_dict(), "epochs": options.epochs}, checkpoint)

@@ -7,14 +7,48 @@ import math as _math
 
 from . import _C
 from ._C import (
-    AutogradError, DeviceError, DistributedError, DTypeError, Error, Generator, IndexError, IOError,
-    NotImplementedError, OutOfMemoryError, ShapeError, Size, Tensor, ValueError, __version__, default_generator, device,
-    dtype, from_numpy, get_default_dtype, is_grad_enabled, is_inference_mode_enabled, promote_types,
+    AutogradError,
+    DeviceError,
+    DistributedError,
+    DTypeError,
+    Error,
+    Generator,
+    IndexError,
+    IOError,
+    NotImplementedError,
+    OutOfMemoryError,
+    ShapeError,
+    Size,
+    Tensor,
+    ValueError,
+    __version__,
+    default_generator,
+    device,
+    dtype,
+    from_numpy,
+    get_default_dtype,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    promote_types,
 )
 
 # The element types, and PyTorch's other names for them.
-for _name in ("uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64", "float16", "bfloat16",
-              "float32", "float64", "complex64", "complex128"):
+for _name in (
+    "uint8",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+):
     globals()[_name] = getattr(_C, _name)
 bool = getattr(_C, "bool")
 half, float, double = _C.float16, _C.float32, _C.float64
@@ -31,20 +65,53 @@ globals().update(_C._homes["taper"])
 
 from ._grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled  # noqa: E402
 from ._creation import (  # noqa: E402
-    as_tensor, asarray, frombuffer, from_dlpack, get_rng_state, initial_seed, is_tensor, manual_seed, numel, seed,
-    set_default_dtype, set_rng_state, tensor,
+    as_tensor,
+    asarray,
+    frombuffer,
+    from_dlpack,
+    get_rng_state,
+    initial_seed,
+    is_tensor,
+    manual_seed,
+    numel,
+    seed,
+    set_default_dtype,
+    set_rng_state,
+    tensor,
 )
 from . import _tensor  # noqa: E402,F401
 from ._joined import (  # noqa: E402
-    block_diag, broadcast_shapes, cartesian_prod, histogramdd, view_copies as _view_copies,
+    block_diag,
+    broadcast_shapes,
+    cartesian_prod,
+    histogramdd,
+    view_copies as _view_copies,
 )
 from ._native import empty_permuted, native_batch_norm, native_group_norm, native_layer_norm  # noqa: E402
 from ._info import finfo, iinfo  # noqa: E402
 from ._questions import (  # noqa: E402
-    can_cast, get_default_device, get_deterministic_debug_mode, get_float32_matmul_precision, get_num_interop_threads,
-    is_conj, is_deterministic_algorithms_warn_only_enabled, is_inference, is_neg, is_nonzero, is_same_size, is_signed,
-    is_storage, is_warn_always_enabled, result_type, set_default_device, set_deterministic_debug_mode,
-    set_float32_matmul_precision, set_flush_denormal, set_num_interop_threads, set_warn_always, typename,
+    can_cast,
+    get_default_device,
+    get_deterministic_debug_mode,
+    get_float32_matmul_precision,
+    get_num_interop_threads,
+    is_conj,
+    is_deterministic_algorithms_warn_only_enabled,
+    is_inference,
+    is_neg,
+    is_nonzero,
+    is_same_size,
+    is_signed,
+    is_storage,
+    is_warn_always_enabled,
+    result_type,
+    set_default_device,
+    set_deterministic_debug_mode,
+    set_float32_matmul_precision,
+    set_flush_denormal,
+    set_num_interop_threads,
+    set_warn_always,
+    typename,
 )
 from . import _matrix as _matrix_functions  # noqa: E402
 from ._printing import set_printoptions  # noqa: E402
@@ -63,13 +130,40 @@ globals().update({_name: getattr(_matrix_functions, _name) for _name in _matrix_
 from . import autograd, nn, optim  # noqa: E402
 from .amp import autocast  # noqa: E402
 from ._C import (  # noqa: E402
-    autocast_decrement_nesting, autocast_increment_nesting, clear_autocast_cache, get_autocast_dtype,
-    is_autocast_cache_enabled, is_autocast_enabled, set_autocast_cache_enabled, set_autocast_dtype, set_autocast_enabled,
+    autocast_decrement_nesting,
+    autocast_increment_nesting,
+    clear_autocast_cache,
+    get_autocast_dtype,
+    is_autocast_cache_enabled,
+    is_autocast_enabled,
+    set_autocast_cache_enabled,
+    set_autocast_dtype,
+    set_autocast_enabled,
 )
 
-_LAZY = ("accelerator", "backends", "cpu", "cuda", "distributed", "distributions", "fft", "func", "futures", "jit",
-         "linalg", "masked", "multiprocessing", "random", "return_types", "safetensors", "serialization", "special",
-         "testing", "utils", "version")
+_LAZY = (
+    "accelerator",
+    "backends",
+    "cpu",
+    "cuda",
+    "distributed",
+    "distributions",
+    "fft",
+    "func",
+    "futures",
+    "jit",
+    "linalg",
+    "masked",
+    "multiprocessing",
+    "random",
+    "return_types",
+    "safetensors",
+    "serialization",
+    "special",
+    "testing",
+    "utils",
+    "version",
+)
 
 
 def __getattr__(name):
@@ -149,4 +243,3 @@ def meshgrid(*tensors, indexing="ij"):
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tensors[0]
     return _C._homes["taper"]["meshgrid"](list(tensors), indexing)
-

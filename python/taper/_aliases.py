@@ -5,8 +5,14 @@ from ._joined import view_copies
 
 _functions, _functional, Tensor = _C._homes["taper"], _C._homes["nn.functional"], _C.Tensor
 
-_NAMES = {"greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "not_equal": "ne",
-          "ger": "outer"}
+_NAMES = {
+    "greater": "gt",
+    "greater_equal": "ge",
+    "less": "lt",
+    "less_equal": "le",
+    "not_equal": "ne",
+    "ger": "outer",
+}
 
 functions = {alias: _functions[name] for alias, name in _NAMES.items()}
 functions["unsafe_split_with_sizes"] = _functions["split_with_sizes"]
@@ -34,8 +40,9 @@ def fill_diagonal_(self, fill_value, wrap=False):
     if self.ndim < 2:
         raise _C.ShapeError(f"fill_diagonal_: needs at least 2 dimensions, got shape {tuple(self.shape)}")
     if self.ndim > 2 and len(set(self.shape)) > 1:
-        raise _C.ShapeError("fill_diagonal_: all sizes must be equal beyond 2 dimensions, got shape "
-                            f"{tuple(self.shape)}")
+        raise _C.ShapeError(
+            f"fill_diagonal_: all sizes must be equal beyond 2 dimensions, got shape {tuple(self.shape)}"
+        )
     rows, columns = self.shape[0], self.shape[1]
     diagonal = self.as_strided((min(self.shape),), (sum(self.stride()),), self.storage_offset())
     diagonal.fill_(fill_value)

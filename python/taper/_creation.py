@@ -5,7 +5,11 @@ from . import _C
 
 def _array_of_scalar(data):
     # NumPy's scalars keep their type, as its arrays do.
-    return data.__array__() if type(data).__module__ == "numpy" and hasattr(data, "dtype") and not data.ndim else data
+    return (
+        data.__array__()
+        if type(data).__module__ == "numpy" and hasattr(data, "dtype") and not data.ndim
+        else data
+    )
 
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
@@ -33,6 +37,7 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
 def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
     """A 1-d tensor over the memory of an object with the buffer protocol."""
     import numpy
+
     array = numpy.frombuffer(buffer, dtype=str(dtype).split(".")[-1], count=count, offset=offset)
     result = _C.from_numpy(array if array.flags.writeable else array.copy())
     return result.requires_grad_() if requires_grad else result
@@ -79,6 +84,7 @@ def initial_seed():
 def get_rng_state():
     """The default generator's state as a uint8 tensor of 16 bytes: seed and offset."""
     import numpy
+
     state = numpy.array(_C.default_generator._get_state(), dtype=numpy.uint64)
     return _C._from_data(state.view(numpy.uint8), None, True)
 
@@ -86,6 +92,7 @@ def get_rng_state():
 def set_rng_state(new_state):
     """Restores what get_rng_state returned."""
     import numpy
+
     words = _C._to_numpy(new_state).view(numpy.uint64)
     _C.default_generator._set_state(int(words[0]), int(words[1]))
 

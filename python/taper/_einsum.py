@@ -12,7 +12,7 @@ def _letters(text, ndim, ellipsis_dims, op):
     else:
         before, after = text.split("...")
         count = ndim - len(before) - len(after)
-        labels = [*before, *ellipsis_dims[len(ellipsis_dims) - count:], *after]
+        labels = [*before, *ellipsis_dims[len(ellipsis_dims) - count :], *after]
     if len(labels) != ndim:
         raise _C.ShapeError(f"{op}: '{text}' names {len(labels)} dimensions but the operand has {ndim}")
     return labels
@@ -47,7 +47,9 @@ def _pair(a, a_labels, b, b_labels, kept):
             if sizes.get(label, 1) == 1:
                 sizes[label] = size
             elif size not in (1, sizes[label]):
-                raise _C.ShapeError(f"einsum: operands do not broadcast: label '{label}' is {sizes[label]} and {size}")
+                raise _C.ShapeError(
+                    f"einsum: operands do not broadcast: label '{label}' is {sizes[label]} and {size}"
+                )
 
     def arranged(x, labels, order):
         x = x.permute([labels.index(c) for c in order])
@@ -78,16 +80,22 @@ def einsum(equation, *operands):
     ellipsis = [f"...{i}" for i in range(dims)]
     parts = [_diagonals(x, _letters(t, x.ndim, ellipsis, "einsum")) for t, x in zip(texts, operands)]
     if arrow:
-        output = _letters(right, len(right.replace("...", "")) + (dims if "..." in right else 0), ellipsis, "einsum")
+        output = _letters(
+            right, len(right.replace("...", "")) + (dims if "..." in right else 0), ellipsis, "einsum"
+        )
     else:
         everything = [c for _, labels in parts for c in labels]
-        output = ellipsis + sorted(c for c in set(everything) if everything.count(c) == 1 and c not in ellipsis)
+        output = ellipsis + sorted(
+            c for c in set(everything) if everything.count(c) == 1 and c not in ellipsis
+        )
     known = {c for _, labels in parts for c in labels}
     if not set(output) <= known or len(set(output)) != len(output):
-        raise _C.ValueError(f"einsum: the output of '{equation}' repeats a label or names one that no operand has")
+        raise _C.ValueError(
+            f"einsum: the output of '{equation}' repeats a label or names one that no operand has"
+        )
     result, labels = parts[0]
     for index, (x, x_labels) in enumerate(parts[1:], 1):
-        later = {c for _, rest in parts[index + 1:] for c in rest}
+        later = {c for _, rest in parts[index + 1 :] for c in rest}
         result, labels = _pair(result, labels, x, x_labels, later | set(output))
     result, labels = _summed(result, labels, set(output))
     return result.permute([labels.index(c) for c in output])

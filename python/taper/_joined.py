@@ -65,9 +65,29 @@ def _copying(name):
     return copied
 
 
-view_copies = {name + "_copy": _copying(name) for name in (
-    "as_strided", "diagonal", "expand", "narrow", "permute", "select", "split", "split_with_sizes", "squeeze",
-    "t", "transpose", "unbind", "unfold", "unsqueeze", "view", "view_as_complex", "view_as_real")}
+view_copies = {
+    name + "_copy": _copying(name)
+    for name in (
+        "as_strided",
+        "diagonal",
+        "expand",
+        "narrow",
+        "permute",
+        "select",
+        "split",
+        "split_with_sizes",
+        "squeeze",
+        "t",
+        "transpose",
+        "unbind",
+        "unfold",
+        "unsqueeze",
+        "view",
+        "view_as_complex",
+        "view_as_real",
+    )
+}
 view_copies["alias_copy"] = lambda input, *, out=None: input.clone() if out is None else out.copy_(input)
 view_copies["slice_copy"] = lambda input, dim=0, start=None, end=None, step=1: (
-    input.movedim(dim, 0)[start:end:step].movedim(0, dim).clone())
+    input.movedim(dim, 0)[start:end:step].movedim(0, dim).clone()
+)

@@ -8,8 +8,10 @@ from ._C import Tensor
 from .linalg import _with_out
 
 _taper = _C._homes["taper"]
-_methods = ("det logdet slogdet inverse cholesky cholesky_inverse cholesky_solve qr svd triangular_solve pinverse "
-            "matrix_power kron trace dist cov corrcoef addbmm addr ger vdot inner cross lu lu_solve orgqr").split()
+_methods = (
+    "det logdet slogdet inverse cholesky cholesky_inverse cholesky_solve qr svd triangular_solve pinverse "
+    "matrix_power kron trace dist cov corrcoef addbmm addr ger vdot inner cross lu lu_solve orgqr"
+).split()
 
 det, slogdet, inverse, pinverse = linalg.det, linalg.slogdet, linalg.inv, linalg.pinv
 matrix_power, lu_unpack, orgqr = linalg.matrix_power, _taper["lu_unpack"], linalg.householder_product
@@ -61,8 +63,11 @@ def svd(input, some=True, compute_uv=True):
         m, n = input.shape[-2:]
         batch = input.shape[:-2]
         zeros = _taper["zeros"]
-        return _svd_type(zeros((*batch, m, m), dtype=input.dtype), linalg.svdvals(input),
-                         zeros((*batch, n, n), dtype=input.dtype))
+        return _svd_type(
+            zeros((*batch, m, m), dtype=input.dtype),
+            linalg.svdvals(input),
+            zeros((*batch, n, n), dtype=input.dtype),
+        )
     U, S, Vh = linalg.svd(input, full_matrices=not some)
     return _svd_type(U, S, Vh.mH)
 
@@ -71,11 +76,14 @@ def svd(input, some=True, compute_uv=True):
 def triangular_solve(input, A, upper=True, transpose=False, unitriangular=False):
     """X with A X = input for triangular A, and a copy of A."""
     if input.ndim < 2 or A.ndim < 2:
-        raise _C.ShapeError("torch.triangular_solve: Expected b and A to have at least 2 dimensions, but they have "
-                            f"{input.ndim} and {A.ndim} dimensions instead")
+        raise _C.ShapeError(
+            "torch.triangular_solve: Expected b and A to have at least 2 dimensions, but they have "
+            f"{input.ndim} and {A.ndim} dimensions instead"
+        )
     factor = A.mT if transpose else A
-    solution = linalg.solve_triangular(factor, input, upper=bool(upper) != bool(transpose),
-                                       unitriangular=unitriangular)
+    solution = linalg.solve_triangular(
+        factor, input, upper=bool(upper) != bool(transpose), unitriangular=unitriangular
+    )
     batch = solution.shape[:-2]
     return _triangular_type(solution, A.expand((*batch, *A.shape[-2:])).clone())
 
@@ -119,8 +127,9 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
         if not x.is_floating_point():
             raise _C.DTypeError(f"cdist only supports floating-point dtypes, {name} got: {x.dtype}")
     if x1.shape[-1] != x2.shape[-1]:
-        raise _C.ShapeError(f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: "
-                            f"{x2.shape[-1]}")
+        raise _C.ShapeError(
+            f"X1 and X2 must have the same number of columns. X1: {x1.shape[-1]} X2: {x2.shape[-1]}"
+        )
     if p < 0:
         raise _C.ValueError("cdist only supports non-negative p values")
     return _pairwise(x1, x2, p)
@@ -144,14 +153,17 @@ def tensordot(a, b, dims=2):
         if dims > min(a.ndim, b.ndim):
             raise _C.Error(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         dims = list(range(a.ndim - dims, a.ndim)), list(range(dims))
-    over_a, over_b = ([d % x.ndim for d in ([group] if isinstance(group, int) else group)]
-                      for x, group in zip((a, b), dims))
+    over_a, over_b = (
+        [d % x.ndim for d in ([group] if isinstance(group, int) else group)] for x, group in zip((a, b), dims)
+    )
     if len(over_a) != len(over_b):
         raise _C.Error("both dimension lists should have same length")
     for i, j in zip(over_a, over_b):
         if a.shape[i] != b.shape[j] and 1 not in (a.shape[i], b.shape[j]):
-            raise _C.ShapeError(f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and "
-                                f"second has size {b.shape[j]} in dim {j}")
+            raise _C.ShapeError(
+                f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and "
+                f"second has size {b.shape[j]} in dim {j}"
+            )
         if a.shape[i] != b.shape[j]:
             a = a.sum(i, True) if a.shape[i] != 1 else a
             b = b.sum(j, True) if b.shape[j] != 1 else b
@@ -166,8 +178,10 @@ def tensordot(a, b, dims=2):
 def cov(input, *, correction=1, fweights=None, aweights=None):
     """Covariances of the rows, which are variables, over the columns, which are observations."""
     if input.ndim > 2:
-        raise _C.ShapeError(f"cov(): expected input to have two or fewer dimensions but got an input with "
-                            f"{input.ndim} dimensions")
+        raise _C.ShapeError(
+            f"cov(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.ndim} dimensions"
+        )
     x = input.reshape(1, -1) if input.ndim < 2 else input
     if not (x.is_floating_point() or x.is_complex()):
         x = x.to(_C.get_default_dtype())
@@ -183,8 +197,11 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     else:
         total = weights.sum()
         mean = (x * weights).sum(1, True) / total
-        factor = total - correction if aweights is None or correction == 0 else (
-            total - correction * (weights * aweights).sum() / total)
+        factor = (
+            total - correction
+            if aweights is None or correction == 0
+            else (total - correction * (weights * aweights).sum() / total)
+        )
         centered = x - mean
         product = (centered * weights) @ centered.mH
     if not isinstance(factor, Tensor):
@@ -198,12 +215,18 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
 def corrcoef(input):
     """Correlation coefficients of the rows."""
     if input.ndim > 2:
-        raise _C.ShapeError("corrcoef(): expected input to have two or fewer dimensions but got an input with "
-                            f"{input.ndim} dimensions")
+        raise _C.ShapeError(
+            "corrcoef(): expected input to have two or fewer dimensions but got an input with "
+            f"{input.ndim} dimensions"
+        )
     covariance = cov(input)
     if covariance.ndim == 0:
         return covariance / covariance
-    deviation = _taper["real"](covariance.diagonal()).sqrt() if covariance.is_complex() else covariance.diagonal().sqrt()
+    deviation = (
+        _taper["real"](covariance.diagonal()).sqrt()
+        if covariance.is_complex()
+        else covariance.diagonal().sqrt()
+    )
     result = covariance / deviation.unsqueeze(-1) / deviation.unsqueeze(-2)
     return result if result.is_complex() else result.clamp(-1, 1)
 
@@ -237,8 +260,10 @@ def inner(input, other):
     if input.ndim == 0 or other.ndim == 0:
         return input * other
     if input.shape[-1] != other.shape[-1]:
-        raise _C.ShapeError("inner() the last dimension must match on both input tensors but got shapes "
-                            f"{list(input.shape)} and {list(other.shape)}")
+        raise _C.ShapeError(
+            "inner() the last dimension must match on both input tensors but got shapes "
+            f"{list(input.shape)} and {list(other.shape)}"
+        )
     return tensordot(input, other, ([-1], [-1]))
 
 
@@ -250,7 +275,9 @@ def cross(input, other, dim=None):
             if size == 3:
                 break
         else:
-            raise _C.ShapeError(f"linalg.cross: no dimension of size 3 in input of shape {tuple(input.shape)}")
+            raise _C.ShapeError(
+                f"linalg.cross: no dimension of size 3 in input of shape {tuple(input.shape)}"
+            )
     return linalg.cross(input, other, dim=dim)
 
 
@@ -328,31 +355,75 @@ def _cosine(places, terms):
     return sum((-1) ** k * a * (2 * math.pi * k * places).cos() for k, a in enumerate(terms))
 
 
-def hann_window(window_length, periodic=True, *, dtype=None, layout=None, device=None, pin_memory=False,
-                requires_grad=False):
+def hann_window(
+    window_length,
+    periodic=True,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
     """sin^2 window."""
-    return _window("hann_window", window_length, periodic, dtype, requires_grad, lambda t: _cosine(t, (0.5, 0.5)))
+    return _window(
+        "hann_window", window_length, periodic, dtype, requires_grad, lambda t: _cosine(t, (0.5, 0.5))
+    )
 
 
-def hamming_window(window_length, periodic=True, alpha=0.54, beta=0.46, *, dtype=None, layout=None, device=None,
-                   pin_memory=False, requires_grad=False):
+def hamming_window(
+    window_length,
+    periodic=True,
+    alpha=0.54,
+    beta=0.46,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
     """alpha - beta cos window."""
-    return _window("hamming_window", window_length, periodic, dtype, requires_grad,
-                   lambda t: _cosine(t, (alpha, beta)))
+    return _window(
+        "hamming_window", window_length, periodic, dtype, requires_grad, lambda t: _cosine(t, (alpha, beta))
+    )
 
 
-def blackman_window(window_length, periodic=True, *, dtype=None, layout=None, device=None, pin_memory=False,
-                    requires_grad=False):
+def blackman_window(
+    window_length,
+    periodic=True,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
     """Blackman's window."""
-    return _window("blackman_window", window_length, periodic, dtype, requires_grad,
-                   lambda t: _cosine(t, (0.42, 0.5, 0.08)))
+    return _window(
+        "blackman_window",
+        window_length,
+        periodic,
+        dtype,
+        requires_grad,
+        lambda t: _cosine(t, (0.42, 0.5, 0.08)),
+    )
 
 
-def bartlett_window(window_length, periodic=True, *, dtype=None, layout=None, device=None, pin_memory=False,
-                    requires_grad=False):
+def bartlett_window(
+    window_length,
+    periodic=True,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
     """Triangular window."""
-    return _window("bartlett_window", window_length, periodic, dtype, requires_grad,
-                   lambda t: 1 - (2 * t - 1).abs())
+    return _window(
+        "bartlett_window", window_length, periodic, dtype, requires_grad, lambda t: 1 - (2 * t - 1).abs()
+    )
 
 
 def _bessel0(x):
@@ -365,28 +436,53 @@ def _bessel0(x):
     return total
 
 
-def kaiser_window(window_length, periodic=True, beta=12.0, *, dtype=None, layout=None, device=None,
-                  pin_memory=False, requires_grad=False):
+def kaiser_window(
+    window_length,
+    periodic=True,
+    beta=12.0,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
     """Kaiser's window."""
+
     def values(t):
         return _bessel0(beta * (1 - (2 * t - 1) ** 2).clamp(min=0).sqrt()) / _bessel0(
-            _taper["full"]((), float(beta), dtype=_C.float64))
+            _taper["full"]((), float(beta), dtype=_C.float64)
+        )
 
     return _window("kaiser_window", window_length, periodic, dtype, requires_grad, values)
 
 
-def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=True, pad_mode="reflect",
-         normalized=False, onesided=None, return_complex=None, align_to_window=None):
+def stft(
+    input,
+    n_fft,
+    hop_length=None,
+    win_length=None,
+    window=None,
+    center=True,
+    pad_mode="reflect",
+    normalized=False,
+    onesided=None,
+    return_complex=None,
+    align_to_window=None,
+):
     """Transforms of windowed pieces of a signal: [..., frequencies, frames]."""
     from . import fft
+
     hop_length, win_length = hop_length or n_fft // 4, win_length or n_fft
     _check_frames("stft", n_fft, hop_length, win_length, window)
     if input.ndim not in (1, 2):
         raise _C.Error(f"stft: expected a 1D or 2D tensor, got shape {tuple(input.shape)}")
     complex_input = input.is_complex() or (window is not None and window.is_complex())
     if return_complex is None and not complex_input:
-        raise _C.Error("stft requires the return_complex parameter be given for real inputs, and will further require "
-                       "that return_complex=True in a future PyTorch release.")
+        raise _C.Error(
+            "stft requires the return_complex parameter be given for real inputs, and will further require "
+            "that return_complex=True in a future PyTorch release."
+        )
     x = input.unsqueeze(0) if input.ndim == 1 else input
     if center:
         pad = _C._homes["nn.functional"]["pad"]
@@ -411,8 +507,10 @@ def _check_frames(op, n_fft, hop_length, win_length, window):
     if not 0 < win_length <= n_fft:
         raise _C.Error(f"{op}: expected 0 < win_length <= n_fft, but got win_length={win_length}")
     if window is not None and (window.ndim != 1 or window.shape[0] != win_length):
-        raise _C.Error(f"{op}: expected a 1D window tensor of size equal to win_length={win_length}, but got window "
-                       f"with size {tuple(window.shape)}")
+        raise _C.Error(
+            f"{op}: expected a 1D window tensor of size equal to win_length={win_length}, but got window "
+            f"with size {tuple(window.shape)}"
+        )
 
 
 def _framed(window, win_length, n_fft, like):
@@ -421,19 +519,33 @@ def _framed(window, win_length, n_fft, like):
     window = _taper["ones"](win_length, dtype=dtype) if window is None else window
     left = (n_fft - win_length) // 2
     zeros = _taper["zeros"]
-    return _taper["cat"]([zeros(left, dtype=window.dtype), window,
-                          zeros(n_fft - win_length - left, dtype=window.dtype)])
+    return _taper["cat"](
+        [zeros(left, dtype=window.dtype), window, zeros(n_fft - win_length - left, dtype=window.dtype)]
+    )
 
 
-def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=True, normalized=False, onesided=None,
-          length=None, return_complex=False):
+def istft(
+    input,
+    n_fft,
+    hop_length=None,
+    win_length=None,
+    window=None,
+    center=True,
+    normalized=False,
+    onesided=None,
+    length=None,
+    return_complex=False,
+):
     """The signal of which stft gave input, by least squares."""
     from . import fft
+
     hop_length, win_length = hop_length or n_fft // 4, win_length or n_fft
     _check_frames("istft", n_fft, hop_length, win_length, window)
     if not input.is_complex():
-        raise _C.Error("istft requires a complex-valued input tensor matching the output from stft with "
-                       "return_complex=True.")
+        raise _C.Error(
+            "istft requires a complex-valued input tensor matching the output from stft with "
+            "return_complex=True."
+        )
     x = (input.unsqueeze(0) if input.ndim == 2 else input).transpose(-1, -2)
     onesided = x.shape[-1] != n_fft if onesided is None else onesided
     norm = "ortho" if normalized else None
@@ -442,7 +554,7 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     if return_complex:
         frames = fft.ifft(x, n_fft, norm=norm)
     else:  # a real signal is told by half of its frequencies
-        frames = fft.irfft(x[..., :n_fft // 2 + 1], n_fft, norm=norm)
+        frames = fft.irfft(x[..., : n_fft // 2 + 1], n_fft, norm=norm)
     weights = _framed(window, win_length, n_fft, input)
     frames = frames * weights
     total = n_fft + hop_length * (x.shape[-2] - 1)
@@ -455,7 +567,9 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     end = start + length if length is not None else total - (n_fft // 2 if center else 0)
     signal, envelope = signal[:, start:end], envelope[start:end]
     if bool((envelope.abs() < 1e-11).any()):
-        raise _C.Error("istft: window overlap add min: 1, which is not allowed: the window leaves samples out")
+        raise _C.Error(
+            "istft: window overlap add min: 1, which is not allowed: the window leaves samples out"
+        )
     signal = signal / envelope
     if length is not None and signal.shape[-1] < length:
         signal = _taper["cat"]([signal, signal.new_zeros((batch, length - signal.shape[-1]))], -1)
@@ -465,5 +579,8 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
 for _name in [*_methods, "stft", "istft", "matrix_power"]:
     if _name in globals() and not hasattr(Tensor, _name):
         setattr(Tensor, _name, globals()[_name])
-__all__ = [_name for _name, _value in globals().items()
-           if not _name.startswith("_") and callable(_value) and _name not in ("Tensor",) and _name not in _taper]
+__all__ = [
+    _name
+    for _name, _value in globals().items()
+    if not _name.startswith("_") and callable(_value) and _name not in ("Tensor",) and _name not in _taper
+]

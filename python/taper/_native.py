@@ -45,8 +45,9 @@ def _strides(size, order):
     return strides
 
 
-def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=None, requires_grad=False,
-                   pin_memory=False):
+def empty_permuted(
+    size, physical_layout, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+):
     """An uninitialized dense tensor whose dimensions lie in memory in the given order, outermost first."""
     size, order = tuple(size), tuple(physical_layout)
     if sorted(order) != list(range(len(size))):
@@ -55,8 +56,9 @@ def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=Non
     return result.requires_grad_() if requires_grad else result
 
 
-def new_empty_strided(self, size, stride, dtype=None, layout=None, device=None, pin_memory=False,
-                      requires_grad=False):
+def new_empty_strided(
+    self, size, stride, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
+):
     """An uninitialized tensor of these sizes and strides, of this tensor's dtype."""
     result = _f["empty_strided"](size, stride, dtype=dtype or self.dtype, device=device)
     return result.requires_grad_() if requires_grad else result

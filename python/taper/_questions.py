@@ -16,8 +16,11 @@ def typename(obj):
 def is_nonzero(input):
     """Whether the only element is not zero. Throws RuntimeError for any other number of elements."""
     if input.numel() != 1:
-        raise RuntimeError("Boolean value of Tensor with " + ("no values" if input.numel() == 0 else
-                           "more than one value") + " is ambiguous")
+        raise RuntimeError(
+            "Boolean value of Tensor with "
+            + ("no values" if input.numel() == 0 else "more than one value")
+            + " is ambiguous"
+        )
     return input.item() != 0
 
 
@@ -49,6 +52,7 @@ def is_deterministic_algorithms_warn_only_enabled():
 
 def result_type(tensor1, tensor2):
     """The dtype of an arithmetic operation of both, each a tensor or a number."""
+
     def sample(value):
         if not isinstance(value, Tensor):
             return value
@@ -65,11 +69,14 @@ def dtype_of(number):
     """The dtype that tensor() gives a number."""
     if isinstance(number, bool):
         return _boolean
-    return int64 if isinstance(number, int) else get_default_dtype() if isinstance(number, float) else complex64
+    return (
+        int64 if isinstance(number, int) else get_default_dtype() if isinstance(number, float) else complex64
+    )
 
 
 def can_cast(from_, to):
     """Whether a dtype may become another without falling to a lower kind: complex, floating, integral, bool."""
+
     def kind(dtype):
         return 3 if dtype.is_complex else 2 if dtype.is_floating_point else 0 if dtype == _boolean else 1
 

@@ -21,9 +21,20 @@ def _conversion(name, dtype):
     setattr(Tensor, name, convert)
 
 
-for _name, _dtype in {"float": _C.float32, "double": _C.float64, "half": _C.float16, "bfloat16": _C.bfloat16,
-                      "int": _C.int32, "long": _C.int64, "short": _C.int16, "char": _C.int8, "byte": _C.uint8,
-                      "bool": _BOOL, "cfloat": _C.complex64, "cdouble": _C.complex128}.items():
+for _name, _dtype in {
+    "float": _C.float32,
+    "double": _C.float64,
+    "half": _C.float16,
+    "bfloat16": _C.bfloat16,
+    "int": _C.int32,
+    "long": _C.int64,
+    "short": _C.int16,
+    "char": _C.int8,
+    "byte": _C.uint8,
+    "bool": _BOOL,
+    "cfloat": _C.complex64,
+    "cdouble": _C.complex128,
+}.items():
     _conversion(_name, _dtype)
 
 
@@ -35,11 +46,17 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
             dtype, device = argument.dtype, argument.device
         elif isinstance(argument, _C.dtype):
             dtype = argument
-        elif argument is None or isinstance(argument, (str, _C.device, int)) and not isinstance(argument, _BOOL_TYPE):
+        elif (
+            argument is None
+            or isinstance(argument, (str, _C.device, int))
+            and not isinstance(argument, _BOOL_TYPE)
+        ):
             device = argument
     _check_device(device)
     result = _C._to_dtype(self, self.dtype if dtype is None else dtype, copy)
-    return result.contiguous(memory_format=memory_format) if memory_format not in (None, "preserve") else result
+    return (
+        result.contiguous(memory_format=memory_format) if memory_format not in (None, "preserve") else result
+    )
 
 
 _BOOL_TYPE = type(True)
@@ -53,12 +70,23 @@ def type(self, dtype=None, non_blocking=False):
     return next(name for name, value in _TYPE_NAMES.items() if value is self.dtype)
 
 
-_TYPE_NAMES = {"torch.FloatTensor": _C.float32, "torch.DoubleTensor": _C.float64, "torch.HalfTensor": _C.float16,
-               "torch.BFloat16Tensor": _C.bfloat16, "torch.ByteTensor": _C.uint8, "torch.CharTensor": _C.int8,
-               "torch.ShortTensor": _C.int16, "torch.IntTensor": _C.int32, "torch.LongTensor": _C.int64,
-               "torch.BoolTensor": _BOOL, "torch.ComplexFloatTensor": _C.complex64,
-               "torch.ComplexDoubleTensor": _C.complex128, "torch.UInt16Tensor": _C.uint16,
-               "torch.UInt32Tensor": _C.uint32, "torch.UInt64Tensor": _C.uint64}
+_TYPE_NAMES = {
+    "torch.FloatTensor": _C.float32,
+    "torch.DoubleTensor": _C.float64,
+    "torch.HalfTensor": _C.float16,
+    "torch.BFloat16Tensor": _C.bfloat16,
+    "torch.ByteTensor": _C.uint8,
+    "torch.CharTensor": _C.int8,
+    "torch.ShortTensor": _C.int16,
+    "torch.IntTensor": _C.int32,
+    "torch.LongTensor": _C.int64,
+    "torch.BoolTensor": _BOOL,
+    "torch.ComplexFloatTensor": _C.complex64,
+    "torch.ComplexDoubleTensor": _C.complex128,
+    "torch.UInt16Tensor": _C.uint16,
+    "torch.UInt32Tensor": _C.uint32,
+    "torch.UInt64Tensor": _C.uint64,
+}
 
 
 @_method
@@ -105,7 +133,9 @@ Tensor.__array_priority__ = 1000
 @_method
 def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
     if dl_device is not None and tuple(dl_device) != (1, 0):
-        raise BufferError(f"__dlpack__: device {dl_device} is not available; tensors here are on the CPU, (1, 0)")
+        raise BufferError(
+            f"__dlpack__: device {dl_device} is not available; tensors here are on the CPU, (1, 0)"
+        )
     return _C._to_dlpack(self, max_version is not None and max_version[0] >= 1, bool(copy))
 
 
@@ -138,8 +168,10 @@ def __deepcopy__(self, memo):
     if id(self) in memo:
         return memo[id(self)]
     if not self.is_leaf:
-        raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol "
-                           "at the moment; use x.detach().clone()")
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol "
+            "at the moment; use x.detach().clone()"
+        )
     data = self.detach().clone()
     result = data if self.__class__ is Tensor else self.__class__(data)
     if result.is_floating_point() or result.is_complex():
@@ -152,8 +184,13 @@ def __deepcopy__(self, memo):
 
 @_method
 def __reduce_ex__(self, protocol):
-    return _rebuild, (_bytes_of(self), str(self.dtype).split(".")[-1], tuple(self.shape), self.requires_grad,
-                      self.__class__)
+    return _rebuild, (
+        _bytes_of(self),
+        str(self.dtype).split(".")[-1],
+        tuple(self.shape),
+        self.requires_grad,
+        self.__class__,
+    )
 
 
 def _bytes_of(tensor):
@@ -165,6 +202,7 @@ def _bytes_of(tensor):
 
 def _rebuild(data, dtype, shape, requires_grad, cls):
     import numpy
+
     stored = "int16" if dtype == "bfloat16" else dtype
     array = numpy.frombuffer(bytearray(data), dtype=stored).reshape(shape)
     result = _C.from_numpy(array)
@@ -172,7 +210,9 @@ def _rebuild(data, dtype, shape, requires_grad, cls):
         result = _C._view_dtype(result, _C.bfloat16)
     if cls is not Tensor:
         result = cls(result)
-    return result.requires_grad_(requires_grad) if result.is_floating_point() or result.is_complex() else result
+    return (
+        result.requires_grad_(requires_grad) if result.is_floating_point() or result.is_complex() else result
+    )
 
 
 def _new(name, maker):
@@ -247,4 +287,6 @@ def is_same_size(self, other):
 @_method
 def is_set_to(self, other):
     """Whether both show the same memory in the same way."""
-    return (self.data_ptr() == other.data_ptr() and self.shape == other.shape and self.stride() == other.stride())
+    return (
+        self.data_ptr() == other.data_ptr() and self.shape == other.shape and self.stride() == other.stride()
+    )

@@ -6,8 +6,30 @@ from .linalg import _with_out
 _taper = _C._homes["taper"]
 _transform = _C._homes["fft"]["_fourier"]
 
-__all__ = ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fft2", "ifft2", "rfft2", "irfft2", "hfft2", "ihfft2",
-           "fftn", "ifftn", "rfftn", "irfftn", "hfftn", "ihfftn", "fftfreq", "rfftfreq", "fftshift", "ifftshift"]
+__all__ = [
+    "fft",
+    "ifft",
+    "rfft",
+    "irfft",
+    "hfft",
+    "ihfft",
+    "fft2",
+    "ifft2",
+    "rfft2",
+    "irfft2",
+    "hfft2",
+    "ihfft2",
+    "fftn",
+    "ifftn",
+    "rfftn",
+    "irfftn",
+    "hfftn",
+    "ihfftn",
+    "fftfreq",
+    "rfftfreq",
+    "fftshift",
+    "ifftshift",
+]
 
 
 def _scaled(x, count, norm, forward):
@@ -15,14 +37,15 @@ def _scaled(x, count, norm, forward):
     if norm not in (None, "forward", "backward", "ortho"):
         raise _C.Error(f'Invalid normalization mode: "{norm}"')
     if norm == "ortho":
-        return x / count ** 0.5
+        return x / count**0.5
     return x / count if (norm == "forward") == forward else x
 
 
 def _dim_of(x, dim):
     if not -max(x.ndim, 1) <= dim < max(x.ndim, 1):
-        raise _C.IndexError(f"Dimension out of range (expected to be in range of [{-x.ndim}, {x.ndim - 1}], but got "
-                            f"{dim})")
+        raise _C.IndexError(
+            f"Dimension out of range (expected to be in range of [{-x.ndim}, {x.ndim - 1}], but got {dim})"
+        )
     if x.ndim == 0:
         raise _C.IndexError("Dimension specified as -1 but tensor has no dimensions")
     return dim % x.ndim
@@ -32,7 +55,7 @@ def _resized(x, n, dim):
     """x cut or filled with zeros to n elements along dim."""
     size = x.shape[dim]
     if n > size:
-        zeros = x.new_zeros((*x.shape[:dim], n - size, *x.shape[dim + 1:]))
+        zeros = x.new_zeros((*x.shape[:dim], n - size, *x.shape[dim + 1 :]))
         return _taper["cat"]([x, zeros], dim)
     return x.narrow(dim, 0, n) if n < size else x
 

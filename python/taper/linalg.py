@@ -30,7 +30,7 @@ def _with_out(function):
 
 
 def _eps(dtype):
-    return 2.0 ** -23 if dtype in (_C.float32, _C.complex64) else 2.0 ** -52
+    return 2.0**-23 if dtype in (_C.float32, _C.complex64) else 2.0**-52
 
 
 def _real_dtype(x):
@@ -45,8 +45,10 @@ def _check_matrix(op, A):
 def _check_square(op, A):
     _check_matrix(op, A)
     if A.shape[-1] != A.shape[-2]:
-        raise _C.ShapeError(f"{op}: A must be batches of square matrices, but they are {A.shape[-2]} by "
-                            f"{A.shape[-1]} matrices")
+        raise _C.ShapeError(
+            f"{op}: A must be batches of square matrices, but they are {A.shape[-2]} by "
+            f"{A.shape[-1]} matrices"
+        )
 
 
 def _check_floating(op, A):
@@ -60,8 +62,10 @@ def _wrapped_pair(op, A, dim):
     pair = [d + A.ndim if d < 0 else d for d in dim]
     for d, given in zip(pair, dim):
         if not 0 <= d < A.ndim:
-            raise _C.IndexError(f"Dimension out of range (expected to be in range of [{-A.ndim}, {A.ndim - 1}], "
-                                f"but got {given})")
+            raise _C.IndexError(
+                f"Dimension out of range (expected to be in range of [{-A.ndim}, {A.ndim - 1}], "
+                f"but got {given})"
+            )
     if pair[0] == pair[1]:
         raise _C.Error(f"{op}: dims must be different. Got {tuple(dim)}")
     return pair
@@ -102,8 +106,9 @@ def norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
     if dim is not None and not isinstance(dim, _int) and len(dim) not in (1, 2):
         raise _C.Error(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dim)}")
     if ord is not None and dim is None and A.ndim not in (1, 2):
-        raise _C.Error("linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got "
-                       f"{A.ndim}D.")
+        raise _C.Error(
+            f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A.ndim}D."
+        )
     pair = (dim is not None and not isinstance(dim, _int) and len(dim) == 2) or (dim is None and A.ndim == 2)
     if ord is not None and (isinstance(ord, str) or pair):
         return matrix_norm(A, ord, (0, 1) if dim is None else dim, keepdim, dtype=dtype)
@@ -124,7 +129,9 @@ def cond(A, p=None):
         return matrix_norm(A, p) * matrix_norm(inv(A), p)  # noqa: F821
     inverse, info = inv_ex(A)  # noqa: F821
     if bool((info != 0).any()):
-        inverse = _taper["where"]((info == 0)[..., None, None], inverse, _taper["full_like"](inverse, math.inf))
+        inverse = _taper["where"](
+            (info == 0)[..., None, None], inverse, _taper["full_like"](inverse, math.inf)
+        )
     return matrix_norm(A, p) * matrix_norm(inverse, p)
 
 
@@ -155,7 +162,8 @@ def _chain_order(sizes):
         for i in range(count - length):
             j = i + length
             cost[i][j], split[i][j] = min(
-                (cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j))
+                (cost[i][k] + cost[k + 1][j] + sizes[i] * sizes[k + 1] * sizes[j + 1], k) for k in range(i, j)
+            )
     return split
 
 
@@ -168,7 +176,9 @@ def multi_dot(tensors):
     for i, x in enumerate(tensors):
         ends = i in (0, len(tensors) - 1)
         if x.ndim != 2 and not (ends and x.ndim == 1):
-            raise _C.ShapeError(f"multi_dot(): tensor {i} must be {'1D or ' if ends else ''}2D but got {x.ndim}D")
+            raise _C.ShapeError(
+                f"multi_dot(): tensor {i} must be {'1D or ' if ends else ''}2D but got {x.ndim}D"
+            )
     first, last = tensors[0].ndim == 1, tensors[-1].ndim == 1
     if first:
         tensors[0] = tensors[0].unsqueeze(0)
@@ -176,8 +186,10 @@ def multi_dot(tensors):
         tensors[-1] = tensors[-1].unsqueeze(1)
     for i, (a, b) in enumerate(zip(tensors, tensors[1:])):
         if a.shape[1] != b.shape[0]:
-            raise _C.ShapeError(f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.shape)} and "
-                                f"{list(b.shape)} cannot be multiplied")
+            raise _C.ShapeError(
+                f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.shape)} and "
+                f"{list(b.shape)} cannot be multiplied"
+            )
     split = _chain_order([x.shape[0] for x in tensors] + [tensors[-1].shape[1]])
 
     def product(i, j):
@@ -195,8 +207,10 @@ def cross(input, other, *, dim=-1):
     if input.ndim != other.ndim:
         raise _C.ShapeError("linalg.cross: inputs must have the same number of dimensions.")
     if input.shape[dim] != 3 or other.shape[dim] != 3:
-        raise _C.ShapeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[dim]} and "
-                            f"{other.shape[dim]}")
+        raise _C.ShapeError(
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[dim]} and "
+            f"{other.shape[dim]}"
+        )
     input, other = _taper["broadcast_tensors"]([input, other])
     return (input.roll(-1, dim) * other.roll(-2, dim)) - (input.roll(-2, dim) * other.roll(-1, dim))
 
@@ -237,13 +251,15 @@ def householder_product(input, tau):
     if n < tau.shape[-1]:
         raise _C.ShapeError(f"{op}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
     if tuple(input.shape[:-2]) != tuple(tau.shape[:-1]):
-        raise _C.ShapeError(f"{op}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got "
-                            f"{tuple(tau.shape[:-1])}")
+        raise _C.ShapeError(
+            f"{op}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got "
+            f"{tuple(tau.shape[:-1])}"
+        )
     eye = _taper["eye"](m, n, dtype=input.dtype)
     vectors = input.tril(-1) + eye
     result = eye.expand(input.shape)
     for i in reversed(range(tau.shape[-1])):
-        v = vectors[..., i:i + 1]
+        v = vectors[..., i : i + 1]
         result = result - tau[..., i, None, None] * (v @ (v.mH @ result))
     return result.clone() if tau.shape[-1] == 0 else result
 
@@ -255,8 +271,10 @@ def lstsq(A, B, rcond=None, *, driver=None):
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
         raise _C.Error(f"torch.{op}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")
     if A.dtype != B.dtype:
-        raise _C.Error(f"torch.{op}: Expected input and other to have the same dtype, but got input's dtype "
-                       f"{A.dtype} and other's dtype {B.dtype}")
+        raise _C.Error(
+            f"torch.{op}: Expected input and other to have the same dtype, but got input's dtype "
+            f"{A.dtype} and other's dtype {B.dtype}"
+        )
     vector = A.ndim - 1 == B.ndim and tuple(B.shape) == tuple(A.shape[:-1])
     right = B.unsqueeze(-1) if vector else B
     if right.ndim < 2 or right.shape[-2] != A.shape[-2]:
@@ -283,6 +301,7 @@ def lstsq(A, B, rcond=None, *, driver=None):
 
 def _named(name, fields):
     import collections
+
     made = collections.namedtuple(name, fields)
     made.__new__ = lambda cls, values: tuple.__new__(cls, values)
     return made
@@ -312,8 +331,10 @@ def tensorinv(A, ind=2):
         raise _C.Error("Expected a strictly positive integer for 'ind'")
     head, tail = A.shape[:ind], A.shape[ind:]
     if math.prod(head) != math.prod(tail):
-        raise _C.ShapeError(f"Expected self to satisfy the requirement prod(self.shape[ind:]) == "
-                            f"prod(self.shape[:ind]), but got {math.prod(tail)} != {math.prod(head)}")
+        raise _C.ShapeError(
+            f"Expected self to satisfy the requirement prod(self.shape[ind:]) == "
+            f"prod(self.shape[:ind]), but got {math.prod(tail)} != {math.prod(head)}"
+        )
     return inv(A.reshape(math.prod(head), -1 if A.numel() else 0)).reshape(*tail, *head)  # noqa: F821
 
 
@@ -322,13 +343,14 @@ def tensorsolve(A, B, dims=None):
     """X with tensordot(A, X, X.ndim) = B."""
     if dims is not None:
         A = A.movedim(tuple(dims), tuple(range(A.ndim - len(dims), A.ndim)))
-    result_shape = A.shape[B.ndim:]
-    if math.prod(result_shape) != math.prod(A.shape[:B.ndim]):
-        raise _C.ShapeError("Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
-                            f"prod(self.shape[:other.ndim]), but got {math.prod(result_shape)} != "
-                            f"{math.prod(A.shape[:B.ndim])}")
+    result_shape = A.shape[B.ndim :]
+    if math.prod(result_shape) != math.prod(A.shape[: B.ndim]):
+        raise _C.ShapeError(
+            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
+            f"prod(self.shape[:other.ndim]), but got {math.prod(result_shape)} != "
+            f"{math.prod(A.shape[: B.ndim])}"
+        )
     return solve(A.reshape(-1, math.prod(result_shape)), B.flatten()).reshape(result_shape)  # noqa: F821
 
 
-__all__ = sorted(name for name, value in globals().items()
-                 if not name.startswith("_") and callable(value))
+__all__ = sorted(name for name, value in globals().items() if not name.startswith("_") and callable(value))

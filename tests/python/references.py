@@ -116,11 +116,11 @@ def flatten(x, start_dim, end_dim):
     if x.ndim == 0:
         return x.reshape(1)
     first, last = start_dim % x.ndim, end_dim % x.ndim
-    return x.reshape(*x.shape[:first], int(np.prod(x.shape[first:last + 1])), *x.shape[last + 1:])
+    return x.reshape(*x.shape[:first], int(np.prod(x.shape[first : last + 1])), *x.shape[last + 1 :])
 
 
 def unflatten(x, dim, sizes):
-    return x.reshape(*x.shape[:dim], *sizes, *x.shape[dim + 1:])
+    return x.reshape(*x.shape[:dim], *sizes, *x.shape[dim + 1 :])
 
 
 def unfold(x, dimension, size, step):
@@ -155,7 +155,9 @@ def chunk(x, chunks, dim):
 
 
 def pad(x, pad, mode, value):
-    widths = [(0, 0)] * (x.ndim - len(pad) // 2) + [tuple(pad[k:k + 2]) for k in range(len(pad) - 2, -1, -2)]
+    widths = [(0, 0)] * (x.ndim - len(pad) // 2) + [
+        tuple(pad[k : k + 2]) for k in range(len(pad) - 2, -1, -2)
+    ]
     x = x[tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(widths, x.shape))]
     widths = [(max(a, 0), max(b, 0)) for a, b in widths]
     if mode == "constant":
@@ -336,16 +338,23 @@ def conv(x, weight, bias, stride, padding, dilation, groups):
         return conv(x[None], weight, bias, stride, padding, dilation, groups)[0]
     stride, padding, dilation = (_each(v, n) for v in (stride, padding, dilation))
     padded = np.pad(x, [(0, 0), (0, 0)] + [(p, p) for p in padding])
-    sizes = [(s - d * (k - 1) - 1) // t + 1 for s, k, d, t in zip(padded.shape[2:], weight.shape[2:], dilation, stride)]
+    sizes = [
+        (s - d * (k - 1) - 1) // t + 1
+        for s, k, d, t in zip(padded.shape[2:], weight.shape[2:], dilation, stride)
+    ]
     result = np.zeros((x.shape[0], weight.shape[0], *sizes), np.result_type(x, weight))
     inputs, outputs = weight.shape[1], weight.shape[0] // groups
     for g in range(groups):
-        part, kernel = padded[:, g * inputs:(g + 1) * inputs], weight[g * outputs:(g + 1) * outputs]
+        part, kernel = padded[:, g * inputs : (g + 1) * inputs], weight[g * outputs : (g + 1) * outputs]
         for place in np.ndindex(*sizes):
-            window = tuple(slice(i * t, i * t + d * (k - 1) + 1, d)
-                           for i, t, d, k in zip(place, stride, dilation, weight.shape[2:]))
+            window = tuple(
+                slice(i * t, i * t + d * (k - 1) + 1, d)
+                for i, t, d, k in zip(place, stride, dilation, weight.shape[2:])
+            )
             patch = part[(slice(None), slice(None), *window)].reshape(x.shape[0], inputs * kernel[0, 0].size)
-            result[(slice(None), slice(g * outputs, (g + 1) * outputs), *place)] = patch @ kernel.reshape(outputs, -1).T
+            result[(slice(None), slice(g * outputs, (g + 1) * outputs), *place)] = (
+                patch @ kernel.reshape(outputs, -1).T
+            )
     return result if bias is None else result + _channels(result, bias, 0)
 
 
@@ -358,7 +367,10 @@ def conv_transpose(x, weight, bias, stride, padding, output_padding, groups, dil
     n = weight.ndim - 2
     stride, padding, extra, dilation = (_each(v, n) for v in (stride, padding, output_padding, dilation))
     kernel, inputs, outputs = weight.shape[2:], weight.shape[0] // groups, weight.shape[1]
-    full = [(s - 1) * t + d * (k - 1) + 1 + e for s, t, d, k, e in zip(x.shape[2:], stride, dilation, kernel, extra)]
+    full = [
+        (s - 1) * t + d * (k - 1) + 1 + e
+        for s, t, d, k, e in zip(x.shape[2:], stride, dilation, kernel, extra)
+    ]
     result = np.zeros((x.shape[0], groups * outputs, *full), np.result_type(x, weight))
     for g, place, tap in itertools.product(range(groups), np.ndindex(*x.shape[2:]), np.ndindex(*kernel)):
         target = tuple(i * t + k * d for i, t, k, d in zip(place, stride, tap, dilation))
@@ -376,12 +388,20 @@ def _pool_size(size, kernel, stride, padding, dilation, ceil_mode):
 
 
 def _pool(x, kernel, stride, padding, dilation, ceil_mode, reduce):
-    n = x.ndim - 1 if np.isscalar(kernel) and x.ndim == 3 else len(kernel) if not np.isscalar(kernel) else x.ndim - 2
+    n = (
+        x.ndim - 1
+        if np.isscalar(kernel) and x.ndim == 3
+        else len(kernel)
+        if not np.isscalar(kernel)
+        else x.ndim - 2
+    )
     kernel = _each(kernel, n)
     stride = kernel if stride is None else _each(stride, n)
     padding, dilation = _each(padding, n), _each(dilation, n)
     lead = x.ndim - n
-    sizes = [_pool_size(*values, ceil_mode) for values in zip(x.shape[lead:], kernel, stride, padding, dilation)]
+    sizes = [
+        _pool_size(*values, ceil_mode) for values in zip(x.shape[lead:], kernel, stride, padding, dilation)
+    ]
     result = np.empty((*x.shape[:lead], *sizes), x.dtype)
     for place in np.ndindex(*sizes):
         taps, counted = [], 1
@@ -395,7 +415,9 @@ def _pool(x, kernel, stride, padding, dilation, ceil_mode, reduce):
 
 
 def max_pool(x, kernel, stride, padding, dilation, ceil_mode):
-    return _pool(x, kernel, stride, padding, dilation, ceil_mode, lambda window, axes, counted: window.max(axes))
+    return _pool(
+        x, kernel, stride, padding, dilation, ceil_mode, lambda window, axes, counted: window.max(axes)
+    )
 
 
 def avg_pool(x, kernel, stride, padding, ceil_mode, count_include_pad, divisor=None):
@@ -412,7 +434,9 @@ def adaptive_pool(x, output_size, reduce):
     sizes, lead = _each(output_size, n), x.ndim - n
     result = np.empty((*x.shape[:lead], *sizes), x.dtype)
     for place in np.ndindex(*sizes):
-        window = tuple(slice(i * s // o, -(-(i + 1) * s // o)) for i, s, o in zip(place, x.shape[lead:], sizes))
+        window = tuple(
+            slice(i * s // o, -(-(i + 1) * s // o)) for i, s, o in zip(place, x.shape[lead:], sizes)
+        )
         result[(Ellipsis, *place)] = reduce(x[(Ellipsis, *window)], axis=tuple(range(lead, x.ndim)))
     return result
 
@@ -425,7 +449,9 @@ def _reduced(losses, weights, reduction):
 
 def nll_loss(x, target, weight, ignore_index, reduction):
     if x.ndim == 1:
-        return nll_loss(x[None], target[None], weight, ignore_index, reduction)[0 if reduction == "none" else ()]
+        return nll_loss(x[None], target[None], weight, ignore_index, reduction)[
+            0 if reduction == "none" else ()
+        ]
     weight = np.ones(x.shape[1], x.dtype) if weight is None else weight
     kept = target != ignore_index
     safe = np.where(kept, target, 0)
@@ -467,12 +493,14 @@ def scatter_reduce(x, dim, index, src, reduce, include_self):
 def index_reduce(x, dim, index, source, reduce, include_self):
     shape = [1] * x.ndim
     shape[dim] = index.size
-    return scatter_reduce(x, dim, np.broadcast_to(index.reshape(shape), source.shape), source, reduce, include_self)
+    return scatter_reduce(
+        x, dim, np.broadcast_to(index.reshape(shape), source.shape), source, reduce, include_self
+    )
 
 
 def masked_scatter(x, mask, source):
     x, mask = (a.copy() for a in np.broadcast_arrays(x, mask))
-    x[mask] = source.ravel()[:mask.sum()]
+    x[mask] = source.ravel()[: mask.sum()]
     return x
 
 
@@ -490,6 +518,7 @@ def nonzero_static(x, size, fill_value):
 
 def block_diag(tensors):
     import scipy.linalg
+
     return scipy.linalg.block_diag(*[np.atleast_2d(t) for t in tensors])
 
 
@@ -551,7 +580,7 @@ def histogramdd(x, bins, density):
 
 def renorm(x, p, dim, maxnorm):
     axes = tuple(d for d in range(x.ndim) if d != dim % x.ndim)
-    size = np.sum(np.abs(x)**p, axis=axes, keepdims=True)**(1 / p)
+    size = np.sum(np.abs(x) ** p, axis=axes, keepdims=True) ** (1 / p)
     return np.where(size > maxnorm, x * maxnorm / (size + 1e-7), x)
 
 
@@ -569,11 +598,13 @@ def chebyshev_w(x, n):
 
 def trapezoid(y, x, dx, dim):
     import scipy.integrate
+
     return scipy.integrate.trapezoid(y, x, dx, axis=dim)
 
 
 def cumulative_trapezoid(y, x, dx, dim):
     import scipy.integrate
+
     return scipy.integrate.cumulative_trapezoid(y, x, dx, axis=dim)
 
 
@@ -593,16 +624,19 @@ def solve_triangular(A, B, upper, left, unitriangular):
     A = np.triu(A) if upper else np.tril(A)
     if unitriangular:
         A = A - A * np.eye(A.shape[-1]) + np.eye(A.shape[-1])
-    return np.linalg.solve(A, B) if left else np.swapaxes(
-        np.linalg.solve(np.swapaxes(A, -1, -2), np.swapaxes(B, -1, -2)), -1, -2)
+    return (
+        np.linalg.solve(A, B)
+        if left
+        else np.swapaxes(np.linalg.solve(np.swapaxes(A, -1, -2), np.swapaxes(B, -1, -2)), -1, -2)
+    )
 
 
 def lu_factor(A):
     m, n = A.shape
     permutation, lower, upper = sp.linalg.lu(A)
     packed = np.zeros((m, n))
-    packed[:, :min(m, n)] += np.tril(lower, -1)
-    packed[:min(m, n)] += upper
+    packed[:, : min(m, n)] += np.tril(lower, -1)
+    packed[: min(m, n)] += upper
     order, pivots = list(range(m)), []
     wanted = permutation.argmax(0)
     for i in range(min(m, n)):

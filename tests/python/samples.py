@@ -12,7 +12,9 @@ def spread(rng, count, lo, hi):
     nearest = np.round(values * 4) / 4
     gap = values - nearest
     room = 0.025 if hi - lo > 0.5 else 0.0
-    values = np.where(np.abs(gap) < room, nearest + np.where(gap < 0, -1, 1) * (room + np.abs(gap) / 2), values)
+    values = np.where(
+        np.abs(gap) < room, nearest + np.where(gap < 0, -1, 1) * (room + np.abs(gap) / 2), values
+    )
     return rng.permutation(values)
 
 
@@ -31,7 +33,7 @@ class Makers:
 
     def i(self, *shape, lo=0, hi=5, unique=False):
         if unique:
-            return taper.tensor(lo + self.rng.permutation(hi - lo)[:int(np.prod(shape))].reshape(shape))
+            return taper.tensor(lo + self.rng.permutation(hi - lo)[: int(np.prod(shape))].reshape(shape))
         return taper.tensor(np.asarray(self.rng.integers(lo, hi, shape), dtype=np.int64))
 
     def b(self, *shape):

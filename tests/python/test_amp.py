@@ -126,7 +126,7 @@ def test_custom_functions_follow_their_forward():
         @taper.amp.custom_bwd(device_type="cpu")
         def backward(ctx, g):
             seen.append(taper.is_autocast_enabled("cpu"))
-            x, = ctx.saved_tensors
+            (x,) = ctx.saved_tensors
             return (g @ x.T + x.T @ g).float()
 
     class Exact(taper.autograd.Function):
@@ -148,7 +148,10 @@ def test_custom_functions_follow_their_forward():
         z = Exact.apply(x)
     assert y.dtype is b16
     (y.float() + z).sum().backward()
-    assert sorted(map(str, seen)) == ["False", "True", "taper.float32"] and x.grad.tolist() == [[5, 5], [5, 5]]
+    assert sorted(map(str, seen)) == ["False", "True", "taper.float32"] and x.grad.tolist() == [
+        [5, 5],
+        [5, 5],
+    ]
 
 
 def test_scaler_grows_shrinks_and_skips():
@@ -185,6 +188,7 @@ def test_scaler_refuses_calls_out_of_order():
 
 def test_cuda_scaler_is_disabled_without_a_gpu():
     from taper.cuda.amp import GradScaler, autocast
+
     with pytest.warns(UserWarning, match="Disabling"):
         scaler = GradScaler()
     assert not scaler.is_enabled() and scaler.get_scale() == 1 and scaler.scale(ones(1)).item() == 1

@@ -21,12 +21,20 @@ def numbers(*shape, seed=0):
 def attention(module, query, key, value, mask=None):
     """Outputs [N, L, E] and weights [N, H, L, S'] of [N, L, E] inputs; mask [N, H, L, S] is added."""
     p = {name: parameter.detach().numpy() for name, parameter in module.named_parameters()}
-    weights = (np.split(p["in_proj_weight"], 3) if "in_proj_weight" in p
-               else [p["q_proj_weight"], p["k_proj_weight"], p["v_proj_weight"]])
+    weights = (
+        np.split(p["in_proj_weight"], 3)
+        if "in_proj_weight" in p
+        else [p["q_proj_weight"], p["k_proj_weight"], p["v_proj_weight"]]
+    )
     q, k, v = (x @ w.T + b for x, w, b in zip((query, key, value), weights, np.split(p["in_proj_bias"], 3)))
-    added = np.zeros((len(q), H, q.shape[1], k.shape[1])) if mask is None else np.broadcast_to(
-        mask, (len(q), H, q.shape[1], k.shape[1]))
-    more = ([(p["bias_k"], p["bias_v"])] if "bias_k" in p else []) + [(np.zeros((1, 1, E)),) * 2] * module.add_zero_attn
+    added = (
+        np.zeros((len(q), H, q.shape[1], k.shape[1]))
+        if mask is None
+        else np.broadcast_to(mask, (len(q), H, q.shape[1], k.shape[1]))
+    )
+    more = ([(p["bias_k"], p["bias_v"])] if "bias_k" in p else []) + [
+        (np.zeros((1, 1, E)),) * 2
+    ] * module.add_zero_attn
     for k_row, v_row in more:
         k, v = (np.concatenate([x, np.repeat(row, len(x), 0)], 1) for x, row in ((k, k_row), (v, v_row)))
         added = np.concatenate([added, np.zeros((*added.shape[:3], 1))], 3)
@@ -39,23 +47,33 @@ def attention(module, query, key, value, mask=None):
 
 
 def inputs(module):
-    return [taper.tensor(numbers(N, length, size, seed=seed)) for seed, (length, size) in
-            enumerate([(L, E), (S, module.kdim), (S, module.vdim)])]
+    return [
+        taper.tensor(numbers(N, length, size, seed=seed))
+        for seed, (length, size) in enumerate([(L, E), (S, module.kdim), (S, module.vdim)])
+    ]
 
 
 def as_added(mask):
     return np.where(mask, -np.inf, 0.0) if mask.dtype == bool else mask
 
 
-LAYERS = [{}, {"add_bias_kv": True}, {"add_zero_attn": True}, {"add_bias_kv": True, "add_zero_attn": True},
-          {"kdim": 5, "vdim": 4}]
+LAYERS = [
+    {},
+    {"add_bias_kv": True},
+    {"add_zero_attn": True},
+    {"add_bias_kv": True, "add_zero_attn": True},
+    {"kdim": 5, "vdim": 4},
+]
 WINDOW = np.array([[False, True, False, False], [False, False, False, True], [True, False, False, False]])
 PADDING = np.array([[False, False, False, True], [False, False, True, True]])
 
 
 @pytest.mark.parametrize("options", LAYERS, ids=str)
-@pytest.mark.parametrize("attn_mask", [None, WINDOW, numbers(L, S), numbers(N * H, L, S) > 1], ids=[
-    "all", "bool", "float", "each head"])
+@pytest.mark.parametrize(
+    "attn_mask",
+    [None, WINDOW, numbers(L, S), numbers(N * H, L, S) > 1],
+    ids=["all", "bool", "float", "each head"],
+)
 @pytest.mark.parametrize("padding", [None, PADDING, PADDING * -2.0], ids=["whole", "padded", "faded"])
 def test_attention(options, attn_mask, padding):
     taper.manual_seed(0)
@@ -68,8 +86,10 @@ def test_attention(options, attn_mask, padding):
         mask = mask + as_added(padding)[:, None, None]
     query, key, value = inputs(module)
     expected, seen = attention(module, query.numpy(), key.numpy(), value.numpy(), mask)
-    masks = {"attn_mask": None if attn_mask is None else taper.tensor(attn_mask),
-             "key_padding_mask": None if padding is None else taper.tensor(padding)}
+    masks = {
+        "attn_mask": None if attn_mask is None else taper.tensor(attn_mask),
+        "key_padding_mask": None if padding is None else taper.tensor(padding),
+    }
     output, weights = module(query, key, value, **masks)
     np.testing.assert_allclose(output.detach().numpy(), expected, atol=1e-12)
     np.testing.assert_allclose(weights.detach().numpy(), seen.mean(1), atol=1e-12)
@@ -95,17 +115,22 @@ def test_causal_hint_equals_the_mask():
     mask = nn.Transformer.generate_square_subsequent_mask(L, dtype=taper.float64)
     expected = module(x, x, x, attn_mask=mask)[0]
     for need_weights in (True, False):
-        assert taper.allclose(module(x, x, x, attn_mask=mask, is_causal=True, need_weights=need_weights)[0], expected)
+        assert taper.allclose(
+            module(x, x, x, attn_mask=mask, is_causal=True, need_weights=need_weights)[0], expected
+        )
     with pytest.raises(RuntimeError, match="Need attn_mask"):
         module(x, x, x, is_causal=True)
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda m, x: m(x, x[0], x), "For batched"),
-    (lambda m, x: m(x, x, x, key_padding_mask=taper.zeros(3)), "key_padding_mask"),
-    (lambda m, x: m(x, x, x, attn_mask=taper.ones(3, 3, dtype=taper.int64)), "only bool and floating"),
-    (lambda m, x: m(x[..., :4], x, x), "expecting embedding dimension of 6, but got 4"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda m, x: m(x, x[0], x), "For batched"),
+        (lambda m, x: m(x, x, x, key_padding_mask=taper.zeros(3)), "key_padding_mask"),
+        (lambda m, x: m(x, x, x, attn_mask=taper.ones(3, 3, dtype=taper.int64)), "only bool and floating"),
+        (lambda m, x: m(x[..., :4], x, x), "expecting embedding dimension of 6, but got 4"),
+    ],
+)
 def test_arguments_that_do_not_fit(call, message):
     with pytest.raises(AssertionError, match=message):
         call(nn.MultiheadAttention(E, H), taper.ones(L, N, E))
@@ -124,8 +149,10 @@ def test_encoder_layer(norm_first):
         return attention(layer.self_attn, y, y, y, np.triu(np.full((L, L), -np.inf), 1))[0]
 
     def feed(y):
-        w = [p.detach().numpy() for p in (layer.linear1.weight, layer.linear1.bias, layer.linear2.weight,
-                                          layer.linear2.bias)]
+        w = [
+            p.detach().numpy()
+            for p in (layer.linear1.weight, layer.linear1.bias, layer.linear2.weight, layer.linear2.bias)
+        ]
         return np.maximum(y @ w[0].T + w[1], 0) @ w[2].T + w[3]
 
     if norm_first:

@@ -12,14 +12,24 @@ from taper import nn
 from taper.utils.checkpoint import checkpoint
 
 FUNCTIONS = {
-    "exp": lambda x: x.exp(), "log": lambda x: (x * x + 1).log(), "tanh": lambda x: x.tanh(),
-    "softmax": lambda x: x.softmax(-1), "matmul": lambda x: x @ x.t(), "prod": lambda x: x.prod(0),
-    "std": lambda x: x.std(1), "cumsum": lambda x: x.cumsum(0), "max": lambda x: x.max(1).values,
-    "sort": lambda x: x.sort(1).values, "norm": lambda x: x.norm(), "cat": lambda x: taper.cat([x, x * 2], 1),
+    "exp": lambda x: x.exp(),
+    "log": lambda x: (x * x + 1).log(),
+    "tanh": lambda x: x.tanh(),
+    "softmax": lambda x: x.softmax(-1),
+    "matmul": lambda x: x @ x.t(),
+    "prod": lambda x: x.prod(0),
+    "std": lambda x: x.std(1),
+    "cumsum": lambda x: x.cumsum(0),
+    "max": lambda x: x.max(1).values,
+    "sort": lambda x: x.sort(1).values,
+    "norm": lambda x: x.norm(),
+    "cat": lambda x: taper.cat([x, x * 2], 1),
     "where": lambda x: taper.where(x > 0, x, x * 3),
     "gather": lambda x: x.gather(1, taper.tensor([[0, 0], [2, 1]])),
-    "einsum": lambda x: taper.einsum("ij,kj->ik", x, x), "roll": lambda x: x.roll(1, 0) * x,
-    "layer_norm": lambda x: nn.functional.layer_norm(x, (3,)), "gelu": nn.functional.gelu,
+    "einsum": lambda x: taper.einsum("ij,kj->ik", x, x),
+    "roll": lambda x: x.roll(1, 0) * x,
+    "layer_norm": lambda x: nn.functional.layer_norm(x, (3,)),
+    "gelu": nn.functional.gelu,
 }
 
 
@@ -77,7 +87,9 @@ def test_threads_share_a_model():
     model(x).sum().backward()
     one = model[0].weight.grad.numpy().copy()
     model.zero_grad()
-    threads = [threading.Thread(target=lambda: [model(x).sum().backward() for _ in range(10)]) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: [model(x).sum().backward() for _ in range(10)]) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -89,7 +101,7 @@ def test_fork_after_threads():
     taper.ones(1000, 1000) @ taper.ones(1000, 50)
     child = os.fork()
     if child == 0:
-        ok = float((taper.ones(300, 300) @ taper.ones(300, 300)).sum()) == 300.0 ** 3
+        ok = float((taper.ones(300, 300) @ taper.ones(300, 300)).sum()) == 300.0**3
         os._exit(0 if ok else 3)
     deadline = time.time() + 30
     while time.time() < deadline:
@@ -112,7 +124,7 @@ class Scaled(taper.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        y, = ctx.saved_tensors
+        (y,) = ctx.saved_tensors
         return grad * y, None
 
 
@@ -152,10 +164,10 @@ def test_grad_modes():
 
 def test_second_derivatives():
     x = taper.tensor([1.0, 2.0], requires_grad=True)
-    first, = taper.autograd.grad((x ** 3).sum(), x, create_graph=True)
-    second, = taper.autograd.grad(first.sum(), x)
+    (first,) = taper.autograd.grad((x**3).sum(), x, create_graph=True)
+    (second,) = taper.autograd.grad(first.sum(), x)
     assert second.tolist() == [6, 12]
-    hessian = taper.autograd.functional.hessian(lambda z: (z ** 3).sum(), x)
+    hessian = taper.autograd.functional.hessian(lambda z: (z**3).sum(), x)
     assert hessian.tolist() == [[6, 0], [0, 12]]
 
 
@@ -183,7 +195,7 @@ def test_grad_computes_only_the_gradients_asked_for():
     a = taper.tensor([2.0], requires_grad=True)
     b = taper.tensor([5.0], requires_grad=True)
     y = Product.apply(a, b) * b
-    gradient, = taper.autograd.grad(y, a, retain_graph=True)
+    (gradient,) = taper.autograd.grad(y, a, retain_graph=True)
     assert gradient.item() == 25.0
     both = taper.autograd.grad(y, (a, b))
     assert [part.item() for part in both] == [25.0, 20.0]

@@ -85,12 +85,17 @@ def test_categorical():
     np.testing.assert_allclose(logits.grad.numpy(), [-1 / 3, 2 / 3, -1 / 3], rtol=1e-6)
 
 
-@pytest.mark.parametrize("p, q", [
-    (D.Normal(t(0.0), t(1.0)), D.Normal(t(1.0), t(2.0))),
-    (D.Laplace(t(0.0), t(1.0)), D.Laplace(t(1.0), t(2.0))),
-    (D.Exponential(t(2.0)), D.Exponential(t(1.0))),
-    (D.LogNormal(t(0.0), t(0.5)), D.LogNormal(t(0.3), t(0.8))),
-    (D.Uniform(t(0.0), t(1.0)), D.Uniform(t(-1.0), t(2.0)))], ids=lambda d: type(d).__name__)
+@pytest.mark.parametrize(
+    "p, q",
+    [
+        (D.Normal(t(0.0), t(1.0)), D.Normal(t(1.0), t(2.0))),
+        (D.Laplace(t(0.0), t(1.0)), D.Laplace(t(1.0), t(2.0))),
+        (D.Exponential(t(2.0)), D.Exponential(t(1.0))),
+        (D.LogNormal(t(0.0), t(0.5)), D.LogNormal(t(0.3), t(0.8))),
+        (D.Uniform(t(0.0), t(1.0)), D.Uniform(t(-1.0), t(2.0))),
+    ],
+    ids=lambda d: type(d).__name__,
+)
 def test_divergence_is_its_integral(p, q):
     u = np.linspace(0, 1, 40002)[1:-1]
     x = p.icdf(t(u))
@@ -98,8 +103,11 @@ def test_divergence_is_its_integral(p, q):
     assert float(D.kl_divergence(p, q)) == pytest.approx(integral, abs=2e-3)
 
 
-@pytest.mark.parametrize("p, q", [(D.Bernoulli(t(0.3)), D.Bernoulli(t(0.6))),
-                                  (D.Geometric(t(0.4)), D.Geometric(t(0.2)))], ids=lambda d: type(d).__name__)
+@pytest.mark.parametrize(
+    "p, q",
+    [(D.Bernoulli(t(0.3)), D.Bernoulli(t(0.6))), (D.Geometric(t(0.4)), D.Geometric(t(0.2)))],
+    ids=lambda d: type(d).__name__,
+)
 def test_divergence_is_its_sum(p, q):
     x = t(np.arange(2 if isinstance(p, D.Bernoulli) else 60))
     terms = p.log_prob(x).exp() * (p.log_prob(x) - q.log_prob(x))

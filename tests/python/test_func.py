@@ -33,7 +33,8 @@ def test_grad_keeps_the_graph_of_what_the_function_closes_over():
 
 def test_grad_and_value_with_aux_over_a_dict():
     gradients, (value, aux) = func.grad_and_value(lambda p: ((p["a"] * p["b"]).sum(), p["a"]), has_aux=True)(
-        {"a": numbers(3), "b": taper.ones(3, dtype=taper.float64)})
+        {"a": numbers(3), "b": taper.ones(3, dtype=taper.float64)}
+    )
     close(gradients["b"], numbers(3))
     close(value, numbers(3).sum())
     close(aux, numbers(3))
@@ -65,14 +66,14 @@ def test_vmap_over_chosen_dimensions():
     x, y = numbers(4, 3), numbers(3)
     close(taper.vmap(taper.dot, in_dims=(0, None))(x, y), x.numpy() @ y.numpy())
     close(taper.vmap(lambda p: p["x"] * 2, in_dims=({"x": 1},), out_dims=1)({"x": x}), 2 * x.numpy())
-    close(taper.vmap(taper.vmap(taper.mul))(x, x), x.numpy()**2)
+    close(taper.vmap(taper.vmap(taper.mul))(x, x), x.numpy() ** 2)
     with pytest.raises(ValueError, match="same size"):
         taper.vmap(taper.mul)(x, y)
 
 
 def test_per_example_gradients():
     weight, x = numbers(3), numbers(5, 3)
-    loss = lambda w, x: (w @ x)**2  # noqa: E731
+    loss = lambda w, x: (w @ x) ** 2  # noqa: E731
     result = taper.vmap(func.grad(loss), in_dims=(None, 0))(weight, x)
     close(result, 2 * (x.numpy() @ weight.numpy())[:, None] * x.numpy())
 

@@ -11,7 +11,9 @@ EXPRESSIONS = """0|-1|1:|::2|:,1|...,2|None|0,1,2|:,None,1:3|[0,2]|[0,2],[1,3]|:
 ...,None|:,:,::3|(0,)|()|...|...,0|np.int64(1)|-100:100|[1],None,[2]|[[0],[2]],[1,3]|True,0|0,True|[]|2,...,-1|
 :,[True,False,True,True]|[-1,-3]|np.array([[True]*4]*3)|a%7==0|:2,1:,::2|[2,1,0]|:,:,[4,0]|...,-1:|1,...|
 None,None,0|0,None,0|a<0|:,3,:2|[0,1],[0,1],[0,1]|[0,1],...,[0,1]|2:0|1:-1|:-1,:-1,:-1|np.arange(3)[::-1].copy()|
-:,[[0],[1]]|[[0]],[[1]]|...,None,0|:0|slice(1,3)|0,slice(None),slice(1,None,2)|[0,0],[1,1]""".replace("\n", "").split("|")
+:,[[0],[1]]|[[0]],[[1]]|...,None,0|:0|slice(1,3)|0,slice(None),slice(1,None,2)|[0,0],[1,1]""".replace(
+    "\n", ""
+).split("|")
 
 
 def evaluate(expression, target, **names):
@@ -47,14 +49,17 @@ def test_gradient_counts_reads(expression):
     assert np.array_equal(x.grad.numpy().ravel(), want)
 
 
-@pytest.mark.parametrize("expression, error, text", [
-    ("3", IndexError, "index 3 is out of bounds for dimension 0 with size 3"),
-    ("[5]", IndexError, "index 5"),
-    ("0,0,0,0", IndexError, "too many indices for tensor of dimension 3"),
-    ("::-1", ValueError, "step must be greater than zero"),
-    ("1.5", IndexError, "tensors used as indices must be"),
-    ("[True,False]", IndexError, "the shape of the mask"),
-])
+@pytest.mark.parametrize(
+    "expression, error, text",
+    [
+        ("3", IndexError, "index 3 is out of bounds for dimension 0 with size 3"),
+        ("[5]", IndexError, "index 5"),
+        ("0,0,0,0", IndexError, "too many indices for tensor of dimension 3"),
+        ("::-1", ValueError, "step must be greater than zero"),
+        ("1.5", IndexError, "tensors used as indices must be"),
+        ("[True,False]", IndexError, "the shape of the mask"),
+    ],
+)
 def test_refused(expression, error, text):
     with pytest.raises(error, match=text):
         evaluate(expression, taper.tensor(ARRAY))

@@ -1,4 +1,5 @@
 """Functions of any number of tensors or shapes, and copies of what views show."""
+
 import numpy as np
 import pytest
 
@@ -18,9 +19,20 @@ def test_tensors_one_by_one_or_as_a_list():
     assert taper.block_diag(a, b).shape == taper.block_diag([a, b]).shape == (2, 5)
 
 
-@pytest.mark.parametrize("name, arguments", [
-    ("expand", ((2, 3, 4),)), ("permute", ((1, 0),)), ("select", (0, 1)), ("diagonal", ()),
-    ("unsqueeze", (0,)), ("view", ((4, 3),)), ("unfold", (1, 2, 1)), ("split", (2,)), ("unbind", ())])
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        ("expand", ((2, 3, 4),)),
+        ("permute", ((1, 0),)),
+        ("select", (0, 1)),
+        ("diagonal", ()),
+        ("unsqueeze", (0,)),
+        ("view", ((4, 3),)),
+        ("unfold", (1, 2, 1)),
+        ("split", (2,)),
+        ("unbind", ()),
+    ],
+)
 def test_view_copies_share_no_memory_and_carry_gradients(name, arguments):
     x = taper.randn(3, 4, requires_grad=True)
     shown, copied = getattr(x, name)(*arguments), getattr(taper, name + "_copy")(x, *arguments)
@@ -33,8 +45,9 @@ def test_view_copies_share_no_memory_and_carry_gradients(name, arguments):
     assert x.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("shape, wrap", [((3, 3), False), ((7, 3), True), ((7, 3), False), ((2, 5), True),
-                                         ((3, 3, 3), False)])
+@pytest.mark.parametrize(
+    "shape, wrap", [((3, 3), False), ((7, 3), True), ((7, 3), False), ((2, 5), True), ((3, 3, 3), False)]
+)
 def test_fill_diagonal(shape, wrap):
     x, expected = taper.zeros(shape), np.zeros(shape, np.float32)
     np.fill_diagonal(expected, 2.5, wrap=wrap)

@@ -87,7 +87,15 @@ def test_mpirun_starts_all_ranks(tmp_path):
         "import taper, taper.distributed as dist\ndist.init_process_group()\nx = taper.ones(1); dist.all_reduce(x)\n"
         "print(dist.get_rank(), dist.get_world_size(), x.item(), flush=True)\n"
     )
-    command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2", sys.executable, str(tmp_path / "job.py")]
+    command = [
+        "mpirun",
+        "--allow-run-as-root",
+        "--oversubscribe",
+        "-n",
+        "2",
+        sys.executable,
+        str(tmp_path / "job.py"),
+    ]
     result = subprocess.run(command, capture_output=True, text=True, timeout=40)
     assert sorted(result.stdout.splitlines()) == ["0 2 2.0", "1 2 2.0"], result
 

@@ -26,20 +26,23 @@ def test_shapes_come_from_the_first_input():
     assert model[3].bias.grad.tolist() == [2] * 5 and model[1].num_batches_tracked.item() == 1
 
 
-@pytest.mark.parametrize("make, shape, weight", [
-    (lambda: nn.LazyConv1d(4, 3), (1, 2, 5), (4, 2, 3)),
-    (lambda: nn.LazyConv2d(4, 3), (2, 5, 5), (4, 2, 3, 3)),
-    (lambda: nn.LazyConv3d(4, 3), (1, 2, 5, 5, 5), (4, 2, 3, 3, 3)),
-    (lambda: nn.LazyConvTranspose1d(4, 3), (1, 2, 5), (2, 4, 3)),
-    (lambda: nn.LazyConvTranspose2d(4, 3, groups=2), (1, 2, 5, 5), (2, 2, 3, 3)),
-    (lambda: nn.LazyConvTranspose3d(4, 3), (1, 2, 3, 3, 3), (2, 4, 3, 3, 3)),
-    (lambda: nn.LazyBatchNorm1d(), (2, 3), (3,)),
-    (lambda: nn.LazyBatchNorm3d(), (2, 3, 2, 2, 2), (3,)),
-    (lambda: nn.LazyInstanceNorm1d(), (2, 3, 4), (3,)),
-    (lambda: nn.LazyInstanceNorm2d(), (2, 3, 4, 4), (3,)),
-    (lambda: nn.LazyInstanceNorm3d(), (2, 3, 2, 2, 2), (3,)),
-    (lambda: nn.LazyLinear(4, bias=False), (2, 3), (4, 3)),
-])
+@pytest.mark.parametrize(
+    "make, shape, weight",
+    [
+        (lambda: nn.LazyConv1d(4, 3), (1, 2, 5), (4, 2, 3)),
+        (lambda: nn.LazyConv2d(4, 3), (2, 5, 5), (4, 2, 3, 3)),
+        (lambda: nn.LazyConv3d(4, 3), (1, 2, 5, 5, 5), (4, 2, 3, 3, 3)),
+        (lambda: nn.LazyConvTranspose1d(4, 3), (1, 2, 5), (2, 4, 3)),
+        (lambda: nn.LazyConvTranspose2d(4, 3, groups=2), (1, 2, 5, 5), (2, 2, 3, 3)),
+        (lambda: nn.LazyConvTranspose3d(4, 3), (1, 2, 3, 3, 3), (2, 4, 3, 3, 3)),
+        (lambda: nn.LazyBatchNorm1d(), (2, 3), (3,)),
+        (lambda: nn.LazyBatchNorm3d(), (2, 3, 2, 2, 2), (3,)),
+        (lambda: nn.LazyInstanceNorm1d(), (2, 3, 4), (3,)),
+        (lambda: nn.LazyInstanceNorm2d(), (2, 3, 4, 4), (3,)),
+        (lambda: nn.LazyInstanceNorm3d(), (2, 3, 2, 2, 2), (3,)),
+        (lambda: nn.LazyLinear(4, bias=False), (2, 3), (4, 3)),
+    ],
+)
 def test_every_lazy_layer(make, shape, weight):
     layer = make()
     name = type(layer).__name__

@@ -21,8 +21,12 @@ def cplx(*shape):
 
 
 def close(x, y, tolerance=1e-10):
-    np.testing.assert_allclose(x.detach().numpy() if isinstance(x, taper.Tensor) else x,
-                               y.detach().numpy() if isinstance(y, taper.Tensor) else y, tolerance, tolerance)
+    np.testing.assert_allclose(
+        x.detach().numpy() if isinstance(x, taper.Tensor) else x,
+        y.detach().numpy() if isinstance(y, taper.Tensor) else y,
+        tolerance,
+        tolerance,
+    )
 
 
 @pytest.mark.parametrize("make", [real, cplx])
@@ -61,14 +65,19 @@ def test_eigenvectors_of_general_matrices(make):
     a = make(3, 3)
     values, vectors = linalg.eig(a)
     close(a.to(taper.complex128) @ vectors, vectors * values)
-    close(np.sort_complex(linalg.eigvals(a).detach().numpy()), np.sort_complex(np.linalg.eigvals(a.detach().numpy())))
+    close(
+        np.sort_complex(linalg.eigvals(a).detach().numpy()),
+        np.sort_complex(np.linalg.eigvals(a.detach().numpy())),
+    )
     assert gradcheck(lambda a: (linalg.eig(a)[0].abs(), linalg.eig(a)[1].abs()), (a,))
 
 
 def test_cholesky_gradients():
     for a in (real(3, 3), cplx(2, 2)):
+
         def call(a):
             return linalg.cholesky(a @ a.mH + 3 * taper.eye(a.shape[-1], dtype=a.dtype))
+
         assert gradcheck(call, (a,)) and gradgradcheck(call, (a,))
 
 
@@ -104,7 +113,10 @@ def test_compositions():
     close(linalg.lu_solve(lu, pivots, b.T, left=False), np.linalg.solve(n.T, m).T)
     spd = a @ a.T + taper.eye(4, dtype=taper.float64)
     close(taper.cholesky_solve(b, linalg.cholesky(spd)), np.linalg.solve(spd.detach().numpy(), m))
-    close(taper.cholesky_inverse(linalg.cholesky(spd, upper=True), upper=True), np.linalg.inv(spd.detach().numpy()))
+    close(
+        taper.cholesky_inverse(linalg.cholesky(spd, upper=True), upper=True),
+        np.linalg.inv(spd.detach().numpy()),
+    )
     close(linalg.vander(taper.tensor([1, 2, 3])), np.vander([1, 2, 3], increasing=True))
     close(linalg.cross(a[:, :3], a[:, 1:]), np.cross(n[:, :3], n[:, 1:]))
 
@@ -112,13 +124,17 @@ def test_compositions():
 def test_householder_vectors_make_q():
     a = rng.standard_normal((4, 3))
     (reflections, tau), _ = scipy.linalg.qr(a, mode="raw")
-    close(linalg.householder_product(taper.tensor(reflections), taper.tensor(tau)),
-          scipy.linalg.qr(a, mode="economic")[0])
+    close(
+        linalg.householder_product(taper.tensor(reflections), taper.tensor(tau)),
+        scipy.linalg.qr(a, mode="economic")[0],
+    )
 
 
 def test_errors_name_the_operation_and_the_matrix():
     batch = taper.stack([taper.eye(2), taper.zeros(2, 2)])
-    with pytest.raises(linalg.LinAlgError, match=r"linalg.inv: \(Batch element 1\): The diagonal element 1 is zero"):
+    with pytest.raises(
+        linalg.LinAlgError, match=r"linalg.inv: \(Batch element 1\): The diagonal element 1 is zero"
+    ):
         linalg.inv(batch)
     with pytest.raises(RuntimeError, match="not positive-definite"):
         linalg.cholesky(-taper.eye(2))

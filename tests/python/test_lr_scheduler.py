@@ -14,12 +14,12 @@ CASES = {
     "MultiStepLR": (([1, 3], 0.5), lambda e: 0.5 ** ((e >= 1) + (e >= 3))),
     "ConstantLR": ((0.5, 3), lambda e: 0.5 if e < 3 else 1),
     "LinearLR": ((0.25, 1.0, 4), lambda e: 0.25 + 0.75 * min(e, 4) / 4),
-    "ExponentialLR": ((0.9,), lambda e: 0.9 ** e),
+    "ExponentialLR": ((0.9,), lambda e: 0.9**e),
     "CosineAnnealingLR": ((5,), lambda e: (1 + math.cos(math.pi * e / 5)) / 2),
     "PolynomialLR": ((4, 2.0), lambda e: (1 - min(e, 4) / 4) ** 2),
     "CosineAnnealingWarmRestarts": ((3,), lambda e: (1 + math.cos(math.pi * (e % 3) / 3)) / 2),
     "LambdaLR": ((lambda e: 1 / (1 + e),), lambda e: 1 / (1 + e)),
-    "MultiplicativeLR": ((lambda e: 0.8,), lambda e: 0.8 ** e),
+    "MultiplicativeLR": ((lambda e: 0.8,), lambda e: 0.8**e),
 }
 
 

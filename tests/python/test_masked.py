@@ -1,4 +1,5 @@
 """taper.masked against NumPy's masked arrays."""
+
 import numpy as np
 import pytest
 
@@ -11,14 +12,25 @@ GROWN, SHRUNK = np.where(MASK, np.exp(VALUES), 0), np.where(MASK, np.exp(-VALUES
 X, M = taper.tensor(VALUES), taper.tensor(MASK)
 
 
-@pytest.mark.parametrize("name, expected", [
-    ("sum", KEPT.sum(1)), ("prod", KEPT.prod(1)), ("mean", KEPT.mean(1)), ("amax", KEPT.max(1)),
-    ("amin", KEPT.min(1)), ("argmax", KEPT.argmax(1)), ("argmin", KEPT.argmin(1)),
-    ("var", KEPT.var(1, ddof=1)), ("std", KEPT.std(1, ddof=1)),
-    ("cumsum", np.where(MASK, VALUES, 0).cumsum(1)),
-    ("cumprod", np.where(MASK, VALUES, 1).cumprod(1)),
-    ("logsumexp", np.log(np.where(MASK, np.exp(VALUES), 0).sum(1))),
-    ("softmax", GROWN / GROWN.sum(1, keepdims=True)), ("softmin", SHRUNK / SHRUNK.sum(1, keepdims=True))])
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("sum", KEPT.sum(1)),
+        ("prod", KEPT.prod(1)),
+        ("mean", KEPT.mean(1)),
+        ("amax", KEPT.max(1)),
+        ("amin", KEPT.min(1)),
+        ("argmax", KEPT.argmax(1)),
+        ("argmin", KEPT.argmin(1)),
+        ("var", KEPT.var(1, ddof=1)),
+        ("std", KEPT.std(1, ddof=1)),
+        ("cumsum", np.where(MASK, VALUES, 0).cumsum(1)),
+        ("cumprod", np.where(MASK, VALUES, 1).cumprod(1)),
+        ("logsumexp", np.log(np.where(MASK, np.exp(VALUES), 0).sum(1))),
+        ("softmax", GROWN / GROWN.sum(1, keepdims=True)),
+        ("softmin", SHRUNK / SHRUNK.sum(1, keepdims=True)),
+    ],
+)
 def test_masked_out_elements_do_not_count(name, expected):
     result = getattr(taper.masked, name)(X, 1, mask=M)
     np.testing.assert_allclose(result.numpy(), np.asarray(expected), rtol=1e-12)

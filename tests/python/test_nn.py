@@ -109,15 +109,18 @@ D = X - Y
 LOSSES = [
     ("L1Loss", {}, (X, Y), abs(D).mean()),
     ("L1Loss", {"reduction": "none"}, (X, Y), abs(D)),
-    ("MSELoss", {}, (X, Y), (D ** 2).mean()),
-    ("MSELoss", {"reduction": "sum"}, (X, Y), (D ** 2).sum()),
+    ("MSELoss", {}, (X, Y), (D**2).mean()),
+    ("MSELoss", {"reduction": "sum"}, (X, Y), (D**2).sum()),
     ("HuberLoss", {"delta": 0.5}, (X, Y), np.where(abs(D) < 0.5, D * D / 2, 0.5 * (abs(D) - 0.25)).mean()),
     ("SmoothL1Loss", {"beta": 0.5}, (X, Y), np.where(abs(D) < 0.5, D * D, abs(D) - 0.25).mean()),
     ("CrossEntropyLoss", {}, (X, CLASSES), -np.log(softmax(X))[range(4), CLASSES].mean()),
-    ("CrossEntropyLoss", {"label_smoothing": 0.1}, (X, CLASSES),
-     -(0.9 * np.log(softmax(X))[range(4), CLASSES] + 0.1 * np.log(softmax(X)).mean(1)).mean()),
-    ("CrossEntropyLoss", {"ignore_index": 1}, (X, CLASSES),
-     -np.log(softmax(X))[[0, 2, 3], [0, 2, 4]].mean()),
+    (
+        "CrossEntropyLoss",
+        {"label_smoothing": 0.1},
+        (X, CLASSES),
+        -(0.9 * np.log(softmax(X))[range(4), CLASSES] + 0.1 * np.log(softmax(X)).mean(1)).mean(),
+    ),
+    ("CrossEntropyLoss", {"ignore_index": 1}, (X, CLASSES), -np.log(softmax(X))[[0, 2, 3], [0, 2, 4]].mean()),
     ("CrossEntropyLoss", {}, (X, softmax(Y)), -(softmax(Y) * np.log(softmax(X))).sum(1).mean()),
     ("NLLLoss", {}, (X, CLASSES), -X[range(4), CLASSES].mean()),
     ("BCELoss", {}, (P, Q), -(Q * np.log(P) + (1 - Q) * np.log(1 - P)).mean()),
@@ -128,12 +131,18 @@ LOSSES = [
     ("MarginRankingLoss", {"margin": 0.1}, (X, Y, SIGN), np.maximum(0, -SIGN * D + 0.1).mean()),
     ("HingeEmbeddingLoss", {}, (X, SIGN), np.where(SIGN > 0, X, np.maximum(0, 1 - X)).mean()),
     ("SoftMarginLoss", {}, (X, SIGN), np.log1p(np.exp(-SIGN * X)).mean()),
-    ("TripletMarginLoss", {}, (X, Y, Q), np.maximum(0, np.linalg.norm(D + 1e-6, axis=1)
-                                                    - np.linalg.norm(X - Q + 1e-6, axis=1) + 1).mean()),
+    (
+        "TripletMarginLoss",
+        {},
+        (X, Y, Q),
+        np.maximum(0, np.linalg.norm(D + 1e-6, axis=1) - np.linalg.norm(X - Q + 1e-6, axis=1) + 1).mean(),
+    ),
 ]
 
 
-@pytest.mark.parametrize("name, options, arguments, want", LOSSES, ids=[f"{c[0]}{i}" for i, c in enumerate(LOSSES)])
+@pytest.mark.parametrize(
+    "name, options, arguments, want", LOSSES, ids=[f"{c[0]}{i}" for i, c in enumerate(LOSSES)]
+)
 def test_loss(name, options, arguments, want):
     got = getattr(nn, name)(**options)(*map(taper.tensor, arguments))
     np.testing.assert_allclose(got.numpy(), want, rtol=1e-9)
@@ -194,8 +203,12 @@ def test_assignment_before_init():
 def test_state_dict_errors():
     with pytest.raises(RuntimeError) as caught:
         nn.Linear(2, 2).load_state_dict({"weight": taper.ones(3, 2), "extra": taper.ones(1)})
-    for text in ("Error(s) in loading state_dict for Linear:", 'Missing key(s) in state_dict: "bias"',
-                 'Unexpected key(s) in state_dict: "extra"', "size mismatch for weight: copying a param with shape"):
+    for text in (
+        "Error(s) in loading state_dict for Linear:",
+        'Missing key(s) in state_dict: "bias"',
+        'Unexpected key(s) in state_dict: "extra"',
+        "size mismatch for weight: copying a param with shape",
+    ):
         assert text in str(caught.value)
     result = nn.Linear(2, 2).load_state_dict({"extra": taper.ones(1)}, strict=False)
     assert result.missing_keys == ["weight", "bias"] and result.unexpected_keys == ["extra"]
@@ -256,8 +269,12 @@ def test_clip_grad_norm():
 
 def test_initializers():
     w = taper.empty(200, 300)
-    for fill, std in [(nn.init.xavier_normal_, (2 / 500) ** 0.5), (nn.init.xavier_uniform_, (2 / 500) ** 0.5),
-                      (nn.init.kaiming_normal_, (2 / 300) ** 0.5), (nn.init.kaiming_uniform_, (2 / 300) ** 0.5)]:
+    for fill, std in [
+        (nn.init.xavier_normal_, (2 / 500) ** 0.5),
+        (nn.init.xavier_uniform_, (2 / 500) ** 0.5),
+        (nn.init.kaiming_normal_, (2 / 300) ** 0.5),
+        (nn.init.kaiming_uniform_, (2 / 300) ** 0.5),
+    ]:
         assert fill(w).std().item() == pytest.approx(std, rel=0.02)
     q = nn.init.orthogonal_(taper.empty(5, 8)).numpy()
     np.testing.assert_allclose(q @ q.T, np.eye(5), atol=1e-5)

@@ -21,7 +21,9 @@ def layer(weight=None):
 
 def test_weight_norm_separates_length_and_direction():
     old, new = utils.weight_norm(layer()), parametrizations.weight_norm(layer())
-    assert old.weight_g.flatten().tolist() == new.parametrizations.weight.original0.flatten().tolist() == [5, 13]
+    assert (
+        old.weight_g.flatten().tolist() == new.parametrizations.weight.original0.flatten().tolist() == [5, 13]
+    )
     with taper.no_grad():
         old.weight_g.mul_(2)
     old(taper.ones(1, 3, dtype=taper.float64)).sum().backward()
@@ -104,12 +106,17 @@ def test_structured_and_global_pruning():
     assert module.weight.tolist() == [[0, -2, 3], [0, 5, -6]]
     first, second = layer([[1.0, 9, 2], [9, 9, 9]]), layer([[9.0, 3, 9], [9, 9, 4]])
     prune.global_unstructured([(first, "weight"), (second, "weight")], prune.L1Unstructured, amount=3)
-    assert first.weight.tolist() == [[0, 9, 0], [9, 9, 9]] and second.weight.tolist() == [[9, 0, 9], [9, 9, 4]]
+    assert first.weight.tolist() == [[0, 9, 0], [9, 9, 9]] and second.weight.tolist() == [
+        [9, 0, 9],
+        [9, 9, 4],
+    ]
     prune.random_unstructured(second, "weight", 2)
     assert second.weight_mask.sum().item() == 3
 
 
-@pytest.mark.parametrize("amount, error", [(1.5, ValueError), (70, ValueError), ("a", TypeError), (-1, ValueError)])
+@pytest.mark.parametrize(
+    "amount, error", [(1.5, ValueError), (70, ValueError), ("a", TypeError), (-1, ValueError)]
+)
 def test_impossible_amounts(amount, error):
     with pytest.raises(error, match="amount"):
         prune.l1_unstructured(layer(), "weight", amount)
@@ -134,7 +141,9 @@ def test_functional_call_uses_and_differentiates_other_tensors():
     assert module.weight.tolist() == WEIGHT
     tied = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False))
     tied[1].weight = tied[0].weight
-    assert taper.func.functional_call(tied, {"0.weight": taper.full((1, 1), 3.0)}, taper.ones(1, 1)).item() == 9
+    assert (
+        taper.func.functional_call(tied, {"0.weight": taper.full((1, 1), 3.0)}, taper.ones(1, 1)).item() == 9
+    )
 
 
 def test_clipping_with_a_known_norm():

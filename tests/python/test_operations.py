@@ -14,11 +14,18 @@ ENTRIES = taper._C._registry()
 
 # What fails today, by test and case; strict, so that a repaired operation must leave the list.
 known_gaps = {
-    ("gradients", "embedding(i(2, 3, hi=5), x(5, 2), 1)@nn.functional"): "padding_idx leaves its row without gradient",
-    ("second gradients",
-     "embedding_bag(i(6, hi=5), x(5, 2), taper.tensor([0, 4]), mode='max')@nn.functional"): "not defined",
-    ("second gradients",
-     "embedding_bag(i(2, 3, hi=5), x(5, 2), mode='sum', per_sample_weights=x(2, 3))@nn.functional"): "not defined",
+    (
+        "gradients",
+        "embedding(i(2, 3, hi=5), x(5, 2), 1)@nn.functional",
+    ): "padding_idx leaves its row without gradient",
+    (
+        "second gradients",
+        "embedding_bag(i(6, hi=5), x(5, 2), taper.tensor([0, 4]), mode='max')@nn.functional",
+    ): "not defined",
+    (
+        "second gradients",
+        "embedding_bag(i(2, 3, hi=5), x(5, 2), mode='sum', per_sample_weights=x(2, 3))@nn.functional",
+    ): "not defined",
     ("gradients", "masked_fill(x(2, 3), b(2, 1), -np.inf)@taper"): "differences of infinities are NaN",
     ("second gradients", "lgamma(x(2, 3, lo=.2, hi=5))@taper"): "polygamma is missing",
     ("second gradients", "logcumsumexp(x(2, 3), 1)@taper"): "the second derivative is NaN",
@@ -27,12 +34,14 @@ known_gaps = {
 }
 
 # Random, uninitialised or written in place: tested by hand.
-WITHOUT_SAMPLES = set("""
+WITHOUT_SAMPLES = set(
+    """
     eig eigh eigvals svd
     add_ bernoulli bernoulli_ broadcast_tensors cauchy_ copy_ div_ empty empty_like empty_strided exponential_
     fill_ geometric_ log_normal_ meshgrid mul_ multinomial normal normal_ rand rand_like randint randint_like randn randn_like
     random_ randperm resize_ resize_as_ sub_ uniform_ zero_
-""".split())
+""".split()
+)
 
 # Looser bounds of float64, for functions computed by iteration or series.
 TOLERANCES = {"erfinv": 1e-9, "lgamma": 1e-9, "digamma": 1e-9}
@@ -143,8 +152,15 @@ def has_reference(entry):
 
 
 def is_floating(entry):
-    return has_reference(entry) and name_of(entry) != "nextafter" and any(
-        t.dtype == taper.float64 for text in samples.split(entry["samples"]) for t in tensors(samples.arguments(text)))
+    return (
+        has_reference(entry)
+        and name_of(entry) != "nextafter"
+        and any(
+            t.dtype == taper.float64
+            for text in samples.split(entry["samples"])
+            for t in tensors(samples.arguments(text))
+        )
+    )
 
 
 @pytest.mark.parametrize("entry, text", cases("values", wanted=has_reference))
@@ -169,7 +185,8 @@ def test_float32(entry, text):
     widened = change((args, kwargs), lambda x: x.to(taper.float64) if x.dtype == taper.float32 else x)
     result = next(callables(entry))(*args, **kwargs)
     assert all(t.dtype != taper.float64 for t in tensors(result)) or not any(
-        t.dtype == taper.float32 for t in tensors((args, kwargs)))
+        t.dtype == taper.float32 for t in tensors((args, kwargs))
+    )
     assert_equals(result, expectation(entry, *widened), 1e-4, 1e-5)
 
 

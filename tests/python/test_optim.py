@@ -24,7 +24,7 @@ def adam(p, s, t, lr=0.01, decay=0.0, l2=0.1):
     p = p * (1 - lr * decay)
     s["m"] = 0.9 * s.get("m", 0) + 0.1 * g
     s["v"] = 0.999 * s.get("v", 0) + 0.001 * g * g
-    return p - lr * (s["m"] / (1 - 0.9 ** t)) / (np.sqrt(s["v"] / (1 - 0.999 ** t)) + 1e-8)
+    return p - lr * (s["m"] / (1 - 0.9**t)) / (np.sqrt(s["v"] / (1 - 0.999**t)) + 1e-8)
 
 
 def adamw(p, s, t):

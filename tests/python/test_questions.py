@@ -5,21 +5,34 @@ import pytest
 import taper
 
 
-@pytest.mark.parametrize("first, second, expected", [
-    (taper.ones(2, dtype=taper.int32), 1, "int32"), (taper.ones(2, dtype=taper.int32), 1.5, "float32"),
-    (taper.ones(2, dtype=taper.uint8), taper.ones(2, dtype=taper.int8), "int16"),
-    (taper.ones(2, dtype=taper.float16), taper.tensor(1.0, dtype=taper.float64), "float16"),
-    (taper.ones(2, dtype=taper.int64), taper.tensor(1.0, dtype=taper.float64), "float64"),
-    (taper.ones(2, dtype=taper.float64), 1j, "complex128"), (1, 2.0, "float32"), (True, 2, "int64"),
-])
+@pytest.mark.parametrize(
+    "first, second, expected",
+    [
+        (taper.ones(2, dtype=taper.int32), 1, "int32"),
+        (taper.ones(2, dtype=taper.int32), 1.5, "float32"),
+        (taper.ones(2, dtype=taper.uint8), taper.ones(2, dtype=taper.int8), "int16"),
+        (taper.ones(2, dtype=taper.float16), taper.tensor(1.0, dtype=taper.float64), "float16"),
+        (taper.ones(2, dtype=taper.int64), taper.tensor(1.0, dtype=taper.float64), "float64"),
+        (taper.ones(2, dtype=taper.float64), 1j, "complex128"),
+        (1, 2.0, "float32"),
+        (True, 2, "int64"),
+    ],
+)
 def test_result_type(first, second, expected):
     assert taper.result_type(first, second) == getattr(taper, expected)
 
 
-@pytest.mark.parametrize("source, target, expected", [
-    ("float64", "float16", True), ("float32", "int64", False), ("int64", "uint8", True), ("int8", "bool", False),
-    ("bool", "complex64", True), ("complex64", "float64", False),
-])
+@pytest.mark.parametrize(
+    "source, target, expected",
+    [
+        ("float64", "float16", True),
+        ("float32", "int64", False),
+        ("int64", "uint8", True),
+        ("int8", "bool", False),
+        ("bool", "complex64", True),
+        ("complex64", "float64", False),
+    ],
+)
 def test_can_cast(source, target, expected):
     assert taper.can_cast(getattr(taper, source), getattr(taper, target)) is expected
 

@@ -1,4 +1,5 @@
 """The program on the reader's first page runs and learns."""
+
 import re
 from pathlib import Path
 

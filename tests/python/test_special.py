@@ -1,4 +1,5 @@
 """Gradients of special functions that the generic test cannot take to second order; random fills."""
+
 import numpy as np
 import scipy.special
 

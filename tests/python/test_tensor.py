@@ -11,10 +11,19 @@ import taper
 from taper.testing import assert_close
 
 
-@pytest.mark.parametrize("data, dtype", [
-    (1, "int64"), (1.5, "float32"), (True, "bool"), ([1, 2.0], "float32"), (1j, "complex64"), ([], "float32"),
-    (np.float64(2), "float64"), (np.ones(2, "int16"), "int16"),
-])
+@pytest.mark.parametrize(
+    "data, dtype",
+    [
+        (1, "int64"),
+        (1.5, "float32"),
+        (True, "bool"),
+        ([1, 2.0], "float32"),
+        (1j, "complex64"),
+        ([], "float32"),
+        (np.float64(2), "float64"),
+        (np.ones(2, "int16"), "int16"),
+    ],
+)
 def test_inferred_dtype(data, dtype):
     assert taper.tensor(data).dtype == getattr(taper, dtype)
 
@@ -39,12 +48,19 @@ def test_operators(name, other):
     np.testing.assert_allclose(function(right, taper.tensor(a)).numpy(), function(b, a), rtol=1e-12)
 
 
-@pytest.mark.parametrize("equation, shapes", [
-    ("ij,jk->ik", [(2, 3), (3, 4)]), ("ii->i", [(3, 3)]), ("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]),
-    ("i,j", [(2,), (3,)]),
-    ("...ij->...ji", [(2, 3, 4)]), ("ij->", [(2, 3)]), ("i,i->", [(4,), (4,)]),
-    ("ab,bc,cd->ad", [(2, 3), (3, 4), (4, 2)]),
-])
+@pytest.mark.parametrize(
+    "equation, shapes",
+    [
+        ("ij,jk->ik", [(2, 3), (3, 4)]),
+        ("ii->i", [(3, 3)]),
+        ("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]),
+        ("i,j", [(2,), (3,)]),
+        ("...ij->...ji", [(2, 3, 4)]),
+        ("ij->", [(2, 3)]),
+        ("i,i->", [(4,), (4,)]),
+        ("ab,bc,cd->ad", [(2, 3), (3, 4), (4, 2)]),
+    ],
+)
 def test_einsum(equation, shapes):
     arrays = [np.random.randn(*shape) for shape in shapes]
     got = taper.einsum(equation, *map(taper.tensor, arrays))
@@ -70,11 +86,16 @@ def test_copies(duplicate):
     assert taper.equal(x, y) and y.requires_grad and y.data_ptr() != x.data_ptr()
 
 
-@pytest.mark.parametrize("actual, expected, error", [
-    (taper.ones(2), taper.ones(3), AssertionError), (taper.ones(2), taper.ones(2).double(), AssertionError),
-    (taper.ones(2), taper.ones(2) + 1e-3, AssertionError), (taper.ones(2), 1.0, TypeError),
-    ([1.0], [1.0, 2.0], AssertionError),
-])
+@pytest.mark.parametrize(
+    "actual, expected, error",
+    [
+        (taper.ones(2), taper.ones(3), AssertionError),
+        (taper.ones(2), taper.ones(2).double(), AssertionError),
+        (taper.ones(2), taper.ones(2) + 1e-3, AssertionError),
+        (taper.ones(2), 1.0, TypeError),
+        ([1.0], [1.0, 2.0], AssertionError),
+    ],
+)
 def test_assert_close_refuses(actual, expected, error):
     with pytest.raises(error):
         assert_close(actual, expected)

@@ -23,10 +23,10 @@ def records(path):
     while data:
         size, check = struct.unpack("<QI", data[:12])
         assert check == masked_crc(data[:8])
-        body, check = data[12:12 + size], struct.unpack("<I", data[12 + size:16 + size])[0]
+        body, check = data[12 : 12 + size], struct.unpack("<I", data[12 + size : 16 + size])[0]
         assert check == masked_crc(body)
         yield fields(body)
-        data = data[16 + size:]
+        data = data[16 + size :]
 
 
 def number(data):
@@ -35,7 +35,7 @@ def number(data):
         value |= (byte & 127) << shift
         shift += 7
         if byte < 128:
-            return value, data[index + 1:]
+            return value, data[index + 1 :]
 
 
 def fields(data):
@@ -82,7 +82,7 @@ def test_scalars(tmp_path):
     assert (new[:2], new[2][2]) == ((300, "loss"), [0.25])
     assert struct.unpack("<d", fields(exact[2][8][0])[6][0]) == (0.1,)
     for name, expected in (("both_a", 1), ("both_b", 2)):
-        (step, tag, value), = values(tmp_path / name)
+        ((step, tag, value),) = values(tmp_path / name)
         assert (step, tag, value[2]) == (4, "both", [expected])
 
 
@@ -95,10 +95,13 @@ def test_histogram_counts_every_value(tmp_path):
             writer.add_histogram("none", taper.ones(0))
     weights, few = (fields(value[5][0]) for _, _, value in values(tmp_path))
     assert [weights[i][0] for i in range(1, 6)] == pytest.approx(
-        [data.min(), data.max(), 1000, data.sum(), (data ** 2).sum()])
+        [data.min(), data.max(), 1000, data.sum(), (data**2).sum()]
+    )
     limits, counts = (np.frombuffer(weights[i][0]) for i in (6, 7))
     assert counts.sum() == 1000 and counts[0] == 0 and len(limits) == len(counts)
-    assert [np.sum((data >= low) & (data < high)) for low, high in zip(limits, limits[1:])] == counts[1:].tolist()
+    assert [np.sum((data >= low) & (data < high)) for low, high in zip(limits, limits[1:])] == counts[
+        1:
+    ].tolist()
     assert np.frombuffer(few[7][0]).tolist() == [0, (data < 0).sum(), (data >= 0).sum()]
 
 
@@ -106,8 +109,8 @@ def pixels(image):
     """[H, W, C] of a PNG without filters."""
     width, height = struct.unpack(">II", image[16:24])
     start = image.index(b"IDAT")
-    size = struct.unpack(">I", image[start - 4:start])[0]
-    lines = np.frombuffer(zlib.decompress(image[start + 4:start + 4 + size]), np.uint8).reshape(height, -1)
+    size = struct.unpack(">I", image[start - 4 : start])[0]
+    lines = np.frombuffer(zlib.decompress(image[start + 4 : start + 4 + size]), np.uint8).reshape(height, -1)
     assert not lines[:, 0].any() and image.startswith(b"\x89PNG\r\n\x1a\n")
     return lines[:, 1:].reshape(height, width, -1)
 
@@ -130,7 +133,7 @@ def test_images(tmp_path):
 def test_text(tmp_path):
     with SummaryWriter(tmp_path) as writer:
         writer.add_text("note", "**grün**", 2)
-    (step, tag, value), = values(tmp_path)
+    ((step, tag, value),) = values(tmp_path)
     assert (step, tag) == (2, "note/text_summary")
     assert fields(value[8][0])[8] == ["**grün**".encode()]
 

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("mypy")
 
-PROGRAM = '''
+PROGRAM = """
 import taper
 from taper import Tensor, nn
 from taper.utils.data import DataLoader, Dataset
@@ -46,24 +46,36 @@ best: Tensor = taper.topk(values, 2).indices
 shape: taper.Size = best.shape
 with taper.no_grad():
     total: Tensor = (values * 2 + 1)[0] @ taper.eye(3)
-'''
+"""
 
-WRONG = '''
+WRONG = """
 import taper
 
 taper.relu("text")
 taper.zeros(2, 3, dtype=3)
 count: str = taper.ones(2).numel()
-'''
+"""
 
 
 def mypy(folder, text):
     path = folder / "program.py"
     path.write_text(text)
     package = pathlib.Path(__file__).resolve().parents[2] / "python"
-    done = subprocess.run([sys.executable, "-m", "mypy", "--no-error-summary", "--cache-dir", str(folder / "cache"),
-                           "--follow-imports=silent", str(path)], capture_output=True, text=True,
-                          env={"MYPYPATH": str(package), "PATH": ""})
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--no-error-summary",
+            "--cache-dir",
+            str(folder / "cache"),
+            "--follow-imports=silent",
+            str(path),
+        ],
+        capture_output=True,
+        text=True,
+        env={"MYPYPATH": str(package), "PATH": ""},
+    )
     return done.stdout.splitlines()
 
 

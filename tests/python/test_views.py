@@ -54,7 +54,9 @@ WRITES["tanh_"] = (lambda x, o: x.tanh_(), lambda v, o: v.tanh())
 
 
 def applicable(name, ndim):
-    return ndim >= {"first": 1, "last": 1, "slice": 1, "transpose": 2, "diagonal": 2, "narrow": 1}.get(name, 0)
+    return ndim >= {"first": 1, "last": 1, "slice": 1, "transpose": 2, "diagonal": 2, "narrow": 1}.get(
+        name, 0
+    )
 
 
 @pytest.mark.parametrize("seed", range(120))
@@ -89,8 +91,8 @@ def test_programs(seed):
     got = sum((k + 1) * (v * v.sin()).sum() for k, (v, _) in enumerate(views))
     want = sum((k + 1) * (e.tensor() * e.tensor().sin()).sum() for k, (_, e) in enumerate(views))
     for x in (leaf, other):
-        a, = taper.autograd.grad(got, x, retain_graph=True, allow_unused=True, materialize_grads=True)
-        b, = taper.autograd.grad(want, x, retain_graph=True, allow_unused=True, materialize_grads=True)
+        (a,) = taper.autograd.grad(got, x, retain_graph=True, allow_unused=True, materialize_grads=True)
+        (b,) = taper.autograd.grad(want, x, retain_graph=True, allow_unused=True, materialize_grads=True)
         assert np.allclose(a.numpy(), b.numpy(), rtol=1e-9), program
 
 
@@ -100,7 +102,7 @@ def test_view_follows_its_base():
     view = base[1:3]
     base.mul_(3)
     assert view.grad_fn.name() == "AsStridedBackward0"
-    gradient, = taper.autograd.grad((view + view).sum() + base.sum(), x)
+    (gradient,) = taper.autograd.grad((view + view).sum() + base.sum(), x)
     assert gradient.tolist() == [3, 9, 9, 3]
 
 
@@ -121,12 +123,16 @@ def test_what_an_inplace_operation_reads_is_kept(write):
 
 def test_overwritten_tensor_still_requires_grad():
     x = taper.ones(3, requires_grad=True)
-    for overwrite in (lambda y: y.zero_(), lambda y: y.fill_(2), lambda y: y.copy_(taper.ones(3)),
-                      lambda y: y.__setitem__(Ellipsis, 0)):
+    for overwrite in (
+        lambda y: y.zero_(),
+        lambda y: y.fill_(2),
+        lambda y: y.copy_(taper.ones(3)),
+        lambda y: y.__setitem__(Ellipsis, 0),
+    ):
         y = x * 2
         overwrite(y)
         assert y.requires_grad and not y.is_leaf
-        gradient, = taper.autograd.grad(y.sum(), x)
+        (gradient,) = taper.autograd.grad(y.sum(), x)
         assert gradient.tolist() == [0, 0, 0]
 
 
@@ -151,7 +157,12 @@ def test_no_grad_writes_leave_the_history():
 
 def test_leaves_and_their_views_are_protected():
     x = taper.ones(2, 2, requires_grad=True)
-    for write in (lambda: x.add_(1), lambda: x[0].mul_(2), lambda: x.__setitem__(0, 1.0), lambda: x.T.zero_()):
+    for write in (
+        lambda: x.add_(1),
+        lambda: x[0].mul_(2),
+        lambda: x.__setitem__(0, 1.0),
+        lambda: x.T.zero_(),
+    ):
         with pytest.raises(taper.AutogradError, match="leaf"):
             write()
     assert x.tolist() == [[1, 1], [1, 1]]

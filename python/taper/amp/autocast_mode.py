@@ -14,6 +14,7 @@ def is_autocast_available(device_type):
 
 def _has_cuda():
     from .. import cuda
+
     return cuda.is_available()
 
 
@@ -35,17 +36,24 @@ class autocast:
             warnings.warn("CUDA is not available. Disabling autocast.", stacklevel=2)
             enabled = False
         elif enabled and self.fast_dtype not in (_C.bfloat16, _C.float16):
-            warnings.warn(f"In {device_type.upper()} autocast, but the target dtype is not supported. Disabling autocast.\n"
-                          f"{device_type.upper()} Autocast only supports dtypes of taper.bfloat16, taper.float16 currently.",
-                          stacklevel=2)
+            warnings.warn(
+                f"In {device_type.upper()} autocast, but the target dtype is not supported. Disabling autocast.\n"
+                f"{device_type.upper()} Autocast only supports dtypes of taper.bfloat16, taper.float16 currently.",
+                stacklevel=2,
+            )
             enabled = False
         self._enabled = enabled
         self._cache_enabled = _C.is_autocast_cache_enabled() if cache_enabled is None else cache_enabled
         self._before = []
 
     def __enter__(self):
-        self._before.append((_C.is_autocast_enabled(self.device), _C.get_autocast_dtype(self.device),
-                             _C.is_autocast_cache_enabled()))
+        self._before.append(
+            (
+                _C.is_autocast_enabled(self.device),
+                _C.get_autocast_dtype(self.device),
+                _C.is_autocast_cache_enabled(),
+            )
+        )
         self._set(self._enabled, self.fast_dtype, self._cache_enabled)
         _C.autocast_increment_nesting()
         return self
@@ -63,8 +71,10 @@ class autocast:
 
     def __call__(self, function):
         if not callable(function):
-            raise TypeError(f"autocast()(func) requires a callable, but got {type(function).__name__}. Did you mean to use "
-                            "autocast as a context manager?")
+            raise TypeError(
+                f"autocast()(func) requires a callable, but got {type(function).__name__}. Did you mean to use "
+                "autocast as a context manager?"
+            )
 
         @functools.wraps(function)
         def decorated(*args, **kwargs):
@@ -76,7 +86,9 @@ class autocast:
 
 def _cast(value, device_type, dtype):
     if isinstance(value, _C.Tensor):
-        eligible = value.is_floating_point() and value.device.type == device_type and value.dtype != _C.float64
+        eligible = (
+            value.is_floating_point() and value.device.type == device_type and value.dtype != _C.float64
+        )
         return value.to(dtype) if eligible else value
     if isinstance(value, collections.abc.Mapping):
         return {_cast(k, device_type, dtype): _cast(v, device_type, dtype) for k, v in value.items()}

@@ -6,25 +6,51 @@ from .function import Function, once_differentiable
 from .gradcheck import gradcheck, gradgradcheck
 from . import functional
 
-__all__ = ["Function", "backward", "detect_anomaly", "enable_grad", "functional", "grad", "gradcheck", "gradgradcheck",
-           "inference_mode", "no_grad", "once_differentiable", "set_detect_anomaly", "set_grad_enabled"]
+__all__ = [
+    "Function",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "functional",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "no_grad",
+    "once_differentiable",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]
 
 
 def _as_tuple(values):
     return (values,) if isinstance(values, _C.Tensor) or values is None else tuple(values)
 
 
-def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):
+def backward(
+    tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None
+):
     """Adds the gradients of tensors to the .grad of the leaves they depend on."""
     if grad_tensors is None:
         grad_tensors = grad_variables
     starts = () if grad_tensors is None else _as_tuple(grad_tensors)
     retain = create_graph if retain_graph is None else retain_graph
-    _C._backward(_as_tuple(tensors), starts, retain, create_graph, () if inputs is None else _as_tuple(inputs))
+    _C._backward(
+        _as_tuple(tensors), starts, retain, create_graph, () if inputs is None else _as_tuple(inputs)
+    )
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True,
-         allow_unused=None, is_grads_batched=False, materialize_grads=False):
+def grad(
+    outputs,
+    inputs,
+    grad_outputs=None,
+    retain_graph=None,
+    create_graph=False,
+    only_inputs=True,
+    allow_unused=None,
+    is_grads_batched=False,
+    materialize_grads=False,
+):
     """Gradients of outputs with respect to inputs, as a tuple."""
     inputs = _as_tuple(inputs)
     starts = () if grad_outputs is None else _as_tuple(grad_outputs)

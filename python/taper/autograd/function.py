@@ -28,12 +28,16 @@ class Context:
     def saved_tensors(self):
         """What save_for_backward kept. Raises when one was written in place since."""
         if self._saved is None:
-            raise _C.AutogradError(f"{type(self).__name__}: saved tensors were freed by an earlier backward(); pass "
-                                   "retain_graph=True to it")
+            raise _C.AutogradError(
+                f"{type(self).__name__}: saved tensors were freed by an earlier backward(); pass "
+                "retain_graph=True to it"
+            )
         for tensor, version in zip(self._saved, self._versions):
             if tensor is not None and tensor._version != version:
-                raise _C.AutogradError(f"a tensor of shape {tuple(tensor.shape)} saved for backward was modified by an "
-                                       f"inplace operation: it is at version {tensor._version}, expected {version}")
+                raise _C.AutogradError(
+                    f"a tensor of shape {tuple(tensor.shape)} saved for backward was modified by an "
+                    f"inplace operation: it is at version {tensor._version}, expected {version}"
+                )
         return self._saved
 
     def mark_non_differentiable(self, *tensors):
@@ -82,11 +86,19 @@ class Function:
             listed = results if isinstance(results, (tuple, list)) else (results,)
             return tuple(value for value in listed if isinstance(value, _C.Tensor))
 
-        outputs = _C._apply_function(cls.__name__, ctx, forward, functools.partial(cls._run_backward, ctx, places,
-                                     len(args)), operands, lambda: ctx._non_differentiable)
+        outputs = _C._apply_function(
+            cls.__name__,
+            ctx,
+            forward,
+            functools.partial(cls._run_backward, ctx, places, len(args)),
+            operands,
+            lambda: ctx._non_differentiable,
+        )
         remaining = iter(outputs)
-        pick = [next(remaining) if isinstance(value, _C.Tensor) else value
-                for value in (results if isinstance(results, (tuple, list)) else (results,))]
+        pick = [
+            next(remaining) if isinstance(value, _C.Tensor) else value
+            for value in (results if isinstance(results, (tuple, list)) else (results,))
+        ]
         ctx._shapes = [(output.shape, output.dtype) for output in outputs]
         return tuple(pick) if isinstance(results, (tuple, list)) else pick[0]
 
@@ -94,15 +106,21 @@ class Function:
     def _run_backward(cls, ctx, places, count, *grads):
         if ctx._materialize:
             zeros = _C._homes["taper"]["zeros"]
-            grads = tuple(zeros(shape, dtype=dtype) if grad is None else grad
-                          for grad, (shape, dtype) in zip(grads, ctx._shapes))
+            grads = tuple(
+                zeros(shape, dtype=dtype) if grad is None else grad
+                for grad, (shape, dtype) in zip(grads, ctx._shapes)
+            )
         backward = cls.backward if cls.backward is not Function.backward else cls.vjp
         results = backward(ctx, *grads)
         results = results if isinstance(results, (tuple, list)) else (results,)
         if len(results) < count:
-            raise _C.AutogradError(f"{cls.__name__}: backward returned {len(results)} gradients, expected {count}")
+            raise _C.AutogradError(
+                f"{cls.__name__}: backward returned {len(results)} gradients, expected {count}"
+            )
         if any(value is not None for value in results[count:]):
-            raise _C.AutogradError(f"{cls.__name__}: backward returned {len(results)} gradients, expected {count}")
+            raise _C.AutogradError(
+                f"{cls.__name__}: backward returned {len(results)} gradients, expected {count}"
+            )
         return tuple(results[i] for i in places)
 
 

@@ -37,14 +37,20 @@ def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, st
     blocks = []
     for output in outputs:
         rows = list(_rows(output, values, create_graph))
-        blocks.append(tuple(stack([row[i] for row in rows]).reshape(tuple(output.shape) + tuple(x.shape))
-                            for i, x in enumerate(values)))
+        blocks.append(
+            tuple(
+                stack([row[i] for row in rows]).reshape(tuple(output.shape) + tuple(x.shape))
+                for i, x in enumerate(values)
+            )
+        )
     if single_input:
         blocks = [block[0] for block in blocks]
     return blocks[0] if single_output else tuple(blocks)
 
 
-def hessian(func, inputs, create_graph=False, strict=False, vectorize=False, outer_jacobian_strategy="reverse-mode"):
+def hessian(
+    func, inputs, create_graph=False, strict=False, vectorize=False, outer_jacobian_strategy="reverse-mode"
+):
     """Second derivatives of a scalar function."""
     _, single = _tuple(inputs)
 
@@ -74,7 +80,9 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
     helpers = tuple(_C._homes["taper"]["zeros_like"](y).requires_grad_() for y in outputs)
     first = _zeros_where_unused(_C._grad(outputs, values, helpers, True, True, True), values)
     wanted = [(g, d) for g, d in zip(first, directions) if g.requires_grad]
-    second = _C._grad(tuple(g for g, _ in wanted), helpers, tuple(d for _, d in wanted), True, create_graph, True)
+    second = _C._grad(
+        tuple(g for g, _ in wanted), helpers, tuple(d for _, d in wanted), True, create_graph, True
+    )
     second = _zeros_where_unused(second, outputs)
     results = outputs if create_graph else tuple(y.detach() for y in outputs)
     return (results[0] if single_output else results), (second[0] if single_output else second)

@@ -25,7 +25,7 @@ def _numerical(function, inputs, x, eps):
     _C._set_grad_enabled(False)
     try:
         for index in numpy.ndindex(*flat.shape):
-            for step in ((eps, 1j * eps) if x.is_complex() else (eps,)):
+            for step in (eps, 1j * eps) if x.is_complex() else (eps,):
                 before = flat[index]
                 flat[index] = before + step
                 high = [_C._to_numpy(y.detach()).copy() for y in _outputs(function, inputs)]
@@ -38,9 +38,22 @@ def _numerical(function, inputs, x, eps):
     return rows
 
 
-def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, check_undefined_grad=True,
-              nondet_tol=0.0, check_batched_grad=False, check_forward_ad=False, check_backward_ad=True,
-              fast_mode=False, masked=None):
+def gradcheck(
+    func,
+    inputs,
+    *,
+    eps=1e-6,
+    atol=1e-5,
+    rtol=1e-3,
+    raise_exception=True,
+    check_undefined_grad=True,
+    nondet_tol=0.0,
+    check_batched_grad=False,
+    check_forward_ad=False,
+    check_backward_ad=True,
+    fast_mode=False,
+    masked=None,
+):
     """Whether func's gradients equal central differences within atol + rtol * |numerical|; inputs in float64."""
     inputs = _tensors(inputs)
     checked = [x for x in inputs if isinstance(x, _C.Tensor) and x.requires_grad]
@@ -64,15 +77,21 @@ def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=T
                 slopes = slopes[:, 0] + 1j * slopes[:, 1]
             expected = slopes.reshape(tuple(x.shape))
             got = numpy.zeros_like(expected) if gradient is None else _C._to_numpy(gradient.detach())
-            if got.shape != expected.shape or not numpy.allclose(got, expected, rtol=rtol, atol=atol, equal_nan=True):
+            if got.shape != expected.shape or not numpy.allclose(
+                got, expected, rtol=rtol, atol=atol, equal_nan=True
+            ):
                 if raise_exception:
-                    raise _C.AutogradError(f"gradcheck: Jacobian mismatch for output {position} with respect to input {number},\n"
-                                           f"numerical:{expected}\nanalytical:{got}\n")
+                    raise _C.AutogradError(
+                        f"gradcheck: Jacobian mismatch for output {position} with respect to input {number},\n"
+                        f"numerical:{expected}\nanalytical:{got}\n"
+                    )
                 return False
     return True
 
 
-def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, **options):
+def gradgradcheck(
+    func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, **options
+):
     """gradcheck of func's gradients."""
     inputs = _tensors(inputs)
     checked = [i for i, x in enumerate(inputs) if isinstance(x, _C.Tensor) and x.requires_grad]
@@ -90,7 +109,7 @@ def gradgradcheck(func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=
 
     @enable_grad()
     def gradients(*values):
-        xs, gs = values[:len(inputs)], values[len(inputs):]
+        xs, gs = values[: len(inputs)], values[len(inputs) :]
         results = [y for y in _outputs(func, xs) if y.requires_grad]
         found = _C._grad(tuple(results), tuple(xs[i] for i in checked), tuple(gs), True, True, True)
         return tuple(g for g in found if g is not None and g.requires_grad)

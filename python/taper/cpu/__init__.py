@@ -12,7 +12,7 @@ def device_count():
 
 
 def current_device():
-    """"cpu"."""
+    """ "cpu"."""
     return "cpu"
 
 

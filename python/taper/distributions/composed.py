@@ -10,8 +10,10 @@ class Independent(Distribution):
     def __init__(self, base_distribution, reinterpreted_batch_ndims, validate_args=None):
         batch = tuple(base_distribution.batch_shape)
         if reinterpreted_batch_ndims > len(batch):
-            raise ValueError("Expected reinterpreted_batch_ndims <= len(base_distribution.batch_shape), "
-                             f"actual {reinterpreted_batch_ndims} vs {len(batch)}")
+            raise ValueError(
+                "Expected reinterpreted_batch_ndims <= len(base_distribution.batch_shape), "
+                f"actual {reinterpreted_batch_ndims} vs {len(batch)}"
+            )
         kept = len(batch) - reinterpreted_batch_ndims
         self.base_dist, self.reinterpreted_batch_ndims = base_distribution, reinterpreted_batch_ndims
         super().__init__(batch[:kept], batch[kept:] + tuple(base_distribution.event_shape), validate_args)
@@ -29,7 +31,7 @@ class Independent(Distribution):
 
     def expand(self, batch_shape, _instance=None):
         count = self.reinterpreted_batch_ndims
-        own = tuple(self.base_dist.batch_shape)[len(self.base_dist.batch_shape) - count:]
+        own = tuple(self.base_dist.batch_shape)[len(self.base_dist.batch_shape) - count :]
         return Independent(self.base_dist.expand(tuple(batch_shape) + own), count, self._validate_args)
 
     def _sample(self, sample_shape):

@@ -37,8 +37,9 @@ class _OneHot(Constraint):
 class _Bounds(Constraint):
     """Numbers between two bounds, each a number or a tensor; None where there is none."""
 
-    def __init__(self, lower_bound=None, upper_bound=None, strict_lower=False, strict_upper=False,
-                 integer=False):
+    def __init__(
+        self, lower_bound=None, upper_bound=None, strict_lower=False, strict_upper=False, integer=False
+    ):
         self.lower_bound, self.upper_bound = lower_bound, upper_bound
         self.strict_lower, self.strict_upper, self.is_discrete = strict_lower, strict_upper, integer
 
@@ -51,8 +52,10 @@ class _Bounds(Constraint):
         return inside & (value % 1 == 0) if self.is_discrete else inside
 
     def __repr__(self):
-        return (f"Bounds(lower_bound={self.lower_bound}, upper_bound={self.upper_bound}, "
-                f"integer={self.is_discrete})")
+        return (
+            f"Bounds(lower_bound={self.lower_bound}, upper_bound={self.upper_bound}, "
+            f"integer={self.is_discrete})"
+        )
 
 
 class _Simplex(Constraint):
@@ -72,7 +75,7 @@ class independent(Constraint):
 
     def check(self, value):
         inside = self.base_constraint.check(value)
-        return inside.reshape(tuple(inside.shape[:inside.ndim - self.count]) + (-1,)).all(-1)
+        return inside.reshape(tuple(inside.shape[: inside.ndim - self.count]) + (-1,)).all(-1)
 
 
 def greater_than(lower_bound):

@@ -39,7 +39,7 @@ class Normal(_LocationScale):
         return self.loc + standard_normal(self._extended_shape(sample_shape), self.loc) * self.scale
 
     def log_prob(self, value):
-        return -0.5 * self._standard(value)**2 - self.scale.log() - _half_log_2pi
+        return -0.5 * self._standard(value) ** 2 - self.scale.log() - _half_log_2pi
 
     def cdf(self, value):
         return 0.5 * (1 + (self._standard(value) / math.sqrt(2)).erf())
@@ -84,7 +84,7 @@ class Cauchy(_LocationScale):
         return self.icdf(uniform(self._extended_shape(sample_shape), self.loc))
 
     def log_prob(self, value):
-        return -math.log(math.pi) - self.scale.log() - (self._standard(value)**2).log1p()
+        return -math.log(math.pi) - self.scale.log() - (self._standard(value) ** 2).log1p()
 
     def cdf(self, value):
         return self._standard(value).atan() / math.pi + 0.5
@@ -161,7 +161,7 @@ class Uniform(Distribution):
 
     support = property(lambda self: constraints.interval(self.low, self.high))
     mean = property(lambda self: (self.high + self.low) / 2)
-    variance = property(lambda self: (self.high - self.low)**2 / 12)
+    variance = property(lambda self: (self.high - self.low) ** 2 / 12)
     mode = property(lambda self: _ops["full_like"](self.low, math.nan))
 
     def rsample(self, sample_shape=()):
@@ -192,7 +192,7 @@ class Exponential(Distribution):
     support = constraints.nonnegative
 
     def __init__(self, rate, validate_args=None):
-        self.rate, = broadcast_all(rate)
+        (self.rate,) = broadcast_all(rate)
         super().__init__(self.rate.shape, validate_args=validate_args)
 
     mean = property(lambda self: 1 / self.rate)
@@ -247,10 +247,10 @@ class Weibull(Distribution):
 
     def cdf(self, value):
         self._validate_sample(value)
-        return -(-(value / self.scale)**self.concentration).expm1()
+        return -(-((value / self.scale) ** self.concentration)).expm1()
 
     def icdf(self, value):
-        return self.scale * (-(-value).log1p())**(1 / self.concentration)
+        return self.scale * (-(-value).log1p()) ** (1 / self.concentration)
 
     def entropy(self):
         return _euler * (1 - 1 / self.concentration) + (self.scale / self.concentration).log() + 1
@@ -264,7 +264,7 @@ class HalfNormal(Distribution):
     support = constraints.nonnegative
 
     def __init__(self, scale, validate_args=None):
-        self.scale, = broadcast_all(scale)
+        (self.scale,) = broadcast_all(scale)
         super().__init__(self.scale.shape, validate_args=validate_args)
 
     mean = property(lambda self: self.scale * math.sqrt(2 / math.pi))
@@ -276,7 +276,7 @@ class HalfNormal(Distribution):
 
     def log_prob(self, value):
         self._validate_sample(value)
-        density = math.log(2) - _half_log_2pi - self.scale.log() - 0.5 * (value / self.scale)**2
+        density = math.log(2) - _half_log_2pi - self.scale.log() - 0.5 * (value / self.scale) ** 2
         return _ops["where"](value >= 0, density, _ops["full_like"](density, -math.inf))
 
     def cdf(self, value):
@@ -306,7 +306,7 @@ class Kumaraswamy(Distribution):
         return (b.log() + (1 + n / a).lgamma() + b.lgamma() - (1 + n / a + b).lgamma()).exp()
 
     mean = property(lambda self: self._moment(1))
-    variance = property(lambda self: self._moment(2) - self._moment(1)**2)
+    variance = property(lambda self: self._moment(2) - self._moment(1) ** 2)
 
     def rsample(self, sample_shape=()):
         return self.icdf(uniform(self._extended_shape(sample_shape), self.concentration1))
@@ -314,14 +314,14 @@ class Kumaraswamy(Distribution):
     def log_prob(self, value):
         self._validate_sample(value)
         a, b = self.concentration1, self.concentration0
-        return a.log() + b.log() + (a - 1) * value.log() + (b - 1) * (-value**a).log1p()
+        return a.log() + b.log() + (a - 1) * value.log() + (b - 1) * (-(value**a)).log1p()
 
     def cdf(self, value):
         self._validate_sample(value)
-        return 1 - (1 - value**self.concentration1)**self.concentration0
+        return 1 - (1 - value**self.concentration1) ** self.concentration0
 
     def icdf(self, value):
-        return (1 - (1 - value)**(1 / self.concentration0))**(1 / self.concentration1)
+        return (1 - (1 - value) ** (1 / self.concentration0)) ** (1 / self.concentration1)
 
     def entropy(self):
         a, b = self.concentration1, self.concentration0

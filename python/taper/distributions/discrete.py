@@ -27,9 +27,9 @@ class _ByProbability(Distribution):
     def __init__(self, probs=None, logits=None, validate_args=None):
         _given(type(self).__name__, probs, logits)
         if probs is not None:
-            self.probs, = broadcast_all(probs)
+            (self.probs,) = broadcast_all(probs)
         else:
-            self.logits, = broadcast_all(logits)
+            (self.logits,) = broadcast_all(logits)
         given = self.logits if probs is None else self.probs
         super().__init__(given.shape, validate_args=validate_args)
 
@@ -162,6 +162,7 @@ class OneHotCategorical(Categorical):
     mean = property(lambda self: self.probs)
     variance = property(lambda self: self.probs * (1 - self.probs))
     mode = property(lambda self: self._one_hot(self.probs.argmax(-1)))
+
     @property
     def _classes(self):
         own = self.__dict__

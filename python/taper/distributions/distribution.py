@@ -55,9 +55,11 @@ class Distribution:
                 continue
             value = getattr(self, name)
             if not bool(constraint.check(value).all()):
-                raise ValueError(f"Expected parameter {name} ({type(value).__name__} of shape "
-                                 f"{tuple(value.shape)}) of distribution {self!r} to satisfy the constraint "
-                                 f"{constraint!r}, but found invalid values:\n{value}")
+                raise ValueError(
+                    f"Expected parameter {name} ({type(value).__name__} of shape "
+                    f"{tuple(value.shape)}) of distribution {self!r} to satisfy the constraint "
+                    f"{constraint!r}, but found invalid values:\n{value}"
+                )
 
     batch_shape = property(lambda self: self._batch_shape)
     event_shape = property(lambda self: self._event_shape)
@@ -127,7 +129,7 @@ class Distribution:
             if name in self.__dict__:
                 value = self.__dict__[name]
                 keep = self.arg_constraints[name].event_dim
-                event = tuple(value.shape[value.ndim - keep:])
+                event = tuple(value.shape[value.ndim - keep :])
                 made.__dict__[name] = value.expand(tuple(batch_shape) + event)
         made._batch_shape = _C.Size(batch_shape)
         return made
@@ -141,20 +143,30 @@ class Distribution:
         if not isinstance(value, _C.Tensor):
             raise ValueError("The value argument to log_prob must be a Tensor")
         events = len(self._event_shape)
-        if tuple(value.shape[value.ndim - events:]) != tuple(self._event_shape):
-            raise ValueError(f"The right-most size of value must match event_shape: {tuple(value.shape)} vs "
-                             f"{tuple(self._event_shape)}.")
-        _ops["broadcast_tensors"]([_ops["empty"](tuple(value.shape[:value.ndim - events])),
-                                   _ops["empty"](tuple(self._batch_shape))])
+        if tuple(value.shape[value.ndim - events :]) != tuple(self._event_shape):
+            raise ValueError(
+                f"The right-most size of value must match event_shape: {tuple(value.shape)} vs "
+                f"{tuple(self._event_shape)}."
+            )
+        _ops["broadcast_tensors"](
+            [
+                _ops["empty"](tuple(value.shape[: value.ndim - events])),
+                _ops["empty"](tuple(self._batch_shape)),
+            ]
+        )
         support = self.support
         if support is not None and not bool(support.check(value).all()):
-            raise ValueError(f"Expected value argument ({type(value).__name__} of shape "
-                             f"{tuple(value.shape)}) to be within the support ({support!r}) of the "
-                             f"distribution {self!r}, but found invalid values:\n{value}")
+            raise ValueError(
+                f"Expected value argument ({type(value).__name__} of shape "
+                f"{tuple(value.shape)}) to be within the support ({support!r}) of the "
+                f"distribution {self!r}, but found invalid values:\n{value}"
+            )
 
     def __repr__(self):
         names = [name for name in self.arg_constraints if name in self.__dict__]
         values = [self.__dict__[name] for name in names]
-        parts = [f"{name}: {value.item() if value.numel() == 1 else tuple(value.shape)}"
-                 for name, value in zip(names, values)]
+        parts = [
+            f"{name}: {value.item() if value.numel() == 1 else tuple(value.shape)}"
+            for name, value in zip(names, values)
+        ]
         return f"{type(self).__name__}({', '.join(parts)})"

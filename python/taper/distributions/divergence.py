@@ -12,6 +12,7 @@ _formulas = {}
 
 def register_kl(type_p, type_q):
     """Decorates the function of (p, q) that computes the divergence for these types and their subclasses."""
+
     def decorate(function):
         _formulas[type_p, type_q] = function
         return function
@@ -23,16 +24,17 @@ def kl_divergence(p, q):
     """KL(p || q) = E_p[log p - log q], shaped batch_shape."""
     fitting = [pair for pair in _formulas if isinstance(p, pair[0]) and isinstance(q, pair[1])]
     if not fitting:
-        raise NotImplementedError(f"No KL(p || q) is implemented for p type {type(p).__name__} and q type "
-                                  f"{type(q).__name__}")
+        raise NotImplementedError(
+            f"No KL(p || q) is implemented for p type {type(p).__name__} and q type {type(q).__name__}"
+        )
     nearest = min(fitting, key=lambda pair: (type(p).__mro__.index(pair[0]), type(q).__mro__.index(pair[1])))
     return _formulas[nearest](p, q)
 
 
 @register_kl(Normal, Normal)
 def _normal(p, q):
-    ratio = (p.scale / q.scale)**2
-    return 0.5 * (ratio + ((p.loc - q.loc) / q.scale)**2 - 1 - ratio.log())
+    ratio = (p.scale / q.scale) ** 2
+    return 0.5 * (ratio + ((p.loc - q.loc) / q.scale) ** 2 - 1 - ratio.log())
 
 
 @register_kl(LogNormal, LogNormal)

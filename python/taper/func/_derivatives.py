@@ -84,6 +84,7 @@ def grad_and_value(func, argnums=0, has_aux=False):
 
     With has_aux func returns (value, aux), and the result is (gradients, (value, aux)).
     """
+
     @functools.wraps(func)
     def wrapper(*args, **kwargs):
         with _Level() as level:
@@ -93,9 +94,11 @@ def grad_and_value(func, argnums=0, has_aux=False):
             if not isinstance(value, _C.Tensor):
                 raise RuntimeError(f"Expected f(*args) to return a tensor, got {type(value).__name__}")
             if value.ndim != 0:
-                raise RuntimeError("Expected f(*args) to return a scalar tensor, got tensor with "
-                                   f"{value.ndim} dims. Maybe you wanted to use the vjp or jacrev APIs "
-                                   "instead?")
+                raise RuntimeError(
+                    "Expected f(*args) to return a scalar tensor, got tensor with "
+                    f"{value.ndim} dims. Maybe you wanted to use the vjp or jacrev APIs "
+                    "instead?"
+                )
             leaves, spec = tree_flatten(chosen)
             gradients = tree_unflatten(_gradients([value], leaves), spec)
             return level.finish((gradients, (value, aux) if has_aux else value), leaves)
@@ -128,8 +131,9 @@ def vjp(func, *primals, has_aux=False):
             with _Level() as inner:
                 starts = _tensors(cotangents)
                 if len(starts) != len(outputs):
-                    raise RuntimeError(f"vjp: expected {len(outputs)} cotangents as func has results, "
-                                       f"got {len(starts)}")
+                    raise RuntimeError(
+                        f"vjp: expected {len(outputs)} cotangents as func has results, got {len(starts)}"
+                    )
                 gradients = tree_unflatten(_gradients(outputs, leaves, starts), spec)
                 gradients = inner.finish(gradients, leaves)
             return gradients[0] if len(primals) == 1 else gradients
@@ -175,8 +179,10 @@ def _rows(y, leaves):
     rows = [_gradients([y], leaves, [start]) for start in _basis(y)]
     if not rows:
         return [_ops["zeros"](tuple(y.shape) + tuple(x.shape), dtype=x.dtype) for x in leaves]
-    return [_ops["stack"]([row[i] for row in rows]).reshape(tuple(y.shape) + tuple(x.shape))
-            for i, x in enumerate(leaves)]
+    return [
+        _ops["stack"]([row[i] for row in rows]).reshape(tuple(y.shape) + tuple(x.shape))
+        for i, x in enumerate(leaves)
+    ]
 
 
 def _columns(outputs, leaves):
@@ -184,11 +190,14 @@ def _columns(outputs, leaves):
     blocks = [[] for _ in outputs]
     for k, x in enumerate(leaves):
         zeros = [_ops["zeros_like"](other) for other in leaves]
-        columns = [_pushed(outputs, leaves, zeros[:k] + [t] + zeros[k + 1:]) for t in _basis(x)]
+        columns = [_pushed(outputs, leaves, zeros[:k] + [t] + zeros[k + 1 :]) for t in _basis(x)]
         for j, y in enumerate(outputs):
             shape = tuple(y.shape) + tuple(x.shape)
-            blocks[j].append(_ops["stack"]([column[j] for column in columns], -1).reshape(shape) if columns
-                             else _ops["zeros"](shape, dtype=y.dtype))
+            blocks[j].append(
+                _ops["stack"]([column[j] for column in columns], -1).reshape(shape)
+                if columns
+                else _ops["zeros"](shape, dtype=y.dtype)
+            )
     return blocks
 
 

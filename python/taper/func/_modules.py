@@ -12,8 +12,10 @@ def stack_module_state(models):
         raise RuntimeError("stack_module_state: expected all models to be of the same class")
     if len({model.training for model in models}) > 1:
         raise RuntimeError("stack_module_state: expected all models to have the same training/eval mode")
-    return (_stacked([dict(model.named_parameters()) for model in models]),
-            _stacked([dict(model.named_buffers()) for model in models]))
+    return (
+        _stacked([dict(model.named_parameters()) for model in models]),
+        _stacked([dict(model.named_buffers()) for model in models]),
+    )
 
 
 def _stacked(states):

@@ -15,8 +15,10 @@ def _flat_dims(dims, tree, name):
         return [dim for key in tree for dim in _flat_dims(dims[key], tree[key], name)]
     if isinstance(tree, (tuple, list)) and isinstance(dims, (tuple, list)) and len(dims) == len(tree):
         return [dim for d, branch in zip(dims, tree) for dim in _flat_dims(d, branch, name)]
-    raise ValueError(f"vmap: {name} is not compatible with the structure of the values: got {dims!r} for "
-                     f"{type(tree).__name__} of {len(tree) if hasattr(tree, '__len__') else 1}")
+    raise ValueError(
+        f"vmap: {name} is not compatible with the structure of the values: got {dims!r} for "
+        f"{type(tree).__name__} of {len(tree) if hasattr(tree, '__len__') else 1}"
+    )
 
 
 def _batch_size(leaves, dims):
@@ -25,16 +27,19 @@ def _batch_size(leaves, dims):
         if dim is None:
             continue
         if not isinstance(leaf, _C.Tensor):
-            raise ValueError(f"vmap: in_dim is {dim} for an input that is no Tensor but "
-                             f"{type(leaf).__name__}; use None")
+            raise ValueError(
+                f"vmap: in_dim is {dim} for an input that is no Tensor but {type(leaf).__name__}; use None"
+            )
         if not -leaf.ndim <= dim < leaf.ndim:
             raise ValueError(f"vmap: in_dim {dim} is out of range for an input of shape {tuple(leaf.shape)}")
         sizes.add(leaf.shape[dim])
     if not sizes:
         raise ValueError("vmap: at least one in_dim must not be None")
     if len(sizes) > 1:
-        raise ValueError("vmap: Expected all tensors to have the same size in the mapped dimension, got "
-                         f"sizes {sorted(sizes)} for the mapped dimension")
+        raise ValueError(
+            "vmap: Expected all tensors to have the same size in the mapped dimension, got "
+            f"sizes {sorted(sizes)} for the mapped dimension"
+        )
     return sizes.pop()
 
 
@@ -44,12 +49,16 @@ def _call_each(func, leaves, dims, spec, keywords, batch_size, randomness):
         if randomness == "same":
             set_rng_state(before)
         args = [leaf if dim is None else leaf.select(dim, i) for leaf, dim in zip(leaves, dims)]
-        yield func(*tree_unflatten(args, spec), **tree_map(
-            lambda value: value.select(0, i) if isinstance(value, _C.Tensor) else value, keywords))
+        yield func(
+            *tree_unflatten(args, spec),
+            **tree_map(lambda value: value.select(0, i) if isinstance(value, _C.Tensor) else value, keywords),
+        )
         if randomness == "error" and not bool((get_rng_state() == before).all()):
-            raise RuntimeError("vmap: called random operation while in randomness error mode. Please either "
-                               "use the 'same' or 'different' randomness flags on vmap or perform the "
-                               "randomness operation out of vmap")
+            raise RuntimeError(
+                "vmap: called random operation while in randomness error mode. Please either "
+                "use the 'same' or 'different' randomness flags on vmap or perform the "
+                "randomness operation out of vmap"
+            )
 
 
 def _stacked(results, out_dims):
@@ -76,8 +85,9 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
     one that branches on values, at the cost of a loop. So chunk_size changes nothing and is only checked.
     """
     if randomness not in ("error", "different", "same"):
-        raise RuntimeError("Only allowed values for randomness are 'error', 'different', or 'same'. Got "
-                           f"{randomness}")
+        raise RuntimeError(
+            f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}"
+        )
     if chunk_size is not None and chunk_size <= 0:
         raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
 

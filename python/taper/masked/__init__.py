@@ -11,8 +11,27 @@ _functional = _C._homes["nn.functional"]
 _bool = getattr(_C, "bool")
 _inf = float("inf")
 
-__all__ = ["sum", "prod", "cumsum", "cumprod", "amax", "amin", "argmax", "argmin", "mean", "median", "norm",
-           "var", "std", "softmax", "log_softmax", "softmin", "normalize", "logaddexp", "logsumexp"]
+__all__ = [
+    "sum",
+    "prod",
+    "cumsum",
+    "cumprod",
+    "amax",
+    "amin",
+    "argmax",
+    "argmin",
+    "mean",
+    "median",
+    "norm",
+    "var",
+    "std",
+    "softmax",
+    "log_softmax",
+    "softmin",
+    "normalize",
+    "logaddexp",
+    "logsumexp",
+]
 
 
 def _dims(dim, ndim):

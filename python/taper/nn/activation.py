@@ -5,10 +5,35 @@ from .. import _C
 from .module import Module
 from .parameter import Parameter
 
-__all__ = ["ReLU", "ReLU6", "Sigmoid", "Tanh", "GELU", "SiLU", "Mish", "ELU", "SELU", "CELU", "LeakyReLU",
-           "Hardtanh", "Hardsigmoid", "Hardswish", "Hardshrink", "Softshrink", "Softplus", "Softsign",
-           "Tanhshrink", "LogSigmoid", "Threshold", "GLU", "Softmax", "LogSoftmax", "Softmin", "Softmax2d",
-           "PReLU"]
+__all__ = [
+    "ReLU",
+    "ReLU6",
+    "Sigmoid",
+    "Tanh",
+    "GELU",
+    "SiLU",
+    "Mish",
+    "ELU",
+    "SELU",
+    "CELU",
+    "LeakyReLU",
+    "Hardtanh",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardshrink",
+    "Softshrink",
+    "Softplus",
+    "Softsign",
+    "Tanhshrink",
+    "LogSigmoid",
+    "Threshold",
+    "GLU",
+    "Softmax",
+    "LogSoftmax",
+    "Softmin",
+    "Softmax2d",
+    "PReLU",
+]
 
 
 class ReLU(Module):
@@ -56,7 +81,7 @@ class Tanh(Module):
 class GELU(Module):
     """x Phi(x)."""
 
-    def __init__(self, approximate='none'):
+    def __init__(self, approximate="none"):
         super().__init__()
         self.approximate = approximate
 

@@ -175,8 +175,10 @@ class ModuleDict(Module):
 
 
 def _parameter_lines(names, parameters):
-    return "\n".join(f"({name}): Parameter containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
-                     for name, value in zip(names, parameters))
+    return "\n".join(
+        f"({name}): Parameter containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
+        for name, value in zip(names, parameters)
+    )
 
 
 class ParameterList(Module):
@@ -277,4 +279,5 @@ class ParameterDict(Module):
 
 def _parameter(value):
     from .._C import Tensor
+
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value

@@ -17,25 +17,45 @@ class _Convolution(Module):
     _dims = 0
     _transposed = False
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
-                 output_padding, dtype):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride,
+        padding,
+        dilation,
+        groups,
+        bias,
+        padding_mode,
+        output_padding,
+        dtype,
+    ):
         super().__init__()
         dims = self._dims
         if groups <= 0:
             raise ValueError("groups must be a positive integer")
         if in_channels % groups or out_channels % groups:
-            raise ValueError(f"in_channels ({in_channels}) and out_channels ({out_channels}) must be divisible by "
-                             f"groups ({groups})")
+            raise ValueError(
+                f"in_channels ({in_channels}) and out_channels ({out_channels}) must be divisible by "
+                f"groups ({groups})"
+            )
         if isinstance(padding, str) and padding not in ("same", "valid"):
             raise ValueError(f"Invalid padding string {padding!r}, should be one of 'same', 'valid'")
         if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
-            raise ValueError(f"padding_mode must be one of zeros, reflect, replicate, circular, but got {padding_mode!r}")
+            raise ValueError(
+                f"padding_mode must be one of zeros, reflect, replicate, circular, but got {padding_mode!r}"
+            )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride = _per_dimension(kernel_size, dims), _per_dimension(stride, dims)
         self.padding = padding if isinstance(padding, str) else _per_dimension(padding, dims)
         self.dilation, self.padding_mode = _per_dimension(dilation, dims), padding_mode
         self.output_padding = _per_dimension(output_padding, dims)
-        channels = (in_channels, out_channels // groups) if self._transposed else (out_channels, in_channels // groups)
+        channels = (
+            (in_channels, out_channels // groups)
+            if self._transposed
+            else (out_channels, in_channels // groups)
+        )
         self.weight = Parameter(_empty(*channels, *self.kernel_size, dtype=dtype))
         self.register_parameter("bias", Parameter(_empty(out_channels, dtype=dtype)) if bias else None)
         self.reset_parameters()
@@ -71,7 +91,9 @@ class _Convolution(Module):
         return self._conv_forward(input, self.weight, self.bias)
 
     def extra_repr(self):
-        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        text = (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        )
         if isinstance(self.padding, str) or any(self.padding):
             text += f", padding={self.padding}"
         if any(d != 1 for d in self.dilation):
@@ -88,10 +110,33 @@ class _Convolution(Module):
 
 
 class _Forward(_Convolution):
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
-                 padding_mode="zeros", device=None, dtype=None):
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
-                         0, dtype)
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            0,
+            dtype,
+        )
 
 
 class Conv1d(_Forward):
@@ -115,28 +160,60 @@ class Conv3d(_Forward):
 class _Transposed(_Convolution):
     _transposed = True
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1,
-                 bias=True, dilation=1, padding_mode="zeros", device=None, dtype=None):
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        bias=True,
+        dilation=1,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
-                         output_padding, dtype)
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            output_padding,
+            dtype,
+        )
 
     def forward(self, input, output_size=None):
         extra = self.output_padding
         if output_size is not None:
-            extra = self._output_padding(input, list(output_size)[-self._dims:])
-        return self._function(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
-                              self.dilation)
+            extra = self._output_padding(input, list(output_size)[-self._dims :])
+        return self._function(
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
+        )
 
     def _output_padding(self, input, output_size):
         extra = []
         for i, wanted in enumerate(output_size):
             size = input.shape[input.ndim - self._dims + i]
-            least = ((size - 1) * self.stride[i] - 2 * self.padding[i] + self.dilation[i] * (self.kernel_size[i] - 1) + 1)
+            least = (
+                (size - 1) * self.stride[i]
+                - 2 * self.padding[i]
+                + self.dilation[i] * (self.kernel_size[i] - 1)
+                + 1
+            )
             if not least <= wanted < least + self.stride[i]:
-                raise ValueError(f"requested an output size of {output_size}, but valid sizes range from {least} to "
-                                 f"{least + self.stride[i] - 1} in spatial dimension {i}")
+                raise ValueError(
+                    f"requested an output size of {output_size}, but valid sizes range from {least} to "
+                    f"{least + self.stride[i] - 1} in spatial dimension {i}"
+                )
             extra.append(wanted - least)
         return extra
 

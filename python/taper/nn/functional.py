@@ -19,7 +19,9 @@ def _reduced(loss, reduction, op):
     if reduction == "sum":
         return loss.sum()
     if reduction != "none":
-        raise _C.ValueError(f"{op}: {reduction} is not a valid value for reduction; use 'none', 'mean' or 'sum'")
+        raise _C.ValueError(
+            f"{op}: {reduction} is not a valid value for reduction; use 'none', 'mean' or 'sum'"
+        )
     return loss
 
 
@@ -35,22 +37,30 @@ def _check_same_shape(op, input, target):
         hint = ""
         if input.numel() == target.numel():
             hint = f"; reshape one of them, e.g. target.reshape({tuple(input.shape)}) or input.squeeze(-1)"
-        raise _C.ShapeError(f"{op}: input has shape {tuple(input.shape)} but target has shape {tuple(target.shape)}; "
-                            f"they must be the same{hint}")
+        raise _C.ShapeError(
+            f"{op}: input has shape {tuple(input.shape)} but target has shape {tuple(target.shape)}; "
+            f"they must be the same{hint}"
+        )
 
 
 def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """(input - target)^2. Shapes must be equal."""
     _check_same_shape("mse_loss", input, target)
     loss = (input - target).square()
-    return _reduced(loss if weight is None else loss * weight, _reduction_name(size_average, reduce, reduction), "mse_loss")
+    return _reduced(
+        loss if weight is None else loss * weight,
+        _reduction_name(size_average, reduce, reduction),
+        "mse_loss",
+    )
 
 
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """|input - target|. Shapes must be equal."""
     _check_same_shape("l1_loss", input, target)
     loss = (input - target).abs()
-    return _reduced(loss if weight is None else loss * weight, _reduction_name(size_average, reduce, reduction), "l1_loss")
+    return _reduced(
+        loss if weight is None else loss * weight, _reduction_name(size_average, reduce, reduction), "l1_loss"
+    )
 
 
 def _bent(size, bend):
@@ -83,16 +93,19 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     _check_same_shape("binary_cross_entropy", input, target)
     values = input.detach()
     if values.numel() and not (float(values.min()) >= 0 and float(values.max()) <= 1):
-        raise _C.ValueError("binary_cross_entropy: all elements of input should be between 0 and 1; apply sigmoid() or "
-                            "use binary_cross_entropy_with_logits")
+        raise _C.ValueError(
+            "binary_cross_entropy: all elements of input should be between 0 and 1; apply sigmoid() or "
+            "use binary_cross_entropy_with_logits"
+        )
     loss = -(target * input.log().clamp(min=-100) + (1 - target) * (1 - input).log().clamp(min=-100))
     if weight is not None:
         loss = loss * weight
     return _reduced(loss, _reduction_name(size_average, reduce, reduction), "binary_cross_entropy")
 
 
-def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None, reduction="mean",
-                                     pos_weight=None):
+def binary_cross_entropy_with_logits(
+    input, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None
+):
     """binary_cross_entropy of sigmoid(input), without overflow."""
     _check_same_shape("binary_cross_entropy_with_logits", input, target)
     if pos_weight is None:
@@ -101,7 +114,9 @@ def binary_cross_entropy_with_logits(input, target, weight=None, size_average=No
         loss = (1 - target) * input - (1 + (pos_weight - 1) * target) * logsigmoid(input)  # noqa: F821
     if weight is not None:
         loss = loss * weight
-    return _reduced(loss, _reduction_name(size_average, reduce, reduction), "binary_cross_entropy_with_logits")
+    return _reduced(
+        loss, _reduction_name(size_average, reduce, reduction), "binary_cross_entropy_with_logits"
+    )
 
 
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
@@ -116,8 +131,9 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     return _reduced(loss, reduction, "kl_div")
 
 
-def poisson_nll_loss(input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None,
-                     reduction="mean"):
+def poisson_nll_loss(
+    input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None, reduction="mean"
+):
     """exp(input) - target input (of log rates), or input - target log(input)."""
     _check_same_shape("poisson_nll_loss", input, target)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
@@ -141,8 +157,9 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"):
     """input where target is 1, max(0, margin - input) where it is -1."""
     zero = _ops["zeros_like"](input)
-    loss = (_ops["where"](target != -1, input, zero)
-            + _ops["where"](target != 1, (margin - input).clamp(min=0), zero))
+    loss = _ops["where"](target != -1, input, zero) + _ops["where"](
+        target != 1, (margin - input).clamp(min=0), zero
+    )
     return _reduced(loss, _reduction_name(size_average, reduce, reduction), "hinge_embedding_loss")
 
 
@@ -172,8 +189,18 @@ def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, r
     return _reduced(loss, _reduction_name(size_average, reduce, reduction), "multilabel_soft_margin_loss")
 
 
-def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False, size_average=None,
-                        reduce=None, reduction="mean"):
+def triplet_margin_loss(
+    anchor,
+    positive,
+    negative,
+    margin=1.0,
+    p=2,
+    eps=1e-6,
+    swap=False,
+    size_average=None,
+    reduce=None,
+    reduction="mean",
+):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin)."""
     near = pairwise_distance(anchor, positive, p, eps)
     far = pairwise_distance(anchor, negative, p, eps)
@@ -183,7 +210,9 @@ def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, s
     return _reduced(loss, _reduction_name(size_average, reduce, reduction), "triplet_margin_loss")
 
 
-def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean", zero_infinity=False):
+def ctc_loss(
+    log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean", zero_infinity=False
+):
     """Graves et al. 2006: log_probs [T, N, C] or [T, C]; targets [N, S] or all in a row; by the forward recursion."""
     if log_probs.ndim == 2:
         log_probs = log_probs.unsqueeze(1)
@@ -192,30 +221,50 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
     else:
         unbatched = False
     steps, batch, classes = log_probs.shape
-    lengths = [int(n) for n in (input_lengths.reshape(-1).tolist() if isinstance(input_lengths, _C.Tensor) else
-                                (input_lengths if isinstance(input_lengths, (tuple, list)) else [input_lengths]))]
-    sizes = [int(n) for n in (target_lengths.reshape(-1).tolist() if isinstance(target_lengths, _C.Tensor) else
-                              (target_lengths if isinstance(target_lengths, (tuple, list)) else [target_lengths]))]
+    lengths = [
+        int(n)
+        for n in (
+            input_lengths.reshape(-1).tolist()
+            if isinstance(input_lengths, _C.Tensor)
+            else (input_lengths if isinstance(input_lengths, (tuple, list)) else [input_lengths])
+        )
+    ]
+    sizes = [
+        int(n)
+        for n in (
+            target_lengths.reshape(-1).tolist()
+            if isinstance(target_lengths, _C.Tensor)
+            else (target_lengths if isinstance(target_lengths, (tuple, list)) else [target_lengths])
+        )
+    ]
     if len(lengths) != batch or len(sizes) != batch:
-        raise _C.ShapeError(f"ctc_loss: input_lengths and target_lengths must have one entry for each of {batch} samples")
+        raise _C.ShapeError(
+            f"ctc_loss: input_lengths and target_lengths must have one entry for each of {batch} samples"
+        )
     if not 0 <= blank < classes:
         raise _C.IndexError(f"ctc_loss: blank {blank} is out of range for {classes} classes")
     labels = targets.tolist()
     if targets.ndim == 1:
-        ends = [sum(sizes[:i + 1]) for i in range(batch)]
-        labels = [labels[end - size:end] for end, size in zip(ends, sizes)]
+        ends = [sum(sizes[: i + 1]) for i in range(batch)]
+        labels = [labels[end - size : end] for end, size in zip(ends, sizes)]
     losses = []
     for sample in range(batch):
-        row = [int(v) for v in labels[sample][:sizes[sample]]]
+        row = [int(v) for v in labels[sample][: sizes[sample]]]
         if len(row) < sizes[sample]:
-            raise _C.ShapeError(f"ctc_loss: sample {sample} has {len(row)} labels, fewer than its length {sizes[sample]}")
+            raise _C.ShapeError(
+                f"ctc_loss: sample {sample} has {len(row)} labels, fewer than its length {sizes[sample]}"
+            )
         if lengths[sample] > steps:
-            raise _C.ShapeError(f"ctc_loss: input length {lengths[sample]} of sample {sample} exceeds {steps} steps")
+            raise _C.ShapeError(
+                f"ctc_loss: input length {lengths[sample]} of sample {sample} exceeds {steps} steps"
+            )
         for position, label in enumerate(row):
             if not 0 <= label < classes:
-                raise _C.IndexError(f"ctc_loss: label {label} at position {position} of sample {sample} is out of range "
-                                    f"for {classes} classes")
-        losses.append(_ctc_sample(log_probs[:lengths[sample], sample], row, blank))
+                raise _C.IndexError(
+                    f"ctc_loss: label {label} at position {position} of sample {sample} is out of range "
+                    f"for {classes} classes"
+                )
+        losses.append(_ctc_sample(log_probs[: lengths[sample], sample], row, blank))
     loss = _ops["stack"](losses)
     if zero_infinity:
         loss = loss.masked_fill(loss == math.inf, 0)
@@ -242,7 +291,11 @@ def _ctc_sample(log_probs, labels, blank):
     alpha = start + emitted[0]
     for step in range(1, log_probs.shape[0]):
         one = pad(alpha[:-1], (1, 0), value=never)  # noqa: F821
-        two = pad(alpha[:-2], (2, 0), value=never) + skip if count > 2 else _ops["full_like"](alpha.detach(), never)  # noqa: F821
+        two = (
+            pad(alpha[:-2], (2, 0), value=never) + skip
+            if count > 2
+            else _ops["full_like"](alpha.detach(), never)
+        )  # noqa: F821
         alpha = _ops["stack"]([alpha, one, two]).logsumexp(0) + emitted[step]
     total = alpha[-2:].logsumexp(0) if count > 1 else alpha[-1]
     return -total if float(total.detach()) > never / 2 else total * 0 + math.inf
@@ -268,8 +321,14 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
 
 def bilinear(input1, input2, weight, bias=None):
     """x1^T W x2 + bias: weight [out, in1, in2]."""
-    inner = linear(input1, weight.reshape(-1, weight.shape[1]) if False else weight.permute(0, 2, 1).reshape(  # noqa: F821
-        -1, weight.shape[1]))
+    inner = linear(
+        input1,
+        weight.reshape(-1, weight.shape[1])
+        if False
+        else weight.permute(0, 2, 1).reshape(  # noqa: F821
+            -1, weight.shape[1]
+        ),
+    )
     shape = (*input1.shape[:-1], weight.shape[0], weight.shape[2])
     result = (inner.reshape(shape) * input2.unsqueeze(-2)).sum(-1)
     return result if bias is None else result + bias
@@ -298,7 +357,9 @@ def pixel_shuffle(input, upscale_factor):
     r = upscale_factor
     *batch, channels, height, width = input.shape
     if channels % (r * r):
-        raise _C.ShapeError(f"pixel_shuffle: {channels} channels of shape {tuple(input.shape)} are not divisible by {r * r}")
+        raise _C.ShapeError(
+            f"pixel_shuffle: {channels} channels of shape {tuple(input.shape)} are not divisible by {r * r}"
+        )
     blocks = input.reshape(*batch, channels // (r * r), r, r, height, width)
     n = len(batch)
     order = [*range(n), n, n + 3, n + 1, n + 4, n + 2]
@@ -313,8 +374,9 @@ def pixel_unshuffle(input, downscale_factor):
         raise _C.ShapeError(f"pixel_unshuffle: sizes {height} x {width} are not divisible by {r}")
     n = len(batch)
     blocks = input.reshape(*batch, channels, height // r, r, width // r, r)
-    return blocks.permute([*range(n), n, n + 2, n + 4, n + 1, n + 3]).reshape(*batch, channels * r * r, height // r,
-                                                                            width // r)
+    return blocks.permute([*range(n), n, n + 2, n + 4, n + 1, n + 3]).reshape(
+        *batch, channels * r * r, height // r, width // r
+    )
 
 
 def alpha_dropout(input, p=0.5, training=False, inplace=False):
@@ -352,7 +414,9 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
 
 def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     """Windows of [N, C, H, W] as columns [N, C KH KW, L]."""
-    pair = [tuple(v) if isinstance(v, (tuple, list)) else (v, v) for v in (kernel_size, dilation, padding, stride)]
+    pair = [
+        tuple(v) if isinstance(v, (tuple, list)) else (v, v) for v in (kernel_size, dilation, padding, stride)
+    ]
     (kh, kw), (dh, dw), (ph, pw), (sh, sw) = pair
     x = pad(input, (pw, pw, ph, ph))  # noqa: F821
     windows = x.unfold(-2, dh * (kh - 1) + 1, sh).unfold(-2, dw * (kw - 1) + 1, sw)[..., ::dh, ::dw]
@@ -362,16 +426,29 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
 
 def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     """Sums of columns [N, C KH KW, L] at the places unfold took them from."""
-    pair = [tuple(v) if isinstance(v, (tuple, list)) else (v, v) for v in (output_size, kernel_size, dilation, padding,
-                                                                          stride)]
+    pair = [
+        tuple(v) if isinstance(v, (tuple, list)) else (v, v)
+        for v in (output_size, kernel_size, dilation, padding, stride)
+    ]
     (height, width), (kh, kw), (dh, dw), (ph, pw), (sh, sw) = pair
     n, channels = input.shape[0], input.shape[1] // (kh * kw)
     padded_height, padded_width = height + 2 * ph, width + 2 * pw
-    places = unfold(_ops["arange"](padded_height * padded_width, dtype=_C.float64).reshape(
-        1, 1, padded_height, padded_width), (kh, kw), (dh, dw), 0, (sh, sw)).long().reshape(-1)
+    places = (
+        unfold(
+            _ops["arange"](padded_height * padded_width, dtype=_C.float64).reshape(
+                1, 1, padded_height, padded_width
+            ),
+            (kh, kw),
+            (dh, dw),
+            0,
+            (sh, sw),
+        )
+        .long()
+        .reshape(-1)
+    )
     result = _ops["zeros"]((n, channels, padded_height * padded_width), dtype=input.dtype)
     result = result.index_add(2, places, input.reshape(n, channels, -1))
-    return result.reshape(n, channels, padded_height, padded_width)[:, :, ph:ph + height, pw:pw + width]
+    return result.reshape(n, channels, padded_height, padded_width)[:, :, ph : ph + height, pw : pw + width]
 
 
 def _in_float32(function):
@@ -381,7 +458,9 @@ def _in_float32(function):
     def cast(*args, **kwargs):
         if not _C.is_autocast_enabled("cpu"):
             return function(*args, **kwargs)
-        return function(*map(_as_float32, args), **{name: _as_float32(value) for name, value in kwargs.items()})
+        return function(
+            *map(_as_float32, args), **{name: _as_float32(value) for name, value in kwargs.items()}
+        )
 
     return cast
 
@@ -391,7 +470,20 @@ def _as_float32(value):
     return value.to(_C.float32) if small else value
 
 
-for _name in ("binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss", "ctc_loss",
-              "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss", "margin_ranking_loss", "mse_loss",
-              "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss", "triplet_margin_loss"):
+for _name in (
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cosine_embedding_loss",
+    "ctc_loss",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "margin_ranking_loss",
+    "mse_loss",
+    "poisson_nll_loss",
+    "smooth_l1_loss",
+    "soft_margin_loss",
+    "triplet_margin_loss",
+):
     globals()[_name] = _in_float32(globals()[_name])

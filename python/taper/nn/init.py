@@ -7,8 +7,16 @@ from .._grad_mode import no_grad
 
 def calculate_gain(nonlinearity, param=None):
     """The factor that keeps variance through a nonlinearity."""
-    if nonlinearity in ("linear", "sigmoid", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
-                        "conv_transpose3d"):
+    if nonlinearity in (
+        "linear",
+        "sigmoid",
+        "conv1d",
+        "conv2d",
+        "conv3d",
+        "conv_transpose1d",
+        "conv_transpose2d",
+        "conv_transpose3d",
+    ):
         return 1
     if nonlinearity == "tanh":
         return 5.0 / 3
@@ -53,6 +61,7 @@ def normal_(tensor, mean=0.0, std=1.0, generator=None):
 @no_grad()
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     """Normal, cut off at a and b, by the inverse of the distribution function."""
+
     def below(x):
         return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
 
@@ -140,6 +149,7 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
 def orthogonal_(tensor, gain=1, generator=None):
     """Rows (or columns, where they are fewer) of unit length and at right angles: Saxe et al. 2013, arXiv:1312.6120."""
     import numpy
+
     if tensor.ndim < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if tensor.numel() == 0:
@@ -149,6 +159,7 @@ def orthogonal_(tensor, gain=1, generator=None):
     q, r = numpy.linalg.qr(flat.T if rows < columns else flat)
     q = q * numpy.sign(numpy.diag(r))
     from .. import _C
+
     values = _C._from_data(numpy.ascontiguousarray(q.T if rows < columns else q), tensor.dtype, True)
     return tensor.copy_(values.reshape(tensor.shape)).mul_(gain)
 
@@ -159,6 +170,7 @@ def sparse_(tensor, sparsity, std=0.01, generator=None):
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
     from .. import _C
+
     rows, columns = tensor.shape
     zeros = math.ceil(sparsity * rows)
     tensor.normal_(0, std, generator=generator)

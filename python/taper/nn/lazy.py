@@ -7,7 +7,12 @@ from .._grad_mode import no_grad
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .linear import Linear
 from .normalization import (
-    BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d,
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
 )
 from .parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 
@@ -99,8 +104,10 @@ class _LazyConvolution(LazyModuleMixin):
     def _channels_of(self, input):
         dims = self._dims
         if input.ndim not in (dims + 1, dims + 2):
-            raise RuntimeError(f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {type(self).__name__}, "
-                               f"but got input of size: {tuple(input.shape)}")
+            raise RuntimeError(
+                f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {type(self).__name__}, "
+                f"but got input of size: {tuple(input.shape)}"
+            )
         return input.shape[1] if input.ndim == dims + 2 else input.shape[0]
 
     def initialize_parameters(self, input, *args, **kwargs):
@@ -109,8 +116,11 @@ class _LazyConvolution(LazyModuleMixin):
             return
         if self.in_channels % self.groups:
             raise ValueError("in_channels must be divisible by groups")
-        channels = (self.in_channels, self.out_channels // self.groups) if self._transposed else \
-            (self.out_channels, self.in_channels // self.groups)
+        channels = (
+            (self.in_channels, self.out_channels // self.groups)
+            if self._transposed
+            else (self.out_channels, self.in_channels // self.groups)
+        )
         with no_grad():
             self.weight.materialize((*channels, *self.kernel_size))
             if self.bias is not None:
@@ -119,17 +129,53 @@ class _LazyConvolution(LazyModuleMixin):
 
 
 class _LazyForward(_LazyConvolution):
-    def __init__(self, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True,
-                 padding_mode="zeros", device=None, dtype=None):
-        super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode, dtype=dtype)
+    def __init__(
+        self,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
+        super().__init__(
+            0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode, dtype=dtype
+        )
         self._prepare(out_channels, bias, dtype)
 
 
 class _LazyTransposed(_LazyConvolution):
-    def __init__(self, out_channels, kernel_size, stride=1, padding=0, output_padding=0, groups=1, bias=True, dilation=1,
-                 padding_mode="zeros", device=None, dtype=None):
-        super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode,
-                         dtype=dtype)
+    def __init__(
+        self,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        bias=True,
+        dilation=1,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
+        super().__init__(
+            0,
+            0,
+            kernel_size,
+            stride,
+            padding,
+            output_padding,
+            groups,
+            False,
+            dilation,
+            padding_mode,
+            dtype=dtype,
+        )
         self._prepare(out_channels, bias, dtype)
 
 
@@ -170,7 +216,9 @@ class LazyConvTranspose3d(_LazyTransposed, ConvTranspose3d):
 
 
 class _LazyNorm(LazyModuleMixin):
-    def __init__(self, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None):
+    def __init__(
+        self, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None, dtype=None
+    ):
         super().__init__(0, eps, momentum, False, False, dtype=dtype)
         self.affine, self.track_running_stats = affine, track_running_stats
         if affine:

@@ -55,19 +55,31 @@ class Module:
     dump_patches = False
 
     def __init__(self, *args, **kwargs):
-        for name, value in (("training", True), ("_parameters", {}), ("_buffers", {}), ("_modules", {}),
-                            ("_non_persistent_buffers_set", set()), ("_forward_hooks", OrderedDict()),
-                            ("_forward_pre_hooks", OrderedDict()), ("_backward_hooks", OrderedDict()),
-                            ("_backward_pre_hooks", OrderedDict()), ("_forward_hooks_with_kwargs", {}),
-                            ("_forward_pre_hooks_with_kwargs", {}), ("_forward_hooks_always_called", {}),
-                            ("_state_dict_hooks", OrderedDict()), ("_state_dict_pre_hooks", OrderedDict()),
-                            ("_load_state_dict_pre_hooks", OrderedDict()),
-                            ("_load_state_dict_post_hooks", OrderedDict())):
+        for name, value in (
+            ("training", True),
+            ("_parameters", {}),
+            ("_buffers", {}),
+            ("_modules", {}),
+            ("_non_persistent_buffers_set", set()),
+            ("_forward_hooks", OrderedDict()),
+            ("_forward_pre_hooks", OrderedDict()),
+            ("_backward_hooks", OrderedDict()),
+            ("_backward_pre_hooks", OrderedDict()),
+            ("_forward_hooks_with_kwargs", {}),
+            ("_forward_pre_hooks_with_kwargs", {}),
+            ("_forward_hooks_always_called", {}),
+            ("_state_dict_hooks", OrderedDict()),
+            ("_state_dict_pre_hooks", OrderedDict()),
+            ("_load_state_dict_pre_hooks", OrderedDict()),
+            ("_load_state_dict_post_hooks", OrderedDict()),
+        ):
             object.__setattr__(self, name, value)
 
     def forward(self, *input):
         """What calling the module computes; every subclass defines it."""
-        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+        raise NotImplementedError(
+            f'Module [{type(self).__name__}] is missing the required "forward" function'
+        )
 
     # Attributes.
 
@@ -80,8 +92,10 @@ class Module:
             self.register_parameter(name, value)
         elif parameters is not None and name in parameters:
             if value is not None:
-                raise TypeError(f"cannot assign '{type(value).__name__}' as parameter '{name}' "
-                                "(taper.nn.Parameter or None expected)")
+                raise TypeError(
+                    f"cannot assign '{type(value).__name__}' as parameter '{name}' "
+                    "(taper.nn.Parameter or None expected)"
+                )
             self.register_parameter(name, None)
         elif isinstance(value, Module):
             self._needs_init(registries.get("_modules"), "module")
@@ -89,13 +103,19 @@ class Module:
             registries["_modules"][name] = value
         elif registries.get("_modules") is not None and name in registries["_modules"]:
             if value is not None:
-                raise TypeError(f"cannot assign '{type(value).__name__}' as child module '{name}' "
-                                "(taper.nn.Module or None expected)")
+                raise TypeError(
+                    f"cannot assign '{type(value).__name__}' as child module '{name}' "
+                    "(taper.nn.Module or None expected)"
+                )
             registries["_modules"][name] = None
-        elif isinstance(value, Buffer) or (registries.get("_buffers") is not None and name in registries["_buffers"]):
+        elif isinstance(value, Buffer) or (
+            registries.get("_buffers") is not None and name in registries["_buffers"]
+        ):
             if value is not None and not isinstance(value, Tensor):
-                raise TypeError(f"cannot assign '{type(value).__name__}' object to buffer '{name}' "
-                                "(taper.Tensor or None required)")
+                raise TypeError(
+                    f"cannot assign '{type(value).__name__}' object to buffer '{name}' "
+                    "(taper.Tensor or None required)"
+                )
             if isinstance(value, Buffer):
                 self._needs_init(registries.get("_buffers"), "buffers")
                 self._forget(name, keep="_buffers")
@@ -108,7 +128,9 @@ class Module:
     @staticmethod
     def _needs_init(registry, what):
         if registry is None:
-            raise AttributeError(f"cannot assign {what} before Module.__init__() call; call super().__init__() first")
+            raise AttributeError(
+                f"cannot assign {what} before Module.__init__() call; call super().__init__() first"
+            )
 
     def _forget(self, name, keep):
         self.__dict__.pop(name, None)
@@ -152,11 +174,15 @@ class Module:
         if hasattr(self, name) and name not in self._parameters:
             raise KeyError(f"attribute '{name}' already exists")
         if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"cannot assign '{type(param).__name__}' object to parameter '{name}' "
-                            "(taper.nn.Parameter or None required)")
+            raise TypeError(
+                f"cannot assign '{type(param).__name__}' object to parameter '{name}' "
+                "(taper.nn.Parameter or None required)"
+            )
         if param is not None and param.grad_fn is not None:
-            raise ValueError(f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
-                             "explicitly.")
+            raise ValueError(
+                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created "
+                "explicitly."
+            )
         self._parameters[name] = param
 
     def register_buffer(self, name, tensor, persistent=True):
@@ -165,10 +191,14 @@ class Module:
         if hasattr(self, name) and name not in self._buffers:
             raise KeyError(f"attribute '{name}' already exists")
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' "
-                            "(taper.Tensor or None required)")
+            raise TypeError(
+                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' "
+                "(taper.Tensor or None required)"
+            )
         self._buffers[name] = tensor
-        (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
+        (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(
+            name
+        )
 
     def add_module(self, name, module):
         """Adds a child module."""
@@ -209,7 +239,9 @@ class Module:
     # Calls and hooks.
 
     def __call__(self, *args, **kwargs):
-        if not (self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks):
+        if not (
+            self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks
+        ):
             try:
                 return self.forward(*args, **kwargs)
             except _C.Error as error:
@@ -350,12 +382,15 @@ class Module:
         """Takes what get_extra_state returned."""
         raise RuntimeError("set_extra_state: not defined by this module")
 
-    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
-                              error_msgs):
+    def _load_from_state_dict(
+        self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+    ):
         for hook in self._load_state_dict_pre_hooks.values():
             hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
         persistent = {k: v for k, v in self._buffers.items() if k not in self._non_persistent_buffers_set}
-        local = {k: v for k, v in itertools.chain(self._parameters.items(), persistent.items()) if v is not None}
+        local = {
+            k: v for k, v in itertools.chain(self._parameters.items(), persistent.items()) if v is not None
+        }
         assign = local_metadata.get("assign_to_params_buffers", False)
         for name, value in local.items():
             key = prefix + name
@@ -374,21 +409,25 @@ class Module:
         if strict:
             for key in state_dict:
                 if key.startswith(prefix) and key != extra:
-                    name = key[len(prefix):].split(".", 1)
+                    name = key[len(prefix) :].split(".", 1)
                     known = name[0] in self._modules if len(name) > 1 else name[0] in local
                     if not known:
                         unexpected_keys.append(key)
 
     def _load_entry(self, name, value, key, source, assign, error_msgs):
         if not isinstance(source, Tensor):
-            error_msgs.append(f'While copying the parameter named "{key}", expected taper.Tensor or Tensor-like object '
-                              f"from checkpoint but received {type(source)}")
+            error_msgs.append(
+                f'While copying the parameter named "{key}", expected taper.Tensor or Tensor-like object '
+                f"from checkpoint but received {type(source)}"
+            )
             return
         if value.ndim == 0 and tuple(source.shape) == (1,):
             source = source[0]
         if source.shape != value.shape:
-            error_msgs.append(f"size mismatch for {key}: copying a param with shape {source.shape} from checkpoint, "
-                              f"the shape in current model is {value.shape}.")
+            error_msgs.append(
+                f"size mismatch for {key}: copying a param with shape {source.shape} from checkpoint, "
+                f"the shape in current model is {value.shape}."
+            )
             return
         before = _C.is_grad_enabled()
         _C._set_grad_enabled(False)
@@ -396,7 +435,11 @@ class Module:
             if not assign:
                 value.copy_(source)
             elif isinstance(value, Parameter):
-                setattr(self, name, source if isinstance(source, Parameter) else Parameter(source, value.requires_grad))
+                setattr(
+                    self,
+                    name,
+                    source if isinstance(source, Parameter) else Parameter(source, value.requires_grad),
+                )
             else:
                 self._buffers[name] = source
         finally:
@@ -424,12 +467,19 @@ class Module:
         load(self, "")
         if strict:
             if unexpected:
-                errors.insert(0, "Unexpected key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in unexpected)))
+                errors.insert(
+                    0, "Unexpected key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in unexpected))
+                )
             if missing:
-                errors.insert(0, "Missing key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in missing)))
+                errors.insert(
+                    0, "Missing key(s) in state_dict: {}. ".format(", ".join(f'"{k}"' for k in missing))
+                )
         if errors:
-            raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__,
-                                                                                    "\n\t".join(errors)))
+            raise RuntimeError(
+                "Error(s) in loading state_dict for {}:\n\t{}".format(
+                    type(self).__name__, "\n\t".join(errors)
+                )
+            )
         return _Incompatible(missing, unexpected)
 
     # Traversal.
@@ -444,7 +494,9 @@ class Module:
         yield prefix, self
         for name, module in self._modules.items():
             if module is not None:
-                yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
+                yield from module.named_modules(
+                    memo, f"{prefix}.{name}" if prefix else name, remove_duplicate
+                )
 
     def modules(self):
         """All modules, this one first."""
@@ -466,7 +518,11 @@ class Module:
 
     def _named_members(self, registry, prefix, recurse, remove_duplicate):
         seen = set()
-        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
+        modules = (
+            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+            if recurse
+            else [(prefix, self)]
+        )
         for path, module in modules:
             for name, value in getattr(module, registry).items():
                 if value is None or id(value) in seen:
@@ -642,6 +698,7 @@ def _name_module(module, error):
 def _watch_inputs(module, args):
     """Passes tensor arguments through an identity whose backward calls the module's backward hooks."""
     from ..autograd import Function
+
     state = {"grad_output": None}
 
     class Inputs(Function):

@@ -9,21 +9,31 @@ def _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads):
     """Whether the input has a batch dimension; raises AssertionError for shapes that don't belong together."""
     dims = query.ndim
     if dims not in (2, 3):
-        raise AssertionError(f"query should be unbatched 2D or batched 3D tensor but received {dims}-D query tensor")
+        raise AssertionError(
+            f"query should be unbatched 2D or batched 3D tensor but received {dims}-D query tensor"
+        )
     kind = "batched (3-D)" if dims == 3 else "unbatched (2-D)"
     if key.ndim != dims or value.ndim != dims:
-        raise AssertionError(f"For {kind} `query`, expected `key` and `value` to be {dims}-D but found {key.ndim}-D and "
-                             f"{value.ndim}-D tensors respectively")
+        raise AssertionError(
+            f"For {kind} `query`, expected `key` and `value` to be {dims}-D but found {key.ndim}-D and "
+            f"{value.ndim}-D tensors respectively"
+        )
     if key_padding_mask is not None and key_padding_mask.ndim != dims - 1:
-        raise AssertionError(f"For {kind} `query`, expected `key_padding_mask` to be `None` or {dims - 1}-D but found "
-                             f"{key_padding_mask.ndim}-D tensor instead")
+        raise AssertionError(
+            f"For {kind} `query`, expected `key_padding_mask` to be `None` or {dims - 1}-D but found "
+            f"{key_padding_mask.ndim}-D tensor instead"
+        )
     if attn_mask is not None and attn_mask.ndim not in (2, 3):
-        raise AssertionError(f"For {kind} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found "
-                             f"{attn_mask.ndim}-D tensor instead")
+        raise AssertionError(
+            f"For {kind} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found "
+            f"{attn_mask.ndim}-D tensor instead"
+        )
     if dims == 2 and attn_mask is not None and attn_mask.ndim == 3:
         expected = (num_heads, query.shape[0], key.shape[0])
         if tuple(attn_mask.shape) != expected:
-            raise AssertionError(f"Expected `attn_mask` shape to be {expected} but got {tuple(attn_mask.shape)}")
+            raise AssertionError(
+                f"Expected `attn_mask` shape to be {expected} but got {tuple(attn_mask.shape)}"
+            )
     return dims == 3
 
 
@@ -42,7 +52,9 @@ def _attention_mask(mask, batch, heads, length, source):
         return None
     expected = (length, source) if mask.ndim == 2 else (batch * heads, length, source)
     if tuple(mask.shape) != expected:
-        raise RuntimeError(f"The shape of the {mask.ndim}D attn_mask is {tuple(mask.shape)}, but should be {expected}.")
+        raise RuntimeError(
+            f"The shape of the {mask.ndim}D attn_mask is {tuple(mask.shape)}, but should be {expected}."
+        )
     return mask if mask.ndim == 2 else mask.reshape(batch, heads, length, source)
 
 
@@ -52,7 +64,9 @@ def _merged_masks(mask, padding, batch, source, dtype):
     padding = additive_mask(padding, "key_padding_mask", dtype)
     for index, size in enumerate((batch, source)):
         if padding.shape[index] != size:
-            raise AssertionError(f"Expected key_padded_mask.shape[{index}] to be {size}, but got {padding.shape[index]}")
+            raise AssertionError(
+                f"Expected key_padded_mask.shape[{index}] to be {size}, but got {padding.shape[index]}"
+            )
     padding = padding.reshape(batch, 1, 1, source)
     return padding if mask is None else mask + padding
 
@@ -104,14 +118,29 @@ def attend(q, k, v, num_heads, mask, dropout, need_weights, average, is_causal):
     return heads.transpose(1, 2).reshape(batch, length, size), weights
 
 
-def attention_batch_first(query, key, value, num_heads, weights, biases, extra, output, masks, dropout, need_weights,
-                          average, is_causal):
+def attention_batch_first(
+    query,
+    key,
+    value,
+    num_heads,
+    weights,
+    biases,
+    extra,
+    output,
+    masks,
+    dropout,
+    need_weights,
+    average,
+    is_causal,
+):
     """Attention of [N, L, E] inputs. extra: (bias_k, bias_v, add_zero_attn); output: (weight, bias) of the last
     projection; masks: (attn_mask, key_padding_mask). Returns output [N, L, E] and weights or None."""
     attn_mask, padding = masks
     if is_causal and attn_mask is None:
-        raise RuntimeError("Need attn_mask if specifying the is_causal hint. You may use the Transformer module method "
-                           "`generate_square_subsequent_mask` to create this mask.")
+        raise RuntimeError(
+            "Need attn_mask if specifying the is_causal hint. You may use the Transformer module method "
+            "`generate_square_subsequent_mask` to create this mask."
+        )
     batch, length, _ = query.shape
     source = key.shape[1]
     if tuple(key.shape[:2]) != tuple(value.shape[:2]):
@@ -128,14 +157,38 @@ def attention_batch_first(query, key, value, num_heads, weights, biases, extra, 
 
 
 def multi_head_attention_forward(
-        query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, bias_k, bias_v, add_zero_attn,
-        dropout_p, out_proj_weight, out_proj_bias, training=True, key_padding_mask=None, need_weights=True,
-        attn_mask=None, use_separate_proj_weight=False, q_proj_weight=None, k_proj_weight=None, v_proj_weight=None,
-        static_k=None, static_v=None, average_attn_weights=True, is_causal=False):
+    query,
+    key,
+    value,
+    embed_dim_to_check,
+    num_heads,
+    in_proj_weight,
+    in_proj_bias,
+    bias_k,
+    bias_v,
+    add_zero_attn,
+    dropout_p,
+    out_proj_weight,
+    out_proj_bias,
+    training=True,
+    key_padding_mask=None,
+    need_weights=True,
+    attn_mask=None,
+    use_separate_proj_weight=False,
+    q_proj_weight=None,
+    k_proj_weight=None,
+    v_proj_weight=None,
+    static_k=None,
+    static_v=None,
+    average_attn_weights=True,
+    is_causal=False,
+):
     """What MultiheadAttention computes, with its parameters as arguments: query [L, N, E] or [L, E]."""
     batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
     if query.shape[-1] != embed_dim_to_check:
-        raise AssertionError(f"was expecting embedding dimension of {embed_dim_to_check}, but got {query.shape[-1]}")
+        raise AssertionError(
+            f"was expecting embedding dimension of {embed_dim_to_check}, but got {query.shape[-1]}"
+        )
     if query.shape[-1] % num_heads:
         raise AssertionError(f"embed_dim {query.shape[-1]} not divisible by num_heads {num_heads}")
     if static_k is not None or static_v is not None:
@@ -148,9 +201,20 @@ def multi_head_attention_forward(
         key = value = query
     weights = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else in_proj_weight
     output, seen = attention_batch_first(
-        query, key, value, num_heads, weights, in_proj_bias, (bias_k, bias_v, add_zero_attn),
-        (out_proj_weight, out_proj_bias), (attn_mask, key_padding_mask), dropout_p if training else 0.0, need_weights,
-        average_attn_weights, is_causal)
+        query,
+        key,
+        value,
+        num_heads,
+        weights,
+        in_proj_bias,
+        (bias_k, bias_v, add_zero_attn),
+        (out_proj_weight, out_proj_bias),
+        (attn_mask, key_padding_mask),
+        dropout_p if training else 0.0,
+        need_weights,
+        average_attn_weights,
+        is_causal,
+    )
     if not batched:
         return output.squeeze(0), None if seen is None else seen.squeeze(0)
     return output.transpose(0, 1), seen

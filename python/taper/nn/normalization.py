@@ -12,13 +12,25 @@ class _NormBase(Module):
     _dims = ()
     _version = 2
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None,
-                 dtype=None):
+    def __init__(
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=True,
+        track_running_stats=True,
+        device=None,
+        dtype=None,
+    ):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        self.register_parameter("weight", Parameter(_new["ones"](num_features, dtype=dtype)) if affine else None)
-        self.register_parameter("bias", Parameter(_new["zeros"](num_features, dtype=dtype)) if affine else None)
+        self.register_parameter(
+            "weight", Parameter(_new["ones"](num_features, dtype=dtype)) if affine else None
+        )
+        self.register_parameter(
+            "bias", Parameter(_new["zeros"](num_features, dtype=dtype)) if affine else None
+        )
         tracked = track_running_stats
         self.register_buffer("running_mean", _new["zeros"](num_features, dtype=dtype) if tracked else None)
         self.register_buffer("running_var", _new["ones"](num_features, dtype=dtype) if tracked else None)
@@ -40,11 +52,15 @@ class _NormBase(Module):
 
     def _check(self, input):
         if input.ndim not in self._dims:
-            raise ValueError(f"expected {' or '.join(f'{d}D' for d in self._dims)} input (got {input.ndim}D input)")
+            raise ValueError(
+                f"expected {' or '.join(f'{d}D' for d in self._dims)} input (got {input.ndim}D input)"
+            )
 
     def extra_repr(self):
-        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-                f"track_running_stats={self.track_running_stats}")
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
 
 
 class _BatchNorm(_NormBase):
@@ -57,8 +73,16 @@ class _BatchNorm(_NormBase):
                 average = 1.0 / float(self.num_batches_tracked)
         batch = self.training or (self.running_mean is None and self.running_var is None)
         keep = not self.training or self.track_running_stats
-        return F.batch_norm(input, self.running_mean if keep else None, self.running_var if keep else None, self.weight,
-                            self.bias, batch, average, self.eps)
+        return F.batch_norm(
+            input,
+            self.running_mean if keep else None,
+            self.running_var if keep else None,
+            self.weight,
+            self.bias,
+            batch,
+            average,
+            self.eps,
+        )
 
 
 class BatchNorm1d(_BatchNorm):
@@ -80,14 +104,30 @@ class BatchNorm3d(_BatchNorm):
 
 
 class _InstanceNorm(_NormBase):
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False, device=None,
-                 dtype=None):
+    def __init__(
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=False,
+        track_running_stats=False,
+        device=None,
+        dtype=None,
+    ):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
 
     def forward(self, input):
         self._check(input)
-        return F.instance_norm(input, self.running_mean, self.running_var, self.weight, self.bias,
-                               self.training or not self.track_running_stats, self.momentum or 0.0, self.eps)
+        return F.instance_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            self.momentum or 0.0,
+            self.eps,
+        )
 
 
 class InstanceNorm1d(_InstanceNorm):
@@ -111,13 +151,19 @@ class InstanceNorm3d(_InstanceNorm):
 class LayerNorm(Module):
     """Normalization over the last dimensions: Ba, Kiros & Hinton 2016, arXiv:1607.06450."""
 
-    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None):
+    def __init__(
+        self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None
+    ):
         super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = (
+            (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        )
         self.eps, self.elementwise_affine = eps, elementwise_affine
         shape, affine = self.normalized_shape, elementwise_affine
         self.register_parameter("weight", Parameter(_new["ones"](shape, dtype=dtype)) if affine else None)
-        self.register_parameter("bias", Parameter(_new["zeros"](shape, dtype=dtype)) if affine and bias else None)
+        self.register_parameter(
+            "bias", Parameter(_new["zeros"](shape, dtype=dtype)) if affine and bias else None
+        )
 
     def reset_parameters(self):
         """Weights 1, biases 0."""
@@ -138,7 +184,9 @@ class RMSNorm(Module):
 
     def __init__(self, normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None):
         super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = (
+            (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        )
         self.eps, self.elementwise_affine = eps, elementwise_affine
         weight = Parameter(_new["ones"](self.normalized_shape, dtype=dtype)) if elementwise_affine else None
         self.register_parameter("weight", weight)
@@ -158,8 +206,12 @@ class GroupNorm(Module):
         if num_channels % num_groups:
             raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
-        self.register_parameter("weight", Parameter(_new["ones"](num_channels, dtype=dtype)) if affine else None)
-        self.register_parameter("bias", Parameter(_new["zeros"](num_channels, dtype=dtype)) if affine else None)
+        self.register_parameter(
+            "weight", Parameter(_new["ones"](num_channels, dtype=dtype)) if affine else None
+        )
+        self.register_parameter(
+            "bias", Parameter(_new["zeros"](num_channels, dtype=dtype)) if affine else None
+        )
 
     def forward(self, input):
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)

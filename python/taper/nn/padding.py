@@ -3,10 +3,26 @@
 from . import functional as F
 from .module import Module
 
-__all__ = ["ReflectionPad1d", "ReplicationPad1d", "CircularPad1d", "ConstantPad1d", "ZeroPad1d",
-           "ReflectionPad2d", "ReplicationPad2d", "CircularPad2d", "ConstantPad2d", "ZeroPad2d",
-           "ReflectionPad3d", "ReplicationPad3d", "CircularPad3d", "ConstantPad3d", "ZeroPad3d", "Upsample",
-           "UpsamplingNearest2d", "UpsamplingBilinear2d"]
+__all__ = [
+    "ReflectionPad1d",
+    "ReplicationPad1d",
+    "CircularPad1d",
+    "ConstantPad1d",
+    "ZeroPad1d",
+    "ReflectionPad2d",
+    "ReplicationPad2d",
+    "CircularPad2d",
+    "ConstantPad2d",
+    "ZeroPad2d",
+    "ReflectionPad3d",
+    "ReplicationPad3d",
+    "CircularPad3d",
+    "ConstantPad3d",
+    "ZeroPad3d",
+    "Upsample",
+    "UpsamplingNearest2d",
+    "UpsamplingBilinear2d",
+]
 
 
 class _Pad(Module):
@@ -143,17 +159,22 @@ class ZeroPad3d(ConstantPad3d):
 class Upsample(Module):
     """Resizes by size or scale_factor."""
 
-    def __init__(self, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None):
+    def __init__(
+        self, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None
+    ):
         super().__init__()
         self.size, self.scale_factor, self.mode = size, scale_factor, mode
         self.align_corners, self.recompute_scale_factor = align_corners, recompute_scale_factor
 
     def forward(self, input):
-        return F.interpolate(input, self.size, self.scale_factor, self.mode, self.align_corners,
-                             self.recompute_scale_factor)
+        return F.interpolate(
+            input, self.size, self.scale_factor, self.mode, self.align_corners, self.recompute_scale_factor
+        )
 
     def extra_repr(self):
-        how = f"scale_factor={self.scale_factor!r}" if self.scale_factor is not None else f"size={self.size!r}"
+        how = (
+            f"scale_factor={self.scale_factor!r}" if self.scale_factor is not None else f"size={self.size!r}"
+        )
         return f"{how}, mode={self.mode!r}"
 
 

@@ -35,12 +35,25 @@ class _Recurrent(Module):
     # (self, inputs, state, weights, reverse) -> as _run: all steps in one operation, where there is one.
     _whole = None
 
-    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
-                 bidirectional=False, proj_size=0, device=None, dtype=None):
+    def __init__(
+        self,
+        input_size,
+        hidden_size,
+        num_layers=1,
+        bias=True,
+        batch_first=False,
+        dropout=0.0,
+        bidirectional=False,
+        proj_size=0,
+        device=None,
+        dtype=None,
+    ):
         super().__init__()
         if not 0 <= dropout <= 1:
-            raise ValueError("dropout should be a number in range [0, 1] representing the probability of an element "
-                             "being zeroed")
+            raise ValueError(
+                "dropout should be a number in range [0, 1] representing the probability of an element "
+                "being zeroed"
+            )
         if hidden_size <= 0:
             raise ValueError("hidden_size must be greater than zero")
         if num_layers <= 0:
@@ -62,7 +75,9 @@ class _Recurrent(Module):
                     self.register_parameter("bias_ih" + suffix, Parameter(_empty(rows, dtype=dtype)))
                     self.register_parameter("bias_hh" + suffix, Parameter(_empty(rows, dtype=dtype)))
                 if proj_size:
-                    self.register_parameter("weight_hr" + suffix, Parameter(_empty(proj_size, hidden_size, dtype=dtype)))
+                    self.register_parameter(
+                        "weight_hr" + suffix, Parameter(_empty(proj_size, hidden_size, dtype=dtype))
+                    )
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -77,11 +92,16 @@ class _Recurrent(Module):
     @property
     def all_weights(self):
         """Weights by layer and direction."""
-        suffixes = [f"_l{i}" + ("_reverse" if d else "") for i in range(self.num_layers)
-                    for d in range(2 if self.bidirectional else 1)]
+        suffixes = [
+            f"_l{i}" + ("_reverse" if d else "")
+            for i in range(self.num_layers)
+            for d in range(2 if self.bidirectional else 1)
+        ]
         names = ["weight_ih", "weight_hh"] + (["bias_ih", "bias_hh"] if self.bias else [])
-        return [[self._parameters[name + suffix] for name in names + (["weight_hr"] if self.proj_size else [])]
-                for suffix in suffixes]
+        return [
+            [self._parameters[name + suffix] for name in names + (["weight_hr"] if self.proj_size else [])]
+            for suffix in suffixes
+        ]
 
     def _step(self, x_gates, state, weight_hh, bias_hh, weight_hr):
         raise NotImplementedError
@@ -90,7 +110,11 @@ class _Recurrent(Module):
         """inputs [T, N, width], state of one layer and direction -> outputs [T, N, out], last state."""
         p = self._parameters
         bias_ih, bias_hh = p.get("bias_ih" + suffix), p.get("bias_hh" + suffix)
-        weight_ih, weight_hh, weight_hr = p["weight_ih" + suffix], p["weight_hh" + suffix], p.get("weight_hr" + suffix)
+        weight_ih, weight_hh, weight_hr = (
+            p["weight_ih" + suffix],
+            p["weight_hh" + suffix],
+            p.get("weight_hr" + suffix),
+        )
         if lengths is None and weight_hr is None and type(self)._whole is not None:
             return self._whole(inputs, state, (weight_ih, weight_hh, bias_ih, bias_hh), reverse)
         gates = F.linear(inputs, weight_ih, bias_ih).unbind(0)
@@ -120,7 +144,9 @@ class _Recurrent(Module):
             steps = _ops["arange"](input.shape[0]).unsqueeze(1)
             masks = (steps < sizes.unsqueeze(0)).unsqueeze(-1).unbind(0)
         elif input.ndim not in (2, 3):
-            raise ValueError(f"{type(self).__name__}: expected input to be 2D or 3D, got {input.ndim}D instead")
+            raise ValueError(
+                f"{type(self).__name__}: expected input to be 2D or 3D, got {input.ndim}D instead"
+            )
         unbatched = input.ndim == 2
         if unbatched:
             input = input.unsqueeze(1)
@@ -128,14 +154,18 @@ class _Recurrent(Module):
         elif self.batch_first and packed is None:
             input = input.transpose(0, 1)
         if input.shape[-1] != self.input_size:
-            raise _C.ShapeError(f"{type(self).__name__}: input.size(-1) must be equal to input_size. Expected "
-                                f"{self.input_size}, got {input.shape[-1]}")
+            raise _C.ShapeError(
+                f"{type(self).__name__}: input.size(-1) must be equal to input_size. Expected "
+                f"{self.input_size}, got {input.shape[-1]}"
+            )
         states = self._initial(hx, input.shape[1], input.dtype)
         output, final = self._layers(input, states, masks)
         if packed is not None:
             sizes = sizes
             output = pack_padded_sequence(output, sizes, enforce_sorted=True)
-            output = PackedSequence(output.data, output.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+            output = PackedSequence(
+                output.data, output.batch_sizes, packed.sorted_indices, packed.unsorted_indices
+            )
             if packed.unsorted_indices is not None:
                 final = tuple(h.index_select(1, packed.unsorted_indices) for h in final)
         elif unbatched:
@@ -168,7 +198,9 @@ class _Recurrent(Module):
     def _check_state(self, h, batch, width):
         expected = (self.num_layers * (2 if self.bidirectional else 1), batch, width)
         if tuple(h.shape) != expected:
-            raise _C.ShapeError(f"{type(self).__name__}: expected hidden size {expected}, got {list(h.shape)}")
+            raise _C.ShapeError(
+                f"{type(self).__name__}: expected hidden size {expected}, got {list(h.shape)}"
+            )
 
     def _map(self, hx, function):
         return tuple(function(h) for h in hx) if isinstance(hx, tuple) else function(hx)
@@ -207,11 +239,24 @@ class _SingleState(_Recurrent):
 class RNN(_SingleState):
     """Elman's network: h = tanh(W x + b + U h + c)."""
 
-    def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False,
-                 dropout=0.0, bidirectional=False, device=None, dtype=None):
+    def __init__(
+        self,
+        input_size,
+        hidden_size,
+        num_layers=1,
+        nonlinearity="tanh",
+        bias=True,
+        batch_first=False,
+        dropout=0.0,
+        bidirectional=False,
+        device=None,
+        dtype=None,
+    ):
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'.")
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype)
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
+        )
         self.nonlinearity = nonlinearity
 
     def _step(self, x_gates, state, weight_hh, bias_hh, weight_hr):
@@ -224,9 +269,21 @@ class GRU(_SingleState):
 
     _gates = 3
 
-    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
-                 bidirectional=False, device=None, dtype=None):
-        super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype)
+    def __init__(
+        self,
+        input_size,
+        hidden_size,
+        num_layers=1,
+        bias=True,
+        batch_first=False,
+        dropout=0.0,
+        bidirectional=False,
+        device=None,
+        dtype=None,
+    ):
+        super().__init__(
+            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
+        )
 
     def _whole(self, inputs, state, weights, reverse):
         weight_ih, weight_hh, bias_ih, bias_hh = weights
@@ -307,7 +364,9 @@ class GRUCell(_Cell):
 
     def forward(self, input, hx=None):
         h = self._state(input, hx)
-        return _gru_step(F.linear(input, self.weight_ih, self.bias_ih), F.linear(h, self.weight_hh, self.bias_hh), h)
+        return _gru_step(
+            F.linear(input, self.weight_ih, self.bias_ih), F.linear(h, self.weight_hh, self.bias_hh), h
+        )
 
 
 class LSTMCell(_Cell):
@@ -317,4 +376,6 @@ class LSTMCell(_Cell):
 
     def forward(self, input, hx=None):
         h, c = (self._state(input, None), self._state(input, None)) if hx is None else hx
-        return _lstm_step(F.linear(input, self.weight_ih, self.bias_ih) + F.linear(h, self.weight_hh, self.bias_hh), c)
+        return _lstm_step(
+            F.linear(input, self.weight_ih, self.bias_ih) + F.linear(h, self.weight_hh, self.bias_hh), c
+        )

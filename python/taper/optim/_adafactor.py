@@ -12,18 +12,40 @@ _ops = _C._homes["taper"]
 class Adafactor(Optimizer):
     """Steps relative to the parameters' size, with factored second moments: Shazeer & Stern 2018, arXiv:1804.04235."""
 
-    def __init__(self, params, lr=1e-2, beta2_decay=-0.8, eps=(None, 1e-3), d=1.0, weight_decay=0.0, *, foreach=None,
-                 maximize=False):
-        for ok, text in [(lr >= 0.0, f"Learning rate should be >= 0 but is: {lr}"),
-                         (beta2_decay <= 0.0, f"beta2_decay should be <= 0 but is: {beta2_decay}"),
-                         (eps[0] is None or eps[0] >= 0.0, f"epsilon1 should be >= 0 but is: {eps[0]}"),
-                         (eps[1] >= 0.0, f"epsilon2 should be >= 0 but is: {eps[1]}"),
-                         (d >= 1.0, f"Clipping threshold d should be >= 1 but is: {d}"),
-                         (weight_decay >= 0.0, f"weight_decay should be >= 0 but is: {weight_decay}")]:
+    def __init__(
+        self,
+        params,
+        lr=1e-2,
+        beta2_decay=-0.8,
+        eps=(None, 1e-3),
+        d=1.0,
+        weight_decay=0.0,
+        *,
+        foreach=None,
+        maximize=False,
+    ):
+        for ok, text in [
+            (lr >= 0.0, f"Learning rate should be >= 0 but is: {lr}"),
+            (beta2_decay <= 0.0, f"beta2_decay should be <= 0 but is: {beta2_decay}"),
+            (eps[0] is None or eps[0] >= 0.0, f"epsilon1 should be >= 0 but is: {eps[0]}"),
+            (eps[1] >= 0.0, f"epsilon2 should be >= 0 but is: {eps[1]}"),
+            (d >= 1.0, f"Clipping threshold d should be >= 1 but is: {d}"),
+            (weight_decay >= 0.0, f"weight_decay should be >= 0 but is: {weight_decay}"),
+        ]:
             if not ok:
                 raise ValueError(text)
-        super().__init__(params, dict(lr=lr, beta2_decay=beta2_decay, eps=eps, d=d, weight_decay=weight_decay,
-                                      foreach=foreach, maximize=maximize))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                beta2_decay=beta2_decay,
+                eps=eps,
+                d=d,
+                weight_decay=weight_decay,
+                foreach=foreach,
+                maximize=maximize,
+            ),
+        )
 
     def _start(self, state, parameter, group):
         if parameter.is_complex():

@@ -9,22 +9,58 @@ _ops = _C._homes["taper"]
 class Adagrad(Optimizer):
     """Steps divided by the root of the sum of squared gradients: Duchi, Hazan & Singer 2011."""
 
-    def __init__(self, params, lr=1e-2, lr_decay=0, weight_decay=0, initial_accumulator_value=0, eps=1e-10,
-                 foreach=None, *, maximize=False, differentiable=False, fused=None):
-        check_options(lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, eps=eps,
-                      initial_accumulator_value=initial_accumulator_value)
-        super().__init__(params, dict(lr=lr, lr_decay=lr_decay, eps=eps, weight_decay=weight_decay,
-                                      initial_accumulator_value=initial_accumulator_value, foreach=foreach,
-                                      maximize=maximize, differentiable=differentiable, fused=fused))
+    def __init__(
+        self,
+        params,
+        lr=1e-2,
+        lr_decay=0,
+        weight_decay=0,
+        initial_accumulator_value=0,
+        eps=1e-10,
+        foreach=None,
+        *,
+        maximize=False,
+        differentiable=False,
+        fused=None,
+    ):
+        check_options(
+            lr=lr,
+            lr_decay=lr_decay,
+            weight_decay=weight_decay,
+            eps=eps,
+            initial_accumulator_value=initial_accumulator_value,
+        )
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                lr_decay=lr_decay,
+                eps=eps,
+                weight_decay=weight_decay,
+                initial_accumulator_value=initial_accumulator_value,
+                foreach=foreach,
+                maximize=maximize,
+                differentiable=differentiable,
+                fused=fused,
+            ),
+        )
         for group in self.param_groups:
             for parameter in group["params"]:
                 total = _ops["full_like"](parameter.detach(), float(initial_accumulator_value))
                 self.state[parameter] = {"step": zero_step(), "sum": total}
 
     def _update(self, group, params, grads):
-        _C._adagrad_step(params, grads, [[self.state[p]["sum"] for p in params]],
-                         next_steps([self.state[p] for p in params]), self._rate(group), group["lr_decay"],
-                         group["weight_decay"], group["eps"], group["maximize"])
+        _C._adagrad_step(
+            params,
+            grads,
+            [[self.state[p]["sum"] for p in params]],
+            next_steps([self.state[p] for p in params]),
+            self._rate(group),
+            group["lr_decay"],
+            group["weight_decay"],
+            group["eps"],
+            group["maximize"],
+        )
 
     def _update_one(self, group, lr, parameter, grad, state):
         grad = decayed(grad, parameter, group["weight_decay"])

@@ -12,13 +12,39 @@ class Adam(Optimizer):
 
     _decoupled = False
 
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, amsgrad=False, *, foreach=None,
-                 maximize=False, capturable=False, differentiable=False, fused=None, decoupled_weight_decay=False):
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        weight_decay=0,
+        amsgrad=False,
+        *,
+        foreach=None,
+        maximize=False,
+        capturable=False,
+        differentiable=False,
+        fused=None,
+        decoupled_weight_decay=False,
+    ):
         check_options(lr=lr, eps=eps, beta=tuple(betas), weight_decay=weight_decay)
-        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad,
-                                      maximize=maximize, foreach=foreach, capturable=capturable,
-                                      differentiable=differentiable, fused=fused,
-                                      decoupled_weight_decay=decoupled_weight_decay or self._decoupled))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                betas=betas,
+                eps=eps,
+                weight_decay=weight_decay,
+                amsgrad=amsgrad,
+                maximize=maximize,
+                foreach=foreach,
+                capturable=capturable,
+                differentiable=differentiable,
+                fused=fused,
+                decoupled_weight_decay=decoupled_weight_decay or self._decoupled,
+            ),
+        )
 
     def _start(self, state, parameter, group):
         for name in ("exp_avg", "exp_avg_sq") + ("max_exp_avg_sq",) * bool(group["amsgrad"]):
@@ -39,9 +65,20 @@ class Adam(Optimizer):
                 largest.append(state["max_exp_avg_sq"])
         beta1, beta2 = group["betas"]
         states = [averages, squares, largest] if amsgrad else [averages, squares]
-        _C._adam_step(params, grads, states, next_steps(used), self._rate(group), float(beta1), float(beta2),
-                      group["eps"], group["weight_decay"], amsgrad, group["maximize"],
-                      group["decoupled_weight_decay"])
+        _C._adam_step(
+            params,
+            grads,
+            states,
+            next_steps(used),
+            self._rate(group),
+            float(beta1),
+            float(beta2),
+            group["eps"],
+            group["weight_decay"],
+            amsgrad,
+            group["maximize"],
+            group["decoupled_weight_decay"],
+        )
 
     def _update_one(self, group, lr, parameter, grad, state):
         beta1, beta2 = group["betas"]

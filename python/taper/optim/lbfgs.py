@@ -37,6 +37,7 @@ class _Point:
 
 def _strong_wolfe(evaluate, start, t, direction, evaluations, c1=1e-4, c2=0.9, tolerance=1e-9):
     """A point along direction that fulfils the strong Wolfe conditions: Nocedal & Wright 2006, algorithm 3.5."""
+
     def enough(point):
         return point.loss <= start.loss + c1 * point.t * start.slope
 
@@ -92,13 +93,33 @@ def _zoom(evaluate, enough, start, bracket, direction, counts, c2, tolerance):
 class LBFGS(Optimizer):
     """Quasi-Newton steps from the last history_size changes of the gradient: Liu & Nocedal 1989."""
 
-    def __init__(self, params, lr=1, max_iter=20, max_eval=None, tolerance_grad=1e-7, tolerance_change=1e-9,
-                 history_size=100, line_search_fn=None, *, maximize=False):
+    def __init__(
+        self,
+        params,
+        lr=1,
+        max_iter=20,
+        max_eval=None,
+        tolerance_grad=1e-7,
+        tolerance_change=1e-9,
+        history_size=100,
+        line_search_fn=None,
+        *,
+        maximize=False,
+    ):
         check_options(lr=lr)
-        super().__init__(params, dict(lr=lr, max_iter=max_iter,
-                                      max_eval=max_iter * 5 // 4 if max_eval is None else max_eval,
-                                      tolerance_grad=tolerance_grad, tolerance_change=tolerance_change,
-                                      history_size=history_size, line_search_fn=line_search_fn, maximize=maximize))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                max_iter=max_iter,
+                max_eval=max_iter * 5 // 4 if max_eval is None else max_eval,
+                tolerance_grad=tolerance_grad,
+                tolerance_change=tolerance_change,
+                history_size=history_size,
+                line_search_fn=line_search_fn,
+                maximize=maximize,
+            ),
+        )
         if len(self.param_groups) != 1:
             raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
         if line_search_fn not in (None, "strong_wolfe"):
@@ -116,7 +137,7 @@ class LBFGS(Optimizer):
         offset = 0
         for part in as_real(*self._params()):
             count = part.numel()
-            part.add_(direction[offset:offset + count].view(part.shape), alpha=t)
+            part.add_(direction[offset : offset + count].view(part.shape), alpha=t)
             offset += count
 
     def _evaluated(self, closure):
@@ -140,7 +161,9 @@ class LBFGS(Optimizer):
             restore()
             return point
 
-        point, count = _strong_wolfe(evaluate, _Point(0, loss, gradient, direction), t, direction, evaluations)
+        point, count = _strong_wolfe(
+            evaluate, _Point(0, loss, gradient, direction), t, direction, evaluations
+        )
         self._move(point.t, direction)
         return point, count
 
@@ -199,7 +222,9 @@ class LBFGS(Optimizer):
                 break
             count = 0
             if group["line_search_fn"] is not None:
-                point, count = self._search(closure, t, direction, loss, gradient, group["max_eval"] - evaluations)
+                point, count = self._search(
+                    closure, t, direction, loss, gradient, group["max_eval"] - evaluations
+                )
                 loss, gradient, state["t"] = point.loss, point.gradient, point.t
             else:
                 self._move(t, direction)
@@ -214,6 +239,9 @@ class LBFGS(Optimizer):
     @staticmethod
     def _finished(group, state, loss, gradient, evaluations):
         tolerance = group["tolerance_change"]
-        return (evaluations >= group["max_eval"] or gradient.abs().max().item() <= group["tolerance_grad"]
-                or (state["d"] * state["t"]).abs().max().item() <= tolerance
-                or abs(loss - state["prev_loss"]) < tolerance)
+        return (
+            evaluations >= group["max_eval"]
+            or gradient.abs().max().item() <= group["tolerance_grad"]
+            or (state["d"] * state["t"]).abs().max().item() <= tolerance
+            or abs(loss - state["prev_loss"]) < tolerance
+        )

@@ -50,7 +50,9 @@ def _with_hooks(step):
             changed = hook(self, (self, *args), kwargs)
             if changed is not None:
                 if not isinstance(changed, tuple) or len(changed) != 2:
-                    raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}.")
+                    raise RuntimeError(
+                        f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+                    )
                 (_, *args), kwargs = changed
         result = step(self, *args, **kwargs)
         self._opt_called = True  # schedules warn when they are stepped first
@@ -76,25 +78,38 @@ def _use_grad_for_differentiable(step):
 class Optimizer:
     """Parameter groups with options, and a state for each parameter."""
 
-    _HOOKS = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks", "_optimizer_state_dict_pre_hooks",
-              "_optimizer_state_dict_post_hooks", "_optimizer_load_state_dict_pre_hooks",
-              "_optimizer_load_state_dict_post_hooks")
+    _HOOKS = (
+        "_optimizer_step_pre_hooks",
+        "_optimizer_step_post_hooks",
+        "_optimizer_state_dict_pre_hooks",
+        "_optimizer_state_dict_post_hooks",
+        "_optimizer_load_state_dict_pre_hooks",
+        "_optimizer_load_state_dict_post_hooks",
+    )
 
     def __init__(self, params, defaults):
         self.defaults = defaults
         self._prepare_hooks()
         if isinstance(params, _C.Tensor):
-            raise TypeError("params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
-                            f"{type(params).__name__}")
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
+                f"{type(params).__name__}"
+            )
         if isinstance(params, set):
-            warnings.warn("optimizer parameters need to be organized in ordered collections, but the ordering of tensors "
-                          "in sets will change between runs. Please use a list instead.", FutureWarning, stacklevel=3)
+            warnings.warn(
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors "
+                "in sets will change between runs. Please use a list instead.",
+                FutureWarning,
+                stacklevel=3,
+            )
         self.state = defaultdict(dict)
         self.param_groups = []
         groups = list(params)
         if not groups:
-            raise ValueError("optimizer got an empty parameter list: the model has no parameters, or the generator that "
-                             "was passed is exhausted")
+            raise ValueError(
+                "optimizer got an empty parameter list: the model has no parameters, or the generator that "
+                "was passed is exhausted"
+            )
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:
@@ -115,20 +130,29 @@ class Optimizer:
         params = param_group["params"]
         for parameter in params:
             if not isinstance(parameter, _C.Tensor):
-                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(parameter).__name__}")
+                raise TypeError(
+                    f"optimizer can only optimize Tensors, but one of the params is {type(parameter).__name__}"
+                )
             if not (self.defaults.get("differentiable") or parameter.is_leaf or parameter.retains_grad):
                 raise ValueError("can't optimize a non-leaf Tensor")
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
-                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
+                raise ValueError(
+                    f"parameter group didn't specify a value of required optimization parameter {name}"
+                )
             param_group.setdefault(name, default)
         if len({id(p) for p in params}) != len(params):
-            warnings.warn("optimizer contains a parameter group with duplicate parameters; in future, this will cause an "
-                          "error", stacklevel=3)
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an "
+                "error",
+                stacklevel=3,
+            )
         named = "param_names" in param_group
         if any(("param_names" in other) != named for other in self.param_groups):
-            raise ValueError("all optimizer param groups should be with/without names. cannot add param group "
-                             f"{'with' if named else 'without'} names to the optimizer")
+            raise ValueError(
+                "all optimizer param groups should be with/without names. cannot add param group "
+                f"{'with' if named else 'without'} names to the optimizer"
+            )
         known = {id(p) for other in self.param_groups for p in other["params"]}
         if any(id(p) in known for p in params):
             raise ValueError("some parameters appear in more than one parameter group")
@@ -138,12 +162,16 @@ class Optimizer:
     def _set_params(group):
         params = group["params"]
         if isinstance(params, set):
-            raise TypeError("optimizer parameters need to be organized in ordered collections, but the ordering of tensors "
-                            "in sets will change between runs. Please use a list instead.")
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors "
+                "in sets will change between runs. Please use a list instead."
+            )
         params = [params] if isinstance(params, _C.Tensor) else list(params)
         names = [entry[0] for entry in params if isinstance(entry, tuple)]
         if names and len(names) != len(params):
-            raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+            raise ValueError(
+                "all optimizer params should be with/without names. Some param names are missing"
+            )
         if names:
             group["param_names"] = names
         group["params"] = [entry[1] if isinstance(entry, tuple) else entry for entry in params]
@@ -258,17 +286,27 @@ class Optimizer:
         if len(groups) != len(self.param_groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
         if any(len(a["params"]) != len(b["params"]) for a, b in zip(groups, self.param_groups)):
-            raise ValueError("loaded state dict contains a parameter group that doesn't match the size of optimizer's group")
-        by_number = dict(zip(chain.from_iterable(g["params"] for g in groups),
-                             chain.from_iterable(g["params"] for g in self.param_groups)))
+            raise ValueError(
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+            )
+        by_number = dict(
+            zip(
+                chain.from_iterable(g["params"] for g in groups),
+                chain.from_iterable(g["params"] for g in self.param_groups),
+            )
+        )
         state = defaultdict(dict)
         for number, entries in state_dict["state"].items():
             if number in by_number:
                 state[by_number[number]] = _loaded(entries, by_number[number])
             else:
                 state[number] = entries
-        self.__setstate__({"state": state, "param_groups": [
-            self._loaded_group(new, old) for new, old in zip(groups, self.param_groups)]})
+        self.__setstate__(
+            {
+                "state": state,
+                "param_groups": [self._loaded_group(new, old) for new, old in zip(groups, self.param_groups)],
+            }
+        )
         for hook in list(self._optimizer_load_state_dict_post_hooks.values()):
             hook(self)
 

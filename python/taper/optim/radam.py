@@ -11,12 +11,35 @@ _zeros_like = _C._homes["taper"]["zeros_like"]
 class RAdam(Optimizer):
     """Adam that starts as plain momentum while the variance is uncertain: Liu et al. 2020, arXiv:1908.03265."""
 
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, decoupled_weight_decay=False, *,
-                 foreach=None, maximize=False, capturable=False, differentiable=False):
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        weight_decay=0,
+        decoupled_weight_decay=False,
+        *,
+        foreach=None,
+        maximize=False,
+        capturable=False,
+        differentiable=False,
+    ):
         check_options(lr=lr, eps=eps, beta=tuple(betas), weight_decay=weight_decay)
-        super().__init__(params, dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize,
-                                      foreach=foreach, capturable=capturable,
-                                      decoupled_weight_decay=decoupled_weight_decay, differentiable=differentiable))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                betas=betas,
+                eps=eps,
+                weight_decay=weight_decay,
+                maximize=maximize,
+                foreach=foreach,
+                capturable=capturable,
+                decoupled_weight_decay=decoupled_weight_decay,
+                differentiable=differentiable,
+            ),
+        )
 
     def _start(self, state, parameter, group):
         state["exp_avg"] = _zeros_like(parameter)
@@ -39,7 +62,8 @@ class RAdam(Optimizer):
         length = longest - 2 * step * beta2**step / correction
         update = mean * (lr / (1 - beta1**step))
         if length > 5.0:
-            rectification = math.sqrt((length - 4) * (length - 2) * longest
-                                      / ((longest - 4) * (longest - 2) * length))
+            rectification = math.sqrt(
+                (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
+            )
             update = update * (math.sqrt(correction) * rectification) / (square.sqrt() + group["eps"])
         parameter.sub_(update)

@@ -9,14 +9,37 @@ _zeros_like = _C._homes["taper"]["zeros_like"]
 class SGD(Optimizer):
     """p -= lr * buffer, where the buffer gathers gradients by momentum: Sutskever et al. 2013."""
 
-    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False,
-                 foreach=None, differentiable=False, fused=None):
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        momentum=0,
+        dampening=0,
+        weight_decay=0,
+        nesterov=False,
+        *,
+        maximize=False,
+        foreach=None,
+        differentiable=False,
+        fused=None,
+    ):
         check_options(lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        super().__init__(params, dict(lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
-                                      nesterov=nesterov, maximize=maximize, foreach=foreach,
-                                      differentiable=differentiable, fused=fused))
+        super().__init__(
+            params,
+            dict(
+                lr=lr,
+                momentum=momentum,
+                dampening=dampening,
+                weight_decay=weight_decay,
+                nesterov=nesterov,
+                maximize=maximize,
+                foreach=foreach,
+                differentiable=differentiable,
+                fused=fused,
+            ),
+        )
 
     def _update(self, group, params, grads):
         states, steps = [], [2] * len(params)
@@ -29,8 +52,18 @@ class SGD(Optimizer):
                     steps[index] = 1
                 buffers.append(state["momentum_buffer"])
             states = [buffers]
-        _C._sgd_step(params, grads, states, steps, self._rate(group), group["momentum"], group["dampening"],
-                     group["weight_decay"], group["nesterov"], group["maximize"])
+        _C._sgd_step(
+            params,
+            grads,
+            states,
+            steps,
+            self._rate(group),
+            group["momentum"],
+            group["dampening"],
+            group["weight_decay"],
+            group["nesterov"],
+            group["maximize"],
+        )
 
     def _start(self, state, parameter, group):
         del state["step"]

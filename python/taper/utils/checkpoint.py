@@ -29,8 +29,11 @@ class _Anchored(Function):
                 arg = next(saved).detach().requires_grad_(arg.requires_grad)
             args.append(arg)
         outputs = _recompute(ctx, args)
-        pairs = [(output, grad) for output, grad in zip(outputs, grads)
-                 if output.requires_grad and grad is not None]
+        pairs = [
+            (output, grad)
+            for output, grad in zip(outputs, grads)
+            if output.requires_grad and grad is not None
+        ]
         if pairs:
             _C._backward([output for output, _ in pairs], [grad for _, grad in pairs], False, False, None)
         return (None, None, None, *(arg.grad if isinstance(arg, _C.Tensor) else None for arg in args))
@@ -57,6 +60,7 @@ def checkpoint(function, *args, use_reentrant=None, preserve_rng_state=True, **k
     preserve_rng_state makes the second run draw the same random numbers as the first. Tensors inside lists,
     dictionaries or kwargs get no gradient from backward unless they are leaves. Raises what function raises.
     """
+
     def run(*values):
         return function(*values, **kwargs)
 
@@ -76,6 +80,7 @@ def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwar
             for function in functions[start:end]:
                 value = function(value)
             return value
+
         return run
 
     starts = [i * size for i in range(min(segments, len(functions)))]

@@ -20,7 +20,10 @@ CASES = {
     "conv2d_reflect": (nn.Conv2d(2, 2, 3, padding=1, padding_mode="reflect"), (1, 2, 4, 4)),
     "conv3d": (nn.Conv3d(2, 2, 2), (1, 2, 3, 4, 3)),
     "conv_transpose1d": (nn.ConvTranspose1d(3, 2, 3, stride=2), (2, 3, 4)),
-    "conv_transpose2d": (nn.ConvTranspose2d(4, 4, 3, stride=2, padding=1, output_padding=1, groups=2), (1, 4, 3, 3)),
+    "conv_transpose2d": (
+        nn.ConvTranspose2d(4, 4, 3, stride=2, padding=1, output_padding=1, groups=2),
+        (1, 4, 3, 3),
+    ),
     "conv_transpose3d": (nn.ConvTranspose3d(2, 1, 2), (1, 2, 2, 3, 2)),
     "max_pool2d": (nn.MaxPool2d(3, stride=2, padding=1), (1, 2, 5, 5)),
     "avg_pool1d": (nn.AvgPool1d(2), (1, 2, 6)),
@@ -50,9 +53,17 @@ CASES = {
     "lstm_cell": (nn.LSTMCell(3, 4), (2, 3)),
     "gru_cell": (nn.GRUCell(3, 4), (2, 3), (2, 4)),
     "attention": (nn.MultiheadAttention(4, 2), (3, 2, 4), (5, 2, 4), (5, 2, 4)),
-    "attention_kdim": (nn.MultiheadAttention(4, 2, kdim=3, vdim=5, batch_first=True), (2, 3, 4), (2, 5, 3), (2, 5, 5)),
+    "attention_kdim": (
+        nn.MultiheadAttention(4, 2, kdim=3, vdim=5, batch_first=True),
+        (2, 3, 4),
+        (2, 5, 3),
+        (2, 5, 5),
+    ),
     "encoder_layer": (nn.TransformerEncoderLayer(4, 2, 8, dropout=0, batch_first=True), (2, 3, 4)),
-    "encoder_layer_first": (nn.TransformerEncoderLayer(4, 2, 8, dropout=0, activation="gelu", norm_first=True), (3, 2, 4)),
+    "encoder_layer_first": (
+        nn.TransformerEncoderLayer(4, 2, 8, dropout=0, activation="gelu", norm_first=True),
+        (3, 2, 4),
+    ),
     "decoder_layer": (nn.TransformerDecoderLayer(4, 2, 8, dropout=0), (3, 2, 4), (5, 2, 4)),
     "transformer": (nn.Transformer(4, 2, 1, 2, 8, dropout=0), (3, 2, 4), (5, 2, 4)),
 }
@@ -74,12 +85,19 @@ def main():
         outputs = flat(module(*inputs))
         gradients = [torch.randn_like(output) for output in outputs]
         torch.autograd.backward(outputs, gradients)
-        for kind, list_ in (("input", inputs), ("output", outputs), ("dy", gradients),
-                            ("dx", [x.grad for x in inputs])):
+        for kind, list_ in (
+            ("input", inputs),
+            ("output", outputs),
+            ("dy", gradients),
+            ("dx", [x.grad for x in inputs]),
+        ):
             for i, value in enumerate(list_):
                 tensors[f"{name}.{kind}.{i}"] = value.detach().contiguous()
-    save_file(tensors, os.path.join(os.path.dirname(__file__), "modules.safetensors"),
-              {"writer": f"PyTorch {torch.__version__}"})
+    save_file(
+        tensors,
+        os.path.join(os.path.dirname(__file__), "modules.safetensors"),
+        {"writer": f"PyTorch {torch.__version__}"},
+    )
 
 
 if __name__ == "__main__":

@@ -14,5 +14,7 @@ class autocast(_amp.autocast):
 class GradScaler(_amp.GradScaler):
     """taper.amp.GradScaler("cpu")."""
 
-    def __init__(self, init_scale=65536.0, growth_factor=2.0, backoff_factor=0.5, growth_interval=2000, enabled=True):
+    def __init__(
+        self, init_scale=65536.0, growth_factor=2.0, backoff_factor=0.5, growth_interval=2000, enabled=True
+    ):
         super().__init__("cpu", init_scale, growth_factor, backoff_factor, growth_interval, enabled)

@@ -6,32 +6,73 @@ import types as _types
 
 from .. import activation as _activation
 from .. import (
-    attention, container, conv, dropout, flatten, lazy, linear, loss, module, normalization, padding, pooling, rnn, sparse,
+    attention,
+    container,
+    conv,
+    dropout,
+    flatten,
+    lazy,
+    linear,
+    loss,
+    module,
+    normalization,
+    padding,
+    pooling,
+    rnn,
+    sparse,
     transformer,
 )
 from ..module import Module
 from . import utils
 
 # PyTorch's name of the module -> the modules here that hold its contents.
-_HOMES = {"activation": [_activation, attention], "batchnorm": [normalization], "distance": [loss], "fold": [],
-          "instancenorm": [normalization], "pixelshuffle": [flatten], "upsampling": [padding], "channelshuffle": [],
-          "adaptive": [], "lazy": [lazy], "conv": [conv], "container": [container], "dropout": [dropout],
-          "flatten": [flatten], "linear": [linear, flatten], "loss": [loss], "module": [module],
-          "normalization": [normalization], "padding": [padding], "pooling": [pooling], "rnn": [rnn],
-          "sparse": [sparse], "transformer": [transformer]}
+_HOMES = {
+    "activation": [_activation, attention],
+    "batchnorm": [normalization],
+    "distance": [loss],
+    "fold": [],
+    "instancenorm": [normalization],
+    "pixelshuffle": [flatten],
+    "upsampling": [padding],
+    "channelshuffle": [],
+    "adaptive": [],
+    "lazy": [lazy],
+    "conv": [conv],
+    "container": [container],
+    "dropout": [dropout],
+    "flatten": [flatten],
+    "linear": [linear, flatten],
+    "loss": [loss],
+    "module": [module],
+    "normalization": [normalization],
+    "padding": [padding],
+    "pooling": [pooling],
+    "rnn": [rnn],
+    "sparse": [sparse],
+    "transformer": [transformer],
+}
 
 # PyTorch's names of the classes that layers of one kind share.
-_SHARED = {"conv": {"_ConvNd": conv._Convolution, "_ConvTransposeNd": conv._Transposed},
-           "dropout": {"_DropoutNd": dropout._Dropout},
-           "loss": {"_WeightedLoss": loss._Loss},
-           "pooling": {"_MaxPoolNd": pooling._MaxPool, "_AvgPoolNd": pooling._AvgPool,
-                       "_AdaptiveAvgPoolNd": pooling._AdaptivePool, "_AdaptiveMaxPoolNd": pooling._AdaptivePool},
-           "padding": {"_ConstantPadNd": padding._ConstantPad, "_ReflectionPadNd": padding._Pad,
-                       "_ReplicationPadNd": padding._Pad},
-           "rnn": {"RNNBase": rnn._Recurrent, "RNNCellBase": rnn._Cell},
-           "module": {"_addindent": module._indent},
-           "transformer": {"_get_clones": transformer._clones, "_get_activation_fn": transformer._activation},
-           "linear": {"NonDynamicallyQuantizableLinear": linear.Linear}}
+_SHARED = {
+    "conv": {"_ConvNd": conv._Convolution, "_ConvTransposeNd": conv._Transposed},
+    "dropout": {"_DropoutNd": dropout._Dropout},
+    "loss": {"_WeightedLoss": loss._Loss},
+    "pooling": {
+        "_MaxPoolNd": pooling._MaxPool,
+        "_AvgPoolNd": pooling._AvgPool,
+        "_AdaptiveAvgPoolNd": pooling._AdaptivePool,
+        "_AdaptiveMaxPoolNd": pooling._AdaptivePool,
+    },
+    "padding": {
+        "_ConstantPadNd": padding._ConstantPad,
+        "_ReflectionPadNd": padding._Pad,
+        "_ReplicationPadNd": padding._Pad,
+    },
+    "rnn": {"RNNBase": rnn._Recurrent, "RNNCellBase": rnn._Cell},
+    "module": {"_addindent": module._indent},
+    "transformer": {"_get_clones": transformer._clones, "_get_activation_fn": transformer._activation},
+    "linear": {"NonDynamicallyQuantizableLinear": linear.Linear},
+}
 
 
 class _Alias(_types.ModuleType):

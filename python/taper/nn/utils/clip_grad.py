@@ -21,8 +21,10 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
     norms = _ops["stack"]([t.detach().norm(norm_type) for t in tensors])
     total = norms.norm(norm_type)
     if error_if_nonfinite and not math.isfinite(float(total)):
-        raise RuntimeError(f"The total norm of order {norm_type} for gradients is non-finite, so it cannot be clipped. "
-                           "To disable this error, set error_if_nonfinite=False")
+        raise RuntimeError(
+            f"The total norm of order {norm_type} for gradients is non-finite, so it cannot be clipped. "
+            "To disable this error, set error_if_nonfinite=False"
+        )
     return total
 
 

@@ -15,8 +15,10 @@ def _folded(weight, bias, mean, var, eps, scale, shift, shape):
     new_weight = weight * factor.reshape(shape)
     bias_dtype = weight.dtype if bias is None else bias.dtype
     trained = bias.requires_grad if bias is not None else False
-    return (Parameter(new_weight.detach().to(weight.dtype), weight.requires_grad),
-            Parameter(new_bias.detach().to(bias_dtype), trained))
+    return (
+        Parameter(new_weight.detach().to(weight.dtype), weight.requires_grad),
+        Parameter(new_bias.detach().to(bias_dtype), trained),
+    )
 
 
 def fuse_conv_bn_weights(conv_w, conv_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b, transpose=False):
@@ -37,8 +39,9 @@ def _fused(layer, bn, weights, *options):
     if bn.running_mean is None or bn.running_var is None:
         raise AssertionError("bn.running_mean and bn.running_var must not be None")
     fused = copy.deepcopy(layer)
-    fused.weight, fused.bias = weights(fused.weight, fused.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight,
-                                       bn.bias, *options)
+    fused.weight, fused.bias = weights(
+        fused.weight, fused.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias, *options
+    )
     return fused
 
 
@@ -50,6 +53,8 @@ def fuse_conv_bn_eval(conv, bn, transpose=False):
 def fuse_linear_bn_eval(linear, bn):
     """A copy of linear that does what linear and then bn do; both must be in evaluation."""
     if linear.out_features != bn.num_features and bn.num_features != 1:
-        raise AssertionError("To fuse, linear.out_features == bn.num_features or bn.num_features == 1, got "
-                             f"linear.out_features={linear.out_features} and bn.num_features={bn.num_features}")
+        raise AssertionError(
+            "To fuse, linear.out_features == bn.num_features or bn.num_features == 1, got "
+            f"linear.out_features={linear.out_features} and bn.num_features={bn.num_features}"
+        )
     return _fused(linear, bn, fuse_linear_bn_weights)

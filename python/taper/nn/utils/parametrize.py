@@ -51,9 +51,11 @@ def _check_like(new, old, what):
         raise ValueError(f"A parametrization must return a tensor. Got {type(new).__name__}.")
     for attribute in ("dtype", "shape"):
         if getattr(new, attribute) != getattr(old, attribute):
-            raise ValueError(f"Registering a parametrization may not change the {attribute} of the tensor, unless the "
-                             f"`unsafe` flag is enabled.\nunparametrized {attribute}: {getattr(old, attribute)}\n"
-                             f"{what} {attribute}: {getattr(new, attribute)}")
+            raise ValueError(
+                f"Registering a parametrization may not change the {attribute} of the tensor, unless the "
+                f"`unsafe` flag is enabled.\nunparametrized {attribute}: {getattr(old, attribute)}\n"
+                f"{what} {attribute}: {getattr(new, attribute)}"
+            )
 
 
 class ParametrizationList(ModuleList):
@@ -72,14 +74,18 @@ class ParametrizationList(ModuleList):
                     with contextlib.suppress(NotImplementedError):
                         new = module.right_inverse(new)
         if not isinstance(new, (_C.Tensor, list, tuple)):
-            raise ValueError("'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). "
-                             f"Got {type(new).__name__}")
+            raise ValueError(
+                "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). "
+                f"Got {type(new).__name__}"
+            )
         self.is_tensor = isinstance(new, _C.Tensor)
         self.ntensors = 1 if self.is_tensor else len(new)
         if self.is_tensor:
             if new.dtype != original.dtype:
-                raise ValueError("When `right_inverse` outputs one tensor, it may not change the dtype.\n"
-                                 f"original.dtype: {original.dtype}\nright_inverse(original).dtype: {new.dtype}")
+                raise ValueError(
+                    "When `right_inverse` outputs one tensor, it may not change the dtype.\n"
+                    f"original.dtype: {original.dtype}\nright_inverse(original).dtype: {new.dtype}"
+                )
             _set(original, new)
             _register(self, "original", original)
         else:
@@ -90,14 +96,20 @@ class ParametrizationList(ModuleList):
     def _register_several(self, tensors, original):
         for index, tensor in enumerate(tensors):
             if not isinstance(tensor, _C.Tensor):
-                raise ValueError("'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). Got "
-                                 f"element {index} of the sequence with type {type(tensor).__name__}.")
+                raise ValueError(
+                    "'right_inverse' must return a Tensor or a Sequence of tensors (list, tuple...). Got "
+                    f"element {index} of the sequence with type {type(tensor).__name__}."
+                )
             if isinstance(original, Parameter):
                 tensor = Parameter(tensor.detach().clone(), original.requires_grad)
             _register(self, f"original{index}", tensor)
 
     def _originals(self):
-        return [self.original] if self.is_tensor else [getattr(self, f"original{i}") for i in range(self.ntensors)]
+        return (
+            [self.original]
+            if self.is_tensor
+            else [getattr(self, f"original{i}") for i in range(self.ntensors)]
+        )
 
     def right_inverse(self, value):
         """Sets the original tensors so that the parametrized one becomes value."""
@@ -105,13 +117,17 @@ class ParametrizationList(ModuleList):
             new = _inverse(self, value)
             new = [new] if self.is_tensor else new
             if not isinstance(new, (list, tuple)) or len(new) != self.ntensors:
-                raise ValueError(f"'right_inverse' must return a sequence of tensors of length {self.ntensors}.")
+                raise ValueError(
+                    f"'right_inverse' must return a sequence of tensors of length {self.ntensors}."
+                )
             for index, (target, tensor) in enumerate(zip(self._originals(), new)):
                 if not isinstance(tensor, _C.Tensor):
                     raise ValueError(f"`right_inverse` should return a tensor. Got {type(tensor).__name__}")
                 if tensor.dtype != target.dtype:
-                    raise ValueError(f"Tensor {index} returned by `right_inverse` has dtype {tensor.dtype} while "
-                                     f"the original has dtype {target.dtype}")
+                    raise ValueError(
+                        f"Tensor {index} returned by `right_inverse` has dtype {tensor.dtype} while "
+                        f"the original has dtype {target.dtype}"
+                    )
                 _set(target, tensor.clone() if tensor is value else tensor)
 
     def forward(self):
@@ -182,8 +198,10 @@ def register_parametrization(module, tensor_name, parametrization, *, unsafe=Fal
         _inject_property(module, tensor_name)
         module.parametrizations[tensor_name] = parametrizations
     else:
-        raise ValueError(f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name "
-                         f"'{tensor_name}'")
+        raise ValueError(
+            f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name "
+            f"'{tensor_name}'"
+        )
     return module
 
 
@@ -209,8 +227,10 @@ def remove_parametrizations(module, tensor_name, leave_parametrized=True):
         value = getattr(module, tensor_name)
         original = Parameter(value.detach()) if value.requires_grad else value
     else:
-        raise ValueError("Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms "
-                         "of a sequence of tensors.")
+        raise ValueError(
+            "Cannot leave unparametrized (`leave_parametrized=False`) a tensor that is parametrized in terms "
+            "of a sequence of tensors."
+        )
     delattr(type(module), tensor_name)
     del module.parametrizations[tensor_name]
     _register(module, tensor_name, original)

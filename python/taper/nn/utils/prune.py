@@ -13,7 +13,9 @@ def _check_amount(amount):
     if not isinstance(amount, numbers.Real):
         raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
     if amount < 0 or (not isinstance(amount, numbers.Integral) and amount > 1.0):
-        raise ValueError(f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer")
+        raise ValueError(
+            f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer"
+        )
 
 
 def _count(amount, size):
@@ -26,8 +28,10 @@ def _count(amount, size):
 
 def _check_structured(t, dim):
     if t.ndim <= 1:
-        raise ValueError("Structured pruning can only be applied to multidimensional tensors. Found tensor of shape "
-                         f"{t.shape} with {t.ndim} dims")
+        raise ValueError(
+            "Structured pruning can only be applied to multidimensional tensors. Found tensor of shape "
+            f"{t.shape} with {t.ndim} dims"
+        )
     if dim >= t.ndim:
         raise IndexError(f"Invalid index {dim} for tensor of size {t.shape}")
 
@@ -52,8 +56,11 @@ class BasePruningMethod(ABC):
     @classmethod
     def _combined(cls, module, name, args, kwargs):
         """The method, within a container if the parameter is pruned already; its old hook is taken away."""
-        olds = [(k, h) for k, h in module._forward_pre_hooks.items()
-                if isinstance(h, BasePruningMethod) and h._tensor_name == name]
+        olds = [
+            (k, h)
+            for k, h in module._forward_pre_hooks.items()
+            if isinstance(h, BasePruningMethod) and h._tensor_name == name
+        ]
         for key, _ in olds:
             del module._forward_pre_hooks[key]
         method = cls(*args, **kwargs)
@@ -71,11 +78,17 @@ class BasePruningMethod(ABC):
         method = cls._combined(module, name, args, kwargs)
         original = getattr(module, name)
         if importance_scores is not None and importance_scores.shape != original.shape:
-            raise AssertionError(f"importance_scores should have the same shape as parameter {name} of {module}, got "
-                                 f"{importance_scores.shape} vs {original.shape}")
+            raise AssertionError(
+                f"importance_scores should have the same shape as parameter {name} of {module}, got "
+                f"{importance_scores.shape} vs {original.shape}"
+            )
         scores = original if importance_scores is None else importance_scores
         first = not isinstance(method, PruningContainer)
-        default = _ops["ones_like"](original.detach()) if first else getattr(module, name + "_mask").detach().clone()
+        default = (
+            _ops["ones_like"](original.detach())
+            if first
+            else getattr(module, name + "_mask").detach().clone()
+        )
         mask = method.compute_mask(scores.detach(), default_mask=default)
         if first:
             del module._parameters[name]
@@ -88,10 +101,14 @@ class BasePruningMethod(ABC):
     def prune(self, t, default_mask=None, importance_scores=None):
         """A tensor pruned by itself."""
         if importance_scores is not None and importance_scores.shape != t.shape:
-            raise AssertionError(f"importance_scores should have the same shape as tensor t, got "
-                                 f"{importance_scores.shape} vs {t.shape}")
+            raise AssertionError(
+                f"importance_scores should have the same shape as tensor t, got "
+                f"{importance_scores.shape} vs {t.shape}"
+            )
         default_mask = _ops["ones_like"](t.detach()) if default_mask is None else default_mask
-        return t * self.compute_mask(t if importance_scores is None else importance_scores, default_mask=default_mask)
+        return t * self.compute_mask(
+            t if importance_scores is None else importance_scores, default_mask=default_mask
+        )
 
     def remove(self, module):
         """Makes the pruned tensor the parameter."""
@@ -119,8 +136,10 @@ class PruningContainer(BasePruningMethod):
         if not isinstance(method, BasePruningMethod) and method is not None:
             raise TypeError(f"{type(method)} is not a BasePruningMethod subclass")
         if method is not None and self._tensor_name != method._tensor_name:
-            raise ValueError(f"Can only add pruning methods acting on the parameter named '{self._tensor_name}' to "
-                             f"PruningContainer {self}. Found '{method._tensor_name}'")
+            raise ValueError(
+                f"Can only add pruning methods acting on the parameter named '{self._tensor_name}' to "
+                f"PruningContainer {self}. Found '{method._tensor_name}'"
+            )
         self._pruning_methods += (method,)
 
     def __len__(self):
@@ -243,7 +262,9 @@ class CustomFromMask(BasePruningMethod):
 
     def compute_mask(self, t, default_mask):
         if default_mask.shape != self.mask.shape:
-            raise AssertionError(f"default_mask shape {default_mask.shape} must match self.mask shape {self.mask.shape}")
+            raise AssertionError(
+                f"default_mask shape {default_mask.shape} must match self.mask shape {self.mask.shape}"
+            )
         return default_mask * self.mask.to(default_mask.dtype)
 
 
@@ -292,16 +313,24 @@ def global_unstructured(parameters, pruning_method, importance_scores=None, **kw
         raise TypeError("global_unstructured(): importance_scores must be of type dict")
     method = pruning_method(**kwargs)
     if method.PRUNING_TYPE != "unstructured":
-        raise TypeError('Only "unstructured" PRUNING_TYPE supported for the `pruning_method`. Found method '
-                        f"{pruning_method} of type {method.PRUNING_TYPE}")
+        raise TypeError(
+            'Only "unstructured" PRUNING_TYPE supported for the `pruning_method`. Found method '
+            f"{pruning_method} of type {method.PRUNING_TYPE}"
+        )
     values = [getattr(module, name).detach() for module, name in parameters]
-    importance = parameters_to_vector([scores.get(key, value) for key, value in zip(parameters, values)]).detach()
-    masks = parameters_to_vector([getattr(module, name + "_mask") if hasattr(module, name + "_mask")
-                                  else _ops["ones_like"](value) for (module, name), value in zip(parameters, values)])
+    importance = parameters_to_vector(
+        [scores.get(key, value) for key, value in zip(parameters, values)]
+    ).detach()
+    masks = parameters_to_vector(
+        [
+            getattr(module, name + "_mask") if hasattr(module, name + "_mask") else _ops["ones_like"](value)
+            for (module, name), value in zip(parameters, values)
+        ]
+    )
     mask = PruningContainer(method).compute_mask(importance, masks)
     start = 0
     for (module, name), value in zip(parameters, values):
-        custom_from_mask(module, name, mask[start:start + value.numel()].reshape(value.shape))
+        custom_from_mask(module, name, mask[start : start + value.numel()].reshape(value.shape))
         start += value.numel()
 
 
@@ -317,5 +346,8 @@ def remove(module, name):
 
 def is_pruned(module):
     """Whether a parameter of module, or of one within it, is pruned."""
-    return any(isinstance(hook, BasePruningMethod) for child in module.modules()
-               for hook in child._forward_pre_hooks.values())
+    return any(
+        isinstance(hook, BasePruningMethod)
+        for child in module.modules()
+        for hook in child._forward_pre_hooks.values()
+    )

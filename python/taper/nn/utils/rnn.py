@@ -51,8 +51,16 @@ def _conversion(name, dtype):
     setattr(PackedSequence, name, convert)
 
 
-for _name, _dtype in {"double": _C.float64, "float": _C.float32, "half": _C.float16, "long": _C.int64, "int": _C.int32,
-                      "short": _C.int16, "char": _C.int8, "byte": _C.uint8}.items():
+for _name, _dtype in {
+    "double": _C.float64,
+    "float": _C.float32,
+    "half": _C.float16,
+    "long": _C.int64,
+    "int": _C.int32,
+    "short": _C.int16,
+    "char": _C.int8,
+    "byte": _C.uint8,
+}.items():
     _conversion(_name, _dtype)
 
 
@@ -73,13 +81,19 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
     if batch_first:
         input = input.transpose(0, 1)
     if any(v <= 0 for v in values):
-        raise RuntimeError("Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0")
+        raise RuntimeError(
+            "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
+        )
     if values != sorted(values, reverse=True):
-        raise RuntimeError("`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can "
-                           "pass `enforce_sorted=False` to pack_padded_sequence")
+        raise RuntimeError(
+            "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can "
+            "pass `enforce_sorted=False` to pack_padded_sequence"
+        )
     if len(values) != input.shape[1] or values[0] > input.shape[0]:
-        raise _C.ShapeError(f"pack_padded_sequence: lengths {values} do not fit an input of {input.shape[0]} steps and "
-                            f"{input.shape[1]} sequences")
+        raise _C.ShapeError(
+            f"pack_padded_sequence: lengths {values} do not fit an input of {input.shape[0]} steps and "
+            f"{input.shape[1]} sequences"
+        )
     sizes = [sum(v > t for v in values) for t in range(values[0])]
     data = _ops["cat"]([input[t, :n] for t, n in enumerate(sizes)])
     return PackedSequence(data, _C._from_data(sizes, _C.int64, True), sorted_indices, unsorted_indices)
@@ -91,7 +105,7 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
     batch = sizes[0]
     steps, start = [], 0
     for count in sizes:
-        step = sequence.data[start:start + count]
+        step = sequence.data[start : start + count]
         if count < batch:
             rest = step.new_full((batch - count, *step.shape[1:]), padding_value)
             step = _ops["cat"]([step, rest])
@@ -99,8 +113,10 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
         start += count
     if total_length is not None:
         if total_length < len(steps):
-            raise ValueError(f"Expected total_length to be at least the length of the longest sequence in input, but got "
-                             f"total_length={total_length} and max sequence length being {len(steps)}")
+            raise ValueError(
+                f"Expected total_length to be at least the length of the longest sequence in input, but got "
+                f"total_length={total_length} and max sequence length being {len(steps)}"
+            )
         blank = steps[0].new_full(tuple(steps[0].shape), padding_value)
         steps += [blank] * (total_length - len(steps))
     padded = _ops["stack"](steps)

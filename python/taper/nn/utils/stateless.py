@@ -26,8 +26,10 @@ def _with_ties(tensors, places):
         registry, key = places[name]
         for other in names_of[id(registry[key])]:
             if other in tensors and tensors[other] is not tensor:
-                raise ValueError(f"functional_call got multiple values for keys {sorted([name, other])}, which are tied. "
-                                 "Consider using tie_weights=False")
+                raise ValueError(
+                    f"functional_call got multiple values for keys {sorted([name, other])}, which are tied. "
+                    "Consider using tie_weights=False"
+                )
             result.setdefault(other, tensor)
     return result
 
@@ -39,8 +41,10 @@ def _replaced(module, tensors, tie_weights, strict):
     unknown = [name for name in tensors if name not in places]
     if strict and (unknown or len(tensors) < len(places)):
         missing = [name for name in places if name not in tensors]
-        raise RuntimeError(f"Error(s) in reparametrizing for {type(module).__name__}:\n\tUnexpected key(s): {unknown}."
-                           f"\n\tMissing key(s): {missing}.")
+        raise RuntimeError(
+            f"Error(s) in reparametrizing for {type(module).__name__}:\n\tUnexpected key(s): {unknown}."
+            f"\n\tMissing key(s): {missing}."
+        )
     before = []
     try:
         for name, tensor in tensors.items():
@@ -54,14 +58,18 @@ def _replaced(module, tensors, tie_weights, strict):
             registry[key] = value
 
 
-def functional_call(module, parameters_and_buffers, args=None, kwargs=None, *, tie_weights=True, strict=False):
+def functional_call(
+    module, parameters_and_buffers, args=None, kwargs=None, *, tie_weights=True, strict=False
+):
     """module(*args, **kwargs) with the named tensors (a dict, or several) in place of its own for this one call."""
     if not isinstance(parameters_and_buffers, dict):
         merged = {}
         for tensors in parameters_and_buffers:
             if merged.keys() & tensors.keys():
-                raise ValueError(f"{sorted(merged.keys() & tensors.keys())} appeared in multiple dictionaries; behavior "
-                                 "of functional call is ambiguous")
+                raise ValueError(
+                    f"{sorted(merged.keys() & tensors.keys())} appeared in multiple dictionaries; behavior "
+                    "of functional call is ambiguous"
+                )
             merged.update(tensors)
         parameters_and_buffers = merged
     args = () if args is None else args if isinstance(args, tuple) else (args,)

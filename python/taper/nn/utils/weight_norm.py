@@ -38,7 +38,11 @@ def remove_weight_norm(module, name="weight"):
         if isinstance(hook, WeightNorm) and hook.name == name:
             weight = hook.compute_weight(module).detach()
             delattr(module, name)
-            del module._parameters[name + "_g"], module._parameters[name + "_v"], module._forward_pre_hooks[key]
+            del (
+                module._parameters[name + "_g"],
+                module._parameters[name + "_v"],
+                module._forward_pre_hooks[key],
+            )
             setattr(module, name, Parameter(weight))
             return module
     raise ValueError(f"weight_norm of '{name}' not found in {module}")

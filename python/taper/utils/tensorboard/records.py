@@ -70,8 +70,10 @@ class EventFile:
 
     def __init__(self, directory, flush_secs=120, filename_suffix=""):
         os.makedirs(directory, exist_ok=True)
-        name = (f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}."
-                f"{next(EventFile._numbers)}{filename_suffix}")
+        name = (
+            f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}."
+            f"{next(EventFile._numbers)}{filename_suffix}"
+        )
         self.path = os.path.join(directory, name)
         self._file, self._lock = open(self.path, "wb"), threading.Lock()
         self._flush_secs, self._flushed = flush_secs, time.monotonic()

@@ -30,14 +30,19 @@ def scalar(tag, value, new_style=False, double_precision=False):
     """One number."""
     array = as_array(value).squeeze()
     if array.ndim != 0:
-        raise AssertionError(f"Tensor should contain one element (0 dimensions). Was given size: {array.size} and "
-                             f"{array.ndim} dimensions.")
+        raise AssertionError(
+            f"Tensor should contain one element (0 dimensions). Was given size: {array.size} and "
+            f"{array.ndim} dimensions."
+        )
     number = float(array)
     if not new_style:
         return _summary(tag, single(2, number))
     # TensorProto: the dtype is 1 for float32 with its values in field 5, 2 for float64 with them in field 6.
-    tensor = integer(1, 2) + doubles(6, [number]) if double_precision else \
-        integer(1, 1) + message(5, struct.pack("<f", number))
+    tensor = (
+        integer(1, 2) + doubles(6, [number])
+        if double_precision
+        else integer(1, 1) + message(5, struct.pack("<f", number))
+    )
     return _summary(tag, message(8, tensor) + _plugin("scalars"))
 
 
@@ -70,8 +75,9 @@ def histogram(tag, values, bins="tensorflow", max_bins=None):
     values = as_array(values).astype(float).reshape(-1)
     if values.size == 0:
         raise ValueError("The input has no element.")
-    counts, limits = numpy.histogram(values, bins=_default_bins() if isinstance(bins, str) and bins == "tensorflow"
-                                     else bins)
+    counts, limits = numpy.histogram(
+        values, bins=_default_bins() if isinstance(bins, str) and bins == "tensorflow" else bins
+    )
     if max_bins is not None and len(counts) > max_bins:
         counts, limits = _merged(counts, limits, max_bins)
     used = numpy.flatnonzero(counts)
@@ -79,9 +85,17 @@ def histogram(tag, values, bins="tensorflow", max_bins=None):
         raise ValueError("The histogram is empty, please file a bug report.")
     start, end = int(used[0]), int(used[-1]) + 1
     # Only right bounds are stored, so an empty bin on the left keeps the first left bound.
-    counts = counts[start - 1:end] if start > 0 else numpy.concatenate([[0], counts[:end]])
-    return histogram_raw(tag, values.min(), values.max(), values.size, values.sum(), values.dot(values),
-                         limits[start:end + 1].tolist(), counts.tolist())
+    counts = counts[start - 1 : end] if start > 0 else numpy.concatenate([[0], counts[:end]])
+    return histogram_raw(
+        tag,
+        values.min(),
+        values.max(),
+        values.size,
+        values.sum(),
+        values.dot(values),
+        limits[start : end + 1].tolist(),
+        counts.tolist(),
+    )
 
 
 def histogram_raw(tag, min, max, num, sum, sum_squares, bucket_limits, bucket_counts):
@@ -98,17 +112,21 @@ def _grid(images, columns=8):
     canvas = numpy.zeros((channels, height * rows, width * columns), images.dtype)
     for index, picture in enumerate(images):
         y, x = divmod(index, columns)
-        canvas[:, y * height:(y + 1) * height, x * width:(x + 1) * width] = picture
+        canvas[:, y * height : (y + 1) * height, x * width : (x + 1) * width] = picture
     return canvas
 
 
 def _to_hwc(array, dataformats):
     formats = dataformats.upper()
     if len(set(formats)) != len(formats):
-        raise AssertionError(f"You can not use the same dimension shorthand twice. input_format: {dataformats}")
+        raise AssertionError(
+            f"You can not use the same dimension shorthand twice. input_format: {dataformats}"
+        )
     if array.ndim != len(formats):
-        raise AssertionError(f"size of input tensor and input format are different. tensor shape: {array.shape}, "
-                             f"input_format: {dataformats}")
+        raise AssertionError(
+            f"size of input tensor and input format are different. tensor shape: {array.shape}, "
+            f"input_format: {dataformats}"
+        )
     if array.ndim == 4:
         array, formats = _grid(array.transpose([formats.find(c) for c in "NCHW"])), "CHW"
     if array.ndim == 2:
@@ -127,8 +145,12 @@ def png(picture):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, {3: 2, 4: 6}[channels], 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines.tobytes())) + \
-        chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(lines.tobytes()))
+        + chunk(b"IEND", b"")
+    )
 
 
 def image(tag, values, dataformats="CHW"):
@@ -139,5 +161,7 @@ def image(tag, values, dataformats="CHW"):
     scale = 1 if array.dtype == numpy.uint8 else 255
     pixels = (array.astype(numpy.float32) * scale).clip(0, 255).astype(numpy.uint8)
     height, width, channels = pixels.shape
-    return _summary(tag, message(4, integer(1, height) + integer(2, width) + integer(3, channels)
-                                 + message(4, png(pixels))))
+    return _summary(
+        tag,
+        message(4, integer(1, height) + integer(2, width) + integer(3, channels) + message(4, png(pixels))),
+    )

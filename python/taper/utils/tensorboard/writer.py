@@ -35,9 +35,13 @@ class FileWriter:
 class SummaryWriter:
     """Logs scalars, histograms, images and texts for TensorBoard: to log_dir, by default runs/TIME_HOST + comment."""
 
-    def __init__(self, log_dir=None, comment="", purge_step=None, max_queue=10, flush_secs=120, filename_suffix=""):
+    def __init__(
+        self, log_dir=None, comment="", purge_step=None, max_queue=10, flush_secs=120, filename_suffix=""
+    ):
         if not log_dir:
-            log_dir = os.path.join("runs", time.strftime("%b%d_%H-%M-%S") + "_" + socket.gethostname() + comment)
+            log_dir = os.path.join(
+                "runs", time.strftime("%b%d_%H-%M-%S") + "_" + socket.gethostname() + comment
+            )
         self.log_dir = str(log_dir)
         self.flush_secs, self.max_queue, self.filename_suffix = flush_secs, max_queue, filename_suffix
         self.file_writer = FileWriter(self.log_dir, max_queue, flush_secs, filename_suffix)
@@ -50,31 +54,49 @@ class SummaryWriter:
         """The directory."""
         return self.log_dir
 
-    def add_scalar(self, tag, scalar_value, global_step=None, walltime=None, new_style=False, double_precision=False):
+    def add_scalar(
+        self, tag, scalar_value, global_step=None, walltime=None, new_style=False, double_precision=False
+    ):
         """Logs a number."""
-        self.file_writer.add_summary(summary.scalar(tag, scalar_value, new_style, double_precision), global_step,
-                                     walltime)
+        self.file_writer.add_summary(
+            summary.scalar(tag, scalar_value, new_style, double_precision), global_step, walltime
+        )
 
     def add_scalars(self, main_tag, tag_scalar_dict, global_step=None, walltime=None):
         """Logs several numbers for one chart: each to a directory of its own, as PyTorch does."""
         for tag, value in tag_scalar_dict.items():
             directory = os.path.join(self.log_dir, main_tag.replace("/", "_") + "_" + tag)
             if directory not in self.all_writers:
-                self.all_writers[directory] = FileWriter(directory, self.max_queue, self.flush_secs,
-                                                         self.filename_suffix)
+                self.all_writers[directory] = FileWriter(
+                    directory, self.max_queue, self.flush_secs, self.filename_suffix
+                )
             self.all_writers[directory].add_summary(summary.scalar(main_tag, value), global_step, walltime)
 
     def add_histogram(self, tag, values, global_step=None, bins="tensorflow", walltime=None, max_bins=None):
         """Logs the distribution of values."""
         self.file_writer.add_summary(summary.histogram(tag, values, bins, max_bins), global_step, walltime)
 
-    def add_histogram_raw(self, tag, min, max, num, sum, sum_squares, bucket_limits, bucket_counts, global_step=None,
-                          walltime=None):
+    def add_histogram_raw(
+        self,
+        tag,
+        min,
+        max,
+        num,
+        sum,
+        sum_squares,
+        bucket_limits,
+        bucket_counts,
+        global_step=None,
+        walltime=None,
+    ):
         """Logs a distribution that is counted already."""
         if len(bucket_limits) != len(bucket_counts):
             raise ValueError("len(bucket_limits) != len(bucket_counts), see the document.")
-        self.file_writer.add_summary(summary.histogram_raw(tag, min, max, num, sum, sum_squares, bucket_limits,
-                                                           bucket_counts), global_step, walltime)
+        self.file_writer.add_summary(
+            summary.histogram_raw(tag, min, max, num, sum, sum_squares, bucket_limits, bucket_counts),
+            global_step,
+            walltime,
+        )
 
     def add_image(self, tag, img_tensor, global_step=None, walltime=None, dataformats="CHW"):
         """Logs a picture: uint8, or numbers from 0 to 1."""
