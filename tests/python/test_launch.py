@@ -84,8 +84,10 @@ def test_run_on_two_machines(tmp_path):
 @pytest.mark.skipif(not shutil.which("mpirun"), reason="Open MPI is not installed")
 def test_mpirun_starts_all_ranks(tmp_path):
     (tmp_path / "job.py").write_text(
-        "import taper, taper.distributed as dist\ndist.init_process_group()\nx = taper.ones(1); dist.all_reduce(x)\n"
-        "print(dist.get_rank(), dist.get_world_size(), x.item(), flush=True)\n"
+        "import pathlib, taper, taper.distributed as dist\ndist.init_process_group()\n"
+        "x = taper.ones(1); dist.all_reduce(x)\n"
+        "path = pathlib.Path(__file__).parent / f'rank{dist.get_rank()}'\n"
+        "path.write_text(f'{dist.get_world_size()} {x.item()}')\n"
     )
     command = [
         "mpirun",
@@ -97,7 +99,8 @@ def test_mpirun_starts_all_ranks(tmp_path):
         str(tmp_path / "job.py"),
     ]
     result = subprocess.run(command, capture_output=True, text=True, timeout=40)
-    assert sorted(result.stdout.splitlines()) == ["0 2 2.0", "1 2 2.0"], result
+    assert result.returncode == 0, result
+    assert [(tmp_path / name).read_text() for name in ("rank0", "rank1")] == ["2 2.0", "2 2.0"]
 
 
 def test_run_tells_who_failed_and_ends_the_others(tmp_path):

@@ -161,7 +161,10 @@ def save(state_dict, *, checkpoint_id, process_group=None):
         os.replace(draft, folder / _MANIFEST)
         _sync_folder(folder)
         for leftover in folder.iterdir():
-            if leftover.suffix in (".part", ".manifest") and not leftover.name.startswith(token):
+            # Parts of older checkpoints, and what writers killed between naming and renaming left.
+            draft = leftover.name.startswith(".") and leftover.suffix == ".tmp" and ".part." in leftover.name
+            old = leftover.suffix in (".part", ".manifest") and not leftover.name.startswith(token)
+            if old or (draft and not leftover.name.startswith("." + token)):
                 leftover.unlink(missing_ok=True)
 
     _all_well(_attempt(write_part), group, "writing")
