@@ -256,6 +256,7 @@ Tensor celu(const Tensor& x, double alpha) {
   return record(OfInput<Elu>{{{alpha, 1, 1 / alpha}}}, x);
 }
 Tensor hardtanh(const Tensor& x, double low, double high) {
+  if (is_integral(x.dtype())) return clamp(x, Scalar(std::int64_t(low)), Scalar(std::int64_t(high)));
   check<ValueError>(low <= high, "hardtanh: min_val ", low, " must not be greater than max_val ", high);
   return record(OfInput<Hardtanh>{{{low, high}}}, x);
 }

@@ -158,6 +158,22 @@ Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const
   return scattered<true>(x, dim, index, source);
 }
 
+namespace {
+
+// PyTorch's older form of scatter_reduce.
+Tensor scatter_combined(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source,
+                        const std::string& reduce) {
+  check<ValueError>(reduce == "add" || reduce == "multiply",
+                    "scatter: reduce must be 'add' or 'multiply', got '", reduce, "'");
+  return reduce == "add" ? scatter_add(x, dim, index, source) : scatter_reduce(x, dim, index, source, "prod");
+}
+Tensor scatter_combined_number(const Tensor& x, std::int64_t dim, const Tensor& index, const Scalar& value,
+                               const std::string& reduce) {
+  return scatter_combined(x, dim, index, expand(full({}, value, x.dtype()), index.sizes()), reduce);
+}
+
+}  // namespace
+
 Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
   const int place = wrap_dim(dim, x.ndim(), "index_select");
   check<ShapeError>(index.ndim() <= 1, "index_select: index must be a vector, got shape ", index.sizes());
@@ -208,6 +224,20 @@ const Register scatter_op[]{
       .call = box<overload<FromScalar>(scatter)>,
       .samples = "x(3, 4), 1, i(3, 2, hi=4), 1.5",
       .reference = "ref.scatter(input, dim, index, value)",
+      .inplace = true}},
+    {{.signature = "scatter(Tensor input, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor",
+      .doc = "input with src added to it, or multiplied with it, at index along dim.",
+      .call = box<scatter_combined>,
+      .samples = "x(4), 0, taper.tensor([2, 0]), x(2), reduce='add'; x(4), 0, taper.tensor([2, 0]), x(2), "
+                 "reduce='multiply'",
+      .reference = "ref.scatter_combined(input, index, src, reduce)",
+      .errors = "x(4), 0, taper.tensor([2, 0]), x(2), reduce='max'",
+      .inplace = true}},
+    {{.signature = "scatter(Tensor input, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor",
+      .doc = "input with value added to it, or multiplied with it, at index along dim.",
+      .call = box<scatter_combined_number>,
+      .samples = "x(4), 0, taper.tensor([2, 0]), 1.5, reduce='multiply'",
+      .reference = "ref.scatter_combined(input, index, value, reduce)",
       .inplace = true}}};
 const Register scatter_add_op{
     {.signature = "scatter_add(Tensor input, int dim, Tensor index, Tensor src) -> Tensor",

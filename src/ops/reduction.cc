@@ -9,6 +9,7 @@
 #include "ops/elementwise.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "taper/ops/linalg.h"
 
 namespace taper {
 
@@ -419,6 +420,9 @@ double order_of(const Value& p) {
   return std::holds_alternative<std::monostate>(p) ? 2 : std::get<Scalar>(p).to<double>();
 }
 Tensor norm_of(const Tensor& x, const Value& p, const Dims& dims, bool keepdim, std::optional<DType> dtype) {
+  if (const std::string* text = std::get_if<std::string>(&p);
+      text && *text == "nuc" && !dims && x.ndim() == 2)
+    return sum(linalg::svdvals(dtype ? to(x, *dtype) : x), std::nullopt, false);
   return norm(dtype ? to(x, *dtype) : x, order_of(p), dims, keepdim);
 }
 Tensor vector_norm(const Tensor& x, const Scalar& ord, const Dims& dims, bool keepdim,

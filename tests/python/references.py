@@ -680,3 +680,10 @@ def gru_layer(gates, h, weight, bias):
         h = (1 - update) * np.tanh(xn + _sigmoid(xr + hr) * hn) + update * h
         hidden.append(h)
     return np.stack(hidden)
+
+
+def scatter_combined(input, index, source, reduce):
+    result = input.copy()
+    for place, value in zip(index, np.broadcast_to(source, index.shape)):
+        result[place] = result[place] + value if reduce == "add" else result[place] * value
+    return result

@@ -25,6 +25,7 @@ from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedPara
 from .pooling import *
 from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .sparse import Embedding, EmbeddingBag
+from .windows import *
 from .transformer import (
     Transformer,
     TransformerDecoder,

@@ -470,6 +470,19 @@ def _as_float32(value):
     return value.to(_C.float32) if small else value
 
 
+from ._margins import (  # noqa: E402
+    channel_shuffle,
+    feature_alpha_dropout,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    rrelu,
+    triplet_margin_with_distance_loss,
+)
+from ._sampling import affine_grid, grid_sample, max_unpool1d, max_unpool2d, max_unpool3d  # noqa: E402
+
 for _name in (
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",

@@ -1,0 +1,80 @@
+"""Functions that read and write images at computed places, and margin losses. Expected values: closed forms,
+inverses, and constants that PyTorch 2.15 gave."""
+
+import numpy as np
+import pytest
+
+import taper
+from taper import nn
+from taper.nn import functional as F
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_the_identity_grid_reads_the_image_itself(mode, align_corners):
+    x = taper.randn(2, 3, 4, 5)
+    theta = taper.eye(2, 3).expand(2, 2, 3)
+    grid = F.affine_grid(theta, x.shape, align_corners=align_corners)
+    y = F.grid_sample(x, grid, mode=mode, align_corners=align_corners)
+    np.testing.assert_allclose(y.numpy(), x.numpy(), atol=2e-5)
+
+
+def test_a_shifted_volume_has_zeros_or_its_border_outside():
+    x = taper.arange(8.0).reshape(1, 1, 2, 2, 2)
+    theta = taper.tensor([[[1.0, 0, 0, 2.0], [0, 1, 0, 0], [0, 0, 1, 0]]])  # two pixels to the left along x
+    grid = F.affine_grid(theta, x.shape, align_corners=True)
+    assert F.grid_sample(x, grid, align_corners=True).flatten().tolist() == [1, 0, 3, 0, 5, 0, 7, 0]
+    border = F.grid_sample(x, grid, padding_mode="border", align_corners=True)
+    assert border.flatten().tolist() == [1, 1, 3, 3, 5, 5, 7, 7]
+
+
+@pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
+def test_gradients_of_grid_sample(padding_mode):
+    x = taper.randn(1, 2, 3, 4, dtype=taper.float64, requires_grad=True)
+    grid = (taper.rand(1, 2, 3, 2, dtype=taper.float64) * 1.6 - 0.8).requires_grad_()
+    assert taper.autograd.gradcheck(lambda a, b: F.grid_sample(a, b, padding_mode=padding_mode), (x, grid))
+    assert taper.autograd.gradcheck(lambda a, b: F.grid_sample(a, b, mode="bicubic"), (x, grid))
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_unpooling_puts_the_maxima_back(dims):
+    x = taper.randn(2, 3, *[6] * dims)
+    pool = getattr(nn, f"MaxPool{dims}d")(2, return_indices=True)
+    unpool = getattr(nn, f"MaxUnpool{dims}d")(2)
+    y, indices = pool(x)
+    back = unpool(y, indices)
+    assert back.shape == x.shape
+    assert set(np.unique(back.numpy())) == {0.0, *np.unique(y.numpy())}
+    assert np.all((back.numpy() == 0) | (back.numpy() == x.numpy()))
+    with pytest.raises(ValueError, match="output_size"):
+        unpool(y, indices, output_size=[9] * dims)
+
+
+def test_margin_losses():
+    x = taper.tensor([[0.1, 0.2, 0.4, 0.8]])
+    assert F.multi_margin_loss(x, taper.tensor([3])).item() == pytest.approx(0.325)  # PyTorch's example
+    target = taper.tensor([[3, 0, -1, 1]])
+    assert F.multilabel_margin_loss(x, target).item() == pytest.approx(0.85)  # PyTorch's example
+    a, b, c = taper.zeros(2, 3), taper.ones(2, 3), 3 * taper.ones(2, 3)
+    loss = nn.TripletMarginWithDistanceLoss(distance_function=lambda p, q: (p - q).abs().sum(1), margin=10.0)
+    assert loss(a, b, c).item() == pytest.approx(3 - 9 + 10)
+    with pytest.raises(taper.ShapeError):
+        F.multi_margin_loss(x, taper.tensor([0, 1]))
+
+
+def test_random_slopes_lie_between_their_bounds():
+    x = -taper.ones(1000)
+    y = nn.RReLU(0.1, 0.3)(x)
+    assert (-y).min().item() >= 0.1 and (-y).max().item() <= 0.3 and y.std().item() > 0.02
+    np.testing.assert_allclose(nn.RReLU(0.1, 0.3).eval()(x).numpy(), -0.2, rtol=1e-6)
+
+
+def test_channel_layers():
+    x = taper.arange(8.0).reshape(1, 4, 2)
+    assert nn.ChannelShuffle(2)(x)[0, :, 0].tolist() == [0, 4, 2, 6]
+    dropped = nn.FeatureAlphaDropout(0.5)(taper.ones(64, 32, 3))
+    assert all(len(np.unique(channel)) == 1 for channel in dropped.numpy().reshape(-1, 3))
+    columns = nn.Unfold(2, stride=2)(taper.arange(16.0).reshape(1, 1, 4, 4))
+    assert columns[0, :, 0].tolist() == [0, 1, 4, 5]
+    assert nn.Fold((4, 4), 2, stride=2)(columns).flatten().tolist() == list(range(16))
+    assert nn.LPPool2d(2, 2)(taper.full((1, 1, 2, 2), 3.0)).item() == pytest.approx(6)
