@@ -16,11 +16,15 @@ import {framework}
 print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
+# The package, and the libraries it loads that belong to neither the system, nor Python, nor another package.
 SIZE = """
-import os, {framework}
+import os, sys, {framework}
 top = os.path.dirname({framework}.__file__)
-print(sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(top) for name in names
-          if not os.path.islink(os.path.join(folder, name))))
+files = {{os.path.join(folder, name) for folder, _, names in os.walk(top) for name in names}}
+with open("/proc/self/maps") as maps:
+    libraries = {{line.split()[-1] for line in maps if ".so" in line}}
+files |= {{path for path in libraries if not path.startswith(("/usr", "/lib", sys.base_prefix)) and "site-packages" not in path}}
+print(sum(os.path.getsize(path) for path in files if os.path.isfile(path) and not os.path.islink(path)))
 """
 
 STEP = """
