@@ -321,16 +321,8 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
 
 def bilinear(input1, input2, weight, bias=None):
     """x1^T W x2 + bias: weight [out, in1, in2]."""
-    inner = linear(
-        input1,
-        weight.reshape(-1, weight.shape[1])
-        if False
-        else weight.permute(0, 2, 1).reshape(  # noqa: F821
-            -1, weight.shape[1]
-        ),
-    )
-    shape = (*input1.shape[:-1], weight.shape[0], weight.shape[2])
-    result = (inner.reshape(shape) * input2.unsqueeze(-2)).sum(-1)
+    inner = (input1.unsqueeze(-2).unsqueeze(-2) @ weight).squeeze(-2)
+    result = (inner @ input2.unsqueeze(-1)).squeeze(-1)
     return result if bias is None else result + bias
 
 
