@@ -17,13 +17,18 @@ from .continuous import (
 from .discrete import Bernoulli, Categorical, Geometric, OneHotCategorical, OneHotCategoricalStraightThrough
 from .distribution import Distribution
 from .divergence import kl_divergence, register_kl
+from .gamma import Beta, Chi2, Dirichlet, Gamma, StudentT
 
 __all__ = [
     "Bernoulli",
+    "Beta",
     "Categorical",
     "Cauchy",
+    "Chi2",
+    "Dirichlet",
     "Distribution",
     "Exponential",
+    "Gamma",
     "Geometric",
     "Gumbel",
     "HalfNormal",
@@ -34,6 +39,7 @@ __all__ = [
     "Normal",
     "OneHotCategorical",
     "OneHotCategoricalStraightThrough",
+    "StudentT",
     "Uniform",
     "Weibull",
     "constraints",

@@ -6,6 +6,7 @@ from .composed import Independent
 from .continuous import Exponential, Laplace, LogNormal, Normal, Uniform
 from .discrete import Bernoulli, Categorical, Geometric, OneHotCategorical
 from .distribution import _ops
+from .gamma import Beta, Dirichlet, Gamma
 
 _formulas = {}
 
@@ -83,6 +84,26 @@ def _one_hot(p, q):
 @register_kl(Geometric, Geometric)
 def _geometric(p, q):
     return -p.entropy() - (-q.probs).log1p() / p.probs - q.logits
+
+
+@register_kl(Gamma, Gamma)
+def _gamma(p, q):
+    a, b = p.concentration, q.concentration
+    shapes = b.lgamma() - a.lgamma() + (a - b) * a.digamma()
+    return b * (p.rate / q.rate).log() + shapes + (q.rate - p.rate) * a / p.rate
+
+
+@register_kl(Dirichlet, Dirichlet)
+def _dirichlet(p, q):
+    a, b = p.concentration, q.concentration
+    total = a.sum(-1, keepdim=True)
+    normal = total.lgamma().squeeze(-1) - b.sum(-1).lgamma() + (b.lgamma() - a.lgamma()).sum(-1)
+    return normal + ((a - b) * (a.digamma() - total.digamma())).sum(-1)
+
+
+@register_kl(Beta, Beta)
+def _beta(p, q):
+    return _dirichlet(p._dirichlet, q._dirichlet)
 
 
 @register_kl(Independent, Independent)
