@@ -1,4 +1,4 @@
-"""The gamma family of taper.distributions against SciPy; divergences against integrals and SciPy's densities."""
+"""The gamma family of taper.distributions against SciPy; divergences against integrals."""
 
 import numpy as np
 import pytest

@@ -18,6 +18,7 @@ from .discrete import Bernoulli, Categorical, Geometric, OneHotCategorical, OneH
 from .distribution import Distribution
 from .divergence import kl_divergence, register_kl
 from .gamma import Beta, Chi2, Dirichlet, Gamma, StudentT
+from .multivariate import MultivariateNormal
 
 __all__ = [
     "Bernoulli",
@@ -36,6 +37,7 @@ __all__ = [
     "Kumaraswamy",
     "Laplace",
     "LogNormal",
+    "MultivariateNormal",
     "Normal",
     "OneHotCategorical",
     "OneHotCategoricalStraightThrough",

@@ -7,6 +7,7 @@ from .continuous import Exponential, Laplace, LogNormal, Normal, Uniform
 from .discrete import Bernoulli, Categorical, Geometric, OneHotCategorical
 from .distribution import _ops
 from .gamma import Beta, Dirichlet, Gamma
+from .multivariate import MultivariateNormal, kl_multivariate_normal
 
 _formulas = {}
 
@@ -104,6 +105,9 @@ def _dirichlet(p, q):
 @register_kl(Beta, Beta)
 def _beta(p, q):
     return _dirichlet(p._dirichlet, q._dirichlet)
+
+
+register_kl(MultivariateNormal, MultivariateNormal)(kl_multivariate_normal)
 
 
 @register_kl(Independent, Independent)
