@@ -35,7 +35,7 @@ install: build
 demo: install
 	@CXX=$$(sed -n 's/^CMAKE_CXX_COMPILER:[A-Z]*=//p' build/CMakeCache.txt) \
 	  python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
-	  -C cmake.define.TAPER_FETCH=ON '.[examples]'
+	  --config-settings=cmake.define.TAPER_FETCH=ON '.[examples]'
 	@cmake -S examples/cpp -B build/examples -G Ninja -DCMAKE_BUILD_TYPE=Release \
 	  -DCMAKE_PREFIX_PATH=$(abspath $(PREFIX)) --log-level=WARNING
 	@cmake --build build/examples
