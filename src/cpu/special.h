@@ -4,6 +4,15 @@
 
 #include "cpu/map.h"
 
+namespace taper::cpu {
+
+/// polygamma: which derivative of digamma.
+struct Order {
+  std::int64_t n = 1;
+};
+
+}  // namespace taper::cpu
+
 namespace taper::cpu::kernels {
 
 // Bessel functions of one operand; outside of the domain NaN.
@@ -19,6 +28,8 @@ extern const Kernel ndtri;            ///< the inverse of the normal distributio
 extern const Kernel entr;             ///< -x log x; 0 at 0, -inf below
 extern const Kernel xlog1py;          ///< (x, y): x log(1 + y); 0 for x = 0
 extern const Kernel igamma, igammac;  ///< (a, x): regularized lower and upper incomplete gamma function
+extern const Kernel zeta;             ///< (s, q): the sum of (q + k)^-s over k >= 0
+extern const Kernel polygamma;        ///< Order, at least 1
 extern const Kernel frexp_mantissa, frexp_exponent;
 
 // Orthogonal polynomials of (x, degree); a negative degree gives 0, one above a million NaN.

@@ -5,6 +5,7 @@
 
 #include "ops/inplace.h"
 #include "ops/pointwise.h"
+#include "ops/polygamma.h"
 
 namespace taper {
 
@@ -21,9 +22,12 @@ struct Relu {
 struct Sigmoid {
   static constexpr auto name = "sigmoid", backward_name = "sigmoid_backward";
   static constexpr const cpu::Kernel &kernel = kernels::sigmoid, &backward_kernel = kernels::sigmoid_backward;
-  Tensor gradient(const Tensor& dy, const Tensor& y) const { return fused(*this, dy, y); }
+  // The fused kernel conjugates y, which Fused, for real numbers, does not follow.
+  Tensor gradient(const Tensor& dy, const Tensor& y) const {
+    return y.is_complex() ? mul(dy, conj(mul(y, rsub(y, 1)))) : fused(*this, dy, y);
+  }
   Tensor second(const Tensor& ddx, const Tensor& dy, const Tensor& y) const {
-    return mul(mul(ddx, dy), conj(rsub(mul(y, 2), 1)));
+    return mul(mul(ddx, dy), rsub(mul(y, 2), 1));
   }
 };
 struct Gelu {
@@ -219,13 +223,10 @@ struct Logit {
     return masked_fill(dx, logical_or(lt(x, attributes.eps), gt(x, 1 - attributes.eps)), 0);
   }
 };
-// Its derivative, polygamma(1, x), has no kernel: digamma ends the chain.
 struct Digamma {
   static constexpr auto name = "digamma";
-  Tensor forward(const Tensor& x) const { return map_unary(kernels::digamma, x, Promotion::to_float); }
-  Tensor backward(const Saved&, const Tensor&) const {
-    fail<NotImplementedError>("digamma: has no derivative here (polygamma is missing)");
-  }
+  static constexpr const cpu::Kernel& kernel = kernels::digamma;
+  static Tensor gradient(const Tensor& dy, const Tensor& x) { return mul(dy, polygamma(1, x)); }
 };
 
 }  // namespace
@@ -240,7 +241,8 @@ Tensor gelu(const Tensor& x, std::string_view approximate) {
                     "gelu: approximate must be 'none' or 'tanh', got '", approximate, "'");
   return approximate == "tanh" ? record(OfInput<GeluTanh>{}, x) : record(OfInput<Gelu>{}, x);
 }
-Tensor silu(const Tensor& x) { return record(OfInput<Silu>{}, x); }
+// Of complex numbers there are no fused kernels: they are rare.
+Tensor silu(const Tensor& x) { return x.is_complex() ? mul(x, sigmoid(x)) : record(OfInput<Silu>{}, x); }
 Tensor mish(const Tensor& x) { return record(OfInput<Mish>{}, x); }
 Tensor softplus(const Tensor& x, double beta, double threshold) {
   return record(OfInput<Softplus>{{{beta, threshold}}}, x);
@@ -263,8 +265,12 @@ Tensor hardtanh(const Tensor& x, double low, double high) {
 Tensor relu6(const Tensor& x) { return hardtanh(x, 0, 6); }
 Tensor hardsigmoid(const Tensor& x) { return record(OfInput<Hardsigmoid>{}, x); }
 Tensor hardswish(const Tensor& x) { return record(OfInput<Hardswish>{}, x); }
-Tensor softsign(const Tensor& x) { return record(OfInput<Softsign>{}, x); }
-Tensor tanhshrink(const Tensor& x) { return record(OfInput<Tanhshrink>{}, x); }
+Tensor softsign(const Tensor& x) {
+  return x.is_complex() ? div(x, add(abs(x), 1)) : record(OfInput<Softsign>{}, x);
+}
+Tensor tanhshrink(const Tensor& x) {
+  return x.is_complex() ? sub(x, tanh(x)) : record(OfInput<Tanhshrink>{}, x);
+}
 Tensor hardshrink(const Tensor& x, double lambda) { return record(OfInput<Hardshrink>{{{lambda}}}, x); }
 Tensor softshrink(const Tensor& x, double lambda) {
   check<ValueError>(lambda >= 0, "softshrink: lambda must not be negative, got ", lambda);
@@ -303,7 +309,7 @@ Tensor erf(const Tensor& x) { return record(OfInput<Erf>{}, x); }
 Tensor erfc(const Tensor& x) { return record(OfInput<Erfc>{}, x); }
 Tensor erfinv(const Tensor& x) { return record(OfOutput<Erfinv>{}, x); }
 Tensor lgamma(const Tensor& x) { return record(OfInput<Lgamma>{}, x); }
-Tensor digamma(const Tensor& x) { return record(Digamma{}, x); }
+Tensor digamma(const Tensor& x) { return record(OfInput<Digamma>{}, x); }
 Tensor logit(const Tensor& x, std::optional<double> eps) {
   return record(OfInput<Logit>{{{eps.value_or(-1)}}}, x);
 }

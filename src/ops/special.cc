@@ -6,6 +6,7 @@
 
 #include "cpu/special.h"
 #include "ops/pointwise.h"
+#include "ops/polygamma.h"
 
 namespace taper {
 
@@ -82,6 +83,28 @@ struct Xlog1py {
   }
 };
 
+struct Zeta {
+  static constexpr auto name = "zeta";
+  static constexpr Saves saves{.inputs = 3};
+  Like a, b;
+
+  Tensor forward(const Tensor& s, const Tensor& q) const {
+    return map_binary(kernels::zeta, s, q, Promotion::to_float);
+  }
+  std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
+    check<NotImplementedError>(!saved.needs(0), "zeta: has no derivative with respect to its first operand");
+    const Tensor s = saved.input(0), q = saved.input(1);
+    return {Tensor(), reduce_to(neg(mul(dy, mul(s, zeta(add(s, 1), q)))), b)};
+  }
+};
+
+struct Polygamma {
+  static constexpr auto name = "polygamma";
+  static constexpr const cpu::Kernel& kernel = kernels::polygamma;
+  cpu::Order attributes;
+  Tensor gradient(const Tensor& dy, const Tensor& x) const { return mul(dy, polygamma(attributes.n + 1, x)); }
+};
+
 template <bool upper>
 struct IncompleteGamma {
   static constexpr auto name = upper ? "igammac" : "igamma";
@@ -118,7 +141,7 @@ Tensor ndtri(const Tensor& x) { return record(OfOutput<Ndtri>{}, x); }
 Tensor erfcx(const Tensor& x) { return record(OfInput<Erfcx>{}, x); }
 Tensor entr(const Tensor& x) { return record(OfInput<Entr>{}, x); }
 Tensor xlog1py(const Tensor& x, const Tensor& y) {
-  check<ValueError>(!x.record()->wrapped_number || !y.record()->wrapped_number,
+  check<DTypeError>(!x.record()->wrapped_number || !y.record()->wrapped_number,
                     "xlog1py: needs a tensor, got two numbers");
   return record(Xlog1py{x, y}, x, y);
 }
@@ -133,6 +156,16 @@ Tensor log_ndtr(const Tensor& x) {
 Tensor igamma(const Tensor& a, const Tensor& x) { return incomplete_gamma<false>(a, x); }
 Tensor igammac(const Tensor& a, const Tensor& x) { return incomplete_gamma<true>(a, x); }
 
+Tensor zeta(const Tensor& s, const Tensor& q) {
+  check<DTypeError>(!s.record()->wrapped_number || !q.record()->wrapped_number,
+                    "zeta: needs a tensor, got two numbers");
+  return record(Zeta{s, q}, s, q);
+}
+Tensor polygamma(std::int64_t n, const Tensor& x) {
+  check<ValueError>(n >= 0, "polygamma: n must not be negative, got ", n);
+  return n == 0 ? digamma(x) : record(OfInput<Polygamma>{{{n}}}, x);
+}
+
 Tensor mvlgamma(const Tensor& x, std::int64_t p) {
   check<ValueError>(p >= 1, "mvlgamma: p must be at least 1, got ", p);
   const DType dtype = is_integral(x.dtype(), true) ? default_dtype() : x.dtype();
@@ -142,6 +175,8 @@ Tensor mvlgamma(const Tensor& x, std::int64_t p) {
 }
 
 namespace {
+
+Tensor polygamma_of(const Tensor& x, std::int64_t n) { return polygamma(n, x); }
 
 const Register i0_op{{.signature = "i0(Tensor input) -> Tensor",
                       .doc = "Modified Bessel function of the first kind, order 0.",
@@ -250,6 +285,34 @@ const Register igamma_ops[]{
       .samples = "x(3, lo=1.1, hi=5), 2",
       .reference = "sp.special.multigammaln(input, p)",
       .differentiable = false}}};
+
+const Register zeta_op{
+    {.signature = "zeta(Tensor|Scalar input, Tensor|Scalar other) -> Tensor",
+     .doc = "Hurwitz's zeta function: the sum of (other + k)^-input over k >= 0.",
+     .call = box<zeta>,
+     .homes = "special",
+     .samples =
+         "constant(3, 4).abs() + 1.1, x(3, 4, lo=.1, hi=20); 2.0, x(5, lo=.2, hi=3); "
+         "constant(3).abs() + 2, 1.5; taper.tensor([1., .5, 3., 2.5]), taper.tensor([2., 2., -2., -.5])",
+     .reference = "sp.special.zeta(input, other)",
+     .errors = "2.0, 3.0"}};
+const Register polygamma_op[]{
+    {{.signature = "polygamma(int n, Tensor input) -> Tensor",
+      .doc = "The n-th derivative of digamma.",
+      .call = box<polygamma>,
+      .homes = "taper special",
+      .samples =
+          "0, x(4, lo=.1, hi=5); 1, x(3, 4, lo=.1, hi=15); 2, x(4, lo=.2, hi=5); 5, x(4, lo=.2, hi=5); "
+          "1, taper.tensor([-.5, -1.25, -1e6 - .5, 0., -3.], dtype=taper.float64)",
+      .reference = "sp.special.polygamma(n, input)",
+      .errors = "-1, x(3)"}},
+    {{.signature = "polygamma(Tensor input, int n) -> Tensor",
+      .doc = "The n-th derivative of digamma.",
+      .call = box<polygamma_of>,
+      .homes = "Tensor",
+      .samples = "x(3, lo=.2, hi=5), 2",
+      .reference = "sp.special.polygamma(n, input)",
+      .inplace = true}}};
 
 }  // namespace
 
