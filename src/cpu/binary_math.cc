@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "cpu/binary.h"
+#include "cpu/complex_math.h"
 #include "cpu/scalar_run.h"
 #include "cpu/unary.h"
 #include "taper/error.h"
@@ -178,6 +179,9 @@ struct PowOf {
   }
 };
 
+struct ComplexLogAddExp {
+  Complex operator()(Complex x, Complex y) const { return log_add_exp(x, y); }
+};
 struct Logarithmic {
   Complex operator()(Complex x, Complex y) const { return x == 0.0 && y == y ? 0.0 : x * std::log(y); }
 };
@@ -282,8 +286,10 @@ const Kernel pow_scalar = {.name = "pow",
                            .i64 = run_unary<PowScalar<std::int64_t>, std::int64_t>,
                            .u64 = run_unary<PowScalar<std::uint64_t>, std::uint64_t>,
                            .c128 = run_unary<PowScalar<Complex>, Complex>};
-const Kernel logaddexp = {
-    .name = "logaddexp", .f32 = dispatch<logaddexp_f32>, .f64 = dispatch<logaddexp_f64>};
+const Kernel logaddexp = {.name = "logaddexp",
+                          .f32 = dispatch<logaddexp_f32>,
+                          .f64 = dispatch<logaddexp_f64>,
+                          .c128 = run_binary<ComplexLogAddExp, Complex>};
 const Kernel logaddexp2 = {
     .name = "logaddexp2", .f32 = dispatch<logaddexp2_f32>, .f64 = dispatch<logaddexp2_f64>};
 const Kernel xlogy = {.name = "xlogy",

@@ -17,9 +17,14 @@ void cumsum(const void* x, DType dtype, std::int64_t outer, std::int64_t n, std:
             DType output);
 void cumprod(const void* x, DType dtype, std::int64_t outer, std::int64_t n, std::int64_t inner, void* y,
              DType output);
-/// log of the running sum of exp(x). Real floating types.
+/// log of the running sum of exp(x). Floating and complex types.
 void logcumsumexp(const void* x, DType dtype, std::int64_t outer, std::int64_t n, std::int64_t inner, void* y,
                   DType output);
+
+/// y[i] = x[i] + factor[i] * y[i - 1], y[0] = x[0]; if reverse, y[i] = x[i] + factor[i] * y[i + 1] from the
+/// last one back. All of dtype, floating or complex.
+void linear_recurrence(const void* x, const void* factor, DType dtype, std::int64_t outer, std::int64_t n,
+                       std::int64_t inner, bool reverse, void* y);
 
 /// The largest so far, of equals the last; once NaN is met, NaN. y of x's type, indices int64 (places along
 /// n) of its shape, may be null. Complex: DTypeError.

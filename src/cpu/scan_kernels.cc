@@ -10,6 +10,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "cpu/complex_math.h"
 #include "cpu/exact_math.h"
 #include "cpu/scan_kernels.h"
 
@@ -101,6 +102,26 @@ struct LogSumExp {
   }
 };
 
+/// The same of complex numbers.
+struct ComplexLogSumExp {
+  using Complex = std::complex<double>;
+  static constexpr int state_bytes = sizeof(Complex);
+
+  static void start(int64 width, void* state) {
+    std::fill_n(static_cast<Complex*>(state), width, Complex(-std::numeric_limits<double>::infinity()));
+  }
+  static void panel(const void* source, int64 rows, int64 width, int64, void* state, void* target, int64*) {
+    const Complex* x = static_cast<const Complex*>(source);
+    Complex *total = static_cast<Complex*>(state), *y = static_cast<Complex*>(target);
+    for (int64 row = 0; row < rows; ++row, x += width, y += width) {
+      for (int64 c = 0; c < width; ++c) y[c] = total[c] = log_add_exp(total[c], x[c]);
+    }
+  }
+  static void line(const void* source, int64 n, int64 first, void* state, void* target, int64* places) {
+    panel(source, n, 1, first, state, target, places);
+  }
+};
+
 /// The largest or smallest so far, and where the last such is. The state is both.
 template <class E, bool largest>
 struct Extremes {
@@ -152,6 +173,7 @@ const ScanKernel* find_for(Scan scan) {
     case Scan::product: return kernel<Totals<E, true>>();
     case Scan::log_sum_exp:
       if constexpr (floating) return kernel<LogSumExp<E>>();
+      else if constexpr (!real) return kernel<ComplexLogSumExp>();
       return nullptr;
     case Scan::max:
       if constexpr (real) return kernel<Extremes<E, true>>();

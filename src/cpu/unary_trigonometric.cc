@@ -2,6 +2,7 @@
 #include <cmath>
 #include <complex>
 #include <limits>
+#include <numbers>
 
 #include "cpu/scalar_run.h"
 #include "cpu/unary.h"
@@ -190,6 +191,13 @@ struct ComplexFunction {
 template <Complex (*function)(const Complex&)>
 constexpr Run complex_run = run_unary<ComplexFunction<function>, Complex>;
 
+struct ComplexSinc {
+  Complex operator()(Complex x) const {
+    const Complex angle = std::numbers::pi * x;
+    return x == 0.0 ? 1.0 : std::sin(angle) / angle;
+  }
+};
+
 }  // namespace
 
 namespace kernels {
@@ -214,7 +222,10 @@ TAPER_DEFINE(atanh);
 
 #undef TAPER_DEFINE
 
-const Kernel sinc = {.name = "sinc", .f32 = dispatch<sinc_f32>, .f64 = dispatch<sinc_f64>};
+const Kernel sinc = {.name = "sinc",
+                     .f32 = dispatch<sinc_f32>,
+                     .f64 = dispatch<sinc_f64>,
+                     .c128 = run_unary<ComplexSinc, Complex>};
 
 }  // namespace kernels
 }  // namespace taper::cpu

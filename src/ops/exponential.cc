@@ -123,7 +123,7 @@ struct LogAddExp {
     return map_binary(kernels::logaddexp, x, y, Promotion::to_float);
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
-    const Tensor share = sigmoid(sub(saved.input(0), saved.input(1)));
+    const Tensor share = conj(sigmoid(sub(saved.input(0), saved.input(1))));
     return {reduce_to(mul(dy, share), a), reduce_to(mul(dy, rsub(share, 1)), b)};
   }
 };
@@ -275,8 +275,8 @@ const Register pow_op[]{
 const Register logaddexp_op{{.signature = "logaddexp(Tensor input, Tensor other) -> Tensor",
                              .doc = "log(exp(input) + exp(other)) without overflow.",
                              .call = box<logaddexp>,
-                             .samples = "x(2, 3), x(3); x(2), x(2) + 500",
-                             .reference = "np.logaddexp(input, other)"}};
+                             .samples = "x(2, 3), x(3); x(2), x(2) + 500; c(3), c(2, 3)",
+                             .reference = "ref.logaddexp(input, other)"}};
 const Register logaddexp2_op{{.signature = "logaddexp2(Tensor input, Tensor other) -> Tensor",
                               .doc = "log2(2^input + 2^other) without overflow.",
                               .call = box<logaddexp2>,

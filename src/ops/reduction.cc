@@ -205,14 +205,15 @@ struct Norm {
     const Tensor y = over.restored(saved.output()), scale = over.restored(dy);
     if (p == 0) return zeros_like(x);
     if (p == 1) return mul(scale, sgn(x));
-    if (p == 2) return masked_fill(mul(scale, div(x, y)), eq(y, 0), 0);
+    const Tensor at_zero = eq(y, 0), divisor = masked_fill(y, at_zero, 1);
+    if (p == 2) return masked_fill(mul(scale, div(x, divisor)), at_zero, 0);
     const Tensor size = abs(x);
     if (std::isinf(p)) {
       const Tensor chosen = to(logical_or(eq(size, y), ne(y, y)), y.dtype());
       return mul(mul(sgn(x), chosen), div(scale, over_sum(chosen)));
     }
     const Tensor slope = mul(sgn(x), pow(size, p - 1));
-    return masked_fill(mul(slope, div(scale, pow(y, p - 1))), eq(y, 0), 0);
+    return masked_fill(mul(slope, div(scale, pow(divisor, p - 1))), at_zero, 0);
   }
   Tensor over_sum(const Tensor& counts) const {
     Shape dims;
@@ -323,6 +324,12 @@ std::tuple<Tensor, Tensor> var_mean(const Tensor& x, const Dims& dims, double co
 
 Tensor logsumexp(const Tensor& x, const Shape& dims, bool keepdim) {
   if (is_integral(x.dtype(), true)) return logsumexp(to(x, default_dtype()), dims, keepdim);
+  if (x.is_complex()) {
+    const Tensor largest = amax(real(x.detach()), dims, true);
+    const Tensor shift = masked_fill(largest, isinf(largest), 0);
+    const Tensor y = log(sum(exp(sub(x, shift)), dims, keepdim));
+    return add(y, reshape(shift, y.sizes()));
+  }
   return record(LogSumExp{Over(x, dims, keepdim, "logsumexp")}, x);
 }
 

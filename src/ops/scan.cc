@@ -1,6 +1,8 @@
 // Running sums, products and extremes along a dimension.
 #include "cpu/scan.h"
 
+#include <limits>
+
 #include "autograd/record.h"
 #include "ops/elementwise.h"
 #include "ops/registry.h"
@@ -67,20 +69,54 @@ struct Cumprod {
   }
 };
 
+// y_i = x_i + a_i y_(i-1) along dim, or from the end back with y_(i+1).
+struct LinearRecurrence {
+  static constexpr auto name = "linear_recurrence";
+  static constexpr Saves saves{.inputs = 2, .outputs = 1};
+  int dim;
+  bool reverse;
+
+  Tensor forward(const Tensor& x, const Tensor& a) const {
+    const Tensor dense_x = contiguous(x), dense_a = contiguous(a);
+    Tensor y = empty(x.sizes(), x.dtype());
+    const Extent extent(x, dim);
+    if (y.numel())
+      cpu::linear_recurrence(dense_x.data(), dense_a.data(), x.dtype(), extent.outer, extent.n, extent.inner,
+                             reverse, y.data());
+    return y;
+  }
+  std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
+    const Tensor a = conj(saved.input(1)), y = conj(saved.output());
+    const Tensor dx = record(LinearRecurrence{dim, !reverse}, dy, neighbour(a, reverse));
+    return {dx, saved.needs(1) ? mul(dx, neighbour(y, !reverse)) : Tensor()};
+  }
+  // The elements before each along dim, or after it; 0 at the end.
+  Tensor neighbour(const Tensor& x, bool before) const {
+    const std::int64_t n = x.size(dim);
+    if (n == 0) return x;
+    const Tensor zero = zeros_like(narrow(x, dim, 0, 1)), rest = narrow(x, dim, before ? 0 : 1, n - 1);
+    return before ? cat({zero, rest}, dim) : cat({rest, zero}, dim);
+  }
+};
+
 struct LogCumsumExp {
   static constexpr auto name = "logcumsumexp";
   static constexpr Saves saves{.inputs = 1, .outputs = 1};
   int dim;
 
   Tensor forward(const Tensor& x) const { return scanned(cpu::logcumsumexp, x, dim, x.dtype()); }
-  // dx = exp(x) * sum over j >= i of dy_j exp(-y_j), by parts of either sign in logarithms.
+  // dx_i = exp(x_i - y_i) r_i with r_i = sum over j >= i of dy_j exp(y_i - y_j) = dy_i + exp(y_i - y_(i+1))
+  // r_(i+1): no exponent is above 0.
   Tensor backward(const Saved& saved, const Tensor& dy) const {
     const Tensor x = saved.input(0), y = saved.output();
-    const auto part = [&](const Tensor& positive) {
-      const Tensor terms = sub(log(positive), y);
-      return exp(add(x.ndim() ? flip(logcumsumexp(flip(terms, {dim}), dim), {dim}) : terms, x));
+    if (x.ndim() == 0 || x.numel() == 0) return dy;
+    const Tensor nothing = eq(real(y), Scalar(-std::numeric_limits<double>::infinity()));
+    const auto fraction = [&](const Tensor& part) {
+      return conj(masked_fill(exp(masked_fill(part, nothing, 0)), nothing, 0));
     };
-    return sub(part(clamp(dy, Scalar(0))), part(clamp(neg(dy), Scalar(0))));
+    const Tensor next = cat({narrow(y, dim, 1, x.size(dim) - 1), narrow(y, dim, x.size(dim) - 1, 1)}, dim);
+    const Tensor sums = record(LinearRecurrence{dim, true}, dy, fraction(sub(y, next)));
+    return mul(sums, fraction(sub(x, y)));
   }
 };
 
@@ -148,8 +184,8 @@ const Register cumprod_op{{.signature = "cumprod(Tensor input, int dim, *, dtype
 const Register logcumsumexp_op{{.signature = "logcumsumexp(Tensor input, int dim) -> Tensor",
                                 .doc = "log of the running sum of exp(input).",
                                 .call = box<logcumsumexp>,
-                                .samples = "x(2, 3), 1; x(3, 2), 0",
-                                .reference = "np.logaddexp.accumulate(input, axis=dim)"}};
+                                .samples = "x(2, 3), 1; x(3, 2), 0; x(5) * 40, 0; c(2, 3), 0; x(), 0",
+                                .reference = "ref.logcumsumexp(input, dim)"}};
 const Register cummax_op{{.signature = "cummax(Tensor input, int dim) -> (Tensor values, Tensor indices)",
                           .doc = "The largest so far and its place.",
                           .call = box<cummax>,

@@ -78,14 +78,28 @@ struct Atanh {
   static Tensor gradient(const Tensor& dy, const Tensor& x) { return div(dy, conj(rsub(mul(x, x), 1))); }
 };
 
+// d/dx sin(pi x) / (pi x) = (cos(pi x) - sinc(x)) / x, 0 at 0.
+struct SincSlope {
+  static constexpr auto name = "sinc_slope";
+  static constexpr Saves saves{.inputs = 1, .outputs = 1};
+
+  Tensor forward(const Tensor& x) const {
+    const Tensor at_zero = eq(x, 0);
+    return masked_fill(div(sub(cos(mul(x, M_PI)), sinc(x)), masked_fill(x, at_zero, 1)), at_zero, 0);
+  }
+  // y'' = -pi^2 sinc - 2 y' / x, -pi^2 / 3 at 0.
+  Tensor backward(const Saved& saved, const Tensor& dy) const {
+    const Tensor x = saved.input(0), at_zero = eq(x, 0);
+    const Tensor bend = mul(div(saved.output(), masked_fill(x, at_zero, 1)), -2);
+    const Tensor slope = sub(bend, mul(sinc(x), M_PI * M_PI));
+    return mul(dy, conj(masked_fill(slope, at_zero, -M_PI * M_PI / 3)));
+  }
+};
+
 struct Sinc {
   static constexpr auto name = "sinc";
   static constexpr const cpu::Kernel& kernel = kernels::sinc;
-  // d/dx sin(pi x) / (pi x) = (cos(pi x) - sinc(x)) / x, 0 at 0.
-  static Tensor gradient(const Tensor& dy, const Tensor& x) {
-    const Tensor at_zero = eq(x, 0), divisor = masked_fill(x, at_zero, 1);
-    return mul(dy, masked_fill(div(sub(cos(mul(x, M_PI)), sinc(x)), divisor), at_zero, 0));
-  }
+  static Tensor gradient(const Tensor& dy, const Tensor& x) { return mul(dy, conj(record(SincSlope{}, x))); }
 };
 
 struct Atan2 {
@@ -253,7 +267,7 @@ const Register sinc_op{{.signature = "sinc(Tensor input) -> Tensor",
                         .doc = "sin(pi x) / (pi x), 1 at 0.",
                         .call = box<sinc>,
                         .homes = "taper Tensor special",
-                        .samples = "x(2, 3); z(3)",
+                        .samples = "x(2, 3); z(3); c(3)",
                         .reference = "np.sinc(input)",
                         .inplace = true}};
 const Register deg2rad_op{{.signature = "deg2rad(Tensor input) -> Tensor",
