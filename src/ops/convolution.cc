@@ -159,8 +159,7 @@ void check_operands(const Tensor& x, const Tensor& w, const Tensor& bias, const 
   check<DTypeError>(x.dtype() == w.dtype() && (!bias.defined() || bias.dtype() == w.dtype()), op,
                     ": input of dtype ", x.dtype(), " and weight of dtype ", w.dtype(),
                     " must be the same; convert the input with .to(weight.dtype)");
-  check<DTypeError>(x.is_floating_point(), op, ": needs a floating dtype, got ", x.dtype(),
-                    "; convert with .float()");
+  check<DTypeError>(x.dtype() != boolean, op, ": needs numbers, got bool; convert with .float()");
 }
 
 Geometry geometry_of(int dims, const Shape& stride, const Shape& padding, const Shape& dilation,
@@ -174,6 +173,64 @@ Geometry geometry_of(int dims, const Shape& stride, const Shape& padding, const 
   }
   check<ValueError>(groups > 0, op, ": groups must be positive, got ", groups);
   return geometry;
+}
+
+// By a matrix product for each element of the window: for integers and complex numbers, which have no
+// kernels.
+Tensor convolution_by_products(const Tensor& x, const Tensor& w, const Geometry& geometry,
+                               const Shape& sizes) {
+  const int dims = w.ndim() - 2;
+  const std::int64_t groups = geometry.groups, outputs = w.sizes()[0] / groups, inputs = w.sizes()[1];
+  const Shape window(w.sizes().data() + 2, dims);
+  const std::int64_t plane = numel(Shape(sizes.data() + 2, dims));
+  Shape margins;
+  for (int i = dims - 1; i >= 0; --i)
+    margins.push_back(geometry.padding[i]), margins.push_back(geometry.padding[i]);
+  const Tensor padded = pad(x, margins), weight = reshape(w, {groups, outputs, inputs, numel(window)});
+  Tensor y = zeros({sizes[0], groups, outputs, plane}, x.dtype());
+  for (std::int64_t k = 0; k < numel(window); ++k) {
+    Tensor seen = padded;
+    std::int64_t rest = k;
+    for (int i = dims - 1; i >= 0; rest /= window[i--]) {
+      const std::int64_t start = rest % window[i] * geometry.dilation[i];
+      seen =
+          slice(seen, i + 2, start, start + (sizes[i + 2] - 1) * geometry.stride[i] + 1, geometry.stride[i]);
+    }
+    y = add(y, matmul(select(weight, -1, k), reshape(seen, {sizes[0], groups, inputs, plane})));
+  }
+  return reshape(y, sizes);
+}
+
+// The transpose is the convolution of the input, its elements stride apart, with the reversed window.
+Tensor transpose_by_products(const Tensor& x, const Tensor& w, const Geometry& geometry, const Shape& more,
+                             const Shape& sizes) {
+  const int dims = w.ndim() - 2;
+  Tensor spread = x;
+  Shape margins, spatial, grouped = w.sizes(), exchanged = w.sizes();
+  for (int i = 0; i < dims; ++i) {
+    Shape wide = spread.sizes();
+    wide[i + 2] = std::max<std::int64_t>(0, (wide[i + 2] - 1) * geometry.stride[i] + 1);
+    spread =
+        slice_scatter(zeros(wide, x.dtype()), spread, i + 2, std::nullopt, std::nullopt, geometry.stride[i]);
+    const std::int64_t margin = geometry.dilation[i] * (w.sizes()[i + 2] - 1) - geometry.padding[i];
+    margins.insert(0, margin + more[i]);
+    margins.insert(0, margin);
+    spatial.push_back(i + 2);
+  }
+  grouped[0] /= geometry.groups;
+  exchanged[0] = sizes[1];
+  exchanged[1] = grouped[0];
+  grouped.insert(0, geometry.groups);
+  const Tensor weight = flip(reshape(transpose(reshape(w, grouped), 1, 2), exchanged), spatial);
+  const Geometry plain{Shape::filled(dims, 1), Shape::filled(dims, 0), geometry.dilation, geometry.groups};
+  return convolution_by_products(pad(spread, margins), weight, plain, sizes);
+}
+
+Tensor with_bias(const Tensor& y, const Tensor& bias) {
+  if (!bias.defined()) return y;
+  Shape row = Shape::filled(y.ndim(), 1);
+  row[1] = y.sizes()[1];
+  return add(y, reshape(bias, row));
 }
 
 }  // namespace
@@ -201,6 +258,7 @@ Tensor convolution(const Tensor& x, const Tensor& w, const Tensor& bias, const S
                       " is larger than the padded input of shape ", x.sizes(), " in spatial dimension ", i);
     sizes.push_back((padded - reach) / geometry.stride[i] + 1);
   }
+  if (!x.is_floating_point()) return with_bias(convolution_by_products(x, w, geometry, sizes), bias);
   return record(ConvolutionOp{geometry, sizes}, x, w, bias);
 }
 
@@ -231,11 +289,8 @@ Tensor convolution_transpose(const Tensor& x, const Tensor& w, const Tensor& bia
                       " in spatial dimension ", i);
     sizes.push_back(size);
   }
-  const Tensor y = record(ConvolutionBackwardInput{geometry, sizes}, x, w);
-  if (!bias.defined()) return y;
-  Shape row = Shape::filled(sizes.size(), 1);
-  row[1] = sizes[1];
-  return add(y, reshape(bias, row));
+  if (!x.is_floating_point()) return with_bias(transpose_by_products(x, w, geometry, more, sizes), bias);
+  return with_bias(record(ConvolutionBackwardInput{geometry, sizes}, x, w), bias);
 }
 
 namespace {
@@ -284,7 +339,7 @@ const Register conv1d_op[]{
       .call = box<conv<1>>,
       .homes = "taper nn.functional",
       .samples = "x(2, 3, 5), x(4, 3, 3), x(4); x(1, 4, 6), x(4, 2, 2), x(4), 2, 1, 2, 2; x(3, 5), x(2, 3, "
-                 "1); x(0, 3, 5), x(4, 3, 3)",
+                 "1); x(0, 3, 5), x(4, 3, 3); c(1, 2, 4), c(2, 1, 2), c(2), 2, 1, 2, 2",
       .reference = "ref.conv(input, weight, bias, stride, padding, dilation, groups)",
       .errors = "x(2, 3, 5), x(4, 2, 3); x(2, 3, 2), x(4, 3, 3); x(2, 3, 5), x(4, 3, 3), x(3)"}},
     {{.signature = "conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, str "
@@ -301,9 +356,12 @@ const Register conv2d_op[]{
       .call = box<conv<2>>,
       .homes = "taper nn.functional",
       .samples = "x(2, 3, 5, 4), x(4, 3, 3, 2), x(4); x(1, 4, 6, 5), x(4, 2, 2, 3), x(4), (2, 1), (1, 0), "
-                 "(1, 2), 2; x(2, 3, 4, 4), x(3, 1, 3, 3), None, 1, 1, 1, 3; x(3, 4, 4), x(2, 3, 1, 1)",
+                 "(1, 2), 2; x(2, 3, 4, 4), x(3, 1, 3, 3), None, 1, 1, 1, 3; x(3, 4, 4), x(2, 3, 1, 1); i(2, "
+                 "4, 5, 6), "
+                 "i(2, 2, 3, 2, lo=-3), i(2), (2, 1), (1, 0), (1, 2), 2",
       .reference = "ref.conv(input, weight, bias, stride, padding, dilation, groups)",
-      .errors = "x(2, 1, 5, 5), x(4, 3, 3, 3); i(2, 3, 5, 5), x(4, 3, 3, 3); x(2, 3, 5, 5), x(4, 3, 3, 3), "
+      .errors = "x(2, 1, 5, 5), x(4, 3, 3, 3); i(2, 3, 5, 5), x(4, 3, 3, 3); b(1, 1, 2, 2), b(1, 1, 2, 2); "
+                "x(2, 3, 5, 5), x(4, 3, 3, 3), "
                 "None, 0"}},
     {{.signature = "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[2] stride=1, str "
                    "padding='valid', int[2] dilation=1, int groups=1) -> Tensor",
@@ -334,7 +392,8 @@ const Register conv_transpose1d_op{
      .doc = "The transpose of conv1d; weight [C, O / groups, K].",
      .call = box<conv_transpose<1>>,
      .homes = "taper nn.functional",
-     .samples = "x(2, 3, 4), x(3, 2, 3), x(2); x(1, 4, 3), x(4, 1, 2), None, 2, 1, 1, 2",
+     .samples = "x(2, 3, 4), x(3, 2, 3), x(2); x(1, 4, 3), x(4, 1, 2), None, 2, 1, 1, 2; "
+                "c(1, 4, 3), c(4, 1, 2), None, 2, 1, 1, 2",
      .reference =
          "ref.conv_transpose(input, weight, bias, stride, padding, output_padding, groups, dilation)",
      .errors = "x(2, 3, 4), x(2, 2, 3)"}};
@@ -345,7 +404,7 @@ const Register conv_transpose2d_op{
      .call = box<conv_transpose<2>>,
      .homes = "taper nn.functional",
      .samples = "x(2, 3, 3, 4), x(3, 2, 3, 2), x(2); x(1, 2, 3, 3), x(2, 2, 2, 3), None, (2, 1), (1, 0), (1, "
-                "0), 1, (1, 2)",
+                "0), 1, (1, 2); i(1, 4, 3, 3), i(4, 3, 2, 3, lo=-3), i(6), (2, 1), (1, 0), (1, 0), 2, (1, 2)",
      .reference =
          "ref.conv_transpose(input, weight, bias, stride, padding, output_padding, groups, dilation)",
      .errors = "x(1, 2, 3, 3), x(2, 2, 2, 2), None, 1, 0, 1"}};
