@@ -43,10 +43,20 @@ PyObject *name_input, *name_self, *name_axis, *name_dim, *name_keepdims, *name_k
 
 FunctionObject* as_function(PyObject* self) { return reinterpret_cast<FunctionObject*>(self); }
 
+// int?[]: -1 stands for None, so no other entry may be negative.
+void check_entry(const Parameter& parameter, std::int64_t entry) {
+  check<ValueError>(!parameter.entries_optional || entry >= 0, parameter.name, " must not be negative, got ",
+                    entry);
+}
+
 bool convert_integers(PyObject* object, const Parameter& parameter, Value& value) {
   std::int64_t single = 0;
   const bool sequence = PyTuple_Check(object) || PyList_Check(object);
   if (PyBool_Check(object)) return false;
+  if (parameter.entries_optional && object == Py_None) {
+    value = Shape::filled(parameter.count, -1);
+    return true;
+  }
   if (!sequence) {
     if (parameter.variadic || parameter.count == 0) {
       if (!integer_of(object, single)) return false;
@@ -54,6 +64,7 @@ bool convert_integers(PyObject* object, const Parameter& parameter, Value& value
       return true;
     }
     if (PyFloat_Check(object) || !integer_of(object, single)) return false;
+    check_entry(parameter, single);
     value = Shape::filled(parameter.count, single);
     return true;
   }
@@ -63,6 +74,7 @@ bool convert_integers(PyObject* object, const Parameter& parameter, Value& value
     PyObject* item = PySequence_Fast_GET_ITEM(object, i);
     if (parameter.entries_optional && item == Py_None) single = -1;
     else if (!integer_of(item, single)) return false;
+    else check_entry(parameter, single);
     list.push_back(single);
   }
   if (parameter.count > 1 && list.size() == 1) list = Shape::filled(parameter.count, list[0]);

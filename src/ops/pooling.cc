@@ -109,10 +109,11 @@ std::int64_t entry(const Shape& values, int i, int dims, const char* op, const c
   return values[values.size() == 1 ? 0 : i];
 }
 
-Windows windows_of(const Tensor& x, int dims, const char* op) {
+Windows windows_of(const Tensor& x, int dims, const char* op, bool integers = false) {
   check<ShapeError>(x.ndim() == dims + 2, op, ": expected ", dims + 1, " or ", dims + 2,
                     " dimensions, got shape ", x.sizes());
-  check<DTypeError>(x.is_floating_point(), op, ": needs a floating dtype, got ", x.dtype());
+  check<DTypeError>(x.is_floating_point() || (integers && is_integral(x.dtype())), op,
+                    ": needs a floating dtype, got ", x.dtype());
   Windows windows;
   windows.input_sizes = x.sizes();
   windows.output_sizes = Shape(x.sizes().data(), 2);
@@ -128,8 +129,9 @@ Windows windows_of(const Tensor& x, int dims, const char* op) {
 
 Windows sliding(const Tensor& x, int dims, const Shape& kernel, const Shape& stride, const Shape& padding,
                 const Shape& dilation, bool ceil_mode, const char* op) {
-  Windows windows = windows_of(x, dims, op);
+  Windows windows = windows_of(x, dims, op, true);
   cpu::Pooling& p = windows.pooling;
+  constexpr std::int64_t most = std::int64_t(1) << 60;
   for (int i = 0; i < dims; ++i) {
     p.kernel[i] = entry(kernel, i, dims, op, "kernel_size");
     p.stride[i] = stride.empty() ? p.kernel[i] : entry(stride, i, dims, op, "stride");
@@ -139,7 +141,12 @@ Windows sliding(const Tensor& x, int dims, const Shape& kernel, const Shape& str
                       ": kernel_size, stride and dilation must be greater than zero");
     check<ValueError>(p.padding[i] >= 0 && p.padding[i] <= p.kernel[i] / 2, op, ": padding ", p.padding[i],
                       " should be at most half of kernel size ", p.kernel[i]);
-    const std::int64_t room = p.input[i] + 2 * p.padding[i] - p.dilation[i] * (p.kernel[i] - 1) - 1;
+    std::int64_t reach = 0, ahead = 0;
+    check<ValueError>(!__builtin_mul_overflow(p.dilation[i], p.kernel[i] - 1, &reach) &&
+                          !__builtin_add_overflow(reach, p.stride[i], &ahead) && reach < most && ahead < most,
+                      op, ": kernel_size ", p.kernel[i], ", stride ", p.stride[i], " and dilation ",
+                      p.dilation[i], " are too large");
+    const std::int64_t room = p.input[i] + 2 * p.padding[i] - reach - 1;
     check<ShapeError>(room >= 0 || ceil_mode, op, ": kernel ", kernel,
                       " is larger than the padded input of shape ", x.sizes());
     p.output[i] = (room + (ceil_mode ? p.stride[i] - 1 : 0)) / p.stride[i] + 1;
@@ -165,6 +172,55 @@ Windows adapted(const Tensor& x, int dims, const Shape& output, const char* op) 
   return windows;
 }
 
+// The elements that each output sees, in a last dimension; `outside` stands where the padding is.
+Tensor seen_by(const Windows& windows, const Tensor& x, const Scalar& outside) {
+  const cpu::Pooling& p = windows.pooling;
+  const int dims = p.spatial_dims;
+  Shape sizes = x.sizes(), middle = sizes;
+  for (int i = 0; i < dims; ++i) {
+    const std::int64_t reach = p.dilation[i] * (p.kernel[i] - 1) + 1;
+    sizes[i + 2] = std::max((p.output[i] - 1) * p.stride[i] + reach, p.input[i] + p.padding[i]);
+  }
+  Tensor seen = full(sizes, outside, x.dtype()), inner = seen;
+  for (int i = 0; i < dims; ++i) inner = narrow(inner, i + 2, p.padding[i], p.input[i]);
+  copy_elements(x, inner);
+  for (int i = 0; i < dims; ++i) {
+    const std::int64_t reach = p.dilation[i] * (p.kernel[i] - 1) + 1;
+    seen = slice(unfold(seen, i + 2, reach, p.stride[i]), -1, 0, std::nullopt, p.dilation[i]);
+    seen = narrow(seen, i + 2, 0, p.output[i]);
+  }
+  return flatten(seen, -dims, -1);
+}
+
+// Of integers, which have no kernels.
+std::tuple<Tensor, Tensor> integer_max_pool(const Windows& windows, const Tensor& x) {
+  const NoGrad integers_have_no_gradient;
+  const Tensor lowest = x.numel() ? min(x) : zeros({}, x.dtype());
+  const Tensor seen = seen_by(windows, x, lowest.item()), values = amax(seen, Shape{-1});
+  Shape plane = windows.input_sizes;
+  plane[0] = plane[1] = 1;
+  const Tensor numbers = seen_by(windows, reshape(arange(0, numel(plane), 1, int64), plane), -1);
+  const Tensor chosen = logical_and(eq(seen, unsqueeze(values, -1)), ge(numbers, 0));
+  const Tensor at = argmax(to(chosen, uint8), -1, true);
+  return {values, squeeze(gather(expand(numbers, seen.sizes()), -1, at), Shape{-1})};
+}
+
+Tensor integer_average_pool(const Windows& windows, const Tensor& x) {
+  const NoGrad integers_have_no_gradient;
+  const cpu::Pooling& p = windows.pooling;
+  const Tensor total = sum(seen_by(windows, x, 0), Shape{-1}, false, x.dtype());
+  if (p.divisor_override) return div(total, wrapped(p.divisor_override), "trunc");
+  Windows plane = windows;
+  plane.input_sizes[0] = plane.input_sizes[1] = 1;
+  for (int i = 0; i < p.spatial_dims && p.count_include_pad; ++i) {
+    plane.pooling.input[i] = plane.input_sizes[i + 2] += 2 * p.padding[i];
+    plane.pooling.padding[i] = 0;
+  }
+  const Tensor counts =
+      sum(seen_by(plane, ones(plane.input_sizes, x.dtype()), 0), Shape{-1}, false, x.dtype());
+  return div(total, counts, "trunc");
+}
+
 bool unbatched(const Tensor& x, int dims) { return x.ndim() == dims + 1; }
 
 }  // namespace
@@ -175,8 +231,9 @@ std::tuple<Tensor, Tensor> max_pool(const Tensor& x, int dims, const Shape& kern
     const auto [y, places] = max_pool(unsqueeze(x, 0), dims, kernel, stride, padding, dilation, ceil_mode);
     return {squeeze(y, Shape{0}), squeeze(places, Shape{0})};
   }
-  const auto results =
-      record(MaxPool{sliding(x, dims, kernel, stride, padding, dilation, ceil_mode, "max_pool")}, x);
+  const Windows windows = sliding(x, dims, kernel, stride, padding, dilation, ceil_mode, "max_pool");
+  if (!x.is_floating_point()) return integer_max_pool(windows, x);
+  const auto results = record(MaxPool{windows}, x);
   return {results[0], results[1]};
 }
 
@@ -189,6 +246,7 @@ Tensor average_pool(const Tensor& x, int dims, const Shape& kernel, const Shape&
   Windows windows = sliding(x, dims, kernel, stride, padding, {1}, ceil_mode, "avg_pool");
   windows.pooling.count_include_pad = count_include_pad;
   windows.pooling.divisor_override = divisor_override;
+  if (!x.is_floating_point()) return integer_average_pool(windows, x);
   return record(AveragePool{windows}, x);
 }
 
@@ -254,7 +312,8 @@ const Register max_pool1d_op{
      .homes = "taper nn.functional",
      .samples = "x(2, 3, 7), 3; x(2, 3, 7), 2, 2, 1, 1, True; x(3, 6), 2",
      .reference = "ref.max_pool(input, kernel_size, stride, padding, dilation, ceil_mode)",
-     .errors = "x(2, 3, 2), 3; x(2, 3, 7), 2, 1, 2"}};
+     .errors = "x(2, 3, 2), 3; x(2, 3, 7), 2, 1, 2; x(1, 2, 3), 8608480567731124087, 1, 1250999896764, "
+               "1250999896764, True"}};
 const Register max_pool2d_op{
     {.signature = "max_pool2d(Tensor input, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, "
                   "int[2] dilation=1, bool ceil_mode=False, bool return_indices=False) -> Tensor",
@@ -271,7 +330,9 @@ const Register max_pool3d_op{
      .doc = "Largest element of each window.",
      .call = max_pool_call<3>,
      .homes = "taper nn.functional",
-     .samples = "x(1, 2, 4, 4, 4), 2; x(1, 2, 4, 5, 4), (2, 3, 2), 2, 1",
+     .samples = "x(1, 2, 4, 4, 4), 2; x(1, 2, 4, 5, 4), (2, 3, 2), 2, 1; i(2, 2, 5, 4, 4, lo=-9), (3, 2, 2), "
+                "(2, 1, 2), "
+                "(1, 0, 1), (1, 2, 1), True",
      .reference = "ref.max_pool(input, kernel_size, stride, padding, dilation, ceil_mode)"}};
 const Register avg_pool1d_op{
     {.signature = "avg_pool1d(Tensor input, int[1] kernel_size, int[1]? stride=None, int[1] padding=0, bool "
@@ -279,7 +340,9 @@ const Register avg_pool1d_op{
      .doc = "Average of each window.",
      .call = box<average_pool_1d<1>>,
      .homes = "taper nn.functional",
-     .samples = "x(2, 3, 7), 3; x(2, 3, 7), 2, 2, 1, True, False",
+     .samples = "x(2, 3, 7), 3; x(2, 3, 7), 2, 2, 1, True, False; i(2, 3, 7, lo=-9, hi=9), 3, 2, 1, True; "
+                "i(2, 3, 8), 3, "
+                "2, 1, True, False",
      .reference = "ref.avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad)"}};
 const Register avg_pool2d_op{
     {.signature = "avg_pool2d(Tensor input, int[2] kernel_size, int[2]? stride=None, int[2] padding=0, bool "
@@ -287,8 +350,9 @@ const Register avg_pool2d_op{
      .doc = "Average of each window.",
      .call = box<average_pool_call<2>>,
      .homes = "nn.functional",
-     .samples = "x(2, 3, 4, 6), 2; x(2, 3, 5, 6), (3, 2), (2, 1), (1, 0), False, False; x(2, 3, 5, 5), 2, 2, "
-                "0, True; x(2, 3, 4, 4), 2, divisor_override=3",
+     .samples =
+         "x(2, 3, 4, 6), 2; x(2, 3, 5, 6), (3, 2), (2, 1), (1, 0), False, False; x(2, 3, 5, 5), 2, 2, "
+         "0, True; x(2, 3, 4, 4), 2, divisor_override=3; i(2, 3, 4, 4, lo=-9, hi=9), 2, divisor_override=-3",
      .reference = "ref.avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, "
                   "divisor_override)"}};
 const Register avg_pool3d_op{
@@ -306,21 +370,24 @@ const Register adaptive_avg_pool1d_op{
      .call = box<adaptive_average_call<1>>,
      .homes = "taper nn.functional",
      .samples = "x(2, 3, 7), 3",
-     .reference = "ref.adaptive_pool(input, output_size, np.mean)"}};
+     .reference = "ref.adaptive_pool(input, output_size, np.mean)",
+     .errors = "x(1, 1, 1), -1"}};
 const Register adaptive_avg_pool2d_op{
     {.signature = "adaptive_avg_pool2d(Tensor input, int?[2] output_size) -> Tensor",
      .doc = "Averages of windows chosen to give output_size.",
      .call = box<adaptive_average_call<2>>,
      .homes = "nn.functional",
      .samples = "x(2, 3, 5, 4), 1; x(2, 3, 5, 4), (3, 2); x(3, 4, 4), (2, 7)",
-     .reference = "ref.adaptive_pool(input, output_size, np.mean)"}};
+     .reference = "ref.adaptive_pool(input, output_size, np.mean)",
+     .errors = "x(1, 1, 2, 2), (-1, 2)"}};
 const Register adaptive_avg_pool3d_op{
     {.signature = "adaptive_avg_pool3d(Tensor input, int?[3] output_size) -> Tensor",
      .doc = "Averages of windows chosen to give output_size.",
      .call = box<adaptive_average_call<3>>,
      .homes = "nn.functional",
      .samples = "x(1, 2, 3, 4, 5), 2",
-     .reference = "ref.adaptive_pool(input, output_size, np.mean)"}};
+     .reference = "ref.adaptive_pool(input, output_size, np.mean)",
+     .errors = "x(1, 1, 2, 2, 2), (2, -1, None)"}};
 const Register adaptive_max_pool1d_op{
     {.signature =
          "adaptive_max_pool1d(Tensor input, int?[1] output_size, bool return_indices=False) -> Tensor",
@@ -328,7 +395,8 @@ const Register adaptive_max_pool1d_op{
      .call = adaptive_max_call<1>,
      .homes = "taper nn.functional",
      .samples = "x(2, 3, 7), 3",
-     .reference = "ref.adaptive_pool(input, output_size, np.max)"}};
+     .reference = "ref.adaptive_pool(input, output_size, np.max)",
+     .errors = "x(1, 1, 1), -1"}};
 const Register adaptive_max_pool2d_op{
     {.signature =
          "adaptive_max_pool2d(Tensor input, int?[2] output_size, bool return_indices=False) -> Tensor",
@@ -336,7 +404,8 @@ const Register adaptive_max_pool2d_op{
      .call = adaptive_max_call<2>,
      .homes = "nn.functional",
      .samples = "x(2, 3, 5, 4), (3, 2)",
-     .reference = "ref.adaptive_pool(input, output_size, np.max)"}};
+     .reference = "ref.adaptive_pool(input, output_size, np.max)",
+     .errors = "x(1, 1, 2, 2), (-1, 2)"}};
 const Register adaptive_max_pool3d_op{
     {.signature =
          "adaptive_max_pool3d(Tensor input, int?[3] output_size, bool return_indices=False) -> Tensor",
@@ -344,7 +413,8 @@ const Register adaptive_max_pool3d_op{
      .call = adaptive_max_call<3>,
      .homes = "nn.functional",
      .samples = "x(1, 2, 3, 4, 5), 2",
-     .reference = "ref.adaptive_pool(input, output_size, np.max)"}};
+     .reference = "ref.adaptive_pool(input, output_size, np.max)",
+     .errors = "x(1, 1, 2, 2, 2), (2, -1, None)"}};
 
 }  // namespace
 
