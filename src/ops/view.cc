@@ -391,6 +391,30 @@ Tensor t(const Tensor& x) {
 }
 Tensor adjoint(const Tensor& x) { return conj(transpose(x, -2, -1)); }
 
+// The same bytes as elements of another type, which divide or join those of the last dimension.
+Tensor view_as_dtype(const Tensor& x, DType dtype) {
+  Tensor y = x.detach();
+  TensorRecord& record = *y.record();
+  const std::int64_t from = x.item_size(), into = item_size(dtype), last = x.ndim() - 1;
+  record.dtype = dtype;
+  if (from == into) return y;
+  check<ShapeError>(x.ndim() > 0, "view: a 0-d tensor of ", x.dtype(), " cannot be seen as ", dtype,
+                    ", whose elements differ in size");
+  check<ShapeError>(x.strides()[last] == 1 || x.numel() == 0, "view: the last dimension of ", x.sizes(),
+                    " must be dense to be seen as ", dtype);
+  const std::int64_t ratio = std::max(from, into) / std::min(from, into);
+  bool fits = from > into || (x.sizes()[last] % ratio == 0 && x.storage_offset() % ratio == 0);
+  for (int i = 0; i < last; ++i) fits = fits && (from > into || x.strides()[i] % ratio == 0);
+  check<ShapeError>(fits, "view: sizes ", x.sizes(), ", strides ", x.strides(), " and offset ",
+                    x.storage_offset(), " of ", x.dtype(), " must be divisible by ", ratio, " to be seen as ",
+                    dtype);
+  for (int i = 0; i < last; ++i)
+    record.strides[i] = from > into ? x.strides()[i] * ratio : x.strides()[i] / ratio;
+  record.sizes[last] = from > into ? x.sizes()[last] * ratio : x.sizes()[last] / ratio;
+  record.numel = numel(record.sizes);
+  return y;
+}
+
 const Register view_op{
     {.signature = "view(Tensor input, int... size) -> Tensor",
      .doc = "The same elements under other sizes, one of which may be -1, without copying.",
@@ -399,6 +423,16 @@ const Register view_op{
      .samples = "x(2, 3), 3, 2; x(2, 3), -1; x(2, 3), (1, 6); x(0, 3), 3, 0; x(), 1, 1",
      .reference = "np.reshape(input, size)",
      .errors = "x(2, 3), 4, 2; x(2, 3).T, 6; x(2, 3), -1, -1"}};
+const Register view_dtype_op{
+    {.signature = "view(Tensor input, dtype dtype) -> Tensor",
+     .doc = "The same bytes as elements of dtype; the last dimension grows or shrinks by the ratio of their "
+            "sizes. Without gradient.",
+     .call = box<view_as_dtype>,
+     .homes = "Tensor",
+     .samples = "i(2, 3), taper.int32; i(2, 4).to(taper.int32), taper.int64; i(3), taper.float64",
+     .reference = "input.view(str(dtype).split('.')[-1])",
+     .errors = "i(3).to(taper.int32), taper.int64; i(), taper.int32; i(2, 3).T, taper.int32",
+     .differentiable = false}};
 const Register view_as_op{{.signature = "view_as(Tensor input, Tensor other) -> Tensor",
                            .doc = "input under the sizes of other.",
                            .call = box<view_as>,

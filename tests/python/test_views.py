@@ -185,3 +185,47 @@ def test_expanded_tensors_refuse_writes():
     with pytest.raises(taper.Error, match="share memory"):
         x.add_(1)
     assert x.tolist() == [[0, 0, 0]] * 4
+
+
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        ("transpose_", (0, 2)),
+        ("swapaxes_", (1, 2)),
+        ("swapdims_", (0, -1)),
+        ("unsqueeze_", (1,)),
+        ("squeeze_", ()),
+        ("squeeze_", (1,)),
+    ],
+)
+def test_views_taken_in_place(name, arguments):
+    x = taper.arange(6.0).reshape(2, 1, 3).requires_grad_()
+    expected = getattr(x, name[:-1])(*arguments)
+    y = x * 1
+    weights = taper.arange(6.0).reshape(expected.shape)
+    assert getattr(y, name)(*arguments) is y
+    assert y.shape == expected.shape and y.stride() == expected.stride()
+    (got,) = taper.autograd.grad((y * weights).sum(), x)
+    (wanted,) = taper.autograd.grad((expected * weights).sum(), x)
+    np.testing.assert_array_equal(got.numpy(), wanted.numpy())
+
+
+def test_matrices_and_strides_in_place():
+    x = taper.arange(6.0).reshape(2, 3)
+    assert x.t_().tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert x.as_strided_((2, 2), (1, 2), 1).tolist() == [[1, 3], [2, 4]]
+    with pytest.raises(taper.ShapeError, match="at most 2"):
+        taper.ones(1, 2, 3).t_()
+    leaf = taper.ones(2, 3, requires_grad=True)
+    with pytest.raises(taper.AutogradError, match="leaf"):
+        leaf.t_()
+    assert leaf.shape == (2, 3)
+
+
+def test_what_was_saved_before_its_shape_changed_is_noticed():
+    x = taper.ones(2, 3, requires_grad=True)
+    y = x * 2
+    z = y * y
+    y.t_()
+    with pytest.raises(taper.AutogradError):
+        z.sum().backward()
