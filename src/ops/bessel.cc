@@ -74,7 +74,7 @@ Tensor one(const Tensor& x) {
 }
 template <const cpu::Kernel& kernel>
 Tensor polynomial(const Tensor& x, const Tensor& n) {
-  check<ValueError>(!x.record()->wrapped_number || !n.record()->wrapped_number, kernel.name,
+  check<DTypeError>(!x.record()->wrapped_number || !n.record()->wrapped_number, kernel.name,
                     ": needs a tensor, got two numbers");
   return record(PairWithoutGradient<kernel>{}, x, n);
 }

@@ -24,11 +24,11 @@ Tensor diff(const Tensor& x, std::int64_t n, std::int64_t dim, const Tensor& pre
   check<ShapeError>(x.ndim() >= 1, "diff: needs at least one dimension");
   check<ValueError>(n >= 0, "diff: order must not be negative, got ", n);
   const int place = wrap_dim(dim, x.ndim(), "diff");
+  if (n == 0) return clone(x);
   Tensors parts;
   for (const Tensor* part : {&prepend, &x, &append})
     if (part->defined()) parts.push_back(*part);
   Tensor y = parts.size() == 1 ? x : cat(parts, place);
-  if (n == 0) return clone(y);
   if (n >= y.sizes()[place]) return clone(narrow(y, place, 0, 0));
   for (std::int64_t i = 0; i < n; ++i) y = difference(y, place);
   return y;

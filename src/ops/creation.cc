@@ -175,8 +175,12 @@ Tensor linspace_call(const Scalar& start, const Scalar& end, std::int64_t steps,
 Tensor logspace_call(const Scalar& start, const Scalar& end, std::int64_t steps, double base,
                      std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
   check_device(device);
-  return leaf(to(pow(Scalar(base), linspace(start, end, steps, float64)), dtype.value_or(default_dtype())),
-              requires_grad);
+  const DType type = dtype.value_or(default_dtype());
+  // Exponents of integers are whole at both ends.
+  const bool whole = is_integral(type);
+  const Tensor exponents = whole ? linspace(start.to<std::int64_t>(), end.to<std::int64_t>(), steps, float64)
+                                 : linspace(start, end, steps, float64);
+  return leaf(to(pow(Scalar(base), exponents), type), requires_grad);
 }
 Tensor eye_call(std::int64_t n, std::optional<std::int64_t> m, std::optional<DType> dtype,
                 std::optional<Device> device, bool requires_grad) {
@@ -308,8 +312,9 @@ const Register logspace_op{
      .doc = "base to the powers linspace(start, end, steps).",
      .call = box<logspace_call>,
      .homes = "taper",
-     .samples = "0, 2, 5",
-     .reference = "np.logspace(start, end, steps, base=base)",
+     .samples = "0, 2, 5; 0.9, 4.2, 3, 2.0, dtype=taper.int64",
+     .reference = "np.logspace(start, end, steps, base=base) if dtype is None else "
+                  "np.logspace(int(start), int(end), steps, base=base).astype(int)",
      .differentiable = false}};
 const Register eye_op{{.signature = "eye(int n, int? m=None, *, dtype? dtype=None, device? device=None, bool "
                                     "requires_grad=False) -> Tensor",

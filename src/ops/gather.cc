@@ -18,7 +18,7 @@ cpu::Indices indices_of(const Tensor& index) {
 }
 
 Tensor checked_index(const Tensor& index, const char* op) {
-  check<DTypeError>(index.dtype() == int64 || index.dtype() == int32, op,
+  check<DTypeError>(index.dtype() == int64 || index.dtype() == int32 || index.numel() == 0, op,
                     ": index must be int64 or int32, got ", index.dtype());
   return to(index, int64);
 }

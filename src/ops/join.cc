@@ -244,7 +244,7 @@ Tensors chunk(const Tensor& x, std::int64_t count, std::int64_t dim) {
 }
 
 Tensors unbind(const Tensor& x, std::int64_t dim) {
-  check<ShapeError>(x.ndim() > 0, "unbind: expects at least a 1-dimensional tensor");
+  check<IndexError>(x.ndim() > 0, "unbind: expects at least a 1-dimensional tensor");
   const int place = wrap_dim(dim, x.ndim(), "unbind");
   if (x.sizes()[place] == 0) return {};
   Tensors slices = split_views(x, place, Shape::filled(int(x.sizes()[place]), 1));
@@ -262,6 +262,7 @@ Tensor roll(const Tensor& x, const Shape& shifts, const Shape& dims) {
   }
   check<ValueError>(shifts.size() == dims.size(), "roll: shifts ", shifts, " and dims ", dims,
                     " differ in length");
+  check<IndexError>(x.ndim() > 0, "roll: dims ", dims, " of a tensor without dimensions");
   Tensor y = x;
   for (int i = 0; i < dims.size(); ++i) {
     const std::int64_t size = x.size(dims[i]);
@@ -283,6 +284,18 @@ Tensor triu(const Tensor& x, std::int64_t diagonal) {
   return record(Triangle<false>{diagonal}, x);
 }
 
+namespace {
+
+// What negative padding takes away goes before the rest is repeated.
+Tensor cropped(const Tensor& x, int dim, std::int64_t& before, std::int64_t& after) {
+  const std::int64_t first = std::max<std::int64_t>(0, -before), last = std::max<std::int64_t>(0, -after);
+  before = std::max<std::int64_t>(0, before);
+  after = std::max<std::int64_t>(0, after);
+  return first || last ? narrow(x, dim, first, x.sizes()[dim] - first - last) : x;
+}
+
+}  // namespace
+
 Tensor pad(const Tensor& x, const Shape& pairs, std::string_view mode, double value) {
   check<ValueError>(pairs.size() % 2 == 0 && pairs.size() / 2 <= x.ndim(), "pad: ", pairs,
                     " is not (before, after) pairs for at most ", x.ndim(), " dimensions");
@@ -299,8 +312,9 @@ Tensor pad(const Tensor& x, const Shape& pairs, std::string_view mode, double va
                     "pad: mode must be constant, reflect, replicate or circular, got '", mode, "'");
   Tensor y = x;
   for (int dim = 0; dim < x.ndim(); ++dim) {
+    if (mode == "circular") y = cropped(y, dim, before[dim], after[dim]);
     if (before[dim] == 0 && after[dim] == 0) continue;
-    const std::int64_t size = x.sizes()[dim], most = mode == "reflect"    ? size - 1
+    const std::int64_t size = y.sizes()[dim], most = mode == "reflect"    ? size - 1
                                                      : mode == "circular" ? size
                                                                           : INT64_MAX;
     check<ShapeError>(size > 0 && before[dim] <= most && after[dim] <= most, "pad: padding (", before[dim],
@@ -473,6 +487,9 @@ Tensor pad_optional(const Tensor& x, const Shape& pairs, std::string_view mode, 
 }
 Tensor rot90(const Tensor& x, std::int64_t k, const Shape& dims) {
   check<ValueError>(dims.size() == 2, "rot90: expected 2 dims, got ", dims);
+  check<ValueError>(
+      x.ndim() >= 2 && wrap_dim(dims[0], x.ndim(), "rot90") != wrap_dim(dims[1], x.ndim(), "rot90"),
+      "rot90: expected two different dims of shape ", x.sizes(), ", got ", dims);
   switch (((k % 4) + 4) % 4) {
     case 1: return flip(transpose(x, dims[0], dims[1]), {dims[0]});
     case 2: return flip(x, dims);
@@ -621,7 +638,8 @@ const Register pad_op{
      .call = box<pad_optional>,
      .homes = "nn.functional",
      .samples = "x(2, 3), (1, 2); x(2, 3), (1, -1, 0, 2), 'constant', 0.5; x(1, 2, 4), (2, 1), 'reflect'; "
-                "x(1, 2, 3, 3), (1, 1, 2, 0), 'replicate'; x(1, 2, 3), (2, 1), 'circular'",
+                "x(1, 2, 3, 3), (1, 1, 2, 0), 'replicate'; x(1, 2, 3), (2, 1), 'circular'; x(1, 1, 4), (2, "
+                "-1), 'circular'",
      .reference = "ref.pad(input, pad, mode, value)",
      .errors = "x(2, 3), (1,); x(1, 2, 3), (3, 0), 'reflect'; x(2, 3), (1, 1), 'mirror'"}};
 const Register movedim_op{{.signature = "movedim(Tensor input, int[] source, int[] destination) -> Tensor",

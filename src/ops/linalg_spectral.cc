@@ -332,6 +332,7 @@ Tensor matrix_rank(const Tensor& a, const Tensor& atol, const Tensor& rtol, bool
 }
 
 Tensor matrix_exp(const Tensor& a) {
+  if (a.dtype() == float16 || a.dtype() == bfloat16) return to(matrix_exp(to(a, float32)), a.dtype());
   check_square(a, "linalg.matrix_exp");
   return record(MatrixExp{}, a);
 }

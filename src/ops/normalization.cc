@@ -114,7 +114,8 @@ struct RowNormOp {
 
 Tensor row_norm(const Tensor& x, const Shape& normalized, const Tensor& weight, const Tensor& bias,
                 double eps, bool centered, const char* op) {
-  check<DTypeError>(x.is_floating_point(), op, ": needs a floating dtype, got ", x.dtype());
+  check<DTypeError>(x.is_floating_point() || (x.is_complex() && !centered), op,
+                    ": needs a floating dtype, got ", x.dtype());
   bool fits = !normalized.empty() && normalized.size() <= x.ndim();
   for (int i = 0; fits && i < normalized.size(); ++i)
     fits = normalized[i] == x.sizes()[x.ndim() - normalized.size() + i];
@@ -124,6 +125,7 @@ Tensor row_norm(const Tensor& x, const Shape& normalized, const Tensor& weight, 
     check<ShapeError>(!parameter->defined() || parameter->sizes() == normalized, op,
                       ": weight and bias must have shape ", normalized, ", got ",
                       parameter->defined() ? parameter->sizes() : Shape());
+  if (x.is_complex()) return RowNormShape{normalized, eps, centered}.plain(x, weight, bias);
   return record(RowNormOp{{normalized, eps, centered}}, contiguous(x), dense(weight), dense(bias))[0];
 }
 
@@ -146,7 +148,8 @@ struct ChannelShape {
   Tensor plain(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
     Tensor y;
     if (groups) {
-      const Tensor grouped = reshape(x, {x.sizes()[0], groups, -1});
+      const std::int64_t size = x.sizes()[1] / groups * numel(Shape(x.sizes().data() + 2, x.ndim() - 2));
+      const Tensor grouped = reshape(x, {x.sizes()[0], groups, size});
       const Tensor centered = sub(grouped, mean(grouped, Shape{2}, true));
       y = reshape(mul(centered, rsqrt(add(mean(mul(centered, centered), Shape{2}, true), eps))), x.sizes());
     } else {
@@ -237,8 +240,9 @@ Tensor layer_norm(const Tensor& x, const Shape& normalized, const Tensor& weight
 }
 
 Tensor rms_norm(const Tensor& x, const Shape& normalized, const Tensor& weight, std::optional<double> eps) {
-  const double default_eps = x.dtype() == float64   ? 0x1p-52
-                             : x.dtype() == float32 ? 0x1p-23
+  const DType real = real_dtype(x.dtype());
+  const double default_eps = real == float64        ? 0x1p-52
+                             : real == float32      ? 0x1p-23
                              : x.dtype() == float16 ? 0x1p-10
                                                     : 0x1p-7;
   return row_norm(x, normalized, weight, Tensor(), eps.value_or(default_eps), false, "rms_norm");
@@ -247,6 +251,8 @@ Tensor rms_norm(const Tensor& x, const Shape& normalized, const Tensor& weight, 
 Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, const Tensor& bias,
                   double eps) {
   check_channels(x, weight, bias, "group_norm");
+  check<ShapeError>(x.sizes()[1] > 0 && (x.numel() > 0 || x.sizes()[0] == 0),
+                    "group_norm: only the batch may be empty, got shape ", x.sizes());
   check<ShapeError>(groups > 0 && x.sizes()[1] % groups == 0, "group_norm: ", x.sizes()[1],
                     " channels of shape ", x.sizes(), " are not divisible into ", groups, " groups");
   return record(ChannelNormOp{{eps, groups}}, contiguous(x), dense(weight), dense(bias))[0];
@@ -326,7 +332,7 @@ const Register rms_norm_op{
      .doc = "input / sqrt(mean(input^2) + eps) * weight over the last dimensions.",
      .call = box<rms_norm>,
      .homes = "taper nn.functional",
-     .samples = "x(3, 5), (5,), x(5); x(2, 3, 4), (3, 4), None, 1e-5",
+     .samples = "x(3, 5), (5,), x(5); x(2, 3, 4), (3, 4), None, 1e-5; c(2, 3), (3,), c(3)",
      .reference = "ref.rms_norm(input, normalized_shape, weight, eps)",
      .errors = "x(3, 5), (4,)"}};
 const Register group_norm_op{{.signature = "group_norm(Tensor input, int num_groups, Tensor? weight=None, "
@@ -336,7 +342,7 @@ const Register group_norm_op{{.signature = "group_norm(Tensor input, int num_gro
                               .homes = "taper nn.functional",
                               .samples = "x(2, 4, 3), 2, x(4), x(4); x(2, 4, 2, 3), 4; x(2, 4), 1",
                               .reference = "ref.group_norm(input, num_groups, weight, bias, eps)",
-                              .errors = "x(2, 4, 3), 3; x(2, 4, 3), 2, x(3)"}};
+                              .errors = "x(2, 4, 3), 3; x(2, 4, 3), 2, x(3); x(1, 2, 0), 1"}};
 const Register instance_norm_op{
     {.signature = "instance_norm(Tensor input, Tensor? running_mean=None, Tensor? running_var=None, Tensor? "
                   "weight=None, Tensor? bias=None, bool use_input_stats=True, float momentum=0.1, float "

@@ -83,13 +83,13 @@ template <auto kernel>
 std::tuple<Tensor, Tensor, Tensor> distinct(const Tensor& x, std::optional<std::int64_t> dim,
                                             const char* op) {
   const int place = dim ? wrap_dim(*dim, x.ndim(), op) : 0;
-  const Tensor rows = dim && x.ndim() ? contiguous(transpose(x, place, 0)) : reshape(contiguous(x), {-1});
+  const Tensor rows = dim && x.ndim() ? contiguous(movedim(x, {place}, {0})) : reshape(contiguous(x), {-1});
   const std::int64_t count = rows.sizes()[0], width = count ? rows.numel() / count : 1;
   Tensor first = empty({count}, int64), inverse = empty({count}, int64), counts = empty({count}, int64);
   const std::int64_t different = kernel(rows.data(), rows.dtype(), count, width, first.data<std::int64_t>(),
                                         inverse.data<std::int64_t>(), counts.data<std::int64_t>());
   Tensor values = index_select(rows.detach(), 0, narrow(first, 0, 0, different));
-  if (dim && x.ndim()) values = transpose(values, place, 0);
+  if (dim && x.ndim()) values = movedim(values, {0}, {place});
   return {contiguous(values), dim ? inverse : reshape(inverse, x.sizes()),
           contiguous(narrow(counts, 0, 0, different))};
 }
@@ -172,13 +172,14 @@ Tensor bincount(const Tensor& x, const Tensor& weights, std::int64_t minlength) 
 }
 
 Tensor histc(const Tensor& x, std::int64_t bins, double low, double high) {
-  if (low == high && x.numel()) {
+  check<ValueError>(bins > 0, "histc: bins must be > 0, got ", bins);
+  if (x.numel() == 0) return zeros({bins}, x.dtype());
+  if (low == high) {
     low = min(x).item<double>();
     high = max(x).item<double>();
     if (low == high) low -= 1, high += 1;
   }
   const Tensor dense = contiguous(x.detach());
-  check<ValueError>(bins > 0, "histc: bins must be > 0, got ", bins);
   Tensor counts = empty({bins}, int64);
   cpu::histc(dense.data(), x.dtype(), x.numel(), bins, low, high, counts.data<std::int64_t>());
   return to(counts, x.dtype());
@@ -314,7 +315,9 @@ const Register unique_op{
                   "return_counts=False, int? dim=None) -> Tensor",
      .doc = "Different elements in order; optionally each element's number and how many are alike.",
      .call = unique_call,
-     .samples = "i(3, 4, hi=4); i(8, hi=3), True, True, True; i(6, 2, hi=2), dim=0",
+     .samples = "i(3, 4, hi=4); i(8, hi=3), True, True, True; i(6, 2, hi=2), dim=0; i(3, 4, 5, hi=2), True, "
+                "True, True, "
+                "2",
      .reference = "ref.unique(input, return_inverse, return_counts, dim)",
      .differentiable = false}};
 const Register unique_consecutive_op{
@@ -356,7 +359,7 @@ const Register histc_op{
     {.signature = "histc(Tensor input, int bins=100, float min=0, float max=0) -> Tensor",
      .doc = "How many elements lie in equal parts of [min, max].",
      .call = box<histc>,
-     .samples = "x(20), 5, -2, 2; x(10), 4",
+     .samples = "x(20), 5, -2, 2; x(10), 4; x(0), 3",
      .reference = "np.histogram(input, bins, None if min == max else (min, max))[0].astype(float)",
      .errors = "x(3), 0",
      .differentiable = false}};

@@ -4,6 +4,7 @@
 #include "autograd/record.h"
 #include "cpu/special.h"
 #include "ops/elementwise.h"
+#include "ops/inplace.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
 
@@ -66,11 +67,21 @@ Tensor addbmm(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& b
 }
 
 Tensor float_power(const Tensor& a, const Tensor& b) {
-  check<ValueError>(!a.record()->wrapped_number || !b.record()->wrapped_number,
+  check<DTypeError>(!a.record()->wrapped_number || !b.record()->wrapped_number,
                     "float_power: needs a tensor, got two numbers");
   const DType dtype = a.is_complex() || b.is_complex() ? complex128 : float64;
   return pow(to(a, dtype), to(b, dtype));
 }
+
+namespace {
+
+Tensor float_power_(const Tensor& x, const Tensor& exponent) {
+  const DType dtype = x.is_complex() || exponent.is_complex() ? complex128 : float64;
+  check<DTypeError>(x.dtype() == dtype, "float_power_: input must be ", dtype, ", got ", x.dtype());
+  return inplace("float_power_", x, [&](const Tensor& before) { return float_power(before, exponent); });
+}
+
+}  // namespace
 
 Tensor ldexp(const Tensor& x, const Tensor& exponent) {
   return mul(x, pow(Scalar(2.0), x.is_floating_point() ? to(exponent, x.dtype()) : exponent));
@@ -131,8 +142,12 @@ const Register float_power_op{
      .doc = "input to the power of exponent, in float64 or complex128.",
      .call = box<float_power>,
      .samples = "i(3, lo=1), i(3, lo=-2, hi=3); i(3), 2; 2, i(3)",
-     .reference = "np.float_power(input, exponent)",
-     .inplace = true}};
+     .reference = "np.float_power(input, exponent)"}};
+const Register float_power_inplace_op{
+    {.signature = "float_power_(Tensor input, Tensor|Scalar exponent) -> Tensor",
+     .doc = "float_power of float64 or complex128, written into input.",
+     .call = box<float_power_>,
+     .homes = "Tensor"}};
 const Register ldexp_op{{.signature = "ldexp(Tensor input, Tensor other) -> Tensor",
                          .doc = "input times 2 to the power of other.",
                          .call = box<ldexp>,

@@ -37,7 +37,7 @@ Tensor interpolated(const Tensor& sorted, const Tensor& ranks, std::string_view 
   check<ValueError>(how == "linear" || how == "midpoint", op,
                     ": interpolation must be linear, lower, higher, midpoint or nearest, got ", how);
   const Tensor below = floor(ranks);
-  const Tensor weight = how == "linear" ? sub(ranks, below) : full_like(ranks, 0.5);
+  const Tensor weight = how == "linear" ? sub(ranks, below) : full_like(ranks.detach(), 0.5);
   return lerp(at(below), at(ceil(ranks)), weight);
 }
 
@@ -49,7 +49,7 @@ Tensor quantile_of(const Tensor& x, const Tensor& q, std::optional<std::int64_t>
                     ": input must be float32 or float64, got ", x.dtype());
   check<DTypeError>(q.dtype() == x.dtype(), op, ": q must have the dtype of the input, got ", q.dtype(),
                     " and ", x.dtype());
-  const Tensor wanted = reshape(q.detach(), {-1});
+  const Tensor wanted = reshape(q, {-1});
   check<ValueError>(all(logical_and(ge(wanted, 0), le(wanted, 1))).item().to<bool>(), op,
                     ": q must lie in [0, 1]");
   const int place = dim ? wrap_dim(*dim, x.ndim(), op) : 0;
@@ -321,9 +321,8 @@ const Register quantile_op[]{
       .doc = "The q-quantiles along dim; a vector q gives a new first dimension.",
       .call = box<quantile>,
       .samples = "x(3, 4), taper.tensor([.2, .5, 1.], dtype=taper.float64), 1; x(5), taper.tensor([.1], "
-                 "dtype=taper.float64), 0, True",
-      .reference = "np.quantile(input, q, axis=dim, keepdims=keepdim)",
-      .differentiable = false}}};
+                 "dtype=taper.float64), 0, True; x(6), x(2, lo=.1, hi=.9)",
+      .reference = "np.quantile(input, q, axis=dim, keepdims=keepdim)"}}};
 const Register nanquantile_op[]{
     {{.signature = "nanquantile(Tensor input, float q, int? dim=None, bool keepdim=False, *, str "
                    "interpolation='linear') -> Tensor",

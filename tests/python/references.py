@@ -80,6 +80,20 @@ def sort(x, dim, descending):
     return np.take_along_axis(x, places, dim), places
 
 
+def logcumsumexp(x, dim):
+    if x.ndim == 0:
+        return x
+    if np.iscomplexobj(x):
+        return np.log(np.cumsum(np.exp(x), axis=dim))
+    return np.logaddexp.accumulate(x, axis=dim)
+
+
+def logaddexp(x, y):
+    if np.iscomplexobj(x):
+        return np.log(np.exp(x) + np.exp(y))
+    return np.logaddexp(x, y)
+
+
 def topk(x, k, dim, largest):
     values, places = sort(x, dim, largest)
     return np.take(values, range(k), axis=dim), np.take(places, np.arange(k, dtype=int), axis=dim)
@@ -423,8 +437,9 @@ def max_pool(x, kernel, stride, padding, dilation, ceil_mode):
 def avg_pool(x, kernel, stride, padding, ceil_mode, count_include_pad, divisor=None):
     def mean(window, axes, counted):
         if divisor is None and not count_include_pad:
-            return window.mean(axes)
-        return window.sum(axes) / (divisor or counted)
+            counted = np.prod([window.shape[axis] for axis in axes])
+        quotient = window.sum(axes) / (divisor or counted)
+        return np.trunc(quotient) if np.issubdtype(x.dtype, np.integer) else quotient
 
     return _pool(x, kernel, stride, padding, 1, ceil_mode, mean)
 

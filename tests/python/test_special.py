@@ -1,6 +1,7 @@
 """Gradients of special functions that the generic test cannot take to second order; random fills."""
 
 import numpy as np
+import pytest
 import scipy.special
 
 import taper
@@ -28,3 +29,39 @@ def test_random_fills_follow_their_distributions():
     assert abs(x.log_normal_(0.5, 0.25).log().mean().item() - 0.5) < 0.02
     assert abs(x.cauchy_(2.0, 0.5).median().item() - 2) < 0.05
     assert taper.empty(4, dtype=taper.int64).geometric_(0.5).dtype is taper.int64
+
+
+def test_float_power_in_place_needs_float64():
+    x = taper.tensor([2.0, 3.0], dtype=taper.float64)
+    assert x.float_power_(2).tolist() == [4.0, 9.0]
+    with pytest.raises(taper.DTypeError, match="float64"):
+        taper.ones(2).float_power_(2)
+
+
+def test_zeta_has_no_derivative_in_its_first_operand():
+    s = taper.tensor([2.0], requires_grad=True)
+    with pytest.raises(taper.NotImplementedError, match="zeta"):
+        taper.special.zeta(s, 1.5).backward()
+
+
+def test_second_derivative_of_sinc_near_zero():
+    x = taper.tensor([0.0, 0.5], dtype=taper.float64, requires_grad=True)
+    (slope,) = taper.autograd.grad(taper.sinc(x).sum(), x, create_graph=True)
+    (bend,) = taper.autograd.grad(slope.sum(), x)
+    # sinc'' is -pi^2 / 3 at 0; at 1/2, where sin(pi x) = 1 and cos(pi x) = 0, (2 / x^3 - pi^2 / x) / pi.
+    np.testing.assert_allclose(bend.numpy(), [-(np.pi**2) / 3, (16 - 2 * np.pi**2) / np.pi], rtol=1e-12)
+
+
+def test_logcumsumexp_from_minus_infinity():
+    x = taper.tensor([-np.inf, -np.inf, 0.0, -np.inf, 1.0], dtype=taper.float64, requires_grad=True)
+    (slope,) = taper.autograd.grad(taper.logcumsumexp(x, 0)[2:].sum(), x, create_graph=True)
+    share = 1 / (1 + np.e)
+    np.testing.assert_allclose(slope.detach().numpy(), [0, 0, 2 + share, 0, 1 - share], rtol=1e-12)
+    (bend,) = taper.autograd.grad(slope[2], x)
+    assert np.isfinite(bend.numpy()).all()
+
+
+@pytest.mark.parametrize("function", [taper.sigmoid, taper.nn.functional.silu, taper.sinc, taper.tanh])
+def test_second_derivatives_of_complex_functions(function):
+    z = taper.tensor([0.3 + 0.4j, -0.7 + 0.2j], dtype=taper.complex128, requires_grad=True)
+    assert taper.autograd.gradgradcheck(function, (z,))
