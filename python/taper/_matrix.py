@@ -10,11 +10,12 @@ from .linalg import _with_out
 _taper = _C._homes["taper"]
 _methods = (
     "det logdet slogdet inverse cholesky cholesky_inverse cholesky_solve qr svd triangular_solve pinverse "
-    "matrix_power kron trace dist cov corrcoef addbmm addr ger vdot inner cross lu lu_solve orgqr"
+    "matrix_power kron trace dist cov corrcoef addbmm addr ger vdot inner cross lu lu_solve orgqr ormqr"
 ).split()
 
 det, slogdet, inverse, pinverse = linalg.det, linalg.slogdet, linalg.inv, linalg.pinv
 matrix_power, lu_unpack, orgqr = linalg.matrix_power, _taper["lu_unpack"], linalg.householder_product
+ormqr = linalg.ormqr
 
 _svd_type = collections.namedtuple("svd", "U S V")
 _qr_type = collections.namedtuple("qr", "Q R")
@@ -175,6 +176,21 @@ def tensordot(a, b, dims=2):
     return (left @ right).reshape([a.shape[i] for i in free_a] + [b.shape[j] for j in free_b])
 
 
+def _check_weights(name, weights, count):
+    if weights is None:
+        return
+    whole = not (weights.is_floating_point() or weights.is_complex())
+    if weights.ndim > 1:
+        raise _C.ShapeError(f"cov(): expected {name} to have one or fewer dimensions but got {weights.ndim}")
+    if whole != (name == "fweights"):
+        kind = "integral" if name == "fweights" else "floating point"
+        raise _C.DTypeError(f"cov(): expected {name} to have {kind} dtype but got {weights.dtype}")
+    if weights.numel() != count:
+        raise _C.ShapeError(f"cov(): expected {name} to have {count} elements but got {weights.numel()}")
+    if bool((weights < 0).any()):
+        raise _C.ValueError(f"cov(): {name} cannot be negative")
+
+
 def cov(input, *, correction=1, fweights=None, aweights=None):
     """Covariances of the rows, which are variables, over the columns, which are observations."""
     if input.ndim > 2:
@@ -185,6 +201,8 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     x = input.reshape(1, -1) if input.ndim < 2 else input
     if not (x.is_floating_point() or x.is_complex()):
         x = x.to(_C.get_default_dtype())
+    for name, given in (("fweights", fweights), ("aweights", aweights)):
+        _check_weights(name, given, x.shape[1])
     weights = fweights
     if aweights is not None:
         weights = aweights if fweights is None else fweights * aweights
@@ -292,6 +310,38 @@ def lu(A, pivot=True, get_infos=False, out=None):
     if get_infos:
         return linalg.lu_factor_ex(A, pivot=pivot, out=out)
     return linalg.lu_factor(A, pivot=pivot, out=out)
+
+
+def _basis(A, q, niter):
+    """Orthonormal columns that span most of A's range: Halko et al. 2009, arXiv:0909.4061, algorithm 4.4."""
+    Q = linalg.qr(A @ _taper["randn"](A.shape[-1], q, dtype=A.dtype))[0]
+    for _ in range(niter):
+        Q = linalg.qr(A.mH @ Q)[0]
+        Q = linalg.qr(A @ Q)[0]
+    return Q
+
+
+def svd_lowrank(A, q=6, niter=2, M=None):
+    """U, S, V of a matrix of rank about q (of A - M), by random projections: Halko et al. 2009, algorithm 5.1."""
+    q, niter = 6 if q is None else q, 2 if niter is None else niter
+    A = A if M is None else A - M
+    if not 0 <= q <= min(A.shape[-2:]) or niter < 0:
+        raise _C.ValueError(
+            f"svd_lowrank: q = {q} and niter = {niter} must not be negative, and q at most the smaller size of "
+            f"{tuple(A.shape)}"
+        )
+    wide = A.shape[-2] < A.shape[-1]
+    A = A.mH if wide else A
+    Q = _basis(A, q, niter)
+    U, S, Vh = linalg.svd(Q.mH @ A, full_matrices=False)
+    U, V = Q @ U, Vh.mH
+    return (V, S, U) if wide else (U, S, V)
+
+
+def pca_lowrank(A, q=None, center=True, niter=2):
+    """U, S, V of the rows of A, centered: V holds the q principal directions."""
+    q = min(6, *A.shape[-2:]) if q is None else q
+    return svd_lowrank(A - A.mean(-2, True) if center else A, q, niter)
 
 
 def frobenius_norm(input, dim, keepdim=False):

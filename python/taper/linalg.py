@@ -256,14 +256,65 @@ def householder_product(input, tau):
             f"{tuple(tau.shape[:-1])}"
         )
     eye = _taper["eye"](m, n, dtype=input.dtype)
-    vectors = input.tril(-1) + eye
-    result = eye.expand(input.shape)
-    for i in reversed(range(tau.shape[-1])):
-        v = vectors[..., i : i + 1]
-        result = result - tau[..., i, None, None] * (v @ (v.mH @ result))
+    result = _reflected(input.tril(-1) + eye, tau, eye.expand(input.shape), reversed(range(tau.shape[-1])))
     return result.clone() if tau.shape[-1] == 0 else result
 
 
+def _reflected(vectors, tau, x, order):
+    """x multiplied from the left by the reflections 1 - tau_i v_i v_i^H in this order."""
+    for i in order:
+        v = vectors[..., i : i + 1]
+        x = x - tau[..., i, None, None] * (v @ (v.mH @ x))
+    return x
+
+
+@_with_out
+def ormqr(input, tau, other, left=True, transpose=False):
+    """Q other, or other Q where not left; Q^H where transpose. Q [m, m] is the product of the reflections
+    1 - tau_i v_i v_i^H, v_i below the diagonal of input [m, k]."""
+    op = "ormqr"
+    for name, x in (("input", input), ("other", other)):
+        if x.ndim < 2:
+            raise _C.ShapeError(f"{op}: {name} must have at least 2 dimensions, got shape {tuple(x.shape)}")
+    size = other.shape[-2 if left else -1]
+    if input.shape[-2] != size or tau.shape[-1] > min(input.shape[-2:]):
+        raise _C.ShapeError(
+            f"{op}: input {tuple(input.shape)} and tau {tuple(tau.shape)} do not fit other {tuple(other.shape)}"
+        )
+    if tuple(tau.shape[:-1]) != tuple(input.shape[:-2]) or input.shape[:-2] != other.shape[:-2]:
+        raise _C.ShapeError(
+            f"{op}: batch dimensions of input {tuple(input.shape)}, tau {tuple(tau.shape)} and other "
+            f"{tuple(other.shape)} must be the same"
+        )
+    if not input.dtype == tau.dtype == other.dtype:
+        raise _C.DTypeError(f"{op}: needs one dtype, got {input.dtype}, {tau.dtype} and {other.dtype}")
+    if not left:
+        return ormqr(input, tau, other.mH, True, not transpose).mH
+    vectors = input.tril(-1) + _taper["eye"](*input.shape[-2:], dtype=input.dtype)
+    count = range(tau.shape[-1])
+    if transpose:
+        return _reflected(vectors, tau.conj(), other, count)
+    return _reflected(vectors, tau, other, reversed(count))
+
+
+@_with_out
+def matrix_sqrth(A):
+    """The symmetric (or Hermitian) positive square root of such a matrix, of which the lower triangle is read."""
+    values, vectors = eigh(A)  # noqa: F821
+    return (vectors * values.sqrt().unsqueeze(-2)) @ vectors.mH
+
+
+@_with_out
+def polar(A):
+    """U with orthonormal columns and H, positive semidefinite, with A = U H: A [m, n], m >= n."""
+    _check_matrix("linalg.polar", A)
+    if A.shape[-2] < A.shape[-1]:
+        raise _C.ShapeError(f"linalg.polar: expected m >= n, got shape {tuple(A.shape)}")
+    U, S, Vh = svd(A, full_matrices=False)  # noqa: F821
+    return _polar_type((U @ Vh, (Vh.mH * S.unsqueeze(-2)) @ Vh))
+
+
+@_with_out
 def lstsq(A, B, rcond=None, *, driver=None):
     """X of least |A X - B|, of least norm where several; with residuals, rank and singular values of A."""
     op = "linalg.lstsq"
@@ -308,6 +359,7 @@ def _named(name, fields):
 
 
 _lstsq_type = _named("linalg_lstsq", "solution residuals rank singular_values")
+_polar_type = _named("linalg_polar", "U H")
 
 
 @_with_out

@@ -165,3 +165,55 @@ def test_distances():
     distances = taper.cdist(x, x)
     distances.sum().backward()
     assert x.grad.isfinite().all()
+
+
+def test_products_with_reflections():
+    rng = np.random.default_rng(5)
+    a = rng.normal(size=(2, 5, 3)) + 1j * rng.normal(size=(2, 5, 3))
+    packed, tau = taper.geqrf(taper.tensor(a))
+    q = np.stack([np.linalg.qr(x, "complete")[0] for x in a])
+    # The full Q is unique up to phases of its columns, which the reflections fix: it is Q applied to the identity.
+    whole = taper.ormqr(packed, tau, taper.eye(5, dtype=taper.complex128).expand(2, 5, 5)).numpy()
+    np.testing.assert_allclose(
+        np.abs(np.swapaxes(q.conj(), -1, -2) @ whole)[:, :3, :3], np.eye(3)[None].repeat(2, 0), atol=1e-12
+    )
+    other = rng.normal(size=(2, 5, 4)) + 1j * rng.normal(size=(2, 5, 4))
+    adjoint = np.swapaxes(whole.conj(), -1, -2)
+    for left, transpose, c, expected in (
+        (True, False, other, whole @ other),
+        (True, True, other, adjoint @ other),
+        (False, False, np.swapaxes(other, 1, 2), np.swapaxes(other, 1, 2) @ whole),
+        (False, True, np.swapaxes(other, 1, 2), np.swapaxes(other, 1, 2) @ adjoint),
+    ):
+        got = taper.ormqr(packed, tau, taper.tensor(c.copy()), left, transpose)
+        np.testing.assert_allclose(got.numpy(), expected, atol=1e-12)
+    with pytest.raises(taper.ShapeError, match="ormqr"):
+        taper.ormqr(packed, tau, taper.ones(2, 4, 4, dtype=taper.complex128))
+
+
+def test_roots_and_polar_factors():
+    rng = np.random.default_rng(6)
+    a = rng.normal(size=(2, 5, 3))
+    U, H = taper.linalg.polar(taper.tensor(a))
+    np.testing.assert_allclose((U @ H).numpy(), a, atol=1e-12)
+    np.testing.assert_allclose((U.mT @ U).numpy(), np.eye(3)[None].repeat(2, 0), atol=1e-12)
+    assert (np.linalg.eigvalsh(H.numpy()) > 0).all()
+    square = np.swapaxes(a, 1, 2) @ a
+    root = taper.linalg.matrix_sqrth(taper.tensor(square))
+    np.testing.assert_allclose(root.numpy(), H.numpy(), atol=1e-10)
+    with pytest.raises(taper.ShapeError, match="m >= n"):
+        taper.linalg.polar(taper.ones(2, 3))
+
+
+def test_low_rank_factors_give_back_a_matrix_of_low_rank():
+    rng = np.random.default_rng(7)
+    a = rng.normal(size=(8, 3)) @ rng.normal(size=(3, 20))
+    for factors, expected in (
+        (taper.svd_lowrank(taper.tensor(a), 4), a),
+        (taper.svd_lowrank(taper.tensor(a.T.copy()), 3), a.T),
+        (taper.pca_lowrank(taper.tensor(a), 4), a - a.mean(0)),
+    ):
+        U, S, V = factors
+        np.testing.assert_allclose(((U * S) @ V.mT).numpy(), expected, atol=1e-10)
+    with pytest.raises(taper.ValueError, match="q = 9"):
+        taper.svd_lowrank(taper.tensor(a), 9)
