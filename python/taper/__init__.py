@@ -128,6 +128,20 @@ CharTensor = ShortTensor = BFloat16Tensor = Tensor
 globals().update({_name: getattr(_matrix_functions, _name) for _name in _matrix_functions.__all__})
 
 from . import autograd, nn, optim  # noqa: E402
+from .nn.functional import (  # noqa: E402
+    alpha_dropout,
+    bilinear,
+    channel_shuffle,
+    cosine_similarity,
+    feature_alpha_dropout,
+    pairwise_distance,
+    pixel_shuffle,
+    pixel_unshuffle,
+    rrelu,
+)
+from .nn._sampling import grid_sampler  # noqa: E402
+
+grid_sampler_2d = grid_sampler_3d = grid_sampler
 from .amp import autocast  # noqa: E402
 from ._C import (  # noqa: E402
     autocast_decrement_nesting,
@@ -159,6 +173,7 @@ _LAZY = (
     "return_types",
     "safetensors",
     "serialization",
+    "signal",
     "special",
     "testing",
     "utils",

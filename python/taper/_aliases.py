@@ -16,6 +16,18 @@ _NAMES = {
 
 functions = {alias: _functions[name] for alias, name in _NAMES.items()}
 functions["unsafe_split_with_sizes"] = _functions["split_with_sizes"]
+functions["row_stack"] = _functions["vstack"]
+
+# Methods that are functions, too: taper.exp_(x) is x.exp_().
+_ALSO_FUNCTIONS = (
+    "abs_ acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ asin_ asinh_ atan_ atanh_ ceil_ "
+    "clamp_ clamp_max_ clamp_min_ clip_ cos_ cosh_ deg2rad_ detach detach_ erf_ erfc_ exp2_ exp_ expm1_ fill_ fix_ "
+    "floor_ frac_ gcd_ get_device i0_ index_put_ lcm_ ldexp_ log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_ "
+    "negative_ rad2deg_ reciprocal_ relu_ resize_as_ round_ rsqrt_ selu_ sigmoid_ sin_ sinc_ sinh_ sqrt_ square_ tan_ "
+    "tanh_ trunc_ xlogy_ zero_"
+).split()
+functions.update((name, getattr(Tensor, name)) for name in _ALSO_FUNCTIONS)
+functions.update((name, _functional[name]) for name in ("celu", "hardshrink", "threshold"))
 
 for _alias, _name in _NAMES.items():
     setattr(Tensor, _alias, getattr(Tensor, _name))

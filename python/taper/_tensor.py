@@ -128,6 +128,7 @@ def __array__(self, dtype=None, copy=None):
 
 
 Tensor.__array_priority__ = 1000
+Tensor.__rdiv__ = Tensor.__rtruediv__
 
 
 @_method

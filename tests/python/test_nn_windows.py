@@ -78,3 +78,58 @@ def test_channel_layers():
     assert columns[0, :, 0].tolist() == [0, 1, 4, 5]
     assert nn.Fold((4, 4), 2, stride=2)(columns).flatten().tolist() == list(range(16))
     assert nn.LPPool2d(2, 2)(taper.full((1, 1, 2, 2), 3.0)).item() == pytest.approx(6)
+
+
+def _fractional_starts(sample, size, out, kernel):
+    alpha = (size - kernel) / max(out - 1, 1)
+    return [int((i + sample) * alpha) - int(sample * alpha) for i in range(out - 1)] + [size - kernel]
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_fractional_pools_take_the_maxima_of_their_windows(dims):
+    rng = np.random.default_rng(dims)
+    x, samples = rng.normal(size=(2, 3, 8, 7, 6)[: dims + 2]), rng.uniform(size=(2, 3, dims))
+    out, kernel = (4, 3, 2)[:dims], (2, 3, 2)[:dims]
+    pool = getattr(taper.nn.functional, f"fractional_max_pool{dims}d")
+    values, places = pool(
+        taper.tensor(x), kernel, out, return_indices=True, _random_samples=taper.tensor(samples)
+    )
+    for n, c in np.ndindex(2, 3):
+        order = samples[n, c][::-1] if dims == 2 else samples[n, c]
+        starts = [_fractional_starts(s, *sizes) for s, *sizes in zip(order, x.shape[2:], out, kernel)]
+        for place in np.ndindex(*out):
+            window = tuple(slice(starts[d][i], starts[d][i] + kernel[d]) for d, i in enumerate(place))
+            assert values[(n, c, *place)].item() == x[n, c][window].max()
+            assert x[n, c].ravel()[places[(n, c, *place)].item()] == x[n, c][window].max()
+    leaf = taper.tensor(x, requires_grad=True)
+    pool(leaf, kernel, out, _random_samples=taper.tensor(samples)).sum().backward()
+    assert leaf.grad.sum().item() == 2 * 3 * np.prod(out)
+
+
+def test_fractional_layers():
+    taper.manual_seed(0)
+    x = taper.randn(2, 3, 9, 9)
+    assert taper.nn.FractionalMaxPool2d(3, output_ratio=0.5)(x).shape == (2, 3, 4, 4)
+    y, places = taper.nn.FractionalMaxPool2d(2, output_size=(5, 4), return_indices=True)(x[0])
+    assert y.shape == places.shape == (3, 5, 4)
+    assert (x[0].flatten(1).gather(1, places.flatten(1)) == y.flatten(1)).all()
+    with pytest.raises(taper.ShapeError, match="too large"):
+        taper.nn.functional.fractional_max_pool2d(x, 3, output_size=8)
+    with pytest.raises(taper.ValueError, match="output_size or an output_ratio"):
+        taper.nn.functional.fractional_max_pool2d(x, 3)
+
+
+def test_pools_with_indices_and_activations_in_place():
+    F = taper.nn.functional
+    x = taper.randn(1, 2, 6, 6)
+    y, places = F.max_pool2d_with_indices(x, 2)
+    assert (x.flatten(2).gather(2, places.flatten(2)) == y.flatten(2)).all()
+    z = x.clone()
+    assert F.celu_(z, 0.5) is z and (z == F.celu(x, 0.5)).all()
+
+
+@pytest.mark.parametrize("size", [-1, (2, -1)])
+def test_adaptive_pools_refuse_negative_sizes(size):
+    with pytest.raises(taper.ValueError, match="negative"):
+        taper.nn.functional.adaptive_avg_pool2d(taper.ones(1, 1, 4, 4), size)
+    assert taper.nn.AdaptiveAvgPool2d((None, 2))(taper.ones(1, 1, 4, 4)).shape == (1, 1, 4, 2)

@@ -137,6 +137,12 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     return _linear(flat, sizes, pixels)
 
 
+def grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners):
+    """grid_sample with its modes as numbers: 0 to 2 of bilinear, nearest, bicubic and of zeros, border, reflection."""
+    mode = ("bilinear", "nearest", "bicubic")[interpolation_mode]
+    return grid_sample(input, grid, mode, ("zeros", "border", "reflection")[padding_mode], align_corners)
+
+
 def _tuple(value, dims):
     return tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
 

@@ -119,6 +119,49 @@ def binary_cross_entropy_with_logits(
     )
 
 
+def linear_cross_entropy(
+    input,
+    linear_weight,
+    target,
+    *,
+    linear_bias=None,
+    weight=None,
+    reduction="mean",
+    ignore_index=None,
+    label_smoothing=0.0,
+    options=None,
+):
+    """cross_entropy of linear(input, linear_weight, linear_bias): input [N, in] or [in], linear_weight [C, ..., in],
+    target classes or probabilities of [N, C, ...]. options, of PyTorch's memory use, are accepted without effect."""
+    op = "linear_cross_entropy"
+    if input.ndim not in (1, 2) or linear_weight.ndim < 2 or input.shape[-1] != linear_weight.shape[-1]:
+        raise _C.ShapeError(
+            f"{op}: expected input [N, in] or [in] and weight [C, ..., in], got {list(input.shape)} and "
+            f"{list(linear_weight.shape)}"
+        )
+    outputs = tuple(linear_weight.shape[:-1])
+    if linear_bias is not None and tuple(linear_bias.shape) != outputs:
+        raise _C.ShapeError(f"{op}: expected linear_bias shape {outputs}, got {tuple(linear_bias.shape)}")
+    if len(outputs) > 1 and input.ndim == 1:
+        raise _C.ShapeError(
+            f"{op}: a loss of several dimensions needs input [N, in], got {list(input.shape)}"
+        )
+    shape = (*input.shape[:-1], *outputs)
+    if ignore_index is not None and tuple(target.shape) == shape:
+        raise _C.ValueError(f"{op}: ignore_index cannot be specified when target contains probabilities")
+    rows = linear_weight.reshape(-1, linear_weight.shape[-1])
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    logits = linear(input, rows, bias).reshape(shape)  # noqa: F821
+    return cross_entropy(  # noqa: F821
+        logits,
+        target,
+        weight=weight,
+        reduction=reduction,
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        label_smoothing=label_smoothing,
+    )
+
+
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
     """target (log(target) - input) of log-probabilities input."""
     if log_target:
@@ -146,9 +189,20 @@ def poisson_nll_loss(
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
     """Negative log-likelihood of target under normal distributions of mean input and variance var."""
     if isinstance(var, (int, float)):
+        if var < 0:
+            raise _C.ValueError(f"gaussian_nll_loss: var must not be negative, got {var}")
         var = var * _ops["ones_like"](input)
-    if (var < 0).any():
-        raise ValueError("var has negative entry/entries")
+    elif (var < 0).any():
+        raise _C.ValueError("gaussian_nll_loss: var has negative entry/entries")
+    if var.shape != input.shape:
+        if var.shape == input.shape[:-1]:
+            var = var.unsqueeze(-1)
+        elif input.shape[:-1] != var.shape[:-1] or var.shape[-1] != 1:
+            raise _C.ShapeError(
+                f"gaussian_nll_loss: var of shape {tuple(var.shape)} does not fit input of shape {tuple(input.shape)}"
+            )
+    if reduction not in ("none", "mean", "sum"):
+        raise _C.ValueError(f"gaussian_nll_loss: {reduction} is not valid; use 'none', 'mean' or 'sum'")
     var = _ops["maximum"](var, _ops["full_like"](var.detach(), eps))
     loss = 0.5 * (var.log() + (input - target).square() / var)
     return _reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction, "gaussian_nll_loss")
@@ -202,6 +256,8 @@ def triplet_margin_loss(
     reduction="mean",
 ):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin)."""
+    if margin <= 0:
+        raise _C.ValueError(f"triplet_margin_loss: margin must be greater than 0, got {margin}")
     near = pairwise_distance(anchor, positive, p, eps)
     far = pairwise_distance(anchor, negative, p, eps)
     if swap:
@@ -303,7 +359,10 @@ def _ctc_sample(log_probs, labels, blank):
 
 def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
     """input / max(|input|_p, eps) along dim."""
-    return input / input.norm(p, dim, True).clamp(min=eps)
+    result = input / input.norm(p, dim, True).clamp(min=eps)
+    if out is None:
+        return result
+    return out.resize_(result.shape).copy_(result)
 
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
@@ -473,6 +532,13 @@ from ._margins import (  # noqa: E402
     rrelu,
     triplet_margin_with_distance_loss,
 )
+from ._fractional import (  # noqa: E402
+    fractional_max_pool2d,
+    fractional_max_pool2d_with_indices,
+    fractional_max_pool3d,
+    fractional_max_pool3d_with_indices,
+)
+from ._variants import *  # noqa: E402,F403
 from ._sampling import affine_grid, grid_sample, max_unpool1d, max_unpool2d, max_unpool3d  # noqa: E402
 
 for _name in (

@@ -16,6 +16,8 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "FractionalMaxPool2d",
+    "FractionalMaxPool3d",
 ]
 
 
@@ -82,15 +84,10 @@ class _AdaptivePool(Module):
         super().__init__()
         self.output_size, self.return_indices = output_size, return_indices
 
-    def _sizes(self):
-        if isinstance(self.output_size, (tuple, list)):
-            return tuple(-1 if size is None else size for size in self.output_size)
-        return -1 if self.output_size is None else self.output_size
-
     def forward(self, input):
         if self.return_indices:
-            return self._function(input, self._sizes(), True)
-        return self._function(input, self._sizes())
+            return self._function(input, self.output_size, True)
+        return self._function(input, self.output_size)
 
     def extra_repr(self):
         return f"output_size={self.output_size}"
@@ -166,3 +163,37 @@ class AdaptiveMaxPool3d(_AdaptivePool):
     """Windows chosen to give output_size over 3 dimensions."""
 
     _function = staticmethod(F.adaptive_max_pool3d)
+
+
+class _FractionalMaxPool(Module):
+    def __init__(
+        self, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None
+    ):
+        super().__init__()
+        if (output_size is None) == (output_ratio is None):
+            raise ValueError(f"{type(self).__name__}: give either output_size or output_ratio")
+        self.kernel_size, self.output_size, self.output_ratio = kernel_size, output_size, output_ratio
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+
+    def forward(self, input):
+        return self._function(
+            input,
+            self.kernel_size,
+            self.output_size,
+            self.output_ratio,
+            self.return_indices,
+            _random_samples=self._random_samples,
+        )
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """Largest elements of windows at random distances (Graham 2014, arXiv:1412.6071), over 2 dimensions."""
+
+    _function = staticmethod(F.fractional_max_pool2d)
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """Largest elements of windows at random distances (Graham 2014, arXiv:1412.6071), over 3 dimensions."""
+
+    _function = staticmethod(F.fractional_max_pool3d)

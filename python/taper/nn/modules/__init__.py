@@ -6,6 +6,7 @@ import types as _types
 
 from .. import activation as _activation
 from .. import (
+    adaptive,
     attention,
     container,
     conv,
@@ -35,7 +36,7 @@ _HOMES = {
     "pixelshuffle": [flatten],
     "upsampling": [padding],
     "channelshuffle": [],
-    "adaptive": [],
+    "adaptive": [adaptive],
     "lazy": [lazy],
     "conv": [conv],
     "container": [container],
