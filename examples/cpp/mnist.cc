@@ -1,6 +1,5 @@
 // Trains a small convolutional network on 4,000 digits and tests it on 1,000 others.
 //   mnist DATA.npz [EPOCHS]
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -73,8 +72,8 @@ void train(Net& net, const Digits& digits, int epochs) {
   constexpr std::int64_t batch_size = 64;
   taper::optim::Adam adam{net.parameters(), {.lr = 2e-3}};
   const std::int64_t count = digits.labels.numel();
-  for (int epoch = 0; epoch < epochs; ++epoch) {
-    adam.options.lr = 1e-3 * (1 + std::cos(M_PI * epoch / epochs));
+  taper::optim::CosineAnnealingLR schedule{adam, epochs};
+  for (int epoch = 0; epoch < epochs; ++epoch, schedule.step()) {
     const Tensor order = taper::randperm(count);
     double total = 0;
     for (std::int64_t start = 0; start + batch_size <= count; start += batch_size) {
