@@ -2,6 +2,7 @@
 #pragma once
 
 #include "taper/autograd.h"
+#include "taper/data.h"
 #include "taper/error.h"
 #include "taper/io.h"
 #include "taper/nn.h"

@@ -1,7 +1,11 @@
 // The state of random number streams.
 #include "taper/generator.h"
 
+#include <mutex>
 #include <random>
+#include <utility>
+
+#include "tensor/thread_generator.h"
 
 namespace taper {
 
@@ -45,9 +49,22 @@ std::uint64_t Generator::reserve(std::uint64_t count) const {
   return first;
 }
 
+namespace {
+
+thread_local Generator* of_this_thread = nullptr;
+
+}  // namespace
+
+ThreadGenerator::ThreadGenerator(Generator generator)
+    : generator_(std::move(generator)), before_(of_this_thread) {
+  of_this_thread = &generator_;
+}
+
+ThreadGenerator::~ThreadGenerator() { of_this_thread = before_; }
+
 Generator& default_generator() {
   static Generator generator;
-  return generator;
+  return of_this_thread ? *of_this_thread : generator;
 }
 
 void manual_seed(std::uint64_t seed) { default_generator().manual_seed(seed); }
