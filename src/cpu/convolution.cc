@@ -1,7 +1,9 @@
 // Convolution: checks of the sizes, the zero-sized cases, and the choice of a path by element type.
 #include "cpu/convolution.h"
 
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "base/visit.h"
 #include "cpu/convolution_paths.h"
@@ -53,6 +55,14 @@ void fill_with_bias(const Convolution& c, const void* bias, void* y) {
       static_cast<T*>(y)[i] = bias ? static_cast<const T*>(bias)[channel] : T();
     }
   });
+}
+
+/// dbias of channels-last dy; nothing if it is null.
+void sum_channels(const Convolution& c, const float* dy, float* dbias) {
+  if (!dbias) return;
+  std::vector<double> sums(std::size_t(c.out_channels));
+  for (std::int64_t i = 0; i < output_count(c); ++i) sums[std::size_t(i % c.out_channels)] += double(dy[i]);
+  std::copy(sums.begin(), sums.end(), dbias);
 }
 
 /// A 16-bit operand as float32; null stays null.
@@ -110,6 +120,9 @@ void convolution_forward(const Convolution& c, const void* x, const void* w, con
   if (is_pointwise(c))
     return pointwise_convolution_forward(c, static_cast<const float*>(x), static_cast<const float*>(w),
                                          static_cast<const float*>(bias), static_cast<float*>(y));
+  if (winograd_convolution_forward(c, static_cast<const float*>(x), static_cast<const float*>(w),
+                                   static_cast<const float*>(bias), static_cast<float*>(y)))
+    return;
   if (is_native(c.dtype) && onednn_convolution_forward(c, x, w, bias, y)) return;
   if (item_size(c.dtype) > 2) return plain_convolution_forward(c, x, w, bias, y);
   Widened wide_x(c.dtype, x, input_count(c)), wide_w(c.dtype, w, weight_count(c));
@@ -125,6 +138,9 @@ void convolution_backward_input(const Convolution& c, const void* dy, const void
   if (is_pointwise(c))
     return pointwise_convolution_backward_input(c, static_cast<const float*>(dy),
                                                 static_cast<const float*>(w), static_cast<float*>(dx));
+  if (winograd_convolution_backward_input(c, static_cast<const float*>(dy), static_cast<const float*>(w),
+                                          static_cast<float*>(dx)))
+    return;
   if (is_native(c.dtype) && onednn_convolution_backward_input(c, dy, w, dx)) return;
   if (item_size(c.dtype) > 2) return plain_convolution_backward_input(c, dy, w, dx);
   Widened wide_dy(c.dtype, dy, output_count(c)), wide_w(c.dtype, w, weight_count(c));
@@ -146,6 +162,8 @@ void convolution_backward_weight(const Convolution& c, const void* x, const void
     if (native && is_pointwise(c))
       return pointwise_convolution_backward_weight(c, static_cast<const float*>(x),
                                                    static_cast<const float*>(dy), dw32, dbias32);
+    const auto *x32 = static_cast<const float*>(x), *dy32 = static_cast<const float*>(dy);
+    if (winograd_convolution_backward_weight(c, x32, dy32, dw32)) return sum_channels(c, dy32, dbias32);
     if (native && onednn_convolution_backward_weight(c, x, dy, dw32, dbias32)) return;
   }
   if (item_size(c.dtype) > 2) return plain_convolution_backward_weight(c, x, dy, dw, dbias);

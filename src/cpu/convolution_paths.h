@@ -14,6 +14,13 @@ bool onednn_convolution_backward_input(const Convolution& c, const void* dy, con
 bool onednn_convolution_backward_weight(const Convolution& c, const void* x, const void* dy, float* dw,
                                         float* dbias);
 
+/// By Winograd's minimal filtering, for float32. False if the sizes are not suited or a result is not finite:
+/// an infinite number spreads over its tile here, so that the caller then has to take another path.
+bool winograd_convolution_forward(const Convolution& c, const float* x, const float* w, const float* bias,
+                                  float* y);
+bool winograd_convolution_backward_input(const Convolution& c, const float* dy, const float* w, float* dx);
+bool winograd_convolution_backward_weight(const Convolution& c, const float* x, const float* dy, float* dw);
+
 void pointwise_convolution_forward(const Convolution& c, const float* x, const float* w, const float* bias,
                                    float* y);
 void pointwise_convolution_backward_input(const Convolution& c, const float* dy, const float* w, float* dx);

@@ -41,6 +41,9 @@ std::vector<Convolution> samples() {
       make({65, 20}, {7, 7}, 1, 3, 64, 1, 2, 3, 1),
       make({3, 3}, {3, 3}, 18, 8, 192, 1, 1, 1, 1),
       make({2, 2}, {3, 3}, 1, 2, 2, 1, 1, 6, 1),
+      make({9, 12}, {3, 3}, 2, 48, 64, 1, 1, 1, 1),
+      make({10, 9}, {3, 3}, 1, 64, 32, 1, 1, 0, 1),
+      make({8, 8}, {3, 3}, 1, 32, 80, 1, 1, 2, 1),
       make({1, 1}, {1, 1}, 1, 1, 1, 1, 1, 0, 1),
   };
 }
@@ -174,6 +177,26 @@ TEST(ConvolutionKernels, InputGradientReachesPaddedSizes) {
     c.dtype = dtype;
     for (int i = 0; i < 2; ++i) c.input[i] = 10;
     compare(c);
+  }
+}
+
+/// Filtering by tiles would spread it over its tile.
+TEST(ConvolutionKernels, InfinityReachesItsWindowsOnly) {
+  const Convolution c = make({8, 8}, {3, 3}, 1, 32, 32, 1, 1, 1, 1);
+  Data data(c);
+  const int64 row = 3, column = 4, channel = 5;
+  data.x.set((row * 8 + column) * 32 + channel, INFINITY);
+  data.dy.set((row * 8 + column) * 32 + channel, -INFINITY);
+  const std::vector<Array> results = run(c, data);
+  for (int64 i = 0; i < results[0].size(); ++i) {
+    const int64 y = i / 32 / 8, x = i / 32 % 8;
+    const bool near = std::abs(y - row) <= 1 && std::abs(x - column) <= 1;
+    EXPECT_EQ(std::isinf(results[0][i]), near) << i;
+    EXPECT_EQ(std::isinf(results[1][i]), near) << i;
+  }
+  for (int64 i = 0; i < results[2].size(); ++i) {
+    const bool reached = i / 9 / 32 == channel || i / 9 % 32 == channel;
+    EXPECT_EQ(std::isfinite(results[2][i]), !reached) << i;
   }
 }
 
