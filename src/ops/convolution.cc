@@ -2,21 +2,13 @@
 #include "cpu/convolution.h"
 
 #include "autograd/record.h"
-#include "ops/elementwise.h"
+#include "ops/memory_order.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
-#include "tensor/layout.h"
 
 namespace taper {
 
 namespace {
-
-/// Memory order of activations: channels-last where the input already is, or where the kernels are faster so.
-Tensor channels_last_copy(const Tensor& x) {
-  Tensor y = empty_strided(x.sizes(), channels_last_strides(x.sizes()), x.dtype());
-  copy_elements(x, y);
-  return y;
-}
 
 // x itself if its memory is dense in channels-last order; sizes of 1 leave the order open.
 bool lies_channels_last(const Tensor& x) {
@@ -25,10 +17,7 @@ bool lies_channels_last(const Tensor& x) {
     if (x.sizes()[i] != 1 && x.strides()[i] != expected[i]) return false;
   return true;
 }
-Tensor in_channels_last(const Tensor& x) { return lies_channels_last(x) ? x : channels_last_copy(x); }
-Tensor empty_channels_last(const Shape& sizes, DType dtype) {
-  return empty_strided(sizes, channels_last_strides(sizes), dtype);
-}
+Tensor in_channels_last(const Tensor& x) { return lies_channels_last(x) ? x : laid_out(x, true); }
 
 /// What a convolution and its gradients share.
 struct Geometry {
@@ -81,7 +70,7 @@ struct ConvolutionOp {
 
   Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias) const {
     const bool first = geometry.stays_first(x, x.sizes(), w.sizes(), output_sizes);
-    Tensor y = first ? empty(output_sizes, x.dtype()) : empty_channels_last(output_sizes, x.dtype());
+    Tensor y = empty_laid_out(output_sizes, x.dtype(), !first);
     const Tensor input = first ? x : in_channels_last(x), weight = contiguous(w),
                  row = bias.defined() ? contiguous(bias) : bias;
     cpu::convolution_forward(geometry.of(x.sizes(), w.sizes(), output_sizes, x.dtype(), !first), input.data(),
@@ -100,7 +89,7 @@ struct ConvolutionBackwardInput {
 
   Tensor forward(const Tensor& dy, const Tensor& w) const {
     const bool first = geometry.stays_first(dy, input_sizes, w.sizes(), dy.sizes());
-    Tensor dx = first ? empty(input_sizes, dy.dtype()) : empty_channels_last(input_sizes, dy.dtype());
+    Tensor dx = empty_laid_out(input_sizes, dy.dtype(), !first);
     const Tensor gradient = first ? dy : in_channels_last(dy), weight = contiguous(w);
     cpu::convolution_backward_input(geometry.of(input_sizes, w.sizes(), dy.sizes(), dy.dtype(), !first),
                                     gradient.data(), weight.data(), dx.data());

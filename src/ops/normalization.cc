@@ -5,7 +5,7 @@
 
 #include "autograd/record.h"
 #include "cpu/normalization.h"
-#include "ops/elementwise.h"
+#include "ops/memory_order.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
 
@@ -15,6 +15,10 @@ namespace {
 
 const void* data_or_null(const Tensor& x) { return x.defined() ? x.data() : nullptr; }
 Tensor dense(const Tensor& x) { return x.defined() ? contiguous(x) : x; }
+// Kernels read weight and bias as one dtype.
+Tensor dense_beside(const Tensor& weight, const Tensor& bias) {
+  return dense(weight.defined() && bias.defined() ? to(bias, weight.dtype()) : bias);
+}
 Tensor vector_for(bool wanted, const Tensor& like) {
   return wanted ? empty(like.sizes(), like.dtype()) : Tensor();
 }
@@ -126,17 +130,22 @@ Tensor row_norm(const Tensor& x, const Shape& normalized, const Tensor& weight, 
                       ": weight and bias must have shape ", normalized, ", got ",
                       parameter->defined() ? parameter->sizes() : Shape());
   if (x.is_complex()) return RowNormShape{normalized, eps, centered}.plain(x, weight, bias);
-  return record(RowNormOp{{normalized, eps, centered}}, contiguous(x), dense(weight), dense(bias))[0];
+  return record(RowNormOp{{normalized, eps, centered}}, contiguous(x), dense(weight),
+                dense_beside(weight, bias))[0];
 }
 
-/// x [N, C, plane...] seen as [N, C, plane].
+/// x in row-major or channels-last order, whichever is nearer.
+Tensor in_either_order(const Tensor& x) { return laid_out(x, is_channels_last(x)); }
+
+/// x [N, C, plane...] seen as [N, C, plane], in either order.
 struct ChannelShape {
   double eps;
   std::int64_t groups = 0;  // 0: batch norm
 
   cpu::ChannelNorm of(const Tensor& x, const Tensor& weight) const {
     cpu::ChannelNorm norm{
-        x.dtype(), weight.defined() ? weight.dtype() : x.dtype(), x.sizes()[0], x.sizes()[1], 1, false};
+        x.dtype(),          weight.defined() ? weight.dtype() : x.dtype(), x.sizes()[0], x.sizes()[1], 1,
+        is_channels_last(x)};
     for (int i = 2; i < x.ndim(); ++i) norm.plane *= x.sizes()[i];
     return norm;
   }
@@ -171,9 +180,10 @@ struct ChannelNormBackward {
 
   std::array<Tensor, 3> forward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& bias,
                                 const Tensor& mean, const Tensor& rstd) const {
-    Tensor dx = empty(x.sizes(), x.dtype()), dw = vector_for(weight.defined(), weight),
-           db = vector_for(bias.defined(), bias);
-    const Tensor gradient = contiguous(dy);
+    const bool channels_last = is_channels_last(x);
+    Tensor dx = empty_laid_out(x.sizes(), x.dtype(), channels_last),
+           dw = vector_for(weight.defined(), weight), db = vector_for(bias.defined(), bias);
+    const Tensor gradient = laid_out(dy, channels_last);
     void *dw_data = const_cast<void*>(data_or_null(dw)), *db_data = const_cast<void*>(data_or_null(db));
     const double *means = mean.data<double>(), *rstds = rstd.data<double>();
     if (shape.groups)
@@ -201,7 +211,7 @@ struct ChannelNormOp {
 
   std::array<Tensor, 4> forward(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
     const cpu::ChannelNorm norm = shape.of(x, weight);
-    Tensor y = empty(x.sizes(), x.dtype());
+    Tensor y = empty_laid_out(x.sizes(), x.dtype(), norm.channels_last);
     if (shape.groups) {
       Tensor mean = empty({norm.batch, shape.groups}, float64),
              rstd = empty({norm.batch, shape.groups}, float64);
@@ -220,6 +230,43 @@ struct ChannelNormOp {
     if (!dy[0].defined()) return {};
     return record(ChannelNormBackward{shape}, dy[0], saved.input(0), saved.input(1), saved.input(2),
                   saved.output(1), saved.output(2));
+  }
+};
+
+// Batch norm by given statistics: inputs x, mean, variance, weight, bias.
+struct FixedChannelNorm {
+  static constexpr auto name = "batch_norm";
+  static constexpr Saves saves{.inputs = 31};
+  ChannelShape shape;
+
+  Tensor forward(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& weight,
+                 const Tensor& bias) const {
+    const cpu::ChannelNorm norm = shape.of(x, weight.defined() ? weight : bias);
+    Tensor y = empty_laid_out(x.sizes(), x.dtype(), norm.channels_last);
+    const Tensor means = contiguous(to(mean, float64)),
+                 rstds = contiguous(rsqrt(add(to(variance, float64), shape.eps)));
+    cpu::batch_norm_inference(norm, x.data(), data_or_null(weight), data_or_null(bias), means.data<double>(),
+                              rstds.data<double>(), y.data());
+    return y;
+  }
+  std::array<Tensor, 5> backward(const Saved& saved, const Tensor& dy) const {
+    const Tensor x = saved.input(0), mean = saved.input(1), variance = saved.input(2),
+                 weight = saved.input(3);
+    const Tensor rstd = rsqrt(add(variance, shape.eps)), factor = weight.defined() ? mul(weight, rstd) : rstd;
+    const auto per_channel = [&](const Tensor& v) { return ChannelShape::per_channel(v, x); };
+    Shape dims;
+    for (int i = 0; i < x.ndim(); ++i)
+      if (i != 1) dims.push_back(i);
+    const Tensor total = saved.needs(1) || saved.needs(4) ? sum(dy, dims) : Tensor();
+    const Tensor along =
+        saved.needs(2) || saved.needs(3) ? sum(mul(dy, sub(x, per_channel(mean))), dims) : Tensor();
+    const auto gradient = [&](int i, auto&& formula) {
+      return saved.needs(i) ? to(formula(), saved.input(i).dtype()) : Tensor();
+    };
+    return {gradient(0, [&] { return mul(dy, per_channel(factor)); }),
+            gradient(1, [&] { return neg(mul(total, factor)); }),
+            gradient(2, [&] { return mul(mul(along, factor), div(mul(rstd, rstd), -2)); }),
+            gradient(3, [&] { return mul(along, rstd); }), gradient(4, [&] { return total; })};
   }
 };
 
@@ -255,7 +302,8 @@ Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, co
                     "group_norm: only the batch may be empty, got shape ", x.sizes());
   check<ShapeError>(groups > 0 && x.sizes()[1] % groups == 0, "group_norm: ", x.sizes()[1],
                     " channels of shape ", x.sizes(), " are not divisible into ", groups, " groups");
-  return record(ChannelNormOp{{eps, groups}}, contiguous(x), dense(weight), dense(bias))[0];
+  return record(ChannelNormOp{{eps, groups}}, in_either_order(x), dense(weight),
+                dense_beside(weight, bias))[0];
 }
 
 Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& running_var,
@@ -270,16 +318,14 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
   if (!training) {
     check<ValueError>(running_mean.defined() && running_var.defined(),
                       "batch_norm: running_mean and running_var are needed in evaluation mode");
-    Tensor y = mul(sub(x, ChannelShape::per_channel(running_mean, x)),
-                   ChannelShape::per_channel(rsqrt(add(running_var, eps)), x));
-    if (weight.defined()) y = mul(y, ChannelShape::per_channel(weight, x));
-    if (bias.defined()) y = add(y, ChannelShape::per_channel(bias, x));
-    return to(y, x.dtype());  // statistics and weights may be wider than x
+    return record(FixedChannelNorm{{eps, 0}}, in_either_order(x), running_mean, running_var, dense(weight),
+                  dense_beside(weight, bias));
   }
   check<ValueError>(count > 1,
                     "batch_norm: expected more than 1 value per channel when training, got input size ",
                     x.sizes());
-  const auto results = record(ChannelNormOp{{eps, 0}}, contiguous(x), dense(weight), dense(bias));
+  const auto results =
+      record(ChannelNormOp{{eps, 0}}, in_either_order(x), dense(weight), dense_beside(weight, bias));
   const NoGrad statistics_only;
   if (running_mean.defined())
     copy_(running_mean, lerp(running_mean, to(results[1].detach(), running_mean.dtype()), momentum));

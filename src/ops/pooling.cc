@@ -4,10 +4,9 @@
 #include <algorithm>
 
 #include "autograd/record.h"
-#include "ops/elementwise.h"
+#include "ops/memory_order.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
-#include "tensor/layout.h"
 
 namespace taper {
 
@@ -19,17 +18,6 @@ struct Windows {
   Shape input_sizes, output_sizes;
   bool channels_last;
 };
-
-Tensor laid_out(const Tensor& x, bool channels_last) {
-  if (!channels_last) return contiguous(x);
-  if (is_channels_last(x)) return x;
-  Tensor y = empty_strided(x.sizes(), channels_last_strides(x.sizes()), x.dtype());
-  copy_elements(x, y);
-  return y;
-}
-Tensor empty_laid_out(const Shape& sizes, DType dtype, bool channels_last) {
-  return channels_last ? empty_strided(sizes, channels_last_strides(sizes), dtype) : empty(sizes, dtype);
-}
 
 struct MaxPool {
   static constexpr auto name = "max_pool";
