@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "distributed/group.h"
+#include "distributed/ring.h"
 #include "ops/elementwise.h"
 #include "taper/autograd.h"
 #include "taper/error.h"
@@ -102,8 +103,10 @@ Work ProcessGroup::all_reduce(const Tensor& tensor, ReduceOp op) {
   const auto body = [=, this](std::uint32_t tag) {
     if (tensor.numel() == 0) return;
     in_a_row(tensor, [&](const Tensor& row) {
-      state_->transport->all_reduce(row.data(), std::size_t(row.numel()), std::size_t(row.item_size()),
-                                    combine, tag);
+      const std::size_t count = std::size_t(row.numel()), item_size = std::size_t(row.item_size());
+      if (prefers_ring(bytes_of(row), size()))
+        all_reduce_ring(*state_->transport, rank(), size(), row.data(), count, item_size, combine, tag);
+      else state_->transport->all_reduce(row.data(), count, item_size, combine, tag);
       finish_average(op, row, size());
     });
   };
