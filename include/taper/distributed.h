@@ -191,6 +191,9 @@ class GradientReducer {
   void prepare(const Tensors& outputs = {});
   /// Before one whose gradients only accumulate on this rank.
   void skip();
+  /// Takes part in the reductions of one forward and backward pass of the others, with zeros: for a rank that
+  /// has no data left. Its gradients stay.
+  void shadow();
   void set_hook(Hook hook);
   std::vector<Tensors> buckets() const;
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 
+#include "autograd/callbacks.h"
 #include "python.h"
 #include "taper/error.h"
 #include "taper/generator.h"
@@ -278,6 +279,12 @@ void bind_autograd(py::module_& module) {
     set_anomaly_detection(enabled);
   });
   module.def("is_anomaly_enabled", &is_anomaly_detection_enabled);
+  module.def("_queue_callback", [](const py::object& callback) {
+    queue_callback([callable = Callable(callback.ptr())] {
+      const py::gil_scoped_acquire gil;
+      py::reinterpret_borrow<py::object>(callable.get())();
+    });
+  });
   module.def("_backward", [](py::object outputs, py::object gradients, bool retain_graph, bool create_graph,
                              py::object inputs) {
     const Tensors roots = tensors_in(outputs, "backward"), starts = tensors_in(gradients, "backward"),

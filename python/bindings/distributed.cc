@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include "distributed/environment.h"
+#include "distributed/secret.h"
 #include "python.h"
 #include "taper/distributed.h"
 #include "taper/error.h"
@@ -195,6 +196,7 @@ void bind_reducer(py::module_& module) {
              reducer.prepare(tensors);
            })
       .def("skip", &GradientReducer::skip, Release())
+      .def("shadow", &GradientReducer::shadow, Release())
       .def("set_hook",
            [](GradientReducer& reducer, const py::object& hook) { reducer.set_hook(hook_of(hook)); })
       .def("buckets", [](const GradientReducer& reducer) {
@@ -223,6 +225,7 @@ void bind_job(py::module_& module) {
   module.def("_default_group", &default_group);
   module.def("_new_group", &new_group, Release());
   module.def("_store", &default_store);
+  module.def("_job_secret", [] { return py::bytes(job_secret()); });
   module.def("_environment", [] {
     const Launch launch = read_environment();
     py::dict entries;

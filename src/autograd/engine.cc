@@ -1,10 +1,12 @@
 // The engine: walks the tape backwards, from the operation recorded last to the first, without recursion.
 #include <algorithm>
+#include <functional>
 #include <queue>
 #include <thread>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "autograd/callbacks.h"
 #include "autograd/gradient_math.h"
 #include "autograd/record.h"
 #include "autograd/slots.h"
@@ -290,13 +292,43 @@ void start_all(Engine& engine, const Tensors& outputs, const Tensors& gradients,
 
 }  // namespace
 
+namespace {
+
+thread_local std::vector<std::function<void()>> callbacks;
+thread_local int passes = 0;
+
+// A backward pass of this thread; passes within it (of custom functions) belong to it.
+class Pass {
+ public:
+  Pass() { ++passes; }
+  ~Pass() {
+    if (--passes == 0) callbacks.clear();
+  }
+  void end() {
+    if (passes > 1) return;
+    for (std::size_t i = 0; i < callbacks.size(); ++i) {
+      const auto callback = callbacks[i];  // which may queue another
+      callback();
+    }
+  }
+};
+
+}  // namespace
+
+void queue_callback(std::function<void()> callback) {
+  check<AutogradError>(passes > 0, "queue_callback: there is no backward pass in this thread");
+  callbacks.push_back(std::move(callback));
+}
+
 void backward(const Tensors& outputs, const Tensors& gradients, bool retain_graph, bool create_graph,
               const Tensors& inputs) {
+  Pass pass;
   Engine engine(retain_graph || create_graph, create_graph);
   if (!inputs.empty()) engine.restrict_to(inputs, outputs);
   engine.watch_leaves(outputs);
   start_all(engine, outputs, gradients, "backward");
   engine.run();
+  pass.end();
 }
 
 Tensors grad(const Tensors& outputs, const Tensors& inputs, const Tensors& gradients, bool retain_graph,

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "distributed/group.h"
 #include "ops/elementwise.h"
@@ -49,6 +50,7 @@ struct GradientReducer::State {
   void deliver(std::size_t parameter, const Tensor& view, bool used);
   std::vector<std::size_t> found_unused(const Tensors& outputs) const;
   void adopt_order();
+  void shadow();
   bool looks_for_unused() const { return options.find_unused_parameters || options.static_graph; }
 
   const Tensors parameters;
@@ -61,7 +63,7 @@ struct GradientReducer::State {
   std::vector<std::pair<std::size_t, std::size_t>> places;
   std::vector<bool> ready, used;
   std::vector<std::size_t> order;
-  std::size_t launched = 0, arrived = 0;
+  std::size_t launched = 0, arrived = 0, passes = 0;
   bool active = false, order_known = false;
   std::mutex lock;
 };
@@ -155,6 +157,7 @@ void GradientReducer::State::prepare(const Tensors& outputs) {
         missing, ". If they took no part in the loss, pass find_unused_parameters=True");
   }
   if (!order_known && order.size() == parameters.size() && !looks_for_unused()) adopt_order();
+  ++passes;
   active = true;
   launched = arrived = 0;
   order.clear();
@@ -169,6 +172,31 @@ void GradientReducer::State::prepare(const Tensors& outputs) {
     used[unused] = false;
     mark_ready(unused);
   }
+}
+
+// The order of a rank without data does not matter, unless it is rank 0's.
+void GradientReducer::State::shadow() {
+  const std::lock_guard guard(lock);
+  if (!order_known && !looks_for_unused()) {
+    if (order.size() != parameters.size()) {
+      order.clear();
+      for (const BucketState& bucket : buckets)
+        order.insert(order.end(), bucket.members.begin(), bucket.members.end());
+    }
+    if (passes > 0) adopt_order();
+  }
+  ++passes;
+  used.assign(parameters.size(), false);
+  for (std::size_t index = 0; index < buckets.size(); ++index) {
+    fill_elements(buckets[index].flat, Scalar(0));
+    launch(index);
+  }
+  if (looks_for_unused()) {
+    const Tensor flags = empty({std::int64_t(parameters.size())}, uint8);
+    fill_elements(flags, Scalar(0));
+    group->all_reduce(flags, ReduceOp::max).wait();
+  }
+  for (BucketState& bucket : buckets) std::exchange(bucket.finish, nullptr)();
 }
 
 void GradientReducer::State::on_gradient(std::size_t parameter) {
@@ -269,6 +297,11 @@ GradientReducer::~GradientReducer() {
 void GradientReducer::prepare(const Tensors& outputs) {
   const NoGrad no_grad;
   state_->prepare(outputs);
+}
+
+void GradientReducer::shadow() {
+  const NoGrad no_grad;
+  state_->shadow();
 }
 
 void GradientReducer::skip() {

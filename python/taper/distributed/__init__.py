@@ -62,12 +62,38 @@ from .objects import (
 
 DistBackendError = DistNetworkError = DistStoreError = DistError
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+# Loaded when first asked for: names and the modules that hold them.
+_LAZY = {
+    "DeviceMesh": "device_mesh",
+    "init_device_mesh": "device_mesh",
+    "FileStore": "stores",
+    "HashStore": "stores",
+    "PrefixStore": "stores",
+    "TCPStore": "stores",
+    **dict.fromkeys(
+        (
+            "algorithms",
+            "checkpoint",
+            "device_mesh",
+            "fsdp",
+            "nn",
+            "optim",
+            "pipelining",
+            "ray",
+            "run",
+            "stores",
+            "tensor",
+        )
+    ),
+}
+
+__all__ = [name for name in dir() if not name.startswith("_")] + list(_LAZY)
 
 
 def __getattr__(name):
     import importlib
 
-    if name in ("algorithms", "checkpoint", "optim", "run"):
-        return importlib.import_module("." + name, __name__)
-    raise AttributeError(f"module 'taper.distributed' has no attribute '{name}'")
+    if name not in _LAZY:
+        raise AttributeError(f"module 'taper.distributed' has no attribute '{name}'")
+    home = importlib.import_module("." + (_LAZY[name] or name), __name__)
+    return getattr(home, name) if _LAZY[name] else home

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import socket
 import sys
 from datetime import timedelta
 
@@ -101,6 +102,8 @@ def init_process_group(
                  taper.distributed.run, mpirun and srun set it. "tcp://host:port": rank 0 listens there.
                  "file:///path": a file that all processes see, for one machine. The last two need rank and
                  world_size.
+    store        instead of init_method: a TCPStore or another that all processes share; needs rank and
+                 world_size
     timeout      a timedelta (30 minutes): a collective that a rank does not join fails after it; a rank that
                  dies is noticed at once, one that is stopped within 5 seconds
 
@@ -111,12 +114,31 @@ def init_process_group(
             "init_process_group: this build of Taper has no transport; install one with apt-get "
             "install libgloo-dev libssl-dev and build Taper again"
         )
-    if store is not None:
-        raise ValueError("init_process_group: a store cannot be given; use init_method")
+    if store is not None and init_method is not None:
+        raise ValueError("init_process_group: got init_method and store, expected one of them")
     _check_backend(backend)
     method = "env://" if init_method is None else init_method
+    if store is not None:
+        method = _address_from(store, rank, world_size)
     _c._init(method, rank, world_size, _seconds(timeout))
     atexit.register(_at_exit, os.getpid())
+
+
+def _address_from(store, rank, world_size):
+    """Rank 0 tells by the store where it listens. Each use of a store is a meeting of its own."""
+    if rank < 0 or world_size < 1:
+        raise ValueError("init_process_group: with store, rank and world_size must be given")
+    key = f"taper/meeting/{store.add(f'taper/meetings/{rank}', 1)}"
+    if rank == 0:
+        inner = store
+        while hasattr(inner, "underlying_store"):
+            inner = inner.underlying_store
+        link = getattr(getattr(inner, "_connection", None), "link", None)
+        host = link.getsockname()[0] if link is not None else "127.0.0.1"
+        with socket.socket() as probe:
+            probe.bind((host, 0))
+            store.set(key, f"tcp://{host}:{probe.getsockname()[1]}")
+    return store.get(key).decode()
 
 
 def _at_exit(process):

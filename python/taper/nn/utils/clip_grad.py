@@ -19,7 +19,10 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
     if not tensors:
         return _C._from_data(0.0, None, True)
     norms = _ops["stack"]([t.detach().norm(norm_type) for t in tensors])
-    total = norms.norm(norm_type)
+    return _finite(norms.norm(norm_type), norm_type, error_if_nonfinite)
+
+
+def _finite(total, norm_type, error_if_nonfinite):
     if error_if_nonfinite and not math.isfinite(float(total)):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients is non-finite, so it cannot be clipped. "
@@ -30,10 +33,16 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
 
 @no_grad()
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
-    """Scales gradients so that their norm as one vector is at most max_norm; returns the norm before."""
+    """Scales gradients so that their norm as one vector is at most max_norm; returns the norm before. Of
+    parameters that are divided among processes all parts count; all processes call it."""
     parameters = _list(parameters)
     gradients = [p.grad for p in parameters if p.grad is not None]
-    total = get_total_norm(gradients, float(norm_type), error_if_nonfinite)
+    if any(getattr(p, "cuts", ()) for p in parameters):
+        from ...distributed.tensor.sharded import norm_of_gradients
+
+        total = _finite(norm_of_gradients(parameters, float(norm_type)), norm_type, error_if_nonfinite)
+    else:
+        total = get_total_norm(gradients, float(norm_type), error_if_nonfinite)
     if not gradients:
         return total
     _scale(gradients, max_norm, total)

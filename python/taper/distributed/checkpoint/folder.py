@@ -13,8 +13,18 @@ from pathlib import Path
 
 from taper import _C, serialization
 
-from . import objects
-from .job import _resolve
+from taper.nn.module import Module
+from taper.optim.optimizer import Optimizer
+
+from .. import objects
+from ..job import _resolve
+from .state_dict import (
+    _is_cut,
+    get_model_state_dict,
+    numbered_state,
+    own_numbered_state,
+    set_model_state_dict,
+)
 
 _MANIFEST = "manifest.json"
 _FORMAT = "taper sharded checkpoint 1"
@@ -24,12 +34,28 @@ def _has_state(value):
     return hasattr(value, "state_dict") and hasattr(value, "load_state_dict") and not isinstance(value, dict)
 
 
+def _state_of(value):
+    if isinstance(value, Module):
+        return get_model_state_dict(value)
+    if hasattr(value, "local_state_dict"):  # a ZeroRedundancyOptimizer's part; the whole is not in one place
+        return value.local_state_dict()
+    return numbered_state(value) if isinstance(value, Optimizer) else value.state_dict()
+
+
+def _set_state(value, state):
+    if isinstance(value, Module):
+        set_model_state_dict(value, state)
+    elif isinstance(value, Optimizer) and not hasattr(value, "local_state_dict"):
+        value.load_state_dict(own_numbered_state(value, state))
+    else:
+        value.load_state_dict(state)
+
+
 def _flatten(value, path=()):
     """(path, leaf) of nested dictionaries; everything else is a leaf. Objects with state_dict() stand for
     it."""
     if _has_state(value):
-        # A ZeroRedundancyOptimizer's part; the whole is not in one place.
-        value = value.local_state_dict() if hasattr(value, "local_state_dict") else value.state_dict()
+        value = _state_of(value)
     if not isinstance(value, dict) or not value:
         yield path, value
         return
@@ -39,8 +65,23 @@ def _flatten(value, path=()):
         yield from _flatten(item, (*path, key))
 
 
-def _name(path):
-    return json.dumps(path)
+def _name(path, value=None):
+    """The name of an entry; that of a part says what part it is."""
+    if not _is_cut(value):
+        return json.dumps(path)
+    return json.dumps((*path, {"offset": value.offset, "of": tuple(value.global_shape)}))
+
+
+def _parts_by_name(entries):
+    """(entries that are whole; of those in parts, by name, lists of (offset, shape of the whole, entry))."""
+    whole, parts = {}, {}
+    for name in entries:
+        path = json.loads(name)
+        if path and isinstance(path[-1], dict):
+            parts.setdefault(_name(path[:-1]), []).append((path[-1]["offset"], path[-1]["of"], name))
+        else:
+            whole[name] = name
+    return whole, parts
 
 
 def _bytes_of(value):
@@ -138,7 +179,11 @@ def save(state_dict, *, checkpoint_id, process_group=None):
     then removed. Raises taper.IOError on all ranks, naming rank and reason, if one could not write its part.
     """
     group, folder = _group(process_group), Path(checkpoint_id)
-    leaves = {_name(path): value for path, value in _flatten(state_dict)}
+    leaves = {
+        _name(path, value): value.detach() if _is_cut(value) else value
+        for path, value in _flatten(state_dict)
+        if not _is_cut(value) or value.numel() > 0
+    }
     owners = _share_out(_gathered({name: _bytes_of(value) for name, value in leaves.items()}, group))
     token = _gathered(secrets.token_hex(8), group)[0]
     parts = [f"{token}-{rank:05d}.part" for rank in range(group.size())]
@@ -182,39 +227,85 @@ def load(state_dict, *, checkpoint_id, process_group=None):
 
 
 def _fill(state_dict, folder):
-    entries, parts = _read_manifest(folder)
+    entries, files = _read_manifest(folder)
+    whole, parts = _parts_by_name(entries)
     stateful = [key for key, value in state_dict.items() if _has_state(value)]
     plain = {key: value for key, value in state_dict.items() if key not in stateful}
     # What an optimizer holds is not known before: it takes all there is under its name.
     states = {key: {} for key in stateful}
-    by_part = {}
-    for name, part in entries.items():
+    reads = {}
+
+    def read(entry, put):
+        reads.setdefault(entries[entry], []).append((entry, put))
+
+    for name in (*whole, *parts):
         path = json.loads(name)
         if path and path[0] in states:
-            by_part.setdefault(part, []).append((path, name, None))
+            _plan(states, path, None, name, parts, read)
     for path, value in _flatten(plain):
         name = _name(path)
-        if path and name not in entries:
+        if path and name not in whole and name not in parts:
             raise _C.IOError(f"there is no entry {list(path)} in {str(folder)!r}")
         if path:
-            by_part.setdefault(entries[name], []).append((path, name, value))
-    for part, places in by_part.items():
-        content = serialization.load(folder / parts[part])
-        for path, name, value in places:
-            _put(states if path[0] in states else plain, path, value, content[name])
+            _plan(plain, path, value, name, parts, read)
+    for part, places in reads.items():
+        content = serialization.load(folder / files[part])
+        for entry, put in places:
+            put(content[entry])
     for key, state in states.items():
-        state_dict[key].load_state_dict(state)
+        _set_state(state_dict[key], state)
     state_dict.update(plain)
+
+
+def _plan(state, path, value, name, parts, read):
+    """Registers what is to be read for one entry."""
+    if name not in parts:
+        read(name, lambda saved: _put(state, path, value, saved))
+        return
+    shape = parts[name][0][1]
+    if isinstance(value, _C.Tensor):
+        expected = list(value.global_shape if _is_cut(value) else value.shape)
+        if expected != list(shape):
+            raise _C.IOError(
+                f"the entry {list(path)}, {tuple(shape)}, does not fit a tensor of shape {expected}"
+            )
+        start, target = (value.offset if _is_cut(value) else [0] * value.ndim), value.detach()
+        for offset, _, entry in parts[name]:
+            read(entry, lambda saved, offset=offset: _copy_overlap(target, start, saved, offset))
+        return
+    made = []
+
+    def add(saved, offset):
+        if not made:
+            made.append(saved.new_empty(list(shape)))
+            _put(state, path, None, made[0])
+        _copy_overlap(made[0], [0] * len(shape), saved, offset)
+
+    for offset, _, entry in parts[name]:
+        read(entry, lambda saved, offset=offset: add(saved, offset))
+
+
+def _copy_overlap(target, start, part, offset):
+    """What part, which begins at offset in the whole, and target, which begins at start, have in common."""
+    for dim in range(target.ndim):
+        first = max(start[dim], offset[dim])
+        length = min(start[dim] + target.shape[dim], offset[dim] + part.shape[dim]) - first
+        if length <= 0:
+            return
+        target = target.narrow(dim, first - start[dim], length)
+        part = part.narrow(dim, first - offset[dim], length)
+    target.copy_(part)
 
 
 def _put(state, path, value, saved):
     if isinstance(value, _C.Tensor):
-        if not isinstance(saved, _C.Tensor) or saved.shape != value.shape:
+        expected = value.global_shape if _is_cut(value) else value.shape
+        if not isinstance(saved, _C.Tensor) or saved.shape != expected:
             raise _C.IOError(
                 f"the entry {list(path)}, {getattr(saved, 'shape', type(saved).__name__)}, does not fit a "
-                f"tensor of shape {value.shape}"
+                f"tensor of shape {expected}"
             )
-        value.detach().copy_(saved)
+        value.detach().copy_(value.own_part(saved) if _is_cut(value) else saved)
         return
     for key in path[:-1]:
         state = state.setdefault(key, {})
@@ -223,13 +314,16 @@ def _put(state, path, value, saved):
 
 def read_state_dict(checkpoint_id):
     """The whole checkpoint as nested dictionaries, for one process."""
-    folder = Path(checkpoint_id)
-    entries, parts = _read_manifest(folder)
-    result = {}
-    contents = [
-        serialization.load(folder / part) if i in set(entries.values()) else {}
-        for i, part in enumerate(parts)
-    ]
-    for name, part in entries.items():
-        _put(result, json.loads(name), None, contents[part][name])
+    folder, result, contents = Path(checkpoint_id), {}, {}
+    entries, files = _read_manifest(folder)
+    whole, parts = _parts_by_name(entries)
+
+    def read(entry, put):
+        part = entries[entry]
+        if part not in contents:
+            contents[part] = serialization.load(folder / files[part])
+        put(contents[part][entry])
+
+    for name in (*whole, *parts):
+        _plan(result, json.loads(name), None, name, parts, read)
     return result

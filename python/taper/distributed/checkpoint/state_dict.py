@@ -1,0 +1,207 @@
+"""State dictionaries of models and optimizers that are divided among processes, by names of parameters."""
+
+from dataclasses import dataclass
+
+import taper
+from taper import _C
+from taper._grad_mode import no_grad
+from taper.nn.parallel import DistributedDataParallel
+
+from ..job import _resolve
+from ..tensor.sharded import ShardedParameter
+
+
+@dataclass
+class StateDictOptions:
+    """full_state_dict: whole tensors instead of this rank's parts; with cpu_offload on rank 0 only.
+    broadcast_from_rank0: what is set is rank 0's. strict: names must fit."""
+
+    full_state_dict: bool = False
+    cpu_offload: bool = False
+    ignore_frozen_params: bool = False
+    keep_submodule_prefixes: bool = True
+    strict: bool = True
+    broadcast_from_rank0: bool = False
+    flatten_optimizer_state_dict: bool = False
+
+
+def _inner(model):
+    while isinstance(model, DistributedDataParallel) or type(model).__name__ == "FullyShardedDataParallel":
+        model = model.module
+    return model
+
+
+def _is_cut(value):
+    return isinstance(value, ShardedParameter) and bool(value.cuts)
+
+
+def _whole(value):
+    """A copy."""
+    if not isinstance(value, _C.Tensor):
+        return value
+    return value.full_tensor() if _is_cut(value) else value.detach().clone()
+
+
+def _here(options):
+    """Whether this rank keeps whole tensors."""
+    alone = not _C._distributed.is_initialized() or _resolve(None).rank() == 0
+    return alone or not (options.full_state_dict and options.cpu_offload)
+
+
+def get_model_state_dict(model, *, submodules=None, options=None):
+    """By name: tensors, where cut ones are ShardedParameters, or with full_state_dict whole copies, for which
+    all ranks call it."""
+    options = options or StateDictOptions()
+    state = {}
+    frozen = {name for name, p in _inner(model).named_parameters() if not p.requires_grad}
+    for name, value in _inner(model).state_dict(keep_vars=True).items():
+        if options.ignore_frozen_params and name in frozen:
+            continue
+        if options.full_state_dict:
+            value = _whole(value)
+        elif isinstance(value, _C.Tensor) and not _is_cut(value):
+            value = value.detach()
+        state[name] = value
+    return state if _here(options) else {}
+
+
+def set_model_state_dict(model, model_state_dict, *, options=None):
+    """Takes what get_model_state_dict gave, whole or in parts. Returns missing and unexpected names."""
+    options, model = options or StateDictOptions(), _inner(model)
+    own = model.state_dict(keep_vars=True)
+    values = _from_rank_0(model_state_dict) if options.broadcast_from_rank0 else dict(model_state_dict)
+    for name, value in values.items():
+        target = own.get(name)
+        if _is_cut(target) and isinstance(value, _C.Tensor) and not _is_cut(value):
+            if value.shape == target.global_shape:
+                values[name] = target.own_part(value.detach())
+    return model.load_state_dict(values, strict=options.strict)
+
+
+def _from_rank_0(values):
+    from ..objects import broadcast_object_list
+
+    held = [dict(values) if _resolve(None).rank() == 0 else None]
+    broadcast_object_list(held)
+    return held[0]
+
+
+def _named(model):
+    names = {id(p): name for name, p in _inner(model).named_parameters()}
+
+    def name_of(parameter):
+        if id(parameter) not in names:
+            raise ValueError("optimizer state: the optimizer has a parameter that the model does not have")
+        return names[id(parameter)]
+
+    return name_of
+
+
+def _begin_state(optimizer):
+    """Makes the state that the first step would make, and changes nothing else."""
+    if optimizer.state or any(p.grad is not None for g in optimizer.param_groups for p in g["params"]):
+        return
+    rates = [group["lr"] for group in optimizer.param_groups]
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+        for parameter in group["params"]:
+            if parameter.requires_grad:
+                parameter.grad = taper.zeros_like(parameter.detach())
+    optimizer.step()
+    for group, rate in zip(optimizer.param_groups, rates):
+        group["lr"] = rate
+    optimizer.zero_grad(set_to_none=True)
+
+
+def get_optimizer_state_dict(model, optimizers, *, submodules=None, options=None):
+    """The optimizer's state by names of parameters; tensors as in get_model_state_dict."""
+    options, name_of = options or StateDictOptions(), _named(model)
+    state, groups = {}, []
+    for optimizer in optimizers if isinstance(optimizers, (list, tuple)) else [optimizers]:
+        _begin_state(optimizer)
+        for group in optimizer.param_groups:
+            groups.append({**group, "params": [name_of(p) for p in group["params"]]})
+            for parameter in group["params"]:
+                entry = {
+                    key: _described(parameter, v) for key, v in optimizer.state.get(parameter, {}).items()
+                }
+                if options.full_state_dict:
+                    entry = {key: _whole(v) for key, v in entry.items()}
+                if entry:
+                    state[name_of(parameter)] = entry
+    return {"state": state, "param_groups": groups} if _here(options) else {}
+
+
+def _described(parameter, value):
+    cut = _is_cut(parameter) and isinstance(value, _C.Tensor) and value.ndim > 0
+    return parameter.like(value) if cut and value.shape == parameter.shape else value
+
+
+def _own(parameter, value):
+    if not _is_cut(parameter) or not isinstance(value, _C.Tensor) or value.ndim == 0:
+        return value
+    if _is_cut(value) or value.shape != parameter.global_shape:
+        return value.detach()
+    return parameter.own_part(value.detach()).clone()
+
+
+def _local_optimizer_state(model, optimizer, state_dict):
+    """What optimizer.load_state_dict takes, of a state by names."""
+    name_of, number, state, groups = _named(model), 0, {}, []
+    saved = {name: group for group in state_dict["param_groups"] for name in group["params"]}
+    for group in optimizer.param_groups:
+        numbers = []
+        for parameter in group["params"]:
+            name = name_of(parameter)
+            if name in state_dict["state"]:
+                state[number] = {k: _own(parameter, v) for k, v in state_dict["state"][name].items()}
+            numbers.append(number)
+            number += 1
+        first = saved.get(name_of(group["params"][0]), {}) if group["params"] else {}
+        groups.append({**{k: v for k, v in group.items() if k != "params"}, **first, "params": numbers})
+    return {"state": state, "param_groups": groups}
+
+
+def set_optimizer_state_dict(model, optimizers, optim_state_dict, *, options=None):
+    """Takes what get_optimizer_state_dict gave, whole or in parts."""
+    options = options or StateDictOptions()
+    values = _from_rank_0(optim_state_dict) if options.broadcast_from_rank0 else optim_state_dict
+    for optimizer in optimizers if isinstance(optimizers, (list, tuple)) else [optimizers]:
+        optimizer.load_state_dict(_local_optimizer_state(model, optimizer, values))
+
+
+def get_state_dict(model, optimizers, *, submodules=None, options=None):
+    """(get_model_state_dict(...), get_optimizer_state_dict(...))."""
+    return (
+        get_model_state_dict(model, options=options),
+        get_optimizer_state_dict(model, optimizers, options=options),
+    )
+
+
+def set_state_dict(model, optimizers, *, model_state_dict, optim_state_dict, options=None):
+    """Sets both; returns missing and unexpected names of the model."""
+    result = set_model_state_dict(model, model_state_dict, options=options)
+    set_optimizer_state_dict(model, optimizers, optim_state_dict, options=options)
+    return result
+
+
+@no_grad()
+def numbered_state(optimizer):
+    """optimizer.state_dict() with its cut tensors described as such."""
+    packed = optimizer.state_dict()
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    state = {
+        number: {key: _described(parameters[number], value) for key, value in entry.items()}
+        for number, entry in packed["state"].items()
+    }
+    return {**packed, "state": state}
+
+
+def own_numbered_state(optimizer, packed):
+    """What optimizer.load_state_dict takes, of a state with whole tensors."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    state = {
+        int(number): {key: _own(parameters[int(number)], value) for key, value in entry.items()}
+        for number, entry in packed.get("state", {}).items()
+    }
+    return {**packed, "state": state}

@@ -1,0 +1,41 @@
+"""Parameters, gradients and optimizer state divided among processes: Rajbhandari et al. 2020,
+arXiv:1910.02054, stages 2 and 3; Zhao et al. 2023, arXiv:2304.11277."""
+
+from .full_sharded import (
+    BackwardPrefetch,
+    CPUOffload,
+    FullOptimStateDictConfig,
+    FullStateDictConfig,
+    FullyShardedDataParallel,
+    MixedPrecision,
+    ShardedOptimStateDictConfig,
+    ShardedStateDictConfig,
+    ShardingStrategy,
+    StateDictType,
+)
+from .fully_shard import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
+
+__all__ = [
+    "BackwardPrefetch",
+    "CPUOffload",
+    "FSDPModule",
+    "FullOptimStateDictConfig",
+    "FullStateDictConfig",
+    "FullyShardedDataParallel",
+    "MixedPrecision",
+    "MixedPrecisionPolicy",
+    "ShardedOptimStateDictConfig",
+    "ShardedStateDictConfig",
+    "ShardingStrategy",
+    "StateDictType",
+    "fully_shard",
+    "register_fsdp_forward_method",
+]
+
+
+def __getattr__(name):
+    import importlib
+
+    if name == "wrap":
+        return importlib.import_module("." + name, __name__)
+    raise AttributeError(f"module 'taper.distributed.fsdp' has no attribute '{name}'")

@@ -1,0 +1,38 @@
+"""How a tensor lies on the ranks along one dimension of a mesh."""
+
+from dataclasses import dataclass
+
+
+class Placement:
+    """One of Shard, Replicate and Partial."""
+
+    def is_shard(self, dim=None):
+        """Whether it is a Shard (of this dimension)."""
+        return isinstance(self, Shard) and (dim is None or self.dim == dim)
+
+    def is_replicate(self):
+        """Whether each rank has all of it."""
+        return isinstance(self, Replicate)
+
+    def is_partial(self, reduce_op=None):
+        """Whether the tensor is the sum of what the ranks have."""
+        return isinstance(self, Partial)
+
+
+@dataclass(frozen=True)
+class Shard(Placement):
+    """Each rank has its part of dimension dim, as tensor.chunk() cuts it."""
+
+    dim: int
+
+
+@dataclass(frozen=True)
+class Replicate(Placement):
+    """Each rank has all of it."""
+
+
+@dataclass(frozen=True)
+class Partial(Placement):
+    """The tensor is the sum of what the ranks have."""
+
+    reduce_op: str = "sum"

@@ -1,0 +1,252 @@
+"""Training with divided parameters equals training in one process on the joined batch."""
+
+import jobs
+import pytest
+
+from taper import distributed as dist
+
+pytestmark = pytest.mark.skipif(not dist.is_available(), reason="built without Gloo")
+
+NETWORK = """
+begin()
+from taper.nn import functional as F
+from taper.distributed.fsdp import (fully_shard, FullyShardedDataParallel as FSDP, MixedPrecisionPolicy,
+    ShardingStrategy, StateDictType, FullStateDictConfig)
+from taper.distributed.fsdp.wrap import ModuleWrapPolicy
+from taper.distributed.tensor import ShardedParameter
+import taper.distributed.checkpoint as dcp
+class Block(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.norm, self.up, self.down = nn.LayerNorm(n), nn.Linear(n, 3 * n), nn.Linear(3 * n, n)
+    def forward(self, x): return x + self.down(F.gelu(self.up(self.norm(x))))
+class Net(nn.Module):
+    def __init__(self, n=10):  # rows that 4 ranks cannot divide evenly
+        super().__init__()
+        self.first = nn.Linear(6, n)
+        self.blocks = nn.ModuleList([Block(n) for _ in range(3)])
+        self.last = nn.Linear(n, 3)
+    def forward(self, x):
+        x = self.first(x)
+        for block in self.blocks: x = block(x)
+        return self.last(x)
+def fresh(seed=1):
+    taper.manual_seed(seed)
+    return Net().double()
+def batch(step):
+    generator = taper.Generator().manual_seed(step)
+    return (taper.randn(4 * world, 6, generator=generator, dtype=taper.float64),
+            taper.randn(4 * world, 3, generator=generator, dtype=taper.float64))
+def mine(tensor): return tensor[4 * rank:4 * rank + 4]
+def adam(model): return taper.optim.AdamW(model.parameters(), lr=0.01)
+def train(model, optimizer, part, steps=range(4), clip=0.5):
+    norms = []
+    for step in steps:
+        x, t = map(part, batch(step))
+        optimizer.zero_grad()
+        F.mse_loss(model(x), t).backward()
+        norms.append(float(nn.utils.clip_grad_norm_(model.parameters(), clip)))
+        optimizer.step()
+    return norms
+def shard(model, **options):
+    for block in model.blocks: fully_shard(block, **options)
+    return fully_shard(model, **options)
+def close(state, reference, tolerance=1e-10):
+    assert state.keys() == reference.keys()
+    for name in state:
+        np.testing.assert_allclose(state[name].detach().double().numpy(), reference[name].detach().double().numpy(), rtol=tolerance, atol=tolerance, err_msg=name)
+whole = dcp.StateDictOptions(full_state_dict=True)
+reference = fresh()
+ours = adam(reference)
+expected_norms = train(reference, ours, lambda t: t)
+expected = reference.state_dict()
+"""
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_training_equals_one_process(world):
+    jobs.run(
+        NETWORK
+        + """
+for options in ({}, {"reshard_after_forward": False}, {"reshard_after_forward": True}):
+    model = shard(fresh(), **options)
+    optimizer = adam(model)
+    assert all(isinstance(p, ShardedParameter) for p in model.parameters())
+    held = sum(p.numel() for p in model.parameters())
+    total = sum(p.numel() for p in reference.parameters())
+    assert held < total / world * 1.2 + 200, (held, total)
+    norms = train(model, optimizer, mine)
+    np.testing.assert_allclose(norms, expected_norms, rtol=1e-9)
+    # Between passes the modules have parts only, and the optimizer state is of parts.
+    assert all(isinstance(p, ShardedParameter) for p in model.parameters())
+    assert sum(s["exp_avg"].numel() for s in optimizer.state.values()) == held
+    close(dcp.get_model_state_dict(model, options=whole), expected)
+    with taper.no_grad():
+        x, _ = batch(9)
+        np.testing.assert_allclose(model(x).numpy(), reference(x).numpy(), rtol=1e-9)
+    assert all(isinstance(p, ShardedParameter) for p in model.parameters())
+""",
+        world,
+    )
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_wrapper_strategies_equal_one_process(world):
+    jobs.run(
+        NETWORK
+        + """
+from taper.distributed import init_device_mesh
+grid = init_device_mesh("cpu", (2, world // 2), mesh_dim_names=("replicate", "shard"))
+for strategy, mesh in ((ShardingStrategy.FULL_SHARD, None), (ShardingStrategy.SHARD_GRAD_OP, None),
+                       (ShardingStrategy.NO_SHARD, None), (ShardingStrategy.HYBRID_SHARD, grid)):
+    model = FSDP(fresh(1 + rank), sharding_strategy=strategy, auto_wrap_policy=ModuleWrapPolicy({Block}),
+                 sync_module_states=True, device_mesh=mesh)
+    optimizer = adam(model)
+    for step in range(4):
+        x, t = map(mine, batch(step))
+        optimizer.zero_grad()
+        F.mse_loss(model(x), t).backward()
+        norm = float(model.clip_grad_norm_(0.5))
+        np.testing.assert_allclose(norm, expected_norms[step], rtol=1e-9)
+        optimizer.step()
+    close(model.state_dict(), expected)
+    with FSDP.state_dict_type(model, StateDictType.SHARDED_STATE_DICT):
+        parts = model.state_dict()
+        assert sum(p.numel() for p in parts.values()) == sum(p.numel() for p in model.parameters())
+    with FSDP.state_dict_type(model, StateDictType.FULL_STATE_DICT, FullStateDictConfig(rank0_only=True)):
+        assert bool(model.state_dict()) == (rank == 0)
+    with FSDP.summon_full_params(model):
+        close(dict(model.module.named_parameters()), dict(reference.named_parameters()))
+        with taper.no_grad(): model.module.last.bias.fill_(7.0)
+    assert (model.state_dict()["last.bias"] == 7).all()
+    other = FSDP(fresh(5), auto_wrap_policy=ModuleWrapPolicy({Block}))
+    other.load_state_dict(expected); close(other.state_dict(), expected)
+""",
+        world,
+    )
+
+
+def test_accumulation_and_mixed_precision():
+    jobs.run(
+        NETWORK
+        + """
+model = shard(fresh())
+reference.load_state_dict(fresh().state_dict())
+for step in range(2):
+    x, t = batch(step); F.mse_loss(reference(x), t).backward()
+model.set_requires_gradient_sync(False)
+x, t = map(mine, batch(0)); F.mse_loss(model(x), t).backward()
+assert all(p.grad is None for p in model.parameters())
+model.set_requires_gradient_sync(True)
+x, t = map(mine, batch(1)); F.mse_loss(model(x), t).backward()
+reference.zero_grad(set_to_none=False); ours.zero_grad()
+for step in range(2):
+    x, t = batch(step); F.mse_loss(reference(x), t).backward()
+for p, q in zip(model.parameters(), reference.parameters()):
+    np.testing.assert_allclose(p.whole_of(p.grad).numpy(), q.grad.numpy(), rtol=1e-9, atol=1e-12)
+
+# Computed in bfloat16, kept and averaged in float32.
+dtypes = {"param_dtype": taper.bfloat16, "reduce_dtype": taper.float32}
+model = fresh().float()
+for block in model.blocks: fully_shard(block, mp_policy=MixedPrecisionPolicy(**dtypes))
+fully_shard(model, mp_policy=MixedPrecisionPolicy(**dtypes, output_dtype=taper.float32))
+kinds = []
+model.blocks[1].up.register_forward_hook(lambda m, a, y: kinds.append((m.weight.dtype, a[0].dtype, y.dtype)))
+x, t = map(mine, batch(0))
+y = model(x.float())
+assert kinds == [(taper.bfloat16,) * 3] and y.dtype is taper.float32
+F.mse_loss(y, t.float()).backward()
+exact = fresh(); x, t = batch(0); F.mse_loss(exact(x), t).backward()
+for p, q in zip(model.parameters(), exact.parameters()):
+    assert p.dtype is p.grad.dtype is taper.float32
+    gap = (p.whole_of(p.grad).double() - q.grad).norm() / q.grad.norm()
+    assert gap < 0.03, gap
+"""
+    )
+
+
+def test_memory_of_whole_parameters_is_given_back():
+    jobs.run("""
+        begin()
+        from taper.distributed.fsdp import fully_shard
+        def resident():  # private memory, in MiB
+            lines = open("/proc/self/smaps_rollup").read().split()
+            return int(lines[lines.index("Private_Dirty:") + 1]) / 1024
+        layers = nn.Sequential(*[nn.Linear(1000, 1000, bias=False) for _ in range(20)])  # 76 MiB
+        for layer in layers: fully_shard(layer)
+        fully_shard(layers)
+        before, during = resident(), []
+        for layer in layers: layer.register_forward_hook(lambda *_: during.append(resident()))
+        layers(taper.ones(4, 1000)).sum().backward()
+        # Parts of the gradients, 38 MiB, one or two layers, and what is in flight.
+        assert max(during) < before + 30 and resident() < before + 60, (before, max(during), resident())
+        """)
+
+
+def test_checkpoints_of_parts_load_at_other_world_sizes(tmp_path):
+    where = f"folder = {str(tmp_path / 'c')!r}\n"
+    jobs.run(
+        NETWORK
+        + where
+        + """
+model = shard(fresh()); optimizer = adam(model)
+train(model, optimizer, lambda t: t)
+dcp.save({"model": model, "optimizer": optimizer, "step": 4}, checkpoint_id=folder)
+state = {"named": dcp.get_optimizer_state_dict(model, optimizer)}
+dcp.save({"model": dcp.get_model_state_dict(model), **state}, checkpoint_id=folder + "-named")
+if rank == 0: taper.save(expected, folder + "-expected")
+""",
+        4,
+    )
+    jobs.run(
+        NETWORK
+        + where
+        + """
+expected = taper.load(folder + "-expected")
+model = shard(fresh(3)); optimizer = adam(model)
+state = {"model": model, "optimizer": optimizer, "step": 0}
+dcp.load(state, checkpoint_id=folder)
+assert state["step"] == 4
+model_state, optim_state = dcp.get_state_dict(model, optimizer, options=whole)
+train(model, optimizer, lambda t: t, range(4, 6))
+again = shard(fresh(4)); other = adam(again)
+parts = dcp.get_model_state_dict(again); named = dcp.get_optimizer_state_dict(again, other)
+dcp.load({"model": parts, "named": named}, checkpoint_id=folder + "-named")
+dcp.set_state_dict(again, other, model_state_dict=parts, optim_state_dict=named)
+train(again, other, lambda t: t, range(4, 6))
+# One process, from whole state dictionaries.
+alone = fresh(7); alone.load_state_dict(model_state); ours = adam(alone)
+dcp.set_optimizer_state_dict(alone, ours, optim_state)
+train(alone, ours, lambda t: t, range(4, 6))
+for other in (model, again):
+    close(dcp.get_model_state_dict(other, options=whole), alone.state_dict())
+stored = dcp.read_state_dict(folder)
+assert stored["model"]["blocks.0.up.weight"].shape == (30, 10)
+""",
+        2,
+    )
+
+
+def test_wrong_use_is_told():
+    out = jobs.run(
+        NETWORK
+        + """
+model = shard(fresh())
+print(message(lambda: fully_shard(model)))
+print(message(lambda: fully_shard(nn.ParameterList([nn.Parameter(taper.tensor(1.0))]))))
+mixed = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2).double()])
+print(message(lambda: fully_shard(mixed)))
+print(message(lambda: fully_shard(fresh(), offload_policy=object())))
+"""
+    )[0].splitlines()
+    for line, text in zip(
+        out,
+        (
+            "applied to this module already",
+            "without dimensions",
+            "parameters of one unit have dtypes",
+            "offload_policy",
+        ),
+        strict=True,
+    ):
+        assert text in line, line

@@ -1,0 +1,249 @@
+"""Divided layers and pipelines equal the whole network in one process."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jobs
+import pytest
+
+from taper import distributed as dist
+
+pytestmark = pytest.mark.skipif(not dist.is_available(), reason="built without Gloo")
+
+NETWORK = """
+begin()
+from taper.nn import functional as F
+from taper.distributed import init_device_mesh
+from taper.distributed.tensor import Replicate, Shard, ShardedParameter
+from taper.distributed.tensor.parallel import *
+class Attention(nn.Module):
+    def __init__(self, n, heads, ways=1):
+        super().__init__()
+        self.q, self.k, self.v, self.o = (nn.Linear(n, n) for _ in range(4))
+        self.heads = heads
+    def forward(self, x):
+        q, k, v = (f(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for f in (self.q, self.k, self.v))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.o(y.transpose(1, 2).flatten(2))
+class Block(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.norm1, self.attention, self.norm2 = nn.LayerNorm(n), Attention(n, 4), nn.LayerNorm(n)
+        self.up, self.down = nn.Linear(n, 4 * n), nn.Linear(4 * n, n)
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
+class Net(nn.Module):
+    def __init__(self, words=12, n=8):
+        super().__init__()
+        self.table = nn.Embedding(words, n)
+        self.blocks = nn.ModuleList([Block(n) for _ in range(2)])
+        self.norm, self.head = nn.LayerNorm(n), nn.Linear(n, words)
+    def forward(self, x):
+        x = self.table(x)
+        for block in self.blocks: x = block(x)
+        return self.head(self.norm(x))
+def fresh(seed=1):
+    taper.manual_seed(seed)
+    return Net().double()
+def batch(step, rows=4):
+    generator = taper.Generator().manual_seed(step)
+    return (taper.randint(0, 12, (rows, 8), generator=generator), taper.randint(0, 12, (rows, 8), generator=generator))
+def loss_of(y, t): return F.cross_entropy(y.flatten(0, 1), t.flatten())
+def adam(model): return taper.optim.AdamW(model.parameters(), lr=0.01)
+def train(model, optimizer, part=lambda t: t, steps=4, clip=0.3):
+    losses = []
+    for step in range(steps):
+        x, t = map(part, batch(step))
+        optimizer.zero_grad(); loss = loss_of(model(x), t); loss.backward()
+        if clip: nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+def close(model, reference):
+    for (name, p), (_, q) in zip(model.named_parameters(), reference.named_parameters(), strict=True):
+        value = p.full_tensor() if isinstance(p, ShardedParameter) else p.detach()
+        np.testing.assert_allclose(value.numpy(), q.detach().numpy(), rtol=1e-7, atol=1e-9, err_msg=name)
+reference = fresh()
+"""
+
+PLANS = """
+plain = {
+    "table": RowwiseParallel(),
+    "blocks.*.attention.[qkv]": ColwiseParallel(), "blocks.*.attention.o": RowwiseParallel(),
+    "blocks.*.up": ColwiseParallel(), "blocks.*.down": RowwiseParallel(),
+    "head": ColwiseParallel(output_layouts=Replicate()),
+}
+sequence = {
+    "table": RowwiseParallel(output_layouts=Shard(1)),
+    "blocks.*.norm?": SequenceParallel(), "norm": SequenceParallel(),
+    "blocks.*.attention": PrepareModuleInput(input_layouts=Shard(1), desired_input_layouts=Replicate()),
+    "blocks.*.attention.[qkv]": ColwiseParallel(), "blocks.*.attention.o": RowwiseParallel(output_layouts=Shard(1)),
+    "blocks.*.up": ColwiseParallel(input_layouts=Shard(1)), "blocks.*.down": RowwiseParallel(output_layouts=Shard(1)),
+    "head": ColwiseParallel(input_layouts=Shard(1), output_layouts=Replicate()),
+}
+features = {**plain, "table": ColwiseParallel(output_layouts=Replicate())}
+def divide(model, mesh, plan):
+    for block in model.blocks: block.attention.heads = 4 // mesh.size()
+    return parallelize_module(model, mesh, plan)
+"""
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_divided_layers_equal_the_whole(world):
+    jobs.run(
+        NETWORK
+        + PLANS
+        + """
+expected = train(reference, adam(reference))
+mesh = init_device_mesh("cpu", (world,))
+for plan in (plain, sequence, features):
+    model = divide(fresh(), mesh, plan)
+    assert model.blocks[0].up.weight.shape == (32 // world, 8) and model.blocks[0].down.weight.shape == (8, 32 // world)
+    np.testing.assert_allclose(train(model, adam(model)), expected, rtol=1e-9)
+    close(model, reference)
+""",
+        world,
+    )
+
+
+def test_divided_layers_and_divided_parameters_together():
+    jobs.run(
+        NETWORK
+        + PLANS
+        + """
+from taper.distributed.fsdp import fully_shard
+train(reference, adam(reference))
+mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("dp", "tp"))
+place = mesh.get_local_rank("dp")
+assert mesh["tp"].size() == 2 and mesh.get_coordinate() == [rank // 2, rank % 2] and mesh["dp", "tp"].ndim == 2
+for plan in (plain, sequence):
+    model = divide(fresh(), mesh["tp"], plan)
+    for block in model.blocks: fully_shard(block, mesh=mesh["dp"])
+    fully_shard(model, mesh=mesh["dp"])
+    train(model, adam(model), lambda t: t[2 * place:2 * place + 2])
+    close(model, reference)
+""",
+        4,
+    )
+
+
+def test_layouts_that_do_not_fit_are_told():
+    out = jobs.run(
+        NETWORK
+        + PLANS
+        + """
+mesh = init_device_mesh("cpu", (world,))
+model = divide(fresh(), mesh, sequence)
+print(message(lambda: model(taper.zeros(2, 7, dtype=taper.int64))))
+print(message(lambda: parallelize_module(nn.Conv2d(1, 1, 1), mesh, ColwiseParallel())))
+print(message(lambda: parallelize_module(nn.Linear(1, 1), None, ColwiseParallel())))
+print(message(lambda: init_device_mesh("cpu", (3,))))
+"""
+    )[0].splitlines()
+    texts = (
+        "cannot be divided evenly among 2 ranks",
+        "Linear and Embedding",
+        "mesh['tp']",
+        "has 3 ranks of 2",
+    )
+    for line, text in zip(out, texts, strict=True):
+        assert text in line, line
+
+
+PIPELINE = (
+    NETWORK
+    + """
+from taper.distributed.pipelining import *
+class Part(nn.Module):
+    def __init__(self, whole, first, last, blocks):
+        super().__init__()
+        self.table = whole.table if first else None
+        self.blocks = nn.ModuleList([whole.blocks[i] for i in blocks])
+        self.norm, self.head = (whole.norm, whole.head) if last else (None, None)
+    def forward(self, x):
+        if self.table is not None: x = self.table(x)
+        for block in self.blocks: x = block(x)
+        return x if self.head is None else self.head(self.norm(x))
+def parts(count):
+    whole = fresh()
+    whole.blocks = nn.ModuleList([*whole.blocks, *fresh(2).blocks])
+    cut = [range(4 * i // count, 4 * (i + 1) // count) for i in range(count)]
+    return whole, [Part(whole, i == 0, i == count - 1, cut[i]) for i in range(count)]
+def run(schedule, modules, steps=3, rows=8):
+    optimizer = taper.optim.AdamW([p for m in modules for p in m.parameters()], lr=0.01)
+    found = []
+    for step in range(steps):
+        x, t = batch(step, rows)
+        losses = []
+        optimizer.zero_grad()
+        # The first stage takes x, the last one t; a rank in between gets neither.
+        output = schedule.step(*([x] if rank == 0 else []), target=t if schedule._stages[-1].is_last else None, losses=losses)
+        optimizer.step()
+        if losses: found.append(sum(l.item() for l in losses) / len(losses))
+        if output is not None: assert output.shape == (rows, 8, 12)
+    return found
+reference, _ = parts(1)
+ours, expected = taper.optim.AdamW(reference.parameters(), lr=0.01), []
+for step in range(3):
+    x, t = batch(step, 8)
+    ours.zero_grad(); loss = loss_of(reference(x), t); loss.backward(); ours.step(); expected.append(loss.item())
+after = dict(reference.named_parameters())
+def equal(whole, modules):
+    own = {id(p) for m in modules for p in m.parameters()}
+    for name, p in whole.named_parameters():
+        if id(p) in own: np.testing.assert_allclose(p.detach().numpy(), after[name].detach().numpy(), rtol=1e-7, atol=1e-9)
+"""
+)
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_pipelines_equal_the_whole(world):
+    jobs.run(
+        PIPELINE
+        + """
+for kind in (ScheduleGPipe, Schedule1F1B):
+    whole, modules = parts(world)
+    schedule = kind(PipelineStage(modules[rank], rank, world, "cpu"), 4, loss_fn=loss_of)
+    found = run(schedule, [modules[rank]])
+    if rank == world - 1: np.testing.assert_allclose(found, expected, rtol=1e-9)
+    equal(whole, [modules[rank]])
+""",
+        world,
+    )
+
+
+def test_interleaved_pipeline_equals_the_whole():
+    jobs.run(
+        PIPELINE
+        + """
+whole, modules = parts(4)
+own = [modules[rank], modules[rank + 2]]
+stages = [PipelineStage(modules[i], i, 4, "cpu") for i in (rank, rank + 2)]
+found = run(ScheduleInterleaved1F1B(stages, 4, loss_fn=loss_of), own)
+if rank == 1: np.testing.assert_allclose(found, expected, rtol=1e-9)
+equal(whole, own)
+print(message(lambda: PipelineStage(modules[0], 1 - rank, 4)))
+"""
+    )
+
+
+def test_gpt_example_has_the_same_losses_in_every_mode():
+    script = Path(__file__).parents[2] / "examples/python/gpt.py"
+    size = "--steps 3 --every 1 --batch 8 --context 16 --width 16 --layers 2 --heads 2 --lr 0.01".split()
+
+    def losses(*command):
+        command = [sys.executable, *command, str(script), *size]
+        if len(command) > len(size) + 2:
+            command += ["--parallel", mode]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert result.returncode == 0, result.stderr
+        return [float(line.split("loss ")[1].split()[0]) for line in result.stdout.splitlines()]
+
+    mode = "none"
+    alone = losses()
+    assert len(alone) == 3 and alone[-1] < alone[0] - 0.05
+    for mode in ("ddp", "fsdp", "tp", "pp"):
+        several = losses("-m", "taper.distributed.run", "--nproc-per-node", "2")
+        assert several == pytest.approx(alone, abs=2e-4), mode
