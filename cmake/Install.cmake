@@ -46,6 +46,11 @@ endif()
 # DT_RPATH, not DT_RUNPATH: it also serves the libraries that the bundled ones need.
 target_link_options(taper PRIVATE -Wl,--disable-new-dtags)
 set_target_properties(taper PROPERTIES INSTALL_RPATH ${bundle_rpath})
+if(TAPER_GLOO)
+  target_link_options(taper_gloo PRIVATE -Wl,--disable-new-dtags)
+  set_target_properties(taper_gloo PROPERTIES INSTALL_RPATH "${bundle_rpath};$ORIGIN")
+  install(TARGETS taper_gloo LIBRARY DESTINATION ${library_dir})
+endif()
 
 if(SKBUILD)
   set_target_properties(_C PROPERTIES INSTALL_RPATH "$ORIGIN/lib")

@@ -2,9 +2,6 @@
 #include "distributed/secret.h"
 
 #include <fcntl.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "distributed/transport_library.h"
 #include "taper/error.h"
 
 namespace taper::distributed {
@@ -92,18 +90,13 @@ std::string to_hex(std::string_view bytes) {
 }
 
 std::string proof(std::string_view secret, std::string_view text) {
-  std::string result(EVP_MAX_MD_SIZE, '\0');
-  unsigned size = 0;
-  const auto* made = HMAC(EVP_sha256(), secret.data(), int(secret.size()),
-                          reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-                          reinterpret_cast<unsigned char*>(result.data()), &size);
-  check<DistributedError>(made != nullptr, "rendezvous: HMAC failed");
-  result.resize(size);
+  std::string result = transport_library().authenticate(secret, text);
+  check<DistributedError>(!result.empty(), "rendezvous: HMAC failed");
   return result;
 }
 
 bool same_proof(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+  return a.size() == b.size() && transport_library().same_bytes(a, b);
 }
 
 }  // namespace taper::distributed

@@ -1,4 +1,4 @@
-// What a process group asks of the engine that moves bytes; Gloo's is in gloo_transport.cc.
+// What a process group asks of the engine that moves bytes; Gloo's is in gloo/transport.cc.
 #pragma once
 
 #include <chrono>
@@ -62,6 +62,7 @@ struct Exchange {
   std::function<std::string(const std::string& key)> get;
 };
 
+/// Whether there is a transport; loads it.
 bool has_transport();
 /// Connects every rank of a group with every other, from the local address given. Throws DistributedError.
 std::unique_ptr<Transport> connect_transport(int rank, int size, const std::string& address,

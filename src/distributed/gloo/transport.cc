@@ -306,10 +306,8 @@ void GlooTransport::abort() noexcept {
 
 }  // namespace
 
-bool has_transport() { return true; }
-
-std::unique_ptr<Transport> connect_transport(int rank, int size, const std::string& address,
-                                             const Exchange& exchange, Milliseconds timeout) {
+std::unique_ptr<Transport> connect_gloo(int rank, int size, const std::string& address,
+                                        const Exchange& exchange, Milliseconds timeout) {
   return std::make_unique<GlooTransport>(rank, size, address, exchange, timeout);
 }
 
