@@ -47,7 +47,8 @@ def test_products_with_the_jacobian():
     value, pull = func.vjp(lambda x: a @ x.sin(), x)
     jacobian = a.numpy() * np.cos(x.numpy())
     close(value, a.numpy() @ np.sin(x.numpy()))
-    close(pull(v), v.numpy() @ jacobian)
+    (pulled,) = pull(v)
+    close(pulled, v.numpy() @ jacobian)
     close(func.jvp(lambda x: a @ x.sin(), (x,), (t,))[1], jacobian @ t.numpy())
 
 

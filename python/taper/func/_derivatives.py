@@ -136,7 +136,7 @@ def vjp(func, *primals, has_aux=False):
                     )
                 gradients = tree_unflatten(_gradients(outputs, leaves, starts), spec)
                 gradients = inner.finish(gradients, leaves)
-            return gradients[0] if len(primals) == 1 else gradients
+            return gradients
 
         shown = level.finish(result, leaves)
         return (shown, vjp_fn, level.finish(aux, leaves)) if has_aux else (shown, vjp_fn)
