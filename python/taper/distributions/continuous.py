@@ -327,3 +327,119 @@ class Kumaraswamy(Distribution):
         a, b = self.concentration1, self.concentration0
         harmonic = (b + 1).digamma() + _euler
         return 1 - 1 / b + (1 - 1 / a) * harmonic - a.log() - b.log()
+
+
+class HalfCauchy(Distribution):
+    """The absolute value of a Cauchy variable."""
+
+    has_rsample = True
+    arg_constraints = {"scale": constraints.positive}
+    support = constraints.nonnegative
+
+    def __init__(self, scale, validate_args=None):
+        (self.scale,) = broadcast_all(scale)
+        super().__init__(self.scale.shape, validate_args=validate_args)
+
+    mean = property(lambda self: _ops["full_like"](self.scale, math.inf))
+    variance = property(lambda self: _ops["full_like"](self.scale, math.inf))
+    mode = property(lambda self: _ops["zeros_like"](self.scale))
+
+    def rsample(self, sample_shape=()):
+        return self.icdf(uniform(self._extended_shape(sample_shape), self.scale))
+
+    def log_prob(self, value):
+        self._validate_sample(value)
+        density = math.log(2 / math.pi) - self.scale.log() - ((value / self.scale) ** 2).log1p()
+        return _ops["where"](value >= 0, density, _ops["full_like"](density, -math.inf))
+
+    def cdf(self, value):
+        self._validate_sample(value)
+        return 2 / math.pi * (value / self.scale).atan()
+
+    def icdf(self, value):
+        return self.scale * (value * (math.pi / 2)).tan()
+
+    def entropy(self):
+        return math.log(2 * math.pi) + self.scale.log()
+
+
+class Pareto(Distribution):
+    """Numbers above scale with tails that fall as value^-(alpha + 1)."""
+
+    has_rsample = True
+    arg_constraints = {"alpha": constraints.positive, "scale": constraints.positive}
+    support = property(lambda self: constraints.greater_than_eq(self.scale))
+
+    def __init__(self, scale, alpha, validate_args=None):
+        self.scale, self.alpha = broadcast_all(scale, alpha)
+        super().__init__(self.scale.shape, validate_args=validate_args)
+
+    mode = property(lambda self: self.scale)
+
+    @property
+    def mean(self):
+        a = self.alpha.clamp(min=1)
+        return a * self.scale / (a - 1)
+
+    @property
+    def variance(self):
+        a = self.alpha.clamp(min=2)
+        return self.scale**2 * a / ((a - 1) ** 2 * (a - 2))
+
+    def rsample(self, sample_shape=()):
+        return self.icdf(uniform(self._extended_shape(sample_shape), self.scale))
+
+    def log_prob(self, value):
+        self._validate_sample(value)
+        return self.alpha.log() + self.alpha * self.scale.log() - (self.alpha + 1) * value.log()
+
+    def cdf(self, value):
+        self._validate_sample(value)
+        return 1 - (self.scale / value) ** self.alpha
+
+    def icdf(self, value):
+        return self.scale * (-(-value).log1p() / self.alpha).exp()
+
+    def entropy(self):
+        return (self.scale / self.alpha).log() + 1 + 1 / self.alpha
+
+
+class VonMises(Distribution):
+    """Angles around loc, the denser the larger concentration is."""
+
+    arg_constraints = {"loc": constraints.real, "concentration": constraints.positive}
+    support = constraints.real
+
+    def __init__(self, loc, concentration, validate_args=None):
+        self.loc, self.concentration = broadcast_all(loc, concentration)
+        super().__init__(self.loc.shape, validate_args=validate_args)
+
+    mean = property(lambda self: self.loc)
+    mode = property(lambda self: self.loc)
+    variance = property(lambda self: 1 - _ops["i1e"](self.concentration) / _ops["i0e"](self.concentration))
+
+    def _sample(self, sample_shape):
+        """Best & Fisher 1979, doi:10.2307/2346732, in float64."""
+        shape = tuple(self._extended_shape(sample_shape))
+        kappa = self.concentration.to(_C.float64).expand(shape)
+        tau = 1 + (1 + 4 * kappa**2).sqrt()
+        rho = (tau - (2 * tau).sqrt()) / (2 * kappa)
+        # For small concentrations rho loses its digits; this is its series.
+        r = _ops["where"](kappa < 1e-5, 1 / kappa + kappa, (1 + rho**2) / (2 * rho))
+        angle, pending = _ops["zeros_like"](kappa), _ops["ones_like"](kappa) > 0
+        while bool(pending.any()):
+            z = (math.pi * uniform(shape, kappa)).cos()
+            f = (1 + r * z) / (r + z)
+            c = kappa * (r - f)
+            second, third = uniform(shape, kappa), uniform(shape, kappa)
+            fits = (c * (2 - c) > second) | ((c / second).log() + 1 >= c)
+            drawn = (third - 0.5).sign() * f.clamp(min=-1, max=1).acos()
+            angle, pending = _ops["where"](pending & fits, drawn, angle), pending & ~fits
+        angle = (angle + math.pi + self.loc.to(_C.float64)) % (2 * math.pi) - math.pi
+        return angle.to(self.loc.dtype)
+
+    def log_prob(self, value):
+        self._validate_sample(value)
+        kappa = self.concentration
+        scaled = _ops["i0e"](kappa).log() + kappa
+        return kappa * (value - self.loc).cos() - math.log(2 * math.pi) - scaled

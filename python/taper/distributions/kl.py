@@ -3,11 +3,24 @@
 import math
 
 from .composed import Independent
-from .continuous import Exponential, Laplace, LogNormal, Normal, Uniform
+from .continuous import (
+    Cauchy,
+    Exponential,
+    Gumbel,
+    HalfNormal,
+    Laplace,
+    LogNormal,
+    Normal,
+    Pareto,
+    Uniform,
+    _euler,
+)
+from .counts import Binomial, Poisson
 from .discrete import Bernoulli, Categorical, Geometric, OneHotCategorical
 from .distribution import _ops
 from .gamma import Beta, Dirichlet, Gamma
 from .multivariate import MultivariateNormal, kl_multivariate_normal
+from .transformed import TransformedDistribution, _summed
 
 _formulas = {}
 
@@ -115,3 +128,50 @@ def _independent(p, q):
     if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
         raise NotImplementedError("KL of Independent distributions with different reinterpreted_batch_ndims")
     return p._summed(kl_divergence(p.base_dist, q.base_dist))
+
+
+@register_kl(HalfNormal, HalfNormal)
+def _half_normal(p, q):
+    ratio = (p.scale / q.scale) ** 2
+    return 0.5 * (ratio - 1 - ratio.log())
+
+
+@register_kl(Poisson, Poisson)
+def _poisson(p, q):
+    return p.rate * (p.rate.log() - q.rate.log()) - (p.rate - q.rate)
+
+
+@register_kl(Binomial, Binomial)
+def _binomial(p, q):
+    per_trial = p.probs * (p.logits - q.logits) + (-p.probs).log1p() - (-q.probs).log1p()
+    result = p.total_count * per_trial
+    return _ops["where"](p.total_count > q.total_count, _ops["full_like"](result, math.inf), result)
+
+
+@register_kl(Gumbel, Gumbel)
+def _gumbel(p, q):
+    ratio, distance = p.scale / q.scale, (q.loc - p.loc) / q.scale
+    mean = (distance + (1 + ratio).lgamma()).exp()
+    return -ratio.log() - distance + ratio * _euler + mean - (1 + _euler)
+
+
+@register_kl(Cauchy, Cauchy)
+def _cauchy(p, q):
+    """Chyzak & Nielsen 2019, arXiv:1905.10965."""
+    both = ((p.scale + q.scale) ** 2 + (p.loc - q.loc) ** 2).log()
+    return both - (4 * p.scale * q.scale).log()
+
+
+@register_kl(Pareto, Pareto)
+def _pareto(p, q):
+    scales, alphas = p.scale / q.scale, q.alpha / p.alpha
+    result = q.alpha * scales.log() - alphas.log() + alphas - 1
+    return _ops["where"](p.scale < q.scale, _ops["full_like"](result, math.inf), result)
+
+
+@register_kl(TransformedDistribution, TransformedDistribution)
+def _transformed(p, q):
+    if p.transforms != q.transforms or p.event_shape != q.event_shape:
+        raise NotImplementedError("KL of TransformedDistributions with different transforms or event shapes")
+    extra = len(p.event_shape) - len(p.base_dist.event_shape)
+    return _summed(kl_divergence(p.base_dist, q.base_dist), extra)
