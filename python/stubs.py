@@ -266,7 +266,7 @@ def module_stub(taper, module, home, entries):
     named = {}
     known = functions_of([entry for entry in entries if home in entry["homes"].split()], named)
     body = []
-    for name, value in sorted(vars(module).items()):
+    for name, value in ((name, getattr(module, name)) for name in dir(module)):
         if name.startswith("_") or name in known:
             continue
         if isinstance(value, types.ModuleType):
@@ -305,11 +305,11 @@ def package_stub(taper, entries):
     ]
     body += tensor
     done = {"dtype", "device", "Size", "Generator", "Tensor"} | set(known)
-    for name in sorted(set(taper._LAZY)):
+    for name in sorted(taper._LAZY.split()):
         if importlib.util.find_spec("taper." + name):
             body.append(f"from . import {name} as {name}")
         done.add(name)
-    for name, value in sorted(vars(taper).items()):
+    for name, value in ((name, getattr(taper, name)) for name in dir(taper)):
         if name.startswith("_") and name != "__version__" or name in done:
             continue
         found = origin(value, name, "taper")

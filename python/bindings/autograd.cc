@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "autograd/callbacks.h"
+#include "autograd/saved_hooks.h"
 #include "python.h"
 #include "taper/error.h"
 #include "taper/generator.h"
@@ -261,7 +262,51 @@ void bind_generator(py::module_& module) {
            [](const Generator& self) { return py::make_tuple(self.initial_seed(), self.offset()); })
       .def("_set_state", [](const Generator& self, std::uint64_t seed,
                             std::uint64_t offset) { self.set_state(seed, offset); })
+      .def(
+          "get_state",
+          [](const py::object& self) {
+            return py::module_::import("taper._creation").attr("_state_of")(self);
+          },
+          "The state as a uint8 tensor of 16 bytes: seed and offset.")
+      .def(
+          "set_state",
+          [](const py::object& self, const py::object& state) {
+            py::module_::import("taper._creation").attr("_restore_state")(self, state);
+            return self;
+          },
+          py::arg("new_state"), "Restores what get_state returned.")
       .def_property_readonly("device", [](const Generator&) { return Device(); });
+  module.def(
+      "_set_saved_hooks",
+      [](const py::object& pack, const py::object& unpack) {
+        const auto shared = [](py::object object) {
+          return std::shared_ptr<void>(object.release().ptr(), [](void* kept) {
+            const py::gil_scoped_acquire gil;
+            Py_DECREF(static_cast<PyObject*>(kept));
+          });
+        };
+        std::shared_ptr<const SavedHooks> hooks;
+        if (!pack.is_none()) {
+          const auto packer = shared(pack), unpacker = shared(unpack);
+          hooks = std::make_shared<SavedHooks>(
+              SavedHooks{[packer, shared](const Tensor& tensor) {
+                           const py::gil_scoped_acquire gil;
+                           return shared(py::handle(static_cast<PyObject*>(packer.get()))(tensor));
+                         },
+                         [unpacker](const std::shared_ptr<void>& content) {
+                           const py::gil_scoped_acquire gil;
+                           const py::handle kept(static_cast<PyObject*>(content.get()));
+                           return py::cast<Tensor>(py::handle(static_cast<PyObject*>(unpacker.get()))(kept));
+                         }});
+        }
+        auto* before = new std::shared_ptr<const SavedHooks>(set_saved_hooks(std::move(hooks)));
+        return py::capsule(before,
+                           [](void* kept) { delete static_cast<std::shared_ptr<const SavedHooks>*>(kept); });
+      },
+      "Sets what stands for the tensors saved for backward; returns what _restore_saved_hooks takes.");
+  module.def("_restore_saved_hooks", [](const py::capsule& before) {
+    set_saved_hooks(*before.get_pointer<std::shared_ptr<const SavedHooks>>());
+  });
   module.attr("default_generator") = default_generator();
 }
 

@@ -221,6 +221,15 @@ void bind_device(py::module_& module) {
              if (py::isinstance<Device>(b)) return a == py::cast<Device>(b);
              return py::isinstance<py::str>(b) && concat(a) == std::string(py::str(b));
            })
+      .def("__enter__",
+           [](const py::object& self) {
+             py::module_::import("taper._questions").attr("set_default_device")(self);
+             return self;
+           })
+      .def("__exit__",
+           [](const py::object&, const py::args&) {
+             py::module_::import("taper._questions").attr("set_default_device")(py::none());
+           })
       .def("__hash__", [](const Device& device) { return py::hash(py::str(concat(device))); })
       .def("__str__", [](const Device& device) { return concat(device); })
       .def("__reduce__",

@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "autocast.h"
+#include "functions.h"
 #include "ops/elementwise.h"
 #include "ops/inplace.h"
 #include "python.h"
@@ -21,27 +21,12 @@ namespace {
 
 constexpr std::size_t most_parameters = 20;
 
-struct Overload {
-  const Function* function;
-  Signature signature;
-  std::vector<PyObject*> names;  // interned
-  PyObject* results = nullptr;   // the named tuple type of several results
-  Cast cast = Cast::none;
-};
-
-struct FunctionObject {
-  PyObject_HEAD vectorcallfunc vectorcall;
-  std::vector<Overload>* overloads;
-  std::string* name;
-  PyObject* doc;
-  bool method, inplace;
-};
+vectorcallfunc entry = nullptr;
+std::vector<FunctionObject*> all_callables;
 
 PyTypeObject *function_type, *method_type;
 PyObject *name_input, *name_self, *name_axis, *name_dim, *name_keepdims, *name_keepdim, *name_out,
     *name_layout, *name_pin_memory, *name_x, *name_x1, *name_x2, *name_other, *name_memory_format;
-
-FunctionObject* as_function(PyObject* self) { return reinterpret_cast<FunctionObject*>(self); }
 
 // int?[]: -1 stands for None, so no other entry may be negative.
 void check_entry(const Parameter& parameter, std::int64_t entry) {
@@ -402,6 +387,54 @@ PyObject* finish(const FunctionObject& function, const Overload& overload, Value
   return wrap(result, overload.signature);
 }
 
+// The named tuple of an operation with several results, as taper.return_types.NAME.
+PyObject* result_type(const Signature& signature) {
+  if (signature.results.empty() || signature.results[0].empty()) return nullptr;
+  static std::map<std::string, PyObject*> made;
+  PyObject*& type = made[signature.name];
+  if (type) return type;
+  auto* fields = new PyStructSequence_Field[signature.results.size() + 1]{};
+  for (std::size_t i = 0; i < signature.results.size(); ++i)
+    fields[i].name = PyUnicode_AsUTF8(PyUnicode_InternFromString(signature.results[i].c_str()));
+  auto* type_name = new std::string("taper.return_types." + signature.name);
+  PyStructSequence_Desc description{type_name->c_str(), nullptr, fields, int(signature.results.size())};
+  return type = reinterpret_cast<PyObject*>(PyStructSequence_NewType(&description));
+}
+
+void prepare(FunctionObject& function) {
+  auto overloads = std::make_unique<std::vector<Overload>>();
+  for (const Function* form : *function.functions) {
+    Overload overload{form, parse_signature(form->signature), {}, nullptr, cast_of(*function.name)};
+    check(overload.signature.parameters.size() <= most_parameters,
+          "signature has too many parameters: ", form->signature);
+    for (const Parameter& parameter : overload.signature.parameters)
+      overload.names.push_back(PyUnicode_InternFromString(parameter.name.c_str()));
+    overload.results = result_type(overload.signature);
+    overloads->push_back(std::move(overload));
+  }
+  function.overloads = overloads.release();
+}
+
+PyObject* first_call(PyObject* self, PyObject* const* arguments, std::size_t flagged_count,
+                     PyObject* keywords) {
+  FunctionObject& function = *as_function(self);
+  const bool prepared = guarded([&] {
+                          if (!function.overloads) prepare(function);
+                          return 1;
+                        }) == 1;
+  if (!prepared) return nullptr;
+  function.vectorcall = entry ? entry : call_function;
+  return function.vectorcall(self, arguments, flagged_count, keywords);
+}
+
+}  // namespace
+
+void watch_functions(vectorcallfunc watch) {
+  entry = watch;
+  for (FunctionObject* function : all_callables)
+    if (function->overloads) function->vectorcall = watch ? watch : call_function;
+}
+
 PyObject* call_function(PyObject* self, PyObject* const* arguments, std::size_t flagged_count,
                         PyObject* keywords) {
   FunctionObject& function = *as_function(self);
@@ -415,11 +448,15 @@ PyObject* call_function(PyObject* self, PyObject* const* arguments, std::size_t 
                       ? attempt.message
                       : concat("\n  ", overload.function->signature, ": ", attempt.message);
     }
+    if (PyObject* result = call_taken_over(self, arguments, count, keywords)) return result;
+    if (PyErr_Occurred()) throw py::error_already_set();
     throw py::type_error(
         concat(*function.name,
                "(): ", function.overloads->size() == 1 ? "" : "no form takes these arguments:", messages));
   });
 }
+
+namespace {
 
 PyObject* bind_method(PyObject* self, PyObject* instance, PyObject*) {
   if (!instance) {
@@ -435,8 +472,10 @@ PyObject* function_repr(PyObject* self) {
 }
 PyObject* get_name(PyObject* self, void*) { return PyUnicode_FromString(as_function(self)->name->c_str()); }
 PyObject* get_doc(PyObject* self, void*) {
-  Py_INCREF(as_function(self)->doc);
-  return as_function(self)->doc;
+  std::string doc;
+  for (const Function* function : *as_function(self)->functions)
+    doc += concat(doc.empty() ? "" : "\n\n", function->signature, "\n\n", function->doc);
+  return PyUnicode_FromStringAndSize(doc.data(), Py_ssize_t(doc.size()));
 }
 PyObject* get_module(PyObject*, void*) { return PyUnicode_FromString("taper"); }
 PyObject* function_reduce(PyObject* self, PyObject*) {
@@ -469,43 +508,19 @@ PyTypeObject* make_type(const char* type_name, bool method) {
   return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
 }
 
-// The named tuple of an operation with several results, as taper.return_types.NAME.
-PyObject* result_type(const Signature& signature) {
-  if (signature.results.empty() || signature.results[0].empty()) return nullptr;
-  static std::map<std::string, PyObject*> made;
-  PyObject*& type = made[signature.name];
-  if (type) return type;
-  auto* fields = new PyStructSequence_Field[signature.results.size() + 1]{};
-  for (std::size_t i = 0; i < signature.results.size(); ++i)
-    fields[i].name = PyUnicode_AsUTF8(PyUnicode_InternFromString(signature.results[i].c_str()));
-  auto* type_name = new std::string("taper.return_types." + signature.name);
-  PyStructSequence_Desc description{type_name->c_str(), nullptr, fields, int(signature.results.size())};
-  return type = reinterpret_cast<PyObject*>(PyStructSequence_NewType(&description));
-}
-
 }  // namespace
 
 PyObject* make_function(const std::string& name, std::vector<const Function*> overloads, bool method,
                         bool inplace) {
   PyTypeObject* type = method ? method_type : function_type;
   auto* object = PyObject_New(FunctionObject, type);
-  object->vectorcall = call_function;
-  object->overloads = new std::vector<Overload>;
+  object->vectorcall = first_call;
+  object->functions = new std::vector<const Function*>(std::move(overloads));
+  object->overloads = nullptr;
   object->name = new std::string(name);
   object->method = method;
   object->inplace = inplace;
-  std::string doc;
-  for (const Function* function : overloads) {
-    Overload overload{function, parse_signature(function->signature), {}, nullptr, cast_of(name)};
-    check(overload.signature.parameters.size() <= most_parameters,
-          "signature has too many parameters: ", function->signature);
-    for (const Parameter& parameter : overload.signature.parameters)
-      overload.names.push_back(PyUnicode_InternFromString(parameter.name.c_str()));
-    overload.results = result_type(overload.signature);
-    object->overloads->push_back(std::move(overload));
-    doc += concat(doc.empty() ? "" : "\n\n", function->signature, "\n\n", function->doc);
-  }
-  object->doc = PyUnicode_FromStringAndSize(doc.data(), Py_ssize_t(doc.size()));
+  all_callables.push_back(object);
   return reinterpret_cast<PyObject*>(object);
 }
 
@@ -575,6 +590,7 @@ void bind_functions(py::module_& module) {
     homes[home.c_str()] = members;
   }
   module.attr("_homes") = homes;
+  bind_watching(module);
   module.def("_registry", registry_entries,
              "All operations: signature, doc, homes, samples, reference, errors.");
 }

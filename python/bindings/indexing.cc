@@ -1,5 +1,5 @@
 // x[...] and x[...] = y: basic indices become views, tensors and masks advanced indexing.
-#include "python.h"
+#include "functions.h"
 #include "taper/error.h"
 #include "taper/ops.h"
 
@@ -127,6 +127,7 @@ Tensor as_view(const Tensor& x) {
 
 PyObject* get_item(PyObject* self, PyObject* key) {
   return guarded([&] {
+    const Profiled entry("getitem");
     const Tensor& x = tensor_of(self);
     const Indexed result = indexed(x, key);
     if (result.has_advanced) return wrap(index(result.view, result.advanced));
@@ -138,6 +139,7 @@ PyObject* get_item(PyObject* self, PyObject* key) {
 int set_item(PyObject* self, PyObject* key, PyObject* value) {
   return guarded([&] {
     if (!value) throw py::type_error("tensor elements cannot be deleted");
+    const Profiled entry("setitem");
     const Tensor& x = tensor_of(self);
     Tensor source;
     Scalar number;

@@ -1,8 +1,8 @@
 // Operators of tensors: the shortest way from Python's number protocol to the operation.
 #include <algorithm>
 
+#include "functions.h"
 #include "ops/elementwise.h"
-#include "python.h"
 #include "taper/error.h"
 #include "taper/ops.h"
 
@@ -14,8 +14,16 @@ using TensorTensor = Tensor (*)(const Tensor&, const Tensor&);
 using TensorScalar = Tensor (*)(const Tensor&, const Scalar&);
 using ScalarTensor = Tensor (*)(const Scalar&, const Tensor&);
 
+/// A name as a template argument.
+template <std::size_t n>
+struct Name {
+  char text[n];
+  consteval Name(const char (&name)[n]) { std::copy_n(name, n, text); }
+};
+
 template <class F>
-PyObject* computed(std::int64_t elements, F&& body) {
+PyObject* computed(const char* name, std::int64_t elements, F&& body) {
+  const Profiled entry(name);
   if (elements < release_gil_from) return wrap(body());
   Tensor result;
   {
@@ -26,23 +34,23 @@ PyObject* computed(std::int64_t elements, F&& body) {
 }
 
 /// left op right for the three pairings of tensor and number; anything else is left to the other operand.
-template <TensorTensor both, TensorScalar scalar_right, ScalarTensor scalar_left>
+template <Name name, TensorTensor both, TensorScalar scalar_right, ScalarTensor scalar_left>
 PyObject* binary(PyObject* left, PyObject* right) {
   return guarded([&]() -> PyObject* {
     if (is_tensor(left)) {
       const Tensor& a = tensor_of(left);
       if (is_tensor(right)) {
         const Tensor& b = tensor_of(right);
-        return computed(std::max(a.numel(), b.numel()), [&] { return both(a, b); });
+        return computed(name.text, std::max(a.numel(), b.numel()), [&] { return both(a, b); });
       }
       Scalar number;
       if (!scalar_of(right, number)) Py_RETURN_NOTIMPLEMENTED;
-      return computed(a.numel(), [&] { return scalar_right(a, number); });
+      return computed(name.text, a.numel(), [&] { return scalar_right(a, number); });
     }
     Scalar number;
     if (!scalar_of(left, number)) Py_RETURN_NOTIMPLEMENTED;
     const Tensor& b = tensor_of(right);
-    return computed(b.numel(), [&] { return scalar_left(number, b); });
+    return computed(name.text, b.numel(), [&] { return scalar_left(number, b); });
   });
 }
 
@@ -57,17 +65,17 @@ Tensor scalar_mul(const Scalar& a, const Tensor& b) { return mul(b, a); }
 Tensor scalar_div(const Scalar& a, const Tensor& b) { return reciprocal_scaled(b, a); }
 
 /// left op= right. The result is left itself.
-template <const Tensor& (*both)(const Tensor&, const Tensor&),
+template <Name name, const Tensor& (*both)(const Tensor&, const Tensor&),
           const Tensor& (*scalar_right)(const Tensor&, const Scalar&)>
 PyObject* inplace_binary(PyObject* left, PyObject* right) {
   return guarded([&]() -> PyObject* {
     const Tensor& a = tensor_of(left);
     Scalar number;
     if (is_tensor(right)) {
-      computed(a.numel(), [&] { return both(a, tensor_of(right)); });
+      computed(name.text, a.numel(), [&] { return both(a, tensor_of(right)); });
     } else {
       if (!scalar_of(right, number)) Py_RETURN_NOTIMPLEMENTED;
-      computed(a.numel(), [&] { return scalar_right(a, number); });
+      computed(name.text, a.numel(), [&] { return scalar_right(a, number); });
     }
     Py_INCREF(left);
     return left;
@@ -120,7 +128,8 @@ TAPER_BY_METHOD(iremainder_slot, "remainder_");
 PyObject* pow_slot(PyObject* left, PyObject* right, PyObject*) { return pow_slot_binary(left, right); }
 PyObject* ipow_slot(PyObject* left, PyObject* right, PyObject*) { return ipow_slot_binary(left, right); }
 PyObject* neg_slot(PyObject* self) {
-  return guarded([&] { return computed(tensor_of(self).numel(), [&] { return neg(tensor_of(self)); }); });
+  return guarded(
+      [&] { return computed("neg", tensor_of(self).numel(), [&] { return neg(tensor_of(self)); }); });
 }
 PyObject* pos_slot(PyObject* self) {
   Py_INCREF(self);
@@ -166,15 +175,16 @@ PyObject* index_slot(PyObject* self) {
 
 PyObject* compare_slot(PyObject* left, PyObject* right, int operation) {
   return guarded([&]() -> PyObject* {
+    constexpr const char* names[] = {"lt", "le", "eq", "ne", "gt", "ge"};
     constexpr TensorTensor both[] = {lt, le, eq, ne, gt, ge};
     constexpr TensorScalar with_number[] = {lt, le, eq, ne, gt, ge};
     const Tensor& a = tensor_of(left);
     if (is_tensor(right))
-      return computed(std::max(a.numel(), tensor_of(right).numel()),
+      return computed(names[operation], std::max(a.numel(), tensor_of(right).numel()),
                       [&] { return both[operation](a, tensor_of(right)); });
     Scalar number;
     if (right == Py_None || !scalar_of(right, number)) Py_RETURN_NOTIMPLEMENTED;
-    return computed(a.numel(), [&] { return with_number[operation](a, number); });
+    return computed(names[operation], a.numel(), [&] { return with_number[operation](a, number); });
   });
 }
 
@@ -182,14 +192,15 @@ PyObject* compare_slot(PyObject* left, PyObject* right, int operation) {
 
 void add_number_slots(std::vector<PyType_Slot>& slots) {
   const auto add = [&](int id, auto* function) { slots.push_back({id, reinterpret_cast<void*>(function)}); };
-  add(Py_nb_add, binary<add_pair, add_scalar, scalar_add>);
-  add(Py_nb_subtract, binary<sub_pair, sub_scalar, scalar_sub>);
-  add(Py_nb_multiply, binary<static_cast<TensorTensor>(mul), mul_scalar, scalar_mul>);
-  add(Py_nb_true_divide, binary<static_cast<TensorTensor>(div), static_cast<TensorScalar>(div), scalar_div>);
-  add(Py_nb_inplace_add, inplace_binary<add_pair_, add_scalar_>);
-  add(Py_nb_inplace_subtract, inplace_binary<sub_pair_, sub_scalar_>);
-  add(Py_nb_inplace_multiply, inplace_binary<mul_, mul_>);
-  add(Py_nb_inplace_true_divide, inplace_binary<div_, div_>);
+  add(Py_nb_add, binary<"add", add_pair, add_scalar, scalar_add>);
+  add(Py_nb_subtract, binary<"sub", sub_pair, sub_scalar, scalar_sub>);
+  add(Py_nb_multiply, binary<"mul", static_cast<TensorTensor>(mul), mul_scalar, scalar_mul>);
+  add(Py_nb_true_divide,
+      binary<"div", static_cast<TensorTensor>(div), static_cast<TensorScalar>(div), scalar_div>);
+  add(Py_nb_inplace_add, inplace_binary<"add_", add_pair_, add_scalar_>);
+  add(Py_nb_inplace_subtract, inplace_binary<"sub_", sub_pair_, sub_scalar_>);
+  add(Py_nb_inplace_multiply, inplace_binary<"mul_", mul_, mul_>);
+  add(Py_nb_inplace_true_divide, inplace_binary<"div_", div_, div_>);
   add(Py_nb_matrix_multiply, matmul_slot);
   add(Py_nb_floor_divide, floor_divide_slot);
   add(Py_nb_remainder, remainder_slot);

@@ -142,6 +142,15 @@ void bind_tensor_type(py::module_& module) {
       [](const py::type& type) { parameter_type = reinterpret_cast<PyTypeObject*>(type.inc_ref().ptr()); },
       "Tells which class parameters are shown as.");
   module.def(
+      "_as_subclass",
+      [](const Tensor& tensor, const py::type& type) {
+        Shape dims;
+        for (int i = 0; i < tensor.ndim(); ++i) dims.push_back(i);
+        return py::reinterpret_steal<py::object>(
+            wrap_as(reinterpret_cast<PyTypeObject*>(type.ptr()), permute(tensor, dims)));
+      },
+      "A view of all of the tensor, as an object of a subclass.");
+  module.def(
       "_mark_parameter", [](const Tensor& tensor) { tensor.record()->parameter = true; },
       "Makes a tensor a parameter.");
 }

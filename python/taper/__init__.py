@@ -1,7 +1,5 @@
 """Taper: tensors, automatic differentiation and neural networks, with PyTorch's names."""
 
-from __future__ import annotations
-
 import importlib as _importlib
 import math as _math
 
@@ -63,7 +61,7 @@ channels_last, channels_last_3d = "channels_last", "channels_last_3d"
 # Every operation comes from the registry of the library.
 globals().update(_C._homes["taper"])
 
-from ._grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled  # noqa: E402
+from . import _tensor, autograd, nn, optim  # noqa: E402,F401
 from ._creation import (  # noqa: E402
     as_tensor,
     asarray,
@@ -79,70 +77,7 @@ from ._creation import (  # noqa: E402
     set_rng_state,
     tensor,
 )
-from . import _tensor  # noqa: E402,F401
-from ._joined import (  # noqa: E402
-    block_diag,
-    broadcast_shapes,
-    cartesian_prod,
-    histogramdd,
-    view_copies as _view_copies,
-)
-from ._native import empty_permuted, native_batch_norm, native_group_norm, native_layer_norm  # noqa: E402
-from ._info import finfo, iinfo  # noqa: E402
-from ._questions import (  # noqa: E402
-    can_cast,
-    get_default_device,
-    get_deterministic_debug_mode,
-    get_float32_matmul_precision,
-    get_num_interop_threads,
-    is_conj,
-    is_deterministic_algorithms_warn_only_enabled,
-    is_inference,
-    is_neg,
-    is_nonzero,
-    is_same_size,
-    is_signed,
-    is_storage,
-    is_warn_always_enabled,
-    result_type,
-    set_default_device,
-    set_deterministic_debug_mode,
-    set_float32_matmul_precision,
-    set_flush_denormal,
-    set_num_interop_threads,
-    set_warn_always,
-    typename,
-)
-from . import _matrix as _matrix_functions  # noqa: E402
-from ._printing import set_printoptions  # noqa: E402
-
-from ._aliases import functions as _aliased  # noqa: E402
-
-globals().update(_view_copies)
-globals().update(_aliased)
-
-# Annotations and isinstance checks of PyTorch programs use these.
-FloatTensor = DoubleTensor = HalfTensor = LongTensor = IntTensor = BoolTensor = ByteTensor = Tensor
-CharTensor = ShortTensor = BFloat16Tensor = Tensor
-
-globals().update({_name: getattr(_matrix_functions, _name) for _name in _matrix_functions.__all__})
-
-from . import autograd, nn, optim  # noqa: E402
-from .nn.functional import (  # noqa: E402
-    alpha_dropout,
-    bilinear,
-    channel_shuffle,
-    cosine_similarity,
-    feature_alpha_dropout,
-    pairwise_distance,
-    pixel_shuffle,
-    pixel_unshuffle,
-    rrelu,
-)
-from .nn._sampling import grid_sampler  # noqa: E402
-
-grid_sampler_2d = grid_sampler_3d = grid_sampler
-from .amp import autocast  # noqa: E402
+from ._grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled  # noqa: E402
 from ._C import (  # noqa: E402
     autocast_decrement_nesting,
     autocast_increment_nesting,
@@ -155,44 +90,58 @@ from ._C import (  # noqa: E402
     set_autocast_enabled,
 )
 
-_LAZY = (
-    "accelerator",
-    "backends",
-    "cpu",
-    "cuda",
-    "distributed",
-    "distributions",
-    "fft",
-    "func",
-    "futures",
-    "jit",
-    "linalg",
-    "masked",
-    "multiprocessing",
-    "random",
-    "return_types",
-    "safetensors",
-    "serialization",
-    "signal",
-    "special",
-    "testing",
-    "utils",
-    "version",
-)
+from ._late import late as _late  # noqa: E402
+
+_HOMES = {
+    "_aliases": """abs_ acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ asin_ asinh_ atan_
+        atanh_ ceil_ celu clamp_ clamp_max_ clamp_min_ clip_ cos_ cosh_ deg2rad_ detach detach_ erf_ erfc_ exp2_
+        exp_ expm1_ fill_ fix_ floor_ frac_ gcd_ ger get_device greater greater_equal hardshrink i0_ index_put_
+        lcm_ ldexp_ less less_equal log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_ negative_ not_equal rad2deg_
+        reciprocal_ relu_ resize_as_ round_ row_stack rsqrt_ selu_ sigmoid_ sin_ sinc_ sinh_ sqrt_ square_ tan_
+        tanh_ threshold trunc_ unsafe_split_with_sizes xlogy_ zero_""",
+    "_info": "finfo iinfo",
+    "_joined": """alias_copy as_strided_copy block_diag broadcast_shapes cartesian_prod diagonal_copy
+        expand_copy histogramdd narrow_copy permute_copy select_copy slice_copy split_copy
+        split_with_sizes_copy squeeze_copy t_copy transpose_copy unbind_copy unfold_copy unsqueeze_copy
+        view_as_complex_copy view_as_real_copy view_copy""",
+    "_native": "empty_permuted native_batch_norm native_group_norm native_layer_norm",
+    "_printing": "set_printoptions",
+    "_questions": """can_cast get_default_device get_deterministic_debug_mode
+        get_float32_matmul_precision get_num_interop_threads is_conj
+        is_deterministic_algorithms_warn_only_enabled
+        is_inference is_neg is_nonzero is_same_size is_signed is_storage is_warn_always_enabled result_type
+        set_default_device set_deterministic_debug_mode set_float32_matmul_precision set_flush_denormal
+        set_num_interop_threads set_warn_always typename""",
+    "_types": """BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor
+        LongTensor ShortTensor""",
+    "amp": "autocast",
+    "compiler": "compile",
+    "func": "vmap",
+    "nn._sampling": "grid_sampler grid_sampler_2d grid_sampler_3d",
+    "nn.functional": """alpha_dropout bilinear channel_shuffle cosine_similarity feature_alpha_dropout
+        pairwise_distance pixel_shuffle pixel_unshuffle rrelu""",
+    "serialization": "load save",
+}
+_LAZY = """accelerator amp backends compiler cpu cuda distributed distributions fft func futures jit linalg
+    masked multiprocessing onnx overrides profiler random safetensors serialization signal
+    special testing
+    utils version"""
+_look_up, _names = _late(__name__, _HOMES, _LAZY)
 
 
 def __getattr__(name):
-    if name in ("load", "save"):
-        return getattr(_importlib.import_module(".serialization", __name__), name)
-    if name == "vmap":
-        return _importlib.import_module(".func", __name__).vmap
-    if name in _LAZY:
-        try:
-            return _importlib.import_module("." + name, __name__)
-        except ModuleNotFoundError as error:
-            if error.name != f"{__name__}.{name}":
-                raise
-    raise AttributeError(f"module 'taper' has no attribute '{name}'")
+    try:
+        return _look_up(name)
+    except AttributeError:
+        # PyTorch's matrix functions, of which most programs use none.
+        if not name.startswith("_") and name in _importlib.import_module("._matrix", __name__).__all__:
+            globals()[name] = getattr(_importlib.import_module("._matrix", __name__), name)
+            return globals()[name]
+        raise
+
+
+def __dir__():
+    return sorted({*_names(), *_importlib.import_module("._matrix", __name__).__all__})
 
 
 def is_floating_point(input):

@@ -1,9 +1,8 @@
-"""Second names of operations, and methods of Tensor that follow from functions."""
+"""Second names of operations, and methods that follow from functions; loaded when first asked for."""
 
 from . import _C
-from ._joined import view_copies
 
-_functions, _functional, Tensor = _C._homes["taper"], _C._homes["nn.functional"], _C.Tensor
+_functions, _functional = _C._homes["taper"], _C._homes["nn.functional"]
 
 _NAMES = {
     "greater": "gt",
@@ -14,37 +13,27 @@ _NAMES = {
     "ger": "outer",
 }
 
-functions = {alias: _functions[name] for alias, name in _NAMES.items()}
-functions["unsafe_split_with_sizes"] = _functions["split_with_sizes"]
-functions["row_stack"] = _functions["vstack"]
-
-# Methods that are functions, too: taper.exp_(x) is x.exp_().
-_ALSO_FUNCTIONS = (
-    "abs_ acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ asin_ asinh_ atan_ atanh_ ceil_ "
-    "clamp_ clamp_max_ clamp_min_ clip_ cos_ cosh_ deg2rad_ detach detach_ erf_ erfc_ exp2_ exp_ expm1_ fill_ fix_ "
-    "floor_ frac_ gcd_ get_device i0_ index_put_ lcm_ ldexp_ log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_ "
-    "negative_ rad2deg_ reciprocal_ relu_ resize_as_ round_ rsqrt_ selu_ sigmoid_ sin_ sinc_ sinh_ sqrt_ square_ tan_ "
-    "tanh_ trunc_ xlogy_ zero_"
-).split()
-functions.update((name, getattr(Tensor, name)) for name in _ALSO_FUNCTIONS)
-functions.update((name, _functional[name]) for name in ("celu", "hardshrink", "threshold"))
-
-for _alias, _name in _NAMES.items():
-    setattr(Tensor, _alias, getattr(Tensor, _name))
-    if hasattr(Tensor, _name + "_"):
-        setattr(Tensor, _alias + "_", getattr(Tensor, _name + "_"))
-Tensor.unsafe_split_with_sizes = Tensor.split_with_sizes
-Tensor.narrow_copy = view_copies["narrow_copy"]
+globals().update({_alias: _functions[_name] for _alias, _name in _NAMES.items()})
+unsafe_split_with_sizes = _functions["split_with_sizes"]
+row_stack = _functions["vstack"]
+celu, threshold = _functional["celu"], _functional["threshold"]
 
 
-def _method_of(name):
-    function = _functional[name]
-    setattr(Tensor, name, lambda self, *arguments, **named: function(self, *arguments, **named))
+def __getattr__(name):
+    # Methods that are functions, too: taper.exp_(x) is x.exp_().
+    if not hasattr(_C.Tensor, name):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_C.Tensor, name)
 
 
-for _name in ("hardshrink", "prelu"):
-    if not hasattr(Tensor, _name):
-        _method_of(_name)
+def hardshrink(self, lambd=0.5):
+    """nn.functional.hardshrink of the tensor."""
+    return _functional["hardshrink"](self, lambd)
+
+
+def prelu(self, weight):
+    """nn.functional.prelu of the tensor."""
+    return _functional["prelu"](self, weight)
 
 
 def fill_diagonal_(self, fill_value, wrap=False):
@@ -62,6 +51,3 @@ def fill_diagonal_(self, fill_value, wrap=False):
         for start in range(columns + 1, rows, columns + 1):
             self[start:].diagonal().fill_(fill_value)
     return self
-
-
-Tensor.fill_diagonal_ = fill_diagonal_

@@ -44,7 +44,8 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
 
 
 def from_dlpack(ext_tensor, *, device=None, copy=None):
-    """A tensor over the memory of another library's array, or of a DLPack capsule; a copy of what is read-only."""
+    """A tensor over the memory of another library's array, or of a DLPack capsule; a copy of what is read-
+    only."""
     if device is not None and str(device).split(":")[0] != "cpu":
         raise _C.DeviceError(f"from_dlpack: device {device} is not available; use 'cpu'")
     if not hasattr(ext_tensor, "__dlpack__"):
@@ -83,18 +84,31 @@ def initial_seed():
 
 def get_rng_state():
     """The default generator's state as a uint8 tensor of 16 bytes: seed and offset."""
-    import numpy
-
-    state = numpy.array(_C.default_generator._get_state(), dtype=numpy.uint64)
-    return _C._from_data(state.view(numpy.uint8), None, True)
+    return _state_of(_C.default_generator)
 
 
 def set_rng_state(new_state):
     """Restores what get_rng_state returned."""
+    _restore_state(_C.default_generator, new_state)
+
+
+def _state_of(generator):
     import numpy
 
-    words = _C._to_numpy(new_state).view(numpy.uint64)
-    _C.default_generator._set_state(int(words[0]), int(words[1]))
+    state = numpy.array(generator._get_state(), dtype=numpy.uint64)
+    return _C._from_data(state.view(numpy.uint8), None, True)
+
+
+def _restore_state(generator, state):
+    import numpy
+
+    if state.dtype is not _C.uint8 or tuple(state.shape) != (16,):
+        raise TypeError(
+            f"set_state: expected a uint8 tensor of 16 bytes as get_state returns it, got {state.dtype} of shape "
+            f"{tuple(state.shape)}"
+        )
+    words = _C._to_numpy(state).view(numpy.uint64)
+    generator._set_state(int(words[0]), int(words[1]))
 
 
 def set_default_dtype(d):

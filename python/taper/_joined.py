@@ -35,16 +35,13 @@ def broadcast_shapes(*shapes):
     return _C.Size(result)
 
 
-HistogramDD = namedtuple("histogramdd", "hist bin_edges")
-
-
 def histogramdd(input, bins, range=None, weight=None, density=False):
     """The histogram of points over several dimensions, and a tuple of the edges along each."""
     hist, *edges = _functions["_histogramdd"](input, bins, range=range, weight=weight, density=density)
-    return HistogramDD(hist, tuple(edges))
+    return _HistogramDD(hist, tuple(edges))
 
 
-_C.Tensor.histogramdd = lambda self, *arguments, **named: histogramdd(self, *arguments, **named)
+_HistogramDD = namedtuple("histogramdd", "hist bin_edges")
 
 
 def _copying(name):
@@ -91,3 +88,4 @@ view_copies["alias_copy"] = lambda input, *, out=None: input.clone() if out is N
 view_copies["slice_copy"] = lambda input, dim=0, start=None, end=None, step=1: (
     input.movedim(dim, 0)[start:end:step].movedim(0, dim).clone()
 )
+globals().update(view_copies)

@@ -1,4 +1,4 @@
-"""PyTorch's matrix functions outside of linalg, and windows; also methods of Tensor where PyTorch has them."""
+"""PyTorch's matrix functions outside of linalg, and windows; methods of Tensor where PyTorch has them."""
 
 import collections
 import math
@@ -8,10 +8,6 @@ from ._C import Tensor
 from .linalg import _with_out
 
 _taper = _C._homes["taper"]
-_methods = (
-    "det logdet slogdet inverse cholesky cholesky_inverse cholesky_solve qr svd triangular_solve pinverse "
-    "matrix_power kron trace dist cov corrcoef addbmm addr ger vdot inner cross lu lu_solve orgqr ormqr"
-).split()
 
 det, slogdet, inverse, pinverse = linalg.det, linalg.slogdet, linalg.inv, linalg.pinv
 matrix_power, lu_unpack, orgqr = linalg.matrix_power, _taper["lu_unpack"], linalg.householder_product
@@ -626,9 +622,6 @@ def istft(
     return signal.squeeze(0) if input.ndim == 2 else signal
 
 
-for _name in [*_methods, "stft", "istft", "matrix_power"]:
-    if _name in globals() and not hasattr(Tensor, _name):
-        setattr(Tensor, _name, globals()[_name])
 __all__ = [
     _name
     for _name, _value in globals().items()

@@ -62,6 +62,3 @@ def new_empty_strided(
     """An uninitialized tensor of these sizes and strides, of this tensor's dtype."""
     result = _f["empty_strided"](size, stride, dtype=dtype or self.dtype, device=device)
     return result.requires_grad_() if requires_grad else result
-
-
-_C.Tensor.new_empty_strided = new_empty_strided

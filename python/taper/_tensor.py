@@ -3,6 +3,7 @@
 from . import _C
 from ._C import Tensor
 from ._creation import _check_device
+from ._late import late_methods
 
 _BOOL = getattr(_C, "bool")
 
@@ -40,7 +41,7 @@ for _name, _dtype in {
 
 @_method
 def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
-    """to(dtype), to(device), to(device, dtype) or to(other): converted where needed, else the tensor itself."""
+    """to(dtype), to(device), to(device, dtype) or to(other): converted where needed."""
     for argument in args:
         if isinstance(argument, Tensor):
             dtype, device = argument.dtype, argument.device
@@ -159,61 +160,9 @@ def __contains__(self, element):
 
 @_method
 def __format__(self, spec):
-    if self.ndim == 0 and spec:
+    if self.ndim == 0 and self.__class__ is Tensor:
         return format(self.item(), spec)
     return object.__format__(str(self), "") if not spec else format(str(self), spec)
-
-
-@_method
-def __deepcopy__(self, memo):
-    if id(self) in memo:
-        return memo[id(self)]
-    if not self.is_leaf:
-        raise RuntimeError(
-            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol "
-            "at the moment; use x.detach().clone()"
-        )
-    data = self.detach().clone()
-    result = data if self.__class__ is Tensor else self.__class__(data)
-    if result.is_floating_point() or result.is_complex():
-        result.requires_grad_(self.requires_grad)
-    if self.grad is not None:
-        result.grad = __deepcopy__(self.grad, memo)
-    memo[id(self)] = result
-    return result
-
-
-@_method
-def __reduce_ex__(self, protocol):
-    return _rebuild, (
-        _bytes_of(self),
-        str(self.dtype).split(".")[-1],
-        tuple(self.shape),
-        self.requires_grad,
-        self.__class__,
-    )
-
-
-def _bytes_of(tensor):
-    dense = tensor.detach().contiguous()
-    if dense.dtype is _C.bfloat16:
-        dense = _C._view_dtype(dense, _C.int16)
-    return _C._to_numpy(dense).tobytes()
-
-
-def _rebuild(data, dtype, shape, requires_grad, cls):
-    import numpy
-
-    stored = "int16" if dtype == "bfloat16" else dtype
-    array = numpy.frombuffer(bytearray(data), dtype=stored).reshape(shape)
-    result = _C.from_numpy(array)
-    if dtype == "bfloat16":
-        result = _C._view_dtype(result, _C.bfloat16)
-    if cls is not Tensor:
-        result = cls(result)
-    return (
-        result.requires_grad_(requires_grad) if result.is_floating_point() or result.is_complex() else result
-    )
 
 
 def _new(name, maker):
@@ -262,18 +211,6 @@ def pin_memory(self, device=None):
 
 
 @_method
-def is_shared(self):
-    """Whether the memory is shared between processes."""
-    return False
-
-
-@_method
-def share_memory_(self):
-    """The tensor itself; worker processes get copies."""
-    return self
-
-
-@_method
 def get_device(self):
     """-1: main memory."""
     return -1
@@ -291,3 +228,73 @@ def is_set_to(self, other):
     return (
         self.data_ptr() == other.data_ptr() and self.shape == other.shape and self.stride() == other.stride()
     )
+
+
+@_method
+def new(self, *data, device=None):
+    """A tensor of this dtype: new() is empty, new(sizes) uninitialized, new(data) a copy."""
+    _check_device(device)
+    if len(data) == 1 and not isinstance(data[0], (int, _C.Size)):
+        return _C._from_data(data[0], self.dtype, True)
+    size = data[0] if len(data) == 1 and isinstance(data[0], _C.Size) else data
+    return _functions["empty"](tuple(size) if data else (0,), dtype=self.dtype)
+
+
+for _alias, _name in {
+    "greater": "gt",
+    "greater_equal": "ge",
+    "less": "lt",
+    "less_equal": "le",
+    "not_equal": "ne",
+    "ger": "outer",
+    "unsafe_split_with_sizes": "split_with_sizes",
+}.items():
+    setattr(Tensor, _alias, getattr(Tensor, _name))
+    if hasattr(Tensor, _name + "_"):
+        setattr(Tensor, _alias + "_", getattr(Tensor, _name + "_"))
+
+late_methods(
+    Tensor,
+    "taper._matrix",
+    """det logdet slogdet inverse cholesky cholesky_inverse cholesky_solve qr svd triangular_solve pinverse
+    matrix_power kron trace dist cov corrcoef addbmm addr ger vdot inner cross lu lu_solve orgqr ormqr stft
+    istft""",
+)
+late_methods(Tensor, "taper._aliases", "fill_diagonal_ hardshrink prelu")
+late_methods(
+    Tensor,
+    "taper._copying",
+    "__deepcopy__ __reduce_ex__ __setstate__ is_shared share_memory_ untyped_storage storage",
+)
+late_methods(Tensor, "taper._joined", "histogramdd narrow_copy")
+late_methods(Tensor, "taper._native", "new_empty_strided")
+
+
+@_method
+def as_subclass(self, cls):
+    """The same elements and history as an object of cls, a subclass of Tensor."""
+    if not (isinstance(cls, _TYPE) and issubclass(cls, Tensor)):
+        raise TypeError(f"as_subclass: expected a subclass of Tensor, got {cls!r}")
+    return _C._as_subclass(self, cls)
+
+
+_TYPE = Tensor.__class__
+
+
+def _torch_function(cls, func, types, args=(), kwargs=None):
+    """Computes as for plain tensors and gives results the class."""
+    from .overrides import default_torch_function
+
+    return default_torch_function(cls, func, types, args, kwargs)
+
+
+def _init_subclass(cls, **options):
+    super(Tensor, cls).__init_subclass__(**options)
+    if cls.__torch_function__ is not _C._disabled_torch_function_impl:
+        from .overrides import adopt
+
+        adopt(cls)
+
+
+Tensor.__torch_function__ = classmethod(_torch_function)
+Tensor.__init_subclass__ = classmethod(_init_subclass)

@@ -1,5 +1,6 @@
 // The engine: walks the tape backwards, from the operation recorded last to the first, without recursion.
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <queue>
 #include <thread>
@@ -8,6 +9,7 @@
 
 #include "autograd/callbacks.h"
 #include "autograd/gradient_math.h"
+#include "autograd/node_watch.h"
 #include "autograd/record.h"
 #include "autograd/slots.h"
 #include "taper/autograd.h"
@@ -29,11 +31,30 @@ class NodeLock {
   std::atomic_flag& flag_;
 };
 
+std::atomic<NodeWatch> node_watch = nullptr;
+
+// Tells the watch of one operation's backward, also of one that throws.
+class Watched {
+ public:
+  explicit Watched(const char* name) : watch_(node_watch.load(std::memory_order_relaxed)), name_(name) {
+    if (watch_) watch_(name_, true);
+  }
+  ~Watched() {
+    if (watch_) watch_(name_, false);
+  }
+
+ private:
+  NodeWatch watch_;
+  const char* name_;
+};
+
 struct BySequence {
   bool operator()(const Node* a, const Node* b) const { return a->sequence() < b->sequence(); }
 };
 
 }  // namespace
+
+void set_node_watch(NodeWatch watch) { node_watch.store(watch, std::memory_order_relaxed); }
 
 /// One backward pass. A node has a higher sequence number than all it depends on, so taking the highest
 /// waiting node first means that all gradients of its results have arrived; no pass to count them is needed.
@@ -200,6 +221,7 @@ void Engine::run_node(Node& node, Tensors gradients) {
         " backward: trying to go backward through the graph a second time, but what it saved was "
         "freed; pass retain_graph=True to the first backward()");
     node.wanted_ = wanted;
+    const Watched watched(node.name());
     results = node.backward(gradients);
     if (!retain_graph_) {
       node.release_saved();

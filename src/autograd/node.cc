@@ -130,43 +130,4 @@ void release_node(Node* node) noexcept {
 
 void release_slots(GradientSlots* slots) noexcept { delete slots; }
 
-void SavedEntry::keep_input(const Tensor& operand) {
-  present = operand.defined();
-  if (!present) return;
-  check<AutogradError>(
-      !operand.record()->inference,
-      "backward: a tensor made under inference_mode cannot be saved for backward; clone() it first");
-  tensor = operand;
-  version = operand.version();
-}
-
-void SavedEntry::keep_output(const Tensor& result, std::uint32_t index) {
-  present = result.defined();
-  if (!present) return;
-  output = true;
-  output_index = index;
-  tensor = window(result, result.sizes(), result.strides(), result.storage_offset());
-  version = result.version();
-}
-
-Tensor SavedEntry::unpack(const Node& node) const {
-  if (!present) return {};
-  check<AutogradError>(
-      tensor.defined(), node.name(),
-      " backward: the graph was already freed by an earlier backward(); pass retain_graph=True to the "
-      "first one to go through it a second time");
-  if (tensor.version() != version) [[unlikely]] {
-    const char* writer = tensor.storage().last_writer;
-    fail<AutogradError>(node.name(), " backward: a tensor of shape ", tensor.sizes(), " that ", node.name(),
-                        " saved was modified by an inplace operation since: ", writer ? writer : "a write",
-                        "; it is at version ", tensor.version(), ", expected version ", version,
-                        "; use the operation that returns a new tensor, or clone() before it",
-                        node.origin().empty() ? "" : "\nsaved by the call at:\n", node.origin());
-  }
-  if (!output) return tensor;
-  Tensor again = window(tensor, tensor.sizes(), tensor.strides(), tensor.storage_offset());
-  detail::attach(again, const_cast<Node*>(&node), output_index);
-  return again;
-}
-
 }  // namespace taper

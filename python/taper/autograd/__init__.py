@@ -2,16 +2,27 @@
 
 from .. import _C
 from .._grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
-from .function import Function, once_differentiable
-from .gradcheck import gradcheck, gradgradcheck
-from . import functional
+from .._late import late as _late
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import functional as functional
+    from . import graph as graph
+    from . import profiler as profiler
+    from .function import Function as Function
+    from .function import once_differentiable as once_differentiable
+    from .gradcheck import gradcheck as gradcheck
+    from .gradcheck import gradgradcheck as gradgradcheck
+    from .variable import Variable as Variable
 
 __all__ = [
     "Function",
+    "Variable",
     "backward",
     "detect_anomaly",
     "enable_grad",
     "functional",
+    "graph",
     "grad",
     "gradcheck",
     "gradgradcheck",
@@ -21,6 +32,17 @@ __all__ = [
     "set_detect_anomaly",
     "set_grad_enabled",
 ]
+
+
+__getattr__, __dir__ = _late(
+    __name__,
+    {
+        "function": "Function once_differentiable",
+        "gradcheck": "gradcheck gradgradcheck",
+        "variable": "Variable",
+    },
+    "function functional graph profiler variable",
+)
 
 
 def _as_tuple(values):

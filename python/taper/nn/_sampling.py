@@ -143,6 +143,9 @@ def grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners):
     return grid_sample(input, grid, mode, ("zeros", "border", "reflection")[padding_mode], align_corners)
 
 
+grid_sampler_2d = grid_sampler_3d = grid_sampler
+
+
 def _tuple(value, dims):
     return tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
 

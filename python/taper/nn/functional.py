@@ -4,7 +4,7 @@ import functools
 import math
 
 from .. import _C
-from .multi_head import multi_head_attention_forward
+from .._late import late as _late
 
 globals().update(_C._homes["nn.functional"])
 
@@ -269,7 +269,8 @@ def triplet_margin_loss(
 def ctc_loss(
     log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean", zero_infinity=False
 ):
-    """Graves et al. 2006: log_probs [T, N, C] or [T, C]; targets [N, S] or all in a row; by the forward recursion."""
+    """Graves et al. 2006: log_probs [T, N, C] or [T, C]; targets [N, S] or all in a row; by the forward
+    recursion."""
     if log_probs.ndim == 2:
         log_probs = log_probs.unsqueeze(1)
         targets = targets.reshape(1, -1)
@@ -503,7 +504,8 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
 
 
 def _in_float32(function):
-    """The function with its floating arguments in float32 where autocast is on, as PyTorch has it for losses."""
+    """The function with its floating arguments in float32 where autocast is on, as PyTorch has it for
+    losses."""
 
     @functools.wraps(function)
     def cast(*args, **kwargs):
@@ -521,25 +523,20 @@ def _as_float32(value):
     return value.to(_C.float32) if small else value
 
 
-from ._margins import (  # noqa: E402
-    channel_shuffle,
-    feature_alpha_dropout,
-    lp_pool1d,
-    lp_pool2d,
-    lp_pool3d,
-    multi_margin_loss,
-    multilabel_margin_loss,
-    rrelu,
-    triplet_margin_with_distance_loss,
+__getattr__, __dir__ = _late(
+    __name__,
+    {
+        "_fractional": """fractional_max_pool2d fractional_max_pool2d_with_indices fractional_max_pool3d
+            fractional_max_pool3d_with_indices""",
+        "_margins": """channel_shuffle feature_alpha_dropout lp_pool1d lp_pool2d lp_pool3d multi_margin_loss
+            multilabel_margin_loss rrelu triplet_margin_with_distance_loss""",
+        "_sampling": "affine_grid grid_sample max_unpool1d max_unpool2d max_unpool3d",
+        "_variants": """relu_ leaky_relu_ elu_ celu_ selu_ hardtanh_ threshold_ max_pool1d_with_indices
+            max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool1d_with_indices
+            adaptive_max_pool2d_with_indices adaptive_max_pool3d_with_indices""",
+        "multi_head": "multi_head_attention_forward",
+    },
 )
-from ._fractional import (  # noqa: E402
-    fractional_max_pool2d,
-    fractional_max_pool2d_with_indices,
-    fractional_max_pool3d,
-    fractional_max_pool3d_with_indices,
-)
-from ._variants import *  # noqa: E402,F403
-from ._sampling import affine_grid, grid_sample, max_unpool1d, max_unpool2d, max_unpool3d  # noqa: E402
 
 for _name in (
     "binary_cross_entropy",

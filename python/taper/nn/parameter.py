@@ -6,6 +6,8 @@ from .. import _C
 class Parameter(_C.Tensor):
     """A tensor that a module registers as its own when it is assigned to an attribute."""
 
+    __torch_function__ = _C._disabled_torch_function_impl
+
     def __new__(cls, data=None, requires_grad=True):
         if data is None:
             data = _C._homes["taper"]["empty"](0)
@@ -15,18 +17,11 @@ class Parameter(_C.Tensor):
             result.requires_grad_(requires_grad)
         return result
 
-    def __deepcopy__(self, memo):
-        if id(self) in memo:
-            return memo[id(self)]
-        result = type(self)(self.detach().clone(), self.requires_grad)
-        if self.grad is not None:
-            result.grad = self.grad.detach().clone()
-        memo[id(self)] = result
-        return result
-
 
 class Buffer(_C.Tensor):
     """A tensor that a module registers as a buffer when it is assigned to an attribute."""
+
+    __torch_function__ = _C._disabled_torch_function_impl
 
     def __new__(cls, data=None, *, persistent=True):
         if data is None:

@@ -1,30 +1,45 @@
-"""Optimizers and learning rate schedules."""
+"""Optimizers and learning rate schedules, each loaded when it is first asked for."""
 
-import importlib as _importlib
+from .._late import late as _late
 
-from ._adafactor import Adafactor
-from ._muon import Muon
-from .adadelta import Adadelta
-from .adagrad import Adagrad
-from .adam import Adam
-from .adamax import Adamax
-from .adamw import AdamW
-from .asgd import ASGD
-from .lbfgs import LBFGS
-from .nadam import NAdam
-from .optimizer import Optimizer
-from .radam import RAdam
-from .rmsprop import RMSprop
-from .rprop import Rprop
-from .sgd import SGD
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import lr_scheduler as lr_scheduler
+    from . import swa_utils as swa_utils
+    from ._adafactor import Adafactor as Adafactor
+    from ._muon import Muon as Muon
+    from .adadelta import Adadelta as Adadelta
+    from .adagrad import Adagrad as Adagrad
+    from .adam import Adam as Adam
+    from .adamax import Adamax as Adamax
+    from .adamw import AdamW as AdamW
+    from .asgd import ASGD as ASGD
+    from .lbfgs import LBFGS as LBFGS
+    from .nadam import NAdam as NAdam
+    from .optimizer import Optimizer as Optimizer
+    from .radam import RAdam as RAdam
+    from .rmsprop import RMSprop as RMSprop
+    from .rprop import Rprop as Rprop
+    from .sgd import SGD as SGD
 
-
-def __getattr__(name):
-    # Loaded when first asked for, so that importing taper stays quick.
-    if name in ("lr_scheduler", "swa_utils"):
-        return _importlib.import_module("." + name, __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted({*globals(), "lr_scheduler", "swa_utils"})
+__getattr__, __dir__ = _late(
+    __name__,
+    {
+        "_adafactor": "Adafactor",
+        "_muon": "Muon",
+        "adadelta": "Adadelta",
+        "adagrad": "Adagrad",
+        "adam": "Adam",
+        "adamax": "Adamax",
+        "adamw": "AdamW",
+        "asgd": "ASGD",
+        "lbfgs": "LBFGS",
+        "nadam": "NAdam",
+        "optimizer": "Optimizer",
+        "radam": "RAdam",
+        "rmsprop": "RMSprop",
+        "rprop": "Rprop",
+        "sgd": "SGD",
+    },
+    "lr_scheduler swa_utils optimizer adam adamw sgd",
+)

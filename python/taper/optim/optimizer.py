@@ -1,10 +1,10 @@
 """Optimizer: the base of all optimizers."""
 
+import copy
 import functools
 import math
 import warnings
 from collections import OrderedDict, defaultdict
-from copy import deepcopy
 from itertools import chain
 
 from .. import _C
@@ -312,7 +312,7 @@ class Optimizer:
 
     @staticmethod
     def _loaded_group(new, old):
-        group = deepcopy({k: v for k, v in new.items() if k != "params"})
+        group = copy.deepcopy({k: v for k, v in new.items() if k != "params"})
         group["params"] = old["params"]
         if "param_names" in old:
             group.setdefault("param_names", old["param_names"])
@@ -343,7 +343,7 @@ def _loaded(value, parameter, name=None):
         return {k: _loaded(v, parameter, k) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(_loaded(entry, parameter) for entry in value)
-    return deepcopy(value)
+    return copy.deepcopy(value)
 
 
 def zero_step():

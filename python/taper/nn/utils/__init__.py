@@ -1,43 +1,43 @@
-"""Tools for parameters and gradients."""
+"""Tools for parameters and gradients, loaded when they are first asked for."""
 
-import importlib as _importlib
+from ..._late import late as _late
 
-from . import rnn
-from .clip_grad import (
-    clip_grad_norm,
-    clip_grad_norm_,
-    clip_grad_value_,
-    clip_grads_with_norm_,
-    get_total_norm,
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import parametrizations as parametrizations
+    from . import parametrize as parametrize
+    from . import prune as prune
+    from . import rnn as rnn
+    from . import stateless as stateless
+    from .spectral_norm import remove_spectral_norm as remove_spectral_norm
+    from .spectral_norm import spectral_norm as spectral_norm
+    from .weight_norm import remove_weight_norm as remove_weight_norm
+    from .weight_norm import weight_norm as weight_norm
+    from .clip_grad import clip_grad_norm as clip_grad_norm
+    from .clip_grad import clip_grad_norm_ as clip_grad_norm_
+    from .clip_grad import clip_grad_value_ as clip_grad_value_
+    from .clip_grad import clip_grads_with_norm_ as clip_grads_with_norm_
+    from .clip_grad import get_total_norm as get_total_norm
+    from .convert_parameters import parameters_to_vector as parameters_to_vector
+    from .convert_parameters import vector_to_parameters as vector_to_parameters
+    from .fusion import fuse_conv_bn_eval as fuse_conv_bn_eval
+    from .fusion import fuse_conv_bn_weights as fuse_conv_bn_weights
+    from .fusion import fuse_linear_bn_eval as fuse_linear_bn_eval
+    from .fusion import fuse_linear_bn_weights as fuse_linear_bn_weights
+    from .init import skip_init as skip_init
+    from .memory_format import convert_conv2d_weight_memory_format as convert_conv2d_weight_memory_format
+    from .memory_format import convert_conv3d_weight_memory_format as convert_conv3d_weight_memory_format
+
+__getattr__, __dir__ = _late(
+    __name__,
+    {
+        "spectral_norm": "remove_spectral_norm spectral_norm",
+        "weight_norm": "remove_weight_norm weight_norm",
+        "clip_grad": "clip_grad_norm clip_grad_norm_ clip_grad_value_ clip_grads_with_norm_ get_total_norm",
+        "convert_parameters": "parameters_to_vector vector_to_parameters",
+        "fusion": "fuse_conv_bn_eval fuse_conv_bn_weights fuse_linear_bn_eval fuse_linear_bn_weights",
+        "init": "skip_init",
+        "memory_format": "convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format",
+    },
+    "parametrizations parametrize prune rnn stateless fusion",
 )
-from .convert_parameters import parameters_to_vector, vector_to_parameters
-from .spectral_norm import remove_spectral_norm, spectral_norm
-from .weight_norm import remove_weight_norm, weight_norm
-
-# Loaded when first asked for, so that importing taper stays quick: names and the modules that hold them.
-_LAZY = {
-    "parametrizations": "parametrizations",
-    "parametrize": "parametrize",
-    "prune": "prune",
-    "stateless": "stateless",
-    "fusion": "fusion",
-    "fuse_conv_bn_eval": "fusion",
-    "fuse_conv_bn_weights": "fusion",
-    "fuse_linear_bn_eval": "fusion",
-    "fuse_linear_bn_weights": "fusion",
-    "skip_init": "init",
-    "convert_conv2d_weight_memory_format": "memory_format",
-    "convert_conv3d_weight_memory_format": "memory_format",
-}
-
-
-def __getattr__(name):
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = _importlib.import_module("." + _LAZY[name], __name__)
-    globals()[name] = module if _LAZY[name] == name else getattr(module, name)
-    return globals()[name]
-
-
-def __dir__():
-    return sorted({*globals(), *_LAZY})
