@@ -1,16 +1,79 @@
-"""Switches of other libraries' backends, so that programs that set them run; none of them changes a result here."""
+"""Switches of other libraries' backends, so that programs that set them run; none of them changes a result
+here."""
 
-import types
+import sys as _sys
+import types as _types
 
-__all__ = ["cuda", "cudnn", "mps", "mkldnn", "mkl", "openmp"]
+__all__ = ["cpu", "cuda", "cudnn", "mkl", "mkldnn", "mps", "nnpack", "openmp", "opt_einsum", "quantized"]
 
 
-class _Backend(types.SimpleNamespace):
+class _Backend(_types.ModuleType):
+    """Importable as taper.backends.NAME; holds whatever a program sets."""
+
+    def __init__(self, name, **values):
+        super().__init__(f"{__name__}.{name}", f"Switches of {name}, none of which changes a result.")
+        self.__dict__.update(values)
+        _sys.modules[self.__name__] = self
+
     def is_available(self):
         """Whether this backend is part of the build: never."""
         return False
 
+    def is_built(self):
+        """Whether this backend is part of the build: never."""
+        return False
 
-cuda = _Backend(matmul=types.SimpleNamespace(allow_tf32=False))
-cudnn = _Backend(enabled=False, benchmark=False, deterministic=True, allow_tf32=False, version=lambda: None)
-mps, mkldnn, mkl, openmp = _Backend(), _Backend(), _Backend(), _Backend()
+    def flags(self, *args, **kwargs):
+        """A context that changes nothing."""
+        return _Flags()
+
+
+class _Flags:
+    def __enter__(self):
+        return None
+
+    def __exit__(self, *exception):
+        return None
+
+
+class _Products(_types.SimpleNamespace):
+    """Precision switches of matrix products on GPUs."""
+
+
+cuda = _Backend(
+    "cuda",
+    matmul=_Products(
+        allow_tf32=False,
+        allow_fp16_reduced_precision_reduction=True,
+        allow_bf16_reduced_precision_reduction=True,
+    ),
+    enable_flash_sdp=lambda enabled: None,
+    enable_math_sdp=lambda enabled: None,
+    enable_mem_efficient_sdp=lambda enabled: None,
+    enable_cudnn_sdp=lambda enabled: None,
+    flash_sdp_enabled=lambda: True,
+    math_sdp_enabled=lambda: True,
+    mem_efficient_sdp_enabled=lambda: True,
+    sdp_kernel=lambda *args, **kwargs: _Flags(),
+)
+cudnn = _Backend(
+    "cudnn",
+    enabled=False,
+    benchmark=False,
+    benchmark_limit=10,
+    deterministic=True,
+    allow_tf32=False,
+    version=lambda: None,
+)
+cpu = _Backend("cpu", get_cpu_capability=lambda: "DEFAULT")
+mps, mkldnn, mkl, nnpack = (
+    _Backend("mps"),
+    _Backend("mkldnn", enabled=False),
+    _Backend("mkl"),
+    _Backend("nnpack"),
+)
+openmp, opt_einsum, quantized = (
+    _Backend("openmp"),
+    _Backend("opt_einsum"),
+    _Backend("quantized", engine="none"),
+)

@@ -2,43 +2,40 @@
 
 import functools
 import itertools
-from collections import OrderedDict, namedtuple
+import warnings
+from collections import OrderedDict
 
 from .. import _C
 from .._C import Tensor
+from ._hooks import (
+    RemovableHandle,
+    backward_of_all,
+    backward_pre_of_all,
+    forward_of_all,
+    forward_pre_of_all,
+    marks_of_all,
+    watch_inputs,
+    watch_outputs,
+)
 from .parameter import Buffer, Parameter
 
-_IncompatibleKeys = namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])
 
+class _Incompatible(tuple):
+    """(missing_keys, unexpected_keys) of load_state_dict."""
 
-class _Incompatible(_IncompatibleKeys):
+    _fields = ("missing_keys", "unexpected_keys")
+    missing_keys = property(lambda self: self[0])
+    unexpected_keys = property(lambda self: self[1])
+
+    def __new__(cls, missing_keys, unexpected_keys):
+        return super().__new__(cls, (missing_keys, unexpected_keys))
+
     def __repr__(self):
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
-        return super().__repr__()
+        return f"_IncompatibleKeys(missing_keys={self[0]!r}, unexpected_keys={self[1]!r})"
 
     __str__ = __repr__
-
-
-class RemovableHandle:
-    """Takes a hook away again: handle.remove(), or as a context manager."""
-
-    _numbers = itertools.count()
-
-    def __init__(self, hooks, extra=()):
-        self._hooks = (hooks, *extra)
-        self.id = next(RemovableHandle._numbers)
-
-    def remove(self):
-        """Takes the hook away."""
-        for hooks in self._hooks:
-            hooks.pop(self.id, None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.remove()
 
 
 def _indent(text, spaces):
@@ -240,17 +237,31 @@ class Module:
 
     def __call__(self, *args, **kwargs):
         if not (
-            self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks
+            self._forward_hooks
+            or self._forward_pre_hooks
+            or self._backward_hooks
+            or self._backward_pre_hooks
+            or forward_of_all
+            or forward_pre_of_all
+            or backward_of_all
+            or backward_pre_of_all
         ):
             try:
                 return self.forward(*args, **kwargs)
             except _C.Error as error:
                 _name_module(self, error)
                 raise
-        return self._call_with_hooks(args, kwargs)
+        called = set()
+        try:
+            return self._call_with_hooks(args, kwargs, called)
+        except Exception as error:
+            if isinstance(error, _C.Error):
+                _name_module(self, error)
+            self._call_remaining_hooks(args, kwargs, called)
+            raise
 
-    def _call_with_hooks(self, args, kwargs):
-        for number, hook in list(self._forward_pre_hooks.items()):
+    def _call_with_hooks(self, args, kwargs, called):
+        for number, hook in [*forward_pre_of_all.items(), *self._forward_pre_hooks.items()]:
             if number in self._forward_pre_hooks_with_kwargs:
                 result = hook(self, args, kwargs)
                 if result is not None:
@@ -259,16 +270,35 @@ class Module:
                 result = hook(self, args)
                 if result is not None:
                     args = result if isinstance(result, tuple) else (result,)
-        watched = self._backward_hooks or self._backward_pre_hooks
+        watched = self._backward_hooks or self._backward_pre_hooks or backward_of_all or backward_pre_of_all
         if watched:
-            args, backward = _watch_inputs(self, args)
+            args, backward = watch_inputs(self, args)
         result = self.forward(*args, **kwargs)
-        for number, hook in list(self._forward_hooks.items()):
-            with_kwargs = number in self._forward_hooks_with_kwargs
-            replaced = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
+        for number, hook in [*forward_of_all.items(), *self._forward_hooks.items()]:
+            called.add(number)
+            replaced = self._call_forward_hook(number, hook, args, kwargs, result)
             if replaced is not None:
                 result = replaced
-        return _watch_outputs(self, result, backward) if watched else result
+        return watch_outputs(self, result, backward) if watched else result
+
+    def _call_forward_hook(self, number, hook, args, kwargs, result):
+        if number in self._forward_hooks_with_kwargs or number in marks_of_all["with_kwargs"]:
+            return hook(self, args, kwargs, result)
+        return hook(self, args, result)
+
+    def _call_remaining_hooks(self, args, kwargs, called):
+        # After an error, those that asked to be called always; what they return changes nothing.
+        for number, hook in [*forward_of_all.items(), *self._forward_hooks.items()]:
+            always = number in self._forward_hooks_always_called or number in marks_of_all["always_called"]
+            if always and number not in called:
+                try:
+                    self._call_forward_hook(number, hook, args, kwargs, None)
+                except Exception as error:
+                    warnings.warn(
+                        "module forward hook with ``always_call=True`` raised an exception that was silenced "
+                        f"as another error was raised in forward: {error}",
+                        stacklevel=3,
+                    )
 
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
         """Calls hook(module, args) before forward; what it returns replaces args."""
@@ -281,11 +311,18 @@ class Module:
         return handle
 
     def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False, always_call=False):
-        """Calls hook(module, args, output) after forward; what it returns replaces the output."""
-        handle = RemovableHandle(self._forward_hooks, (self._forward_hooks_with_kwargs,))
+        """Calls hook(module, args, output) after forward; what it returns replaces the output.
+
+        always_call: also when forward raises, then with None for the output.
+        """
+        handle = RemovableHandle(
+            self._forward_hooks, (self._forward_hooks_with_kwargs, self._forward_hooks_always_called)
+        )
         self._forward_hooks[handle.id] = hook
         if with_kwargs:
             self._forward_hooks_with_kwargs[handle.id] = True
+        if always_call:
+            self._forward_hooks_always_called[handle.id] = True
         if prepend:
             self._forward_hooks.move_to_end(handle.id, last=False)
         return handle
@@ -323,7 +360,8 @@ class Module:
         return handle
 
     def register_load_state_dict_pre_hook(self, hook):
-        """Calls hook(module, state_dict, prefix, metadata, strict, missing, unexpected, errors) before loading."""
+        """Calls hook(module, state_dict, prefix, metadata, strict, missing, unexpected, errors) before
+        loading."""
         handle = RemovableHandle(self._load_state_dict_pre_hooks)
         self._load_state_dict_pre_hooks[handle.id] = functools.partial(hook, self)
         return handle
@@ -620,8 +658,17 @@ class Module:
         return self._apply(lambda t: t.cuda(device))
 
     def share_memory(self):
-        """The module itself; worker processes get copies."""
+        """Moves parameters and buffers to memory that processes forked from now on share."""
+        for tensor in (*self.parameters(), *self.buffers()):
+            tensor.share_memory_()
         return self
+
+    def to_empty(self, *, device, recurse=True):
+        """Parameters and buffers on a device, with arbitrary values."""
+        return self._apply(lambda t: _C._homes["taper"]["empty_like"](t, device=device), recurse)
+
+    def compile(self, *args, **kwargs):
+        """Accepted: forward runs operation by operation, as without."""
 
     def train(self, mode=True):
         """Sets training mode of this module and all below."""
@@ -693,59 +740,3 @@ def _name_module(module, error):
     inner.append(name)
     error._taper_last = module
     error.args = (f"{message} (in {'.'.join(reversed(inner))})",)
-
-
-def _watch_inputs(module, args):
-    """Passes tensor arguments through an identity whose backward calls the module's backward hooks."""
-    from ..autograd import Function
-
-    state = {"grad_output": None}
-
-    class Inputs(Function):
-        @staticmethod
-        def forward(ctx, *tensors):
-            ctx.set_materialize_grads(False)
-            return tuple(t.view_as(t) for t in tensors)
-
-        @staticmethod
-        def backward(ctx, *grads):
-            for hook in list(module._backward_hooks.values()):
-                replaced = hook(module, grads, state["grad_output"])
-                if replaced is not None:
-                    grads = replaced if isinstance(replaced, tuple) else (replaced,)
-            return grads
-
-    places = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
-    if not any(args[i].requires_grad for i in places):
-        return args, state
-    outputs = Inputs.apply(*(args[i] for i in places))
-    args = list(args)
-    for i, output in zip(places, outputs):
-        args[i] = output
-    return tuple(args), state
-
-
-def _watch_outputs(module, result, state):
-    from ..autograd import Function
-
-    class Outputs(Function):
-        @staticmethod
-        def forward(ctx, *tensors):
-            ctx.set_materialize_grads(False)
-            return tuple(t.view_as(t) for t in tensors)
-
-        @staticmethod
-        def backward(ctx, *grads):
-            for hook in list(module._backward_pre_hooks.values()):
-                replaced = hook(module, grads)
-                if replaced is not None:
-                    grads = replaced if isinstance(replaced, tuple) else (replaced,)
-            state["grad_output"] = grads
-            return grads
-
-    if isinstance(result, Tensor):
-        return Outputs.apply(result)[0] if result.requires_grad else result
-    if isinstance(result, (tuple, list)) and all(isinstance(r, Tensor) for r in result):
-        watched = Outputs.apply(*result)
-        return type(result)(watched) if type(result) in (tuple, list) else type(result)(*watched)
-    return result

@@ -21,6 +21,8 @@ class _NormBase(Module):
         track_running_stats=True,
         device=None,
         dtype=None,
+        *,
+        bias=True,
     ):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
@@ -29,7 +31,7 @@ class _NormBase(Module):
             "weight", Parameter(_new["ones"](num_features, dtype=dtype)) if affine else None
         )
         self.register_parameter(
-            "bias", Parameter(_new["zeros"](num_features, dtype=dtype)) if affine else None
+            "bias", Parameter(_new["zeros"](num_features, dtype=dtype)) if affine and bias else None
         )
         tracked = track_running_stats
         self.register_buffer("running_mean", _new["zeros"](num_features, dtype=dtype) if tracked else None)
@@ -48,6 +50,7 @@ class _NormBase(Module):
         self.reset_running_stats()
         if self.affine:
             self.weight.detach().fill_(1)
+        if self.bias is not None:
             self.bias.detach().zero_()
 
     def _check(self, input):
@@ -59,7 +62,7 @@ class _NormBase(Module):
     def extra_repr(self):
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 
@@ -113,8 +116,10 @@ class _InstanceNorm(_NormBase):
         track_running_stats=False,
         device=None,
         dtype=None,
+        *,
+        bias=True,
     ):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
     def forward(self, input):
         self._check(input)
@@ -176,7 +181,10 @@ class LayerNorm(Module):
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self):
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class RMSNorm(Module):
@@ -201,7 +209,9 @@ class RMSNorm(Module):
 class GroupNorm(Module):
     """Normalization over groups of channels: Wu & He 2018, arXiv:1803.08494."""
 
-    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None):
+    def __init__(
+        self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None, *, bias=True
+    ):
         super().__init__()
         if num_channels % num_groups:
             raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
@@ -210,11 +220,14 @@ class GroupNorm(Module):
             "weight", Parameter(_new["ones"](num_channels, dtype=dtype)) if affine else None
         )
         self.register_parameter(
-            "bias", Parameter(_new["zeros"](num_channels, dtype=dtype)) if affine else None
+            "bias", Parameter(_new["zeros"](num_channels, dtype=dtype)) if affine and bias else None
         )
 
     def forward(self, input):
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self):
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )

@@ -163,6 +163,10 @@ class Upsample(Module):
         self, size=None, scale_factor=None, mode="nearest", align_corners=None, recompute_scale_factor=None
     ):
         super().__init__()
+        if isinstance(scale_factor, tuple):
+            scale_factor = tuple(float(factor) for factor in scale_factor)
+        elif scale_factor:
+            scale_factor = float(scale_factor)
         self.size, self.scale_factor, self.mode = size, scale_factor, mode
         self.align_corners, self.recompute_scale_factor = align_corners, recompute_scale_factor
 

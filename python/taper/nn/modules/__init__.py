@@ -4,6 +4,7 @@ import importlib as _importlib
 import sys as _sys
 import types as _types
 
+from .. import _hooks
 from .. import activation as _activation
 from .. import (
     adaptive,
@@ -44,7 +45,7 @@ _HOMES = {
     "flatten": [flatten],
     "linear": [linear, flatten],
     "loss": [loss],
-    "module": [module],
+    "module": [module, _hooks],
     "normalization": [normalization],
     "padding": [padding],
     "pooling": [pooling],
