@@ -6,6 +6,7 @@ from .. import _C
 from . import constraints
 from .distribution import Distribution, _ops, broadcast_all, standard_normal, uniform
 
+_special = _C._homes["special"]
 _half_log_2pi = 0.5 * math.log(2 * math.pi)
 _euler = 0.57721566490153286061
 
@@ -416,7 +417,7 @@ class VonMises(Distribution):
 
     mean = property(lambda self: self.loc)
     mode = property(lambda self: self.loc)
-    variance = property(lambda self: 1 - _ops["i1e"](self.concentration) / _ops["i0e"](self.concentration))
+    variance = property(lambda self: 1 - _special["i1e"](self.concentration) / _special["i0e"](self.concentration))
 
     def _sample(self, sample_shape):
         """Best & Fisher 1979, doi:10.2307/2346732, in float64."""
@@ -441,5 +442,5 @@ class VonMises(Distribution):
     def log_prob(self, value):
         self._validate_sample(value)
         kappa = self.concentration
-        scaled = _ops["i0e"](kappa).log() + kappa
+        scaled = _special["i0e"](kappa).log() + kappa
         return kappa * (value - self.loc).cos() - math.log(2 * math.pi) - scaled
