@@ -99,8 +99,8 @@ class Node {
   /// Gradients with respect to the operands, one per edge; undefined where there is none. gradients: one per
   /// result, undefined where nothing depended on it.
   virtual Tensors backward(std::span<const Tensor> gradients) = 0;
-  /// Frees what was saved for backward.
-  virtual void release_saved() = 0;
+  /// Frees what was saved for backward; false if nothing was, so that backward can run again.
+  virtual bool release_saved() = 0;
   /// Tensors saved for backward, for inspection.
   virtual Tensors saved_tensors() const { return {}; }
 
@@ -175,7 +175,7 @@ class CustomFunction : public Node {
   /// Those tensors again; throws AutogradError when one was overwritten or they were freed.
   Tensors saved() const;
   Tensors saved_tensors() const override { return saved(); }
-  void release_saved() override;
+  bool release_saved() override;
   void mark_non_differentiable(const Tensor& result);
 
  private:

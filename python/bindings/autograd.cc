@@ -318,6 +318,7 @@ void bind_autograd(py::module_& module) {
   module.def("is_grad_enabled", &is_grad_enabled, "Whether operations are recorded.");
   module.def("_set_grad_enabled", &set_grad_enabled);
   module.def("is_inference_mode_enabled", &is_inference_mode, "Whether inference_mode is on.");
+  module.def("_is_inference", [](const Tensor& x) { return x.record()->inference; });
   module.def("_set_inference_mode", [](bool enabled) { set_inference_mode(enabled); });
   module.def("_set_anomaly_detection", [](bool enabled) {
     set_origin_describer(python_stack);

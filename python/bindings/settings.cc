@@ -11,15 +11,6 @@ namespace taper::python {
 
 namespace {
 
-// The same bytes as another dtype of the same size.
-Tensor view_dtype(const Tensor& x, DType dtype) {
-  check<DTypeError>(item_size(dtype) == x.item_size(), "view: elements of ", x.dtype(), " and ", dtype,
-                    " differ in size");
-  Tensor result = x.detach();
-  result.record()->dtype = dtype;
-  return result;
-}
-
 // A tensor of any dtype over the storage of another.
 Tensor on_storage(const Tensor& owner, DType dtype, const Shape& sizes, const Shape& strides,
                   std::int64_t offset) {
@@ -34,7 +25,6 @@ void bind_settings(py::module_& module) {
   module.def("_to_dtype", [](const Tensor& x, const py::object& dtype, bool copy) {
     return to(x, dtype_of(dtype.ptr()), copy);
   });
-  module.def("_view_dtype", view_dtype);
   module.def("_on_storage", on_storage);
   module.def("_storage_key", [](const Tensor& x) { return std::uintptr_t(&x.storage()); });
   module.def("_storage_bytes",

@@ -106,7 +106,8 @@ PyMemberDef tensor_members[] = {
     {nullptr, 0, 0, 0, nullptr}};
 
 // An own tensor has no .grad_fn cycle through Python, so the type needs no garbage collection of its own.
-Py_hash_t hash_of(PyObject* self) { return _Py_HashPointer(self); }
+// As id(), which PyTorch programs use interchangeably.
+Py_hash_t hash_of(PyObject* self) { return Py_hash_t(reinterpret_cast<std::intptr_t>(self)); }
 
 PyObject* tensor_repr(PyObject* self) {
   return guarded([&] {

@@ -4,6 +4,9 @@ from . import _C
 
 _ops = _C._homes["taper"]
 
+# In the order of the numbers that stand for them, which is that of implicit outputs.
+_LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
 
 def _letters(text, ndim, ellipsis_dims, op):
     """The labels of an operand, an ellipsis replaced by labels of its own."""
@@ -67,10 +70,26 @@ def _pair(a, a_labels, b, b_labels, kept):
     return result.reshape([sizes[c] for c in batch + left + right]), batch + left + right
 
 
+def _from_sublists(arguments):
+    """The equation and operands of einsum(x, [0, 1], y, [1, 2], [0, 2]), where a label is a number below 52."""
+
+    def text(sublist):
+        try:
+            return "".join("..." if label is ... else _LABELS[label] for label in sublist)
+        except (TypeError, IndexError):
+            raise _C.ValueError(f"einsum: a list of labels holds numbers from 0 to 51 or ..., got {sublist}") from None
+
+    output = "->" + text(arguments[-1]) if len(arguments) % 2 else ""
+    operands = arguments[: len(arguments) // 2 * 2 : 2]
+    if not all(isinstance(x, _C.Tensor) for x in operands):
+        raise TypeError("einsum(): the first argument must be the equation, a str, or the first operand")
+    return ",".join(map(text, arguments[1 : 2 * len(operands) : 2])) + output, operands
+
+
 def einsum(equation, *operands):
-    """Sums of products of operands by labels of their dimensions, as "ij,jk->ik"."""
+    """Sums of products of operands by labels of their dimensions: "ij,jk->ik", x, y; or x, [0, 1], y, [1, 2]."""
     if not isinstance(equation, str):
-        raise TypeError("einsum(): the first argument must be the equation, a str")
+        equation, operands = _from_sublists((equation, *operands))
     equation = equation.replace(" ", "")
     left, arrow, right = equation.partition("->")
     texts = left.split(",")
@@ -84,9 +103,9 @@ def einsum(equation, *operands):
             right, len(right.replace("...", "")) + (dims if "..." in right else 0), ellipsis, "einsum"
         )
     else:
-        everything = [c for _, labels in parts for c in labels]
+        everything = "".join(texts)
         output = ellipsis + sorted(
-            c for c in set(everything) if everything.count(c) == 1 and c not in ellipsis
+            c for c in set(everything) if everything.count(c) == 1 and c != "."
         )
     known = {c for _, labels in parts for c in labels}
     if not set(output) <= known or len(set(output)) != len(output):

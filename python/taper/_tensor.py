@@ -67,7 +67,8 @@ _BOOL_TYPE = type(True)
 def type(self, dtype=None, non_blocking=False):
     """The name of the tensor's type, or the tensor as dtype."""
     if dtype is not None:
-        return _C._to_dtype(self, _TYPE_NAMES.get(dtype, dtype), False)
+        dtype = getattr(dtype, "dtype", None) or _TYPE_NAMES.get(dtype, dtype)
+        return _C._to_dtype(self, dtype, False)
     return next(name for name, value in _TYPE_NAMES.items() if value is self.dtype)
 
 
@@ -88,6 +89,12 @@ _TYPE_NAMES = {
     "torch.UInt32Tensor": _C.uint32,
     "torch.UInt64Tensor": _C.uint64,
 }
+
+
+@_method
+def is_inference(self):
+    """Whether the tensor was made under inference_mode."""
+    return _C._is_inference(self)
 
 
 @_method

@@ -15,7 +15,7 @@ class FunctionNode final : public Node {
   explicit FunctionNode(std::shared_ptr<CustomFunction> function) : function_(std::move(function)) {}
   const char* name() const override { return function_->name(); }
   Tensors backward(std::span<const Tensor> gradients) override { return function_->backward(gradients); }
-  void release_saved() override { function_->release_saved(); }
+  bool release_saved() override { return function_->release_saved(); }
   Tensors saved_tensors() const override { return function_->saved_tensors(); }
 
  private:
@@ -67,7 +67,10 @@ Tensors CustomFunction::saved() const {
   return saved_;
 }
 
-void CustomFunction::release_saved() { saved_.clear(); }
+bool CustomFunction::release_saved() {
+  saved_.clear();
+  return !versions_.empty();
+}
 
 void CustomFunction::mark_non_differentiable(const Tensor& result) {
   non_differentiable_.push_back(result.record());

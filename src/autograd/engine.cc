@@ -223,10 +223,7 @@ void Engine::run_node(Node& node, Tensors gradients) {
     node.wanted_ = wanted;
     const Watched watched(node.name());
     results = node.backward(gradients);
-    if (!retain_graph_) {
-      node.release_saved();
-      node.released_ = true;
-    }
+    if (!retain_graph_) node.released_ = node.release_saved();
   }
   check_results(node, results);
   if (node.extras_)

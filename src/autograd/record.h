@@ -13,13 +13,6 @@
 
 namespace taper {
 
-/// Modes of the calling thread that the per-operation path looks at.
-struct ThreadModes {
-  bool grad_enabled = true;
-  bool inference = false;
-};
-extern thread_local ThreadModes thread_modes __attribute__((tls_model("initial-exec")));
-
 inline bool wants_grad(const Tensor& tensor) { return tensor.defined() && tensor.requires_grad(); }
 inline bool wants_grad(const Tensors& tensors) {
   bool any = false;
@@ -48,8 +41,9 @@ class OpNode final : public Node {
  public:
   explicit OpNode(Op op) : op_(std::move(op)) {}
   const char* name() const override { return Op::name; }
-  void release_saved() override {
+  bool release_saved() override {
     for (SavedEntry& entry : saved_) entry.tensor = Tensor();
+    return !saved_.empty();
   }
   Tensors saved_tensors() const override {
     Tensors tensors;

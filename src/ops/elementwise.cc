@@ -143,6 +143,14 @@ DType result_type(const Tensor& a, const Scalar& b) {
   return ranks.result();
 }
 
+DType sum_dtype(const Tensor& x, std::optional<DType> dtype) {
+  return dtype.value_or(is_integral(x.dtype(), true) ? int64 : x.dtype());
+}
+
+Tensor summands(const Tensor& x, std::optional<DType> dtype) {
+  return dtype && kind(*dtype) < kind(x.dtype()) ? to(x, *dtype) : x;
+}
+
 Tensor wrapped(const Scalar& value) {
   const DType dtype = value.is_floating() ? float64 : value.is_complex() ? complex128 : value.dtype();
   Tensor tensor = empty({}, dtype);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <optional>
 
 #include "cpu/map.h"
 #include "taper/tensor.h"
@@ -20,6 +21,11 @@ enum class Promotion : std::uint8_t {
 DType result_type(std::initializer_list<const Tensor*> operands);
 DType result_type(const Tensor& a, const Tensor& b);
 DType result_type(const Tensor& a, const Scalar& b);
+
+/// The dtype of sums and products over x, unless dtype says otherwise: int64 for integers and bool, else x's.
+DType sum_dtype(const Tensor& x, std::optional<DType> dtype);
+/// What they are taken over: x, converted first where dtype is of a lower kind and could not hold the result.
+Tensor summands(const Tensor& x, std::optional<DType> dtype);
 
 /// A number as an operand: 0-d, takes part in promotion by its kind only.
 Tensor wrapped(const Scalar& value);

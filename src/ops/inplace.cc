@@ -1,6 +1,9 @@
 // In-place writes and the history of tensors that share memory.
 #include "ops/inplace.h"
 
+#include <utility>
+
+#include "autograd/slots.h"
 #include "ops/view.h"
 #include "tensor/layout.h"
 
@@ -96,6 +99,8 @@ void take_history(TensorRecord& record, Node* node, std::uint32_t output_index, 
   record.grad_fn = node;
   record.output_index = output_index;
   record.requires_grad = requires_grad;
+  if (node && record.slots && std::exchange(record.slots->retained, nullptr))
+    Tensor::share(&record).retain_grad();  // the gradient of the new value, not of the overwritten one
   if (old) release_node(old);
 }
 
@@ -123,7 +128,7 @@ void refresh_view_history(const Tensor& view) {
 void check_inplace(const Tensor& target, const char* op) {
   check_writable(target, op);
   check<AutogradError>(
-      !target.record()->inference || thread_modes.inference || !target.requires_grad(), op,
+      !target.record()->inference || thread_modes.inference, op,
       ": a tensor made under inference_mode cannot be changed outside of it; clone() it first");
   if (!thread_modes.grad_enabled) return;
   const bool leaf = target.requires_grad() && !target.grad_fn();

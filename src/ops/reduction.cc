@@ -77,10 +77,6 @@ void check_not_empty(const Tensor& x, const Over& over, const char* op) {
                     ", the operation has no identity; give a dim with elements");
 }
 
-DType sum_dtype(const Tensor& x, std::optional<DType> dtype) {
-  return dtype.value_or(is_integral(x.dtype(), true) ? int64 : x.dtype());
-}
-
 DType mean_dtype(const Tensor& x, std::optional<DType> dtype, const char* op) {
   const DType result = dtype.value_or(x.dtype());
   check<DTypeError>(is_differentiable(result), op, ": input dtype must be floating point or complex, got ",
@@ -293,11 +289,13 @@ Tensor place_of_extreme(const Tensor& x, std::optional<std::int64_t> dim, bool k
 }  // namespace
 
 Tensor sum(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType> dtype) {
-  return record(Sum{Over(x, dims, keepdim, "sum"), x.dtype(), sum_dtype(x, dtype)}, x);
+  const Tensor terms = summands(x, dtype);
+  return record(Sum{Over(terms, dims, keepdim, "sum"), terms.dtype(), sum_dtype(terms, dtype)}, terms);
 }
 
 Tensor nansum(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType> dtype) {
-  return record(Nansum{Over(x, dims, keepdim, "nansum"), sum_dtype(x, dtype)}, x);
+  const Tensor terms = summands(x, dtype);
+  return record(Nansum{Over(terms, dims, keepdim, "nansum"), sum_dtype(terms, dtype)}, terms);
 }
 
 Tensor mean(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType> dtype) {
@@ -305,7 +303,9 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keepdim, std::optional<DType
 }
 
 Tensor prod(const Tensor& x, std::optional<std::int64_t> dim, bool keepdim, std::optional<DType> dtype) {
-  return record(Prod{Over(x, dim ? Dims(Shape{*dim}) : Dims(), keepdim, "prod"), sum_dtype(x, dtype)}, x);
+  const Tensor factors = summands(x, dtype);
+  const Over over(factors, dim ? Dims(Shape{*dim}) : Dims(), keepdim, "prod");
+  return record(Prod{over, sum_dtype(factors, dtype)}, factors);
 }
 
 Tensor var(const Tensor& x, const Dims& dims, double correction, bool keepdim) {

@@ -141,17 +141,15 @@ struct RunningExtreme {
   }
 };
 
-DType total_dtype(const Tensor& x, std::optional<DType> dtype) {
-  return dtype.value_or(is_integral(x.dtype(), true) ? int64 : x.dtype());
-}
-
 }  // namespace
 
 Tensor cumsum(const Tensor& x, std::int64_t dim, std::optional<DType> dtype) {
-  return record(Cumsum{wrap_dim(dim, x.ndim(), "cumsum"), x.dtype(), total_dtype(x, dtype)}, x);
+  const Tensor terms = summands(x, dtype);
+  return record(Cumsum{wrap_dim(dim, x.ndim(), "cumsum"), terms.dtype(), sum_dtype(terms, dtype)}, terms);
 }
 Tensor cumprod(const Tensor& x, std::int64_t dim, std::optional<DType> dtype) {
-  return record(Cumprod{wrap_dim(dim, x.ndim(), "cumprod"), total_dtype(x, dtype)}, x);
+  const Tensor factors = summands(x, dtype);
+  return record(Cumprod{wrap_dim(dim, x.ndim(), "cumprod"), sum_dtype(factors, dtype)}, factors);
 }
 Tensor logcumsumexp(const Tensor& x, std::int64_t dim) {
   return record(LogCumsumExp{wrap_dim(dim, x.ndim(), "logcumsumexp")}, x);

@@ -1,7 +1,14 @@
-// What the tensor floor asks of the autograd floor: to free what a record holds of it.
+// What the tensor floor asks of the autograd floor: the modes tensors are made in, and to free what a record holds.
 #pragma once
 
 namespace taper {
+
+/// Modes of the calling thread that the per-operation path looks at.
+struct ThreadModes {
+  bool grad_enabled = true;
+  bool inference = false;
+};
+extern thread_local ThreadModes thread_modes __attribute__((tls_model("initial-exec")));
 
 class Node;
 struct GradientSlots;

@@ -12,7 +12,11 @@
 
 namespace taper {
 
-TensorRecord* new_record() { return new (cpu::allocate(sizeof(TensorRecord))) TensorRecord; }
+TensorRecord* new_record() {
+  auto* record = new (cpu::allocate(sizeof(TensorRecord))) TensorRecord;
+  record->inference = thread_modes.inference;
+  return record;
+}
 
 void destroy(TensorRecord* record) noexcept {
   if (record->grad_fn) release_node(record->grad_fn);

@@ -67,6 +67,14 @@ def test_backward_twice():
         y.backward()
 
 
+def test_backward_twice_through_operations_that_saved_nothing():
+    x = taper.ones(3, requires_grad=True)
+    shared = (x + 1).view(3, 1)
+    (shared.sum() * 2).backward()
+    shared.sum().backward()
+    assert x.grad.tolist() == [3, 3, 3]
+
+
 def test_leaf_is_not_written():
     with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
         taper.ones(2, requires_grad=True).add_(1)
@@ -199,3 +207,33 @@ def test_grad_computes_only_the_gradients_asked_for():
     assert gradient.item() == 25.0
     both = taper.autograd.grad(y, (a, b))
     assert [part.item() for part in both] == [25.0, 20.0]
+
+
+def test_tensors_of_inference_mode_stay_outside_of_graphs():
+    with taper.inference_mode():
+        made = taper.ones(2) * 2
+    assert made.is_inference() and made[0].is_inference() and not taper.ones(2).is_inference()
+    weight = taper.ones(2, requires_grad=True)
+    (weight + made).sum().backward()
+    with pytest.raises(RuntimeError, match="inference_mode cannot be saved for backward.*clone"):
+        weight * made
+    with pytest.raises(RuntimeError, match="inference_mode cannot be changed outside of it.*clone"):
+        made.add_(1)
+    (weight * made.clone()).sum().backward()
+    assert weight.grad.tolist() == [3, 3]
+
+
+def test_a_retained_gradient_is_that_of_the_value_written_last():
+    x = taper.ones(2, requires_grad=True)
+    y = x * 2
+    y.retain_grad()
+    y.mul_(3)
+    y.sum().backward()
+    assert y.grad.tolist() == [1, 1] and x.grad.tolist() == [6, 6]
+
+
+def test_grad_takes_a_batch_of_starting_gradients():
+    x = taper.tensor([1.0, 2.0], requires_grad=True)
+    starts = taper.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    (rows,) = taper.autograd.grad(x * x, x, starts, is_grads_batched=True)
+    assert rows.tolist() == [[2, 0], [0, 4], [2, 4]]

@@ -53,6 +53,8 @@ def test_operators(name, other):
     [
         ("ij,jk->ik", [(2, 3), (3, 4)]),
         ("ii->i", [(3, 3)]),
+        ("ii", [(3, 3)]),
+        ("iij", [(3, 3, 2)]),
         ("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]),
         ("i,j", [(2,), (3,)]),
         ("...ij->...ji", [(2, 3, 4)]),
@@ -186,3 +188,40 @@ def test_a_tensor_is_a_buffer():
         memoryview(taper.ones(2, requires_grad=True))
     with pytest.raises(BufferError):
         memoryview(taper.ones(2, dtype=taper.bfloat16))
+
+
+def test_a_plain_sum_converts_first_to_a_dtype_that_could_not_hold_it():
+    x = taper.tensor([1.5, 1.5, -0.5])
+    assert x.sum(dtype=taper.int64).item() == 2
+    assert x.cumsum(0, dtype=taper.int32).tolist() == [1, 2, 2]
+    assert x.prod(dtype=taper.int64).item() == 0
+
+
+@pytest.mark.parametrize("name, dtype", [("Long", taper.int64), ("Half", taper.float16), ("Bool", taper.bool)])
+def test_typed_tensors_make_and_recognize_their_dtype(name, dtype):
+    typed = getattr(taper, name + "Tensor")
+    made = typed([1, 0])
+    assert made.dtype is dtype and isinstance(made, taper.Tensor) and isinstance(made, typed)
+    assert not isinstance(taper.ones(1, dtype=taper.float64), typed)
+    assert typed(2, 3).shape == (2, 3) and typed(2, 3).dtype is dtype
+    assert taper.ones(1).type(typed).dtype is dtype and taper.ones(1, dtype=dtype).new([1]).dtype is dtype
+
+
+def test_a_view_of_another_dtype_shares_bytes_and_version():
+    x = taper.ones(2, 4)
+    y = x.view(taper.int32)
+    y[0, 0] = 0
+    assert x[0].tolist() == [0, 1, 1, 1] and x._version == y._version == 1
+    assert x[:, 2:].view(taper.int16).stride() == (8, 1)
+    with pytest.raises(RuntimeError, match="offset 1 of a float32 tensor are no multiples of float64's size"):
+        x[:, 1:3].view(taper.float64)
+
+
+def test_einsum_takes_lists_of_labels():
+    a, b = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
+    x, y = taper.tensor(a), taper.tensor(b)
+    np.testing.assert_array_equal(taper.einsum(x, [0, 1], y, [1, 2], [2, 0]).numpy(), (a @ b).T)
+    np.testing.assert_array_equal(taper.einsum(x, [26, 0], y, [0, 1]).numpy(), (a @ b).T)
+    np.testing.assert_array_equal(taper.einsum("ij,jk", [x, y]).numpy(), a @ b)
+    with pytest.raises(ValueError, match="a list of labels"):
+        taper.einsum(x, [0, 60])

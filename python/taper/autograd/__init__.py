@@ -62,6 +62,17 @@ def backward(
     )
 
 
+def _batched_grad(outputs, inputs, starts, retain_graph, options):
+    count = len(starts[0])
+    retain = options["create_graph"] if retain_graph is None else retain_graph
+    rows = [
+        grad(outputs, inputs, tuple(start[i] for start in starts), retain or i < count - 1, **options)
+        for i in range(count)
+    ]
+    stack = _C._homes["taper"]["stack"]
+    return tuple(None if column[0] is None else stack(column) for column in zip(*rows))
+
+
 def grad(
     outputs,
     inputs,
@@ -73,7 +84,13 @@ def grad(
     is_grads_batched=False,
     materialize_grads=False,
 ):
-    """Gradients of outputs with respect to inputs, as a tuple."""
+    """Gradients of outputs with respect to inputs, as a tuple.
+
+    is_grads_batched: grad_outputs have a further first dimension, and so have the results.
+    """
+    if is_grads_batched:
+        options = dict(create_graph=create_graph, allow_unused=allow_unused, materialize_grads=materialize_grads)
+        return _batched_grad(outputs, inputs, _as_tuple(grad_outputs), retain_graph, options)
     inputs = _as_tuple(inputs)
     starts = () if grad_outputs is None else _as_tuple(grad_outputs)
     retain = create_graph if retain_graph is None else retain_graph

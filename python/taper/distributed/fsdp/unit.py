@@ -19,7 +19,7 @@ def _over(memory, dtype):
     """A tensor over memory, with a version of its own."""
     name = str(dtype).split(".")[-1]
     flat = _C.from_numpy(numpy.frombuffer(memory, dtype={"bfloat16": "int16"}.get(name, name)))
-    return _C._view_dtype(flat, dtype) if name == "bfloat16" else flat
+    return flat.view(dtype) if name == "bfloat16" else flat
 
 
 class _Entry:
