@@ -11,7 +11,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 CXX_FILES = git ls-files 'include/*.h' 'src/*.h' 'src/*.cc' 'python/bindings/*.h' 'python/bindings/*.cc' \
             'tests/cpp/*.h' 'tests/cpp/*.cc' 'examples/cpp/*.cc'
 
-.PHONY: setup build test demo install bench format tidy sanitize clean
+.PHONY: setup build test demo install bench format methods tidy sanitize clean
 
 setup:
 	@scripts/setup.sh
@@ -50,6 +50,10 @@ format:
 	@$(CXX_FILES) | xargs clang-format -i
 	@python -m ruff --version >/dev/null 2>&1 || python -m pip install --quiet 'ruff>=0.6'
 	@git ls-files '*.py' | xargs python -m ruff format --quiet
+
+# The declarations and definitions of Tensor's methods, after a change of the operations.
+methods:
+	@python scripts/tensor_methods.py
 
 tidy: build
 	@git ls-files 'src/*.cc' | xargs -P $(JOBS) -n 4 clang-tidy -p build --quiet --extra-arg=-Wno-unknown-warning-option

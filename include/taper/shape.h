@@ -5,6 +5,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,9 @@ class Shape {
   static constexpr int inline_capacity = 6;
 
   Shape() = default;
+  /// A list of one: the dims of sum(x, 1), the sizes of zeros(3).
+  template <class T>
+  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) Shape(T value) : Shape{std::int64_t(value)} {}
   Shape(std::initializer_list<std::int64_t> values) : Shape(values.begin(), int(values.size())) {}
   Shape(const std::vector<std::int64_t>& values) : Shape(values.data(), int(values.size())) {}
   Shape(const std::int64_t* values, int count) {

@@ -6,10 +6,13 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "taper/device.h"
 #include "taper/dtype.h"
+#include "taper/generator.h"
 #include "taper/scalar.h"
 #include "taper/shape.h"
 #include "taper/storage.h"
@@ -18,6 +21,7 @@ namespace taper {
 
 class Node;
 class Tensor;
+class TensorIndex;
 struct GradientSlots;
 struct TensorRecord;
 using Tensors = std::vector<Tensor>;
@@ -112,6 +116,7 @@ class Tensor {
   std::int64_t size(std::int64_t dim) const { return record_->sizes[wrap_dim(dim, ndim(), "size")]; }
   std::int64_t stride(std::int64_t dim) const { return record_->strides[wrap_dim(dim, ndim(), "stride")]; }
   int ndim() const { return record_->sizes.size(); }
+  int dim() const { return ndim(); }
   std::int64_t numel() const { return record_->numel; }
   DType dtype() const { return record_->dtype; }
   Device device() const { return record_->device; }
@@ -166,6 +171,26 @@ class Tensor {
   Tensor detach() const;
   /// Takes this tensor out of the graph that made it. Throws AutogradError for views.
   const Tensor& detach_() const;
+
+  /// What x[indices] is in Python, by the entries of taper/ops/index.h: x.index({0, Slice(1, 3), None,
+  /// mask}). Integers, slices, None and "..." give a view, tensors and masks a copy. Throws IndexError.
+  Tensor index(const std::vector<TensorIndex>& indices) const;
+  /// Writes values, broadcast and converted, there.
+  const Tensor& index_put_(const std::vector<TensorIndex>& indices, const Tensor& values) const;
+  const Tensor& index_put_(const std::vector<TensorIndex>& indices, const Scalar& value) const;
+  /// The slice at index of the first dimension, a view.
+  Tensor operator[](std::int64_t index) const;
+  /// In another dtype; the tensor itself where it has it already, unless copy.
+  Tensor to(DType dtype, bool copy = false) const;
+  /// Each as add_, sub_, mul_ and div_.
+  const Tensor& operator+=(const Tensor& b) const { return add_(b); }
+  const Tensor& operator+=(const Scalar& b) const { return add_(b); }
+  const Tensor& operator-=(const Tensor& b) const { return sub_(b); }
+  const Tensor& operator-=(const Scalar& b) const { return sub_(b); }
+  const Tensor& operator*=(const Tensor& b) const { return mul_(b); }
+  const Tensor& operator*=(const Scalar& b) const { return mul_(b); }
+  const Tensor& operator/=(const Tensor& b) const { return div_(b); }
+  const Tensor& operator/=(const Scalar& b) const { return div_(b); }
 
 #include "taper/tensor_methods.inc"
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numbers>
 #include <numeric>
 #include <vector>
@@ -69,6 +70,21 @@ Tensor dropped(const Tensor& x, double p, bool training, const Shape& mask_sizes
 }
 
 }  // namespace
+
+Tensor get_rng_state(const Generator& generator) {
+  const std::uint64_t words[] = {generator.initial_seed(), generator.offset()};
+  const Tensor state = empty({sizeof(words)}, uint8);
+  std::memcpy(state.data(), words, sizeof(words));
+  return state;
+}
+
+void set_rng_state(const Tensor& state, const Generator& generator) {
+  std::uint64_t words[2];
+  check<ValueError>(state.defined() && state.dtype() == uint8 && state.sizes() == Shape{sizeof(words)},
+                    "set_rng_state: expected what get_rng_state gave, a uint8 tensor of shape (16,)");
+  std::memcpy(words, contiguous(state).data(), sizeof(words));
+  generator.set_state(words[0], words[1]);
+}
 
 Tensor rand(const Shape& sizes, DType dtype, std::optional<Generator> generator) {
   return uniform_(empty(sizes, dtype), 0, 1, generator);

@@ -8,6 +8,12 @@
 
 namespace taper {
 
+/// Seed and offset of a generator as a uint8 tensor of 16 bytes, the same that Python's get_rng_state()
+/// gives: with it in a checkpoint, a program goes on with the numbers that it would have drawn.
+Tensor get_rng_state(const Generator& generator = default_generator());
+/// Restores such a state. Throws ValueError for any other tensor.
+void set_rng_state(const Tensor& state, const Generator& generator = default_generator());
+
 /// Uniform on [0, 1).
 Tensor rand(const Shape& sizes, DType dtype = default_dtype(),
             std::optional<Generator> generator = std::nullopt);
