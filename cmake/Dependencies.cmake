@@ -24,6 +24,23 @@ if(NOT nlohmann_json_FOUND)
   taper_missing("nlohmann_json" "apt-get install nlohmann-json3-dev")
 endif()
 
+# libbacktrace, which comes with gcc, reads the line tables of programs, so that errors name the caller's line. Its header
+# lies among gcc's own, which must not be seen by another compiler.
+find_program(GCC gcc)
+if(GCC)
+  execute_process(COMMAND ${GCC} -print-file-name=include OUTPUT_VARIABLE gcc_include OUTPUT_STRIP_TRAILING_WHITESPACE)
+  execute_process(COMMAND ${GCC} -print-file-name=. OUTPUT_VARIABLE gcc_library OUTPUT_STRIP_TRAILING_WHITESPACE)
+endif()
+find_file(BACKTRACE_HEADER backtrace.h HINTS ${gcc_include})
+find_library(BACKTRACE_LIBRARY libbacktrace.a HINTS ${gcc_library})
+if(BACKTRACE_HEADER AND BACKTRACE_LIBRARY)
+  set(TAPER_LINE_TABLES 1)
+  configure_file(${BACKTRACE_HEADER} ${CMAKE_BINARY_DIR}/libbacktrace/backtrace.h COPYONLY)
+else()
+  set(TAPER_LINE_TABLES 0)
+  message(STATUS "libbacktrace was not found: errors will not name lines of C++ programs")
+endif()
+
 # Highway 1.0 or newer of the system, else built from source if TAPER_FETCH allows it (Ubuntu 22.04 has an older one).
 option(TAPER_FETCH "Fetch what the system lacks from the network" OFF)
 find_path(HWY_INCLUDE hwy/highway.h)

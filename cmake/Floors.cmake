@@ -28,6 +28,11 @@ function(taper_floor name)
   target_include_directories(taper_${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
   target_compile_options(taper_${name} PRIVATE ${TAPER_WARNINGS} -ffp-contract=off -fno-math-errno
                                                -fno-trapping-math)
+  if(name STREQUAL "base")
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/src/base/caller.cc PROPERTIES
+                                COMPILE_DEFINITIONS TAPER_LINE_TABLES=${TAPER_LINE_TABLES}
+                                INCLUDE_DIRECTORIES ${CMAKE_BINARY_DIR}/libbacktrace)
+  endif()
   if(name STREQUAL "cpu")
     target_include_directories(taper_cpu SYSTEM PRIVATE ${ONEDNN_INCLUDE} ${EIGEN_INCLUDE} ${HWY_INCLUDE})
     target_compile_definitions(taper_cpu PRIVATE "${TAPER_KERNEL_TARGETS}" EIGEN_DONT_PARALLELIZE EIGEN_MPL2_ONLY)
@@ -59,8 +64,13 @@ function(taper_library)
   target_compile_features(taper PUBLIC cxx_std_20)
   target_link_libraries(taper PRIVATE ${ONEDNN_LIBRARY} ${HWY_CONTRIB_LIBRARY} ${HWY_LIBRARY}
                                       OpenMP::OpenMP_CXX ZLIB::ZLIB Threads::Threads ${CMAKE_DL_LIBS})
-  # An error names the caller's line, for which the caller needs line tables.
-  target_compile_options(taper INTERFACE $<BUILD_INTERFACE:> $<INSTALL_INTERFACE:-g1>)
+  if(TAPER_LINE_TABLES)
+    target_link_libraries(taper PRIVATE ${BACKTRACE_LIBRARY})
+    target_link_options(taper PRIVATE -Wl,--exclude-libs,libbacktrace.a)
+    # An error names the caller's line, for which the caller needs line tables, and a frame for each call.
+    target_compile_options(taper INTERFACE
+        $<INSTALL_INTERFACE:$<$<NOT:$<CONFIG:Debug,RelWithDebInfo>>:-g1>> $<INSTALL_INTERFACE:-fno-optimize-sibling-calls>)
+  endif()
   # Calls within the library are bound when it is linked: thousands of names less to look up at every start.
   target_link_options(taper PRIVATE -Wl,--as-needed -Wl,-Bsymbolic-functions)
   # What is declared and nowhere defined fails here, not when a program loads the library. clang leaves the sanitizers'

@@ -97,7 +97,14 @@ void append_part(std::string& text, const Part& part) {
   else append_text(text, part);
 }
 
+/// " (at mnist.cc:42)": the line of the program that called into Taper, or "" where that is not known.
+std::string caller_line();
+
 }  // namespace detail
+
+/// Whether messages end in the line of the program that called into Taper; on at first. It takes a build with
+/// line tables (-g1 or -g, which the CMake target adds) and costs nothing until something is thrown.
+void set_error_lines(bool enabled);
 
 /// The parts written one after another: strings as they are, shapes as (2, 3), dtypes by name.
 template <class... Parts>
@@ -107,10 +114,11 @@ std::string concat(const Parts&... parts) {
   return text;
 }
 
-/// Throws E with the parts as its message. The text is built here only, so a check that holds costs a branch.
+/// Throws E with the parts, and the caller's line, as its message. The text is built here only, so a check
+/// that holds costs a branch.
 template <class E = Error, class... Parts>
 [[noreturn, gnu::noinline, gnu::cold]] void fail(const Parts&... parts) {
-  throw E(concat(parts...));
+  throw E(concat(parts...) + detail::caller_line());
 }
 
 /// Throws E unless ok holds.

@@ -2,6 +2,7 @@
 #include "autocast.h"
 #include "python.h"
 #include "taper/dtype.h"
+#include "taper/error.h"
 
 namespace taper::python {
 
@@ -10,6 +11,7 @@ namespace {
 PYBIND11_MODULE(_C, module) {
   module.doc() = "Taper's C++ library.";
   module.attr("__version__") = TAPER_VERSION;
+  set_error_lines(false);  // Python's tracebacks name lines
   bind_errors(module);
   bind_dtypes(module);
   bind_autograd(module);
