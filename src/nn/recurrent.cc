@@ -88,9 +88,9 @@ std::string Recurrent::extra_repr() const {
 }
 
 std::pair<Tensor, Tensors> Recurrent::run_direction(const Tensor& x, Tensors states, const Direction& weights,
-                                                    bool reverse) const {
+                                                    bool reverse, const Tensors& masks) const {
   const bool lstm = gates_ == 4 && !weights.weight_hr;
-  if (lstm || gates_ == 3) {
+  if (masks.empty() && (lstm || gates_ == 3)) {
     const Tensor bias =
         lstm && weights.bias_ih ? *weights.bias_ih + *weights.bias_hh : value_of(weights.bias_ih);
     Tensor input = linear(x, *weights.weight_ih, bias), y;
@@ -109,51 +109,89 @@ std::pair<Tensor, Tensors> Recurrent::run_direction(const Tensor& x, Tensors sta
   Tensors outputs(gates.size());
   for (std::size_t i = 0; i < gates.size(); ++i) {
     const std::size_t t = reverse ? gates.size() - 1 - i : i;
-    states =
+    Tensors next =
         step(gates[t], states, *weights.weight_hh, value_of(weights.bias_hh), value_of(weights.weight_hr));
-    outputs[t] = states[0];
+    // The states of sequences that have ended, or not yet begun, stay.
+    if (!masks.empty())
+      for (std::size_t s = 0; s < next.size(); ++s) next[s] = where(masks[t], next[s], states[s]);
+    states = std::move(next);
+    outputs[t] = masks.empty() ? states[0] : states[0] * masks[t];
   }
   return {stack(outputs), std::move(states)};
 }
 
-std::pair<Tensor, Tensors> Recurrent::run(const Tensor& x, const Tensors& initial, int states) {
-  check<ShapeError>((x.ndim() == 2 || x.ndim() == 3) && x.size(-1) == input_size_, name(),
-                    ": expected [T, N, ", input_size_, "] or [T, ", input_size_, "], got shape ", x.sizes());
-  const bool single = x.ndim() == 2;
-  Tensor y = single ? unsqueeze(x, 1) : options_.batch_first ? transpose(x, 0, 1) : x;
-  check<ShapeError>(y.size(0) > 0, name(), ": expected a sequence length larger than 0, got shape ",
-                    x.sizes());
-  const auto total = std::int64_t(directions_.size()), ways = std::int64_t(options_.bidirectional ? 2 : 1);
+Tensors Recurrent::checked_states(const Tensor& x, const Tensors& initial, int states) const {
   const std::int64_t widths[] = {options_.proj_size ? options_.proj_size : hidden_size_, hidden_size_};
   Tensors start;
   for (int s = 0; s < states; ++s) {
-    const Shape sizes{total, y.size(1), widths[s]};
-    if (!initial[std::size_t(s)].defined()) {
-      start.push_back(zeros(sizes, x.dtype()));
-      continue;
-    }
-    start.push_back(single ? unsqueeze(initial[std::size_t(s)], 1) : initial[std::size_t(s)]);
+    const Shape sizes{std::int64_t(directions_.size()), x.size(1), widths[s]};
+    const Tensor& given = initial[std::size_t(s)];
+    start.push_back(given.defined() ? given : zeros(sizes, x.dtype()));
     check<ShapeError>(start.back().sizes() == sizes, name(), ": expected an initial state of shape ", sizes,
-                      ", got ", initial[std::size_t(s)].sizes());
+                      ", got ", start.back().sizes());
   }
-  std::vector<Tensors> last(static_cast<std::size_t>(states));
+  return start;
+}
+
+std::pair<Tensor, Tensors> Recurrent::run_layers(const Tensor& x, const Tensors& initial,
+                                                 const Tensors& masks) {
+  check<ShapeError>(x.size(0) > 0, name(), ": expected a sequence length larger than 0");
+  Tensor y = x;
+  const std::int64_t ways = options_.bidirectional ? 2 : 1;
+  std::vector<Tensors> last(initial.size());
   for (std::int64_t layer = 0; layer < options_.num_layers; ++layer) {
     if (layer > 0) y = dropout(y, options_.dropout, is_training());
     Tensors outputs;
     for (std::int64_t way = 0; way < ways; ++way) {
       const std::int64_t place = layer * ways + way;
       Tensors state;
-      for (const Tensor& all : start) state.push_back(select(all, 0, place));
-      auto [output, final] = run_direction(y, std::move(state), directions_[std::size_t(place)], way == 1);
+      for (const Tensor& all : initial) state.push_back(select(all, 0, place));
+      auto [output, final] =
+          run_direction(y, std::move(state), directions_[std::size_t(place)], way == 1, masks);
       outputs.push_back(std::move(output));
-      for (int s = 0; s < states; ++s) last[std::size_t(s)].push_back(final[std::size_t(s)]);
+      for (std::size_t s = 0; s < last.size(); ++s) last[s].push_back(final[s]);
     }
     y = ways == 1 ? outputs[0] : cat(outputs, -1);
   }
   Tensors finals;
-  for (const Tensors& each : last) finals.push_back(single ? squeeze(stack(each), Shape{1}) : stack(each));
-  if (single) return {squeeze(y, Shape{1}), finals};
-  return {options_.batch_first ? transpose(y, 0, 1) : y, finals};
+  for (const Tensors& each : last) finals.push_back(stack(each));
+  return {y, finals};
+}
+
+std::pair<Tensor, Tensors> Recurrent::run(const Tensor& x, const Tensors& initial, int states) {
+  check<ShapeError>((x.ndim() == 2 || x.ndim() == 3) && x.size(-1) == input_size_, name(),
+                    ": expected [T, N, ", input_size_, "] or [T, ", input_size_, "], got shape ", x.sizes());
+  const bool single = x.ndim() == 2;
+  const Tensor input = single ? unsqueeze(x, 1) : options_.batch_first ? transpose(x, 0, 1) : x;
+  Tensors given = initial;
+  for (Tensor& state : given)
+    if (single && state.defined()) state = unsqueeze(state, 1);
+  auto [y, finals] = run_layers(input, checked_states(input, given, states), {});
+  if (!single) return {options_.batch_first ? transpose(y, 0, 1) : y, std::move(finals)};
+  for (Tensor& state : finals) state = squeeze(state, Shape{1});
+  return {squeeze(y, Shape{1}), std::move(finals)};
+}
+
+std::pair<PackedSequence, Tensors> Recurrent::run(const PackedSequence& x, const Tensors& initial,
+                                                  int states) {
+  check<ShapeError>(x.data.ndim() == 2 && x.data.size(1) == input_size_, name(),
+                    ": expected packed sequences of width ", input_size_, ", got data of shape ",
+                    x.data.sizes());
+  // In the sorted order, which is also that of the result's data.
+  const auto [input, lengths] = utils::rnn::pad_packed_sequence(PackedSequence{x.data, x.batch_sizes});
+  const Tensor ends = tensor(lengths, {std::int64_t(lengths.size()), 1});
+  Tensors masks;
+  for (std::int64_t t = 0; t < input.size(0); ++t) masks.push_back(gt(ends, t));
+  Tensors given = initial;
+  for (Tensor& state : given)
+    if (state.defined() && x.sorted_indices.defined()) state = index_select(state, 1, x.sorted_indices);
+  auto [y, finals] = run_layers(input, checked_states(input, given, states), masks);
+  PackedSequence packed = utils::rnn::pack_padded_sequence(y, lengths);
+  packed.sorted_indices = x.sorted_indices;
+  packed.unsorted_indices = x.unsorted_indices;
+  if (x.unsorted_indices.defined())
+    for (Tensor& state : finals) state = index_select(state, 1, x.unsorted_indices);
+  return {std::move(packed), std::move(finals)};
 }
 
 RNN::RNN(std::int64_t input_size, std::int64_t hidden_size, RecurrentOptions options)
@@ -163,6 +201,10 @@ RNN::RNN(std::int64_t input_size, std::int64_t hidden_size, RecurrentOptions opt
 std::tuple<Tensor, Tensor> RNN::forward(const Tensor& x, const Tensor& h) {
   auto [y, states] = run(x, {h}, 1);
   return {y, states[0]};
+}
+std::tuple<PackedSequence, Tensor> RNN::forward(const PackedSequence& x, const Tensor& h) {
+  auto [y, states] = run(x, {h}, 1);
+  return {std::move(y), states[0]};
 }
 Tensors RNN::step(const Tensor& gates, const Tensors& states, const Tensor& weight, const Tensor& bias,
                   const Tensor&) const {
@@ -176,6 +218,11 @@ std::tuple<Tensor, std::tuple<Tensor, Tensor>> LSTM::forward(const Tensor& x, co
   auto [y, states] = run(x, {h, c}, 2);
   return {y, {states[0], states[1]}};
 }
+std::tuple<PackedSequence, std::tuple<Tensor, Tensor>> LSTM::forward(const PackedSequence& x, const Tensor& h,
+                                                                     const Tensor& c) {
+  auto [y, states] = run(x, {h, c}, 2);
+  return {std::move(y), {states[0], states[1]}};
+}
 Tensors LSTM::step(const Tensor& gates, const Tensors& states, const Tensor& weight, const Tensor& bias,
                    const Tensor& projection) const {
   return lstm_step(gates, states, weight, bias, projection);
@@ -186,6 +233,10 @@ GRU::GRU(std::int64_t input_size, std::int64_t hidden_size, RecurrentOptions opt
 std::tuple<Tensor, Tensor> GRU::forward(const Tensor& x, const Tensor& h) {
   auto [y, states] = run(x, {h}, 1);
   return {y, states[0]};
+}
+std::tuple<PackedSequence, Tensor> GRU::forward(const PackedSequence& x, const Tensor& h) {
+  auto [y, states] = run(x, {h}, 1);
+  return {std::move(y), states[0]};
 }
 Tensors GRU::step(const Tensor& gates, const Tensors& states, const Tensor& weight, const Tensor& bias,
                   const Tensor&) const {

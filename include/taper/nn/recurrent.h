@@ -4,8 +4,11 @@
 #include <tuple>
 
 #include "taper/nn/module.h"
+#include "taper/nn/packed_sequence.h"
 
 namespace taper::nn {
+
+using utils::rnn::PackedSequence;
 
 struct RecurrentOptions {
   std::int64_t num_layers = 1;
@@ -20,7 +23,8 @@ struct RecurrentOptions {
 };
 
 /// What RNN, LSTM and GRU share: layers and directions over x [T, N, input] ([N, T, input] with batch_first,
-/// or [T, input]). States are [layers * directions, N, hidden].
+/// or [T, input]), or over packed sequences, whose results are packed in the same way. States are
+/// [layers * directions, N, hidden], in the order of the sequences as they came.
 class Recurrent : public Module {
  public:
   std::string extra_repr() const override;
@@ -29,6 +33,7 @@ class Recurrent : public Module {
   Recurrent(int gates, std::int64_t input_size, std::int64_t hidden_size, RecurrentOptions options);
   /// Output and the final states, from initial states that may be undefined (zero).
   std::pair<Tensor, Tensors> run(const Tensor& x, const Tensors& initial, int states);
+  std::pair<PackedSequence, Tensors> run(const PackedSequence& x, const Tensors& initial, int states);
   /// The next states from a step's gates of the input and the states before.
   virtual Tensors step(const Tensor& gates, const Tensors& states, const Tensor& weight, const Tensor& bias,
                        const Tensor& projection) const = 0;
@@ -38,8 +43,11 @@ class Recurrent : public Module {
   struct Direction {
     Tensor *weight_ih, *weight_hh, *bias_ih = nullptr, *bias_hh = nullptr, *weight_hr = nullptr;
   };
+  // x [T, N, input]; masks: for each step whether a sequence reaches it, [N, 1], or none where all do.
+  std::pair<Tensor, Tensors> run_layers(const Tensor& x, const Tensors& initial, const Tensors& masks);
   std::pair<Tensor, Tensors> run_direction(const Tensor& x, Tensors states, const Direction& weights,
-                                           bool reverse) const;
+                                           bool reverse, const Tensors& masks) const;
+  Tensors checked_states(const Tensor& x, const Tensors& initial, int states) const;
   int gates_;
   std::int64_t input_size_, hidden_size_;
   std::vector<Direction> directions_;
@@ -51,7 +59,11 @@ class RNN : public Recurrent {
   RNN(std::int64_t input_size, std::int64_t hidden_size, RecurrentOptions options = {});
   /// (output of the last layer at every step, final h)
   std::tuple<Tensor, Tensor> forward(const Tensor& x, const Tensor& h);
-  std::tuple<Tensor, Tensor> operator()(const Tensor& x, const Tensor& h = {}) { return forward(x, h); }
+  std::tuple<PackedSequence, Tensor> forward(const PackedSequence& x, const Tensor& h);
+  template <class Input>
+  auto operator()(const Input& x, const Tensor& h = {}) {
+    return forward(x, h);
+  }
 
  protected:
   Tensors step(const Tensor& gates, const Tensors& states, const Tensor& weight, const Tensor& bias,
@@ -67,8 +79,10 @@ class LSTM : public Recurrent {
   LSTM(std::int64_t input_size, std::int64_t hidden_size, RecurrentOptions options = {});
   /// (output of the last layer at every step, final (h, c))
   std::tuple<Tensor, std::tuple<Tensor, Tensor>> forward(const Tensor& x, const Tensor& h, const Tensor& c);
-  std::tuple<Tensor, std::tuple<Tensor, Tensor>> operator()(const Tensor& x, const Tensor& h = {},
-                                                            const Tensor& c = {}) {
+  std::tuple<PackedSequence, std::tuple<Tensor, Tensor>> forward(const PackedSequence& x, const Tensor& h,
+                                                                 const Tensor& c);
+  template <class Input>
+  auto operator()(const Input& x, const Tensor& h = {}, const Tensor& c = {}) {
     return forward(x, h, c);
   }
 
@@ -85,7 +99,11 @@ class GRU : public Recurrent {
  public:
   GRU(std::int64_t input_size, std::int64_t hidden_size, RecurrentOptions options = {});
   std::tuple<Tensor, Tensor> forward(const Tensor& x, const Tensor& h);
-  std::tuple<Tensor, Tensor> operator()(const Tensor& x, const Tensor& h = {}) { return forward(x, h); }
+  std::tuple<PackedSequence, Tensor> forward(const PackedSequence& x, const Tensor& h);
+  template <class Input>
+  auto operator()(const Input& x, const Tensor& h = {}) {
+    return forward(x, h);
+  }
 
  protected:
   Tensors step(const Tensor& gates, const Tensors& states, const Tensor& weight, const Tensor& bias,
