@@ -188,10 +188,21 @@ bool integer_of(PyObject* object, std::int64_t& value) {
   return true;
 }
 
+namespace {
+
+std::int8_t checked_device_index(std::int64_t index) {
+  check<DeviceError>(index >= 0 && index <= 127, "device: index ", index, " is out of range, expected 0 to 127");
+  return std::int8_t(index);
+}
+Device cuda_device(std::int64_t index) { return {Device::Type::cuda, checked_device_index(index)}; }
+
+}  // namespace
+
 Device device_of(PyObject* object) {
-  if (PyUnicode_Check(object)) return Device(std::string_view(PyUnicode_AsUTF8(object)));
+  if (PyUnicode_Check(object)) return Device(std::string_view(py::cast<std::string>(py::handle(object))));
   if (py::isinstance<Device>(object)) return py::cast<Device>(py::handle(object));
-  if (PyLong_Check(object)) return Device(Device::Type::cuda, int(PyLong_AsLong(object)));
+  std::int64_t index = 0;
+  if (PyLong_Check(object) && integer_of(object, index)) return cuda_device(index);
   throw py::type_error(concat("expected a device such as 'cpu', got ", Py_TYPE(object)->tp_name));
 }
 
@@ -201,7 +212,7 @@ void bind_device(py::module_& module) {
   py::class_<Device>(module, "device")
       .def(py::init([](const std::string& text, std::optional<int> index) {
              Device device{std::string_view(text)};
-             if (index) device.index = std::int8_t(*index);
+             if (index) device.index = checked_device_index(*index);
              return device;
            }),
            py::arg("type"), py::arg("index") = py::none())

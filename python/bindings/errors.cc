@@ -1,5 +1,6 @@
 // The exception classes as Python sees them.
 #include <new>
+#include <stdexcept>
 
 #include "python.h"
 #include "taper/error.h"
@@ -52,12 +53,16 @@ void set_python_error() noexcept {
     raise(exception);
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
+  } catch (const std::length_error&) {  // a list longer than memory can hold
+    PyErr_NoMemory();
   } catch (const std::exception& exception) {
     PyErr_SetString(PyExc_RuntimeError, exception.what());
   } catch (...) {
     PyErr_SetString(PyExc_RuntimeError, "unknown C++ exception");
   }
 }
+
+bool is_taper_error(PyObject* type) { return PyObject_IsSubclass(type, error) == 1; }
 
 void bind_errors(py::module_& module) {
   error = make_class(module, "Error", PyExc_RuntimeError, nullptr);

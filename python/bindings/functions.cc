@@ -34,6 +34,12 @@ void check_entry(const Parameter& parameter, std::int64_t entry) {
                     entry);
 }
 
+std::string text_of(PyObject* object) {
+  const char* text = PyUnicode_AsUTF8(object);
+  if (!text) throw py::error_already_set();  // a lone surrogate
+  return text;
+}
+
 bool convert_integers(PyObject* object, const Parameter& parameter, Value& value) {
   std::int64_t single = 0;
   const bool sequence = PyTuple_Check(object) || PyList_Check(object);
@@ -54,9 +60,10 @@ bool convert_integers(PyObject* object, const Parameter& parameter, Value& value
     return true;
   }
   Shape list;
-  const Py_ssize_t count = PySequence_Fast_GET_SIZE(object);
-  for (Py_ssize_t i = 0; i < count; ++i) {
-    PyObject* item = PySequence_Fast_GET_ITEM(object, i);
+  // The size is asked for again each time: an item's __index__ may change the list.
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(object); ++i) {
+    const auto held = py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(object, i));
+    PyObject* item = held.ptr();
     if (parameter.entries_optional && item == Py_None) single = -1;
     else if (!integer_of(item, single)) return false;
     else check_entry(parameter, single);
@@ -96,7 +103,8 @@ bool convert_reals(PyObject* object, Value& value) {
   std::vector<double> list;
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(object); ++i) {
     Value entry;
-    if (!convert_real(PySequence_Fast_GET_ITEM(object, i), entry)) return false;
+    const auto item = py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(object, i));
+    if (!convert_real(item.ptr(), entry)) return false;
     list.push_back(std::get<double>(entry));
   }
   value = std::move(list);
@@ -148,7 +156,7 @@ bool convert(PyObject* object, const Parameter& parameter, Value& value) {
     case Type::real: return convert_real(object, value);
     case Type::text:
       if (!PyUnicode_Check(object)) return false;
-      value = std::string(PyUnicode_AsUTF8(object));
+      value = text_of(object);
       return true;
     case Type::integers: return convert_integers(object, parameter, value);
     case Type::tensors: {
@@ -291,11 +299,11 @@ bool Call::by_keyword() {
         continue;
       }
       if (name == name_layout || name == name_pin_memory || name == name_memory_format) continue;
-      message = concat("got an unexpected keyword argument '", PyUnicode_AsUTF8(name), "'");
+      message = concat("got an unexpected keyword argument '", text_of(name), "'");
       return false;
     }
     if (given_ >> index & 1) {
-      message = concat("got multiple values for argument '", PyUnicode_AsUTF8(name), "'");
+      message = concat("got multiple values for argument '", text_of(name), "'");
       return false;
     }
     given_ |= 1u << index;
@@ -354,6 +362,14 @@ void write_out(PyObject* out, const Tensor& result, const std::string& name) {
   copy_(target, result);
 }
 
+void write_outs(PyObject* out, const Tensors& results, const std::string& name) {
+  const bool sequence = PyTuple_Check(out) || PyList_Check(out);
+  if (!sequence || PySequence_Fast_GET_SIZE(out) != Py_ssize_t(results.size()))
+    throw py::type_error(concat(name, "(): argument 'out' must be a tuple of ", results.size(), " Tensors"));
+  for (std::size_t i = 0; i < results.size(); ++i)
+    write_out(PySequence_Fast_GET_ITEM(out, Py_ssize_t(i)), results[i], name);
+}
+
 PyObject* finish(const FunctionObject& function, const Overload& overload, Value* values, PyObject* out) {
   if (function.inplace) {
     const Tensor self = std::get<Tensor>(values[0]);
@@ -371,9 +387,8 @@ PyObject* finish(const FunctionObject& function, const Overload& overload, Value
   if (out) {
     if (const Tensor* tensor = std::get_if<Tensor>(&result)) {
       write_out(out, *tensor, *function.name);
-    } else if (const Tensors* list = std::get_if<Tensors>(&result); list && PyTuple_Check(out)) {
-      for (std::size_t i = 0; i < list->size() && Py_ssize_t(i) < PyTuple_GET_SIZE(out); ++i)
-        write_out(PyTuple_GET_ITEM(out, Py_ssize_t(i)), (*list)[i], *function.name);
+    } else if (const Tensors* list = std::get_if<Tensors>(&result)) {
+      write_outs(out, *list, *function.name);
     }
     Py_INCREF(out);
     return out;
@@ -427,18 +442,27 @@ PyObject* first_call(PyObject* self, PyObject* const* arguments, std::size_t fla
   return function.vectorcall(self, arguments, flagged_count, keywords);
 }
 
-}  // namespace
-
-void watch_functions(vectorcallfunc watch) {
-  entry = watch;
-  for (FunctionObject* function : all_callables)
-    if (function->overloads) function->vectorcall = watch ? watch : call_function;
+// Errors name the operation that was called, where the message begins with one that it is made of or with none.
+[[gnu::cold]] void name_operation(std::string_view name) {
+  PyObject *type = nullptr, *value = nullptr, *trace = nullptr;
+  PyErr_Fetch(&type, &value, &trace);
+  PyErr_NormalizeException(&type, &value, &trace);
+  const py::object text = py::reinterpret_steal<py::object>(PyObject_Str(value));
+  const char* message = text && is_taper_error(type) ? PyUnicode_AsUTF8(text.ptr()) : nullptr;
+  if (message && !name.starts_with('_')) {
+    const std::string_view whole(message), first = whole.substr(0, whole.find(':'));
+    if (name.ends_with('_')) name.remove_suffix(1);
+    if (first.size() == whole.size() || (first.find(name) == first.npos && name.find(first) == name.npos)) {
+      const py::object longer = py::str(concat(whole, " (in ", name, ")"));
+      PyObject_SetAttrString(value, "args", py::make_tuple(longer).ptr());
+    }
+  }
+  PyErr_Clear();
+  PyErr_Restore(type, value, trace);
 }
 
-PyObject* call_function(PyObject* self, PyObject* const* arguments, std::size_t flagged_count,
-                        PyObject* keywords) {
-  FunctionObject& function = *as_function(self);
-  const Py_ssize_t count = PyVectorcall_NARGS(flagged_count);
+PyObject* call_overloads(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) {
+  const FunctionObject& function = *as_function(self);
   return guarded([&]() -> PyObject* {
     std::string messages;
     for (const Overload& overload : *function.overloads) {
@@ -454,6 +478,22 @@ PyObject* call_function(PyObject* self, PyObject* const* arguments, std::size_t 
         concat(*function.name,
                "(): ", function.overloads->size() == 1 ? "" : "no form takes these arguments:", messages));
   });
+}
+
+}  // namespace
+
+void watch_functions(vectorcallfunc watch) {
+  entry = watch;
+  for (FunctionObject* function : all_callables)
+    if (function->overloads) function->vectorcall = watch ? watch : call_function;
+}
+
+PyObject* call_function(PyObject* self, PyObject* const* arguments, std::size_t flagged_count,
+                        PyObject* keywords) {
+  PyObject* result = call_overloads(self, arguments, PyVectorcall_NARGS(flagged_count), keywords);
+  if (!result) [[unlikely]]
+    name_operation(*as_function(self)->name);
+  return result;
 }
 
 namespace {

@@ -3,6 +3,7 @@
 
 #include <complex>
 #include <cstring>
+#include <memory>
 #include <optional>
 
 #include "base/visit.h"
@@ -33,10 +34,28 @@ DType dtype_of_numpy(const py::dtype& dtype) {
   }
 }
 
-void release_array(void* array) {
+// The array, and a weak reference to the array that owns the memory: NumPy's resize() heeds references of no other
+// kind where refcheck is False, and would free what the tensor holds.
+struct SharedArray {
+  PyObject *array, *owner;
+};
+
+void release_array(void* context) {
+  const std::unique_ptr<SharedArray> shared(static_cast<SharedArray*>(context));
   if (!Py_IsInitialized()) return;
   const py::gil_scoped_acquire gil;
-  Py_DECREF(static_cast<PyObject*>(array));
+  Py_XDECREF(shared->owner);
+  Py_DECREF(shared->array);
+}
+
+SharedArray* share(const py::array& array) {
+  py::array owner = array;
+  for (py::object base = owner.base(); base && py::isinstance<py::array>(base); base = owner.base())
+    owner = py::reinterpret_borrow<py::array>(base);
+  PyObject* weak = PyWeakref_NewRef(owner.ptr(), nullptr);
+  if (!weak) throw py::error_already_set();
+  Py_INCREF(array.ptr());
+  return new SharedArray{array.ptr(), weak};
 }
 
 // Shares the array's memory.
@@ -52,8 +71,7 @@ Tensor from_array(const py::array& array, const char* op) {
                       ": strides must be whole elements; copy the array first");
     strides.push_back(stride / item_size(dtype));
   }
-  Py_INCREF(array.ptr());
-  return from_blob(const_cast<void*>(array.data()), sizes, strides, dtype, release_array, array.ptr());
+  return from_blob(const_cast<void*>(array.data()), sizes, strides, dtype, release_array, share(array));
 }
 
 Tensor from_numpy(const py::object& object) {
@@ -160,6 +178,8 @@ class NestedData {
   }
   void fill(const py::handle& data, int depth, std::byte*& place, DType wide) const {
     if (is_tensor(data.ptr())) {
+      check<ValueError>(tensor_of(data.ptr()).sizes() == Shape(sizes_.data() + depth, sizes_.size() - depth),
+                        "tensor: the data changed while they were read");
       const Tensor values = contiguous(to(tensor_of(data.ptr()).detach(), wide));
       std::memcpy(place, values.data(), std::size_t(values.numel() * values.item_size()));
       place += values.numel() * values.item_size();
@@ -167,14 +187,18 @@ class NestedData {
     }
     if (!is_sequence(data)) {
       Scalar value;
-      scalar_of(data.ptr(), value);
+      check<ValueError>(depth == sizes_.size() && scalar_of(data.ptr(), value),
+                        "tensor: the data changed while they were read");
       if (wide == int64) *reinterpret_cast<std::int64_t*>(place) = value.to<std::int64_t>();
       else if (wide == float64) *reinterpret_cast<double*>(place) = value.to<double>();
       else *reinterpret_cast<std::complex<double>*>(place) = value.to<std::complex<double>>();
       place += item_size(wide);
       return;
     }
-    const auto length = std::int64_t(py::len(data));
+    // A sequence of a user's own may tell another length, or hold other items, than when it was measured.
+    const auto length = depth < sizes_.size() ? sizes_[depth] : 0;
+    check<ValueError>(depth < sizes_.size() && std::int64_t(py::len(data)) == length,
+                      "tensor: the data changed while they were read");
     for (std::int64_t i = 0; i < length; ++i)
       fill(py::reinterpret_steal<py::object>(PySequence_GetItem(data.ptr(), i)), depth + 1, place, wide);
   }

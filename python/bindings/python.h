@@ -50,6 +50,8 @@ bool scalar_of(PyObject* object, Scalar& value);
 /// Anything that is an integer by __index__, also one-element integer tensors. False when the object is none.
 bool integer_of(PyObject* object, std::int64_t& value);
 
+/// Whether type is a class of taper.Error.
+bool is_taper_error(PyObject* type);
 /// Converts the C++ exception in flight to a Python error.
 void set_python_error() noexcept;
 /// Runs body; a C++ exception becomes a Python error and the result null.
