@@ -2,13 +2,15 @@
 #include "taper/shape.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "taper/error.h"
 
 namespace taper {
 
+// Room on the heap is always a power of two, so that appending copies seldom.
 void Shape::reallocate(int count) {
-  std::int64_t* fresh = count > inline_capacity ? new std::int64_t[std::size_t(count)] : nullptr;
+  std::int64_t* fresh = count > inline_capacity ? new std::int64_t[std::bit_ceil(unsigned(count))] : nullptr;
   const int kept = std::min(count, size_);
   if (fresh) {
     std::copy_n(data(), kept, fresh);
@@ -24,7 +26,8 @@ void Shape::reallocate(int count) {
 }
 
 void Shape::insert(int position, std::int64_t value) {
-  resize_uninitialized(size_ + 1);
+  if (size_ > inline_capacity && !std::has_single_bit(unsigned(size_))) ++size_;
+  else resize_uninitialized(size_ + 1);
   std::int64_t* values = data();
   for (int i = size_ - 1; i > position; --i) values[i] = values[i - 1];
   values[position] = value;

@@ -161,6 +161,12 @@ Shape dims_of(const Tensor& x, const Shape& dims, const char* op) {
   return wrapped_dims;
 }
 
+// A tensor takes some hundred bytes, however little it holds.
+void check_piece_count(const char* op, std::int64_t count) {
+  check<ValueError>(count <= std::int64_t(1) << 24, op, ": would make ", count,
+                    " tensors, expected at most 16777216");
+}
+
 Tensors split_views(const Tensor& x, int dim, const Shape& lengths) {
   Tensors views = record(Split{dim, lengths, x.sizes()}, x);
   for (const Tensor& view : views) set_base(view, x);
@@ -216,8 +222,9 @@ Tensors split(const Tensor& x, std::int64_t size, std::int64_t dim) {
   check<ShapeError>(x.ndim() > 0, "split: expects at least a 1-dimensional tensor");
   const std::int64_t total = x.sizes()[place];
   check<ValueError>(size > 0 || (size == 0 && total == 0), "split: split_size must be positive, got ", size);
+  if (total > 0) check_piece_count("split", (total - 1) / size + 1);
   Shape lengths;
-  for (std::int64_t start = 0; start < total; start += size) lengths.push_back(std::min(size, total - start));
+  for (std::int64_t left = total; left > 0; left -= lengths.back()) lengths.push_back(std::min(size, left));
   if (lengths.empty()) lengths.push_back(0);
   return split_views(x, place, lengths);
 }
@@ -227,7 +234,8 @@ Tensors split(const Tensor& x, const Shape& sizes, std::int64_t dim) {
   std::int64_t total = 0;
   for (const std::int64_t size : sizes) {
     check<ValueError>(size >= 0, "split: sizes must not be negative, got ", sizes);
-    total += size;
+    check<ShapeError>(!__builtin_add_overflow(total, size, &total), "split: the sum of sizes ", sizes,
+                      " is more than an int64 can count");
   }
   check<ShapeError>(x.ndim() > 0 && total == x.sizes()[place], "split: sizes ", sizes, " must sum to ",
                     x.ndim() ? x.sizes()[place] : 0, ", the size of dimension ", dim, " of shape ",
@@ -239,13 +247,17 @@ Tensors chunk(const Tensor& x, std::int64_t count, std::int64_t dim) {
   check<ValueError>(count > 0, "chunk: needs at least 1 chunk, got ", count);
   check<ShapeError>(x.ndim() > 0, "chunk: expects at least a 1-dimensional tensor");
   const std::int64_t size = x.size(dim);
-  if (size == 0) return split(x, Shape::filled(int(count), 0), dim);
-  return split(x, (size + count - 1) / count, dim);
+  if (size == 0) {
+    check_piece_count("chunk", count);
+    return split(x, Shape::filled(int(count), 0), dim);
+  }
+  return split(x, (size - 1) / count + 1, dim);
 }
 
 Tensors unbind(const Tensor& x, std::int64_t dim) {
   check<IndexError>(x.ndim() > 0, "unbind: expects at least a 1-dimensional tensor");
   const int place = wrap_dim(dim, x.ndim(), "unbind");
+  check_piece_count("unbind", x.sizes()[place]);
   if (x.sizes()[place] == 0) return {};
   Tensors slices = split_views(x, place, Shape::filled(int(x.sizes()[place]), 1));
   for (Tensor& slice : slices) slice = squeeze(slice, Shape{place});
@@ -437,6 +449,7 @@ Tensors tensor_split(const Tensor& x, const Shape& sections, std::int64_t dim) {
 }
 Tensors tensor_split_equally(const Tensor& x, std::int64_t count, std::int64_t dim) {
   check<ValueError>(count > 0, "tensor_split: number of sections must be larger than 0, got ", count);
+  check_piece_count("tensor_split", count);
   const std::int64_t size = x.size(dim);
   Shape ends;
   for (std::int64_t i = 0, end = 0; i + 1 < count; ++i)

@@ -2,7 +2,7 @@
 #include "taper/ops/pieces.h"
 
 #include <algorithm>
-#include <vector>
+#include <cstdint>
 
 #include "ops/elementwise.h"
 #include "ops/registry.h"
@@ -46,26 +46,42 @@ Tensor cartesian_prod(const Tensors& tensors) {
   return stack(columns, 1);
 }
 
+namespace {
+
+// Ways to choose r of n.
+std::int64_t combination_count(std::int64_t n, std::int64_t r, bool with_replacement) {
+  if (n == 0 || (r > n && !with_replacement)) return 0;
+  __int128 ways = with_replacement ? __int128(n) + r - 1 : n, count = 1;
+  const __int128 shorter = std::min<__int128>(r, ways - r);
+  for (__int128 i = 1; i <= shorter; ++i, --ways) {
+    count = count * ways / i;
+    check<ValueError>(count <= INT64_MAX / r, "combinations: ", n, " elements, ", r,
+                      " at a time, are more than an int64 can count");
+  }
+  return std::int64_t(count);
+}
+
+}  // namespace
+
 Tensor combinations(const Tensor& x, std::int64_t r, bool with_replacement) {
   check<ShapeError>(x.ndim() == 1, "combinations: needs a vector, got shape ", x.sizes());
   check<ValueError>(r >= 0, "combinations: r must not be negative, got ", r);
   if (r == 0) return empty({0}, x.dtype());
-  const std::int64_t n = x.numel();
-  std::vector<std::int64_t> places;
-  Shape chosen;
-  for (std::int64_t i = 0; i < r; ++i) chosen.push_back(with_replacement ? 0 : i);
+  const std::int64_t n = x.numel(), count = combination_count(n, r, with_replacement);
+  if (count == 0) return empty({0, r}, x.dtype());
+  const Tensor places = empty({count, r}, int64);
+  std::int64_t* row = places.data<std::int64_t>();
+  for (std::int64_t i = 0; i < r; ++i) row[i] = with_replacement ? 0 : i;
   const auto last = [&](std::int64_t i) { return with_replacement ? n - 1 : n - r + i; };
-  for (bool more = last(0) >= 0; more;) {
-    places.insert(places.end(), chosen.begin(), chosen.end());
+  for (std::int64_t left = count - 1; left > 0; --left, row += r) {
+    std::int64_t* next = row + r;
+    std::copy_n(row, r, next);
     std::int64_t i = r - 1;
-    while (i >= 0 && chosen[int(i)] == last(i)) --i;
-    more = i >= 0;
-    if (!more) break;
-    ++chosen[int(i)];
-    for (std::int64_t k = i + 1; k < r; ++k) chosen[int(k)] = chosen[int(k - 1)] + (with_replacement ? 0 : 1);
+    while (next[i] == last(i)) --i;
+    ++next[i];
+    for (std::int64_t k = i + 1; k < r; ++k) next[k] = next[k - 1] + (with_replacement ? 0 : 1);
   }
-  const std::int64_t count = std::int64_t(places.size());
-  return reshape(index_select(x, 0, tensor(places, {count})), {count / r, r});
+  return reshape(index_select(x, 0, reshape(places, {-1})), {count, r});
 }
 
 Tensor column_stack(const Tensors& tensors) {
