@@ -20,7 +20,7 @@ using int64 = std::int64_t;
 void check_indices(const Embedding& e, const int64* indices, const char* op) {
   for (int64 i = 0; i < e.count; ++i)
     check<IndexError>(indices[i] >= 0 && indices[i] < e.rows, op, ": index ", indices[i], " at position ", i,
-                      " is out of range for ", e.rows, " rows");
+                      " is out of range for ", e.rows, " rows, expected 0 to ", e.rows - 1);
 }
 
 void check_floating(const Embedding& e, const char* op) {

@@ -280,11 +280,11 @@ void scatter_combining(const Scatter& s, Combine how, bool include_self) {
 }  // namespace
 
 void scatter(const Target& y, DType dtype, int dim, const Indices& index, const Source& x, Combine combine,
-             bool include_self) {
+             bool include_self, const char* op) {
   const Scatter s{at_least_1d(y), at_least_1d(index), at_least_1d(x), dim};
   check<DTypeError>(!is_complex(dtype) || (combine != Combine::amin && combine != Combine::amax),
-                    "scatter: ", dtype, " has no order; amin and amax need real numbers");
-  check_indices("scatter", s.index, dim, s.y.sizes[dim], false);
+                    op, ": ", dtype, " has no order; amin and amax need real numbers");
+  check_indices(op, s.index, dim, s.y.sizes[dim], false);
   if (combine == Combine::set) return visit_size(dtype, [&]<class T>() { scatter_all<Combine::set, T>(s); });
   visit(dtype, [&]<class T>() { scatter_combining<T>(s, combine, include_self); });
 }

@@ -44,9 +44,9 @@ void gather(const Source& x, DType dtype, int dim, const Indices& index, void* y
 
 /// y[i][index[i][j][k]][k] is combined with x[i][j][k] for dim = 1, over the indices' shape; x may be larger
 /// and have strides 0. Unless include_self, what an element had before does not count where values arrive.
-/// The mean of integers is rounded down. DTypeError for an order of complex numbers.
+/// The mean of integers is rounded down. DTypeError for an order of complex numbers. `op` is for messages.
 void scatter(const Target& y, DType dtype, int dim, const Indices& index, const Source& x, Combine combine,
-             bool include_self = true);
+             bool include_self = true, const char* op = "scatter");
 
 /// y = x with index[k] in place of k along dim; y dense. One-dimensional indices; none is negative.
 void index_select(const Source& x, DType dtype, int dim, const Indices& index, void* y);

@@ -463,7 +463,7 @@ void check_targets(const CrossEntropy& e, const std::int64_t* target) {
   for (std::int64_t i = 0; i < e.rows; ++i)
     check<IndexError>((target[i] >= 0 && target[i] < e.classes) || target[i] == e.ignore_index,
                       "cross_entropy: target ", target[i], " at row ", i, " is out of range for ", e.classes,
-                      " classes");
+                      " classes, expected 0 to ", e.classes - 1);
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ struct Scatter {
     Tensor y = clone(x);
     if (index.numel())
       cpu::scatter(target_of(y), y.dtype(), dim, indices_of(index), source_of(source),
-                   adds ? cpu::Combine::add : cpu::Combine::set);
+                   adds ? cpu::Combine::add : cpu::Combine::set, true, name);
     return y;
   }
   std::array<Tensor, 3> backward(const Saved& saved, const Tensor& dy) const {

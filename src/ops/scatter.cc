@@ -36,7 +36,7 @@ struct ScatterReduce {
     if (index.numel())
       cpu::scatter({y.data(), y.sizes(), y.strides()}, y.dtype(), dim,
                    {index.data<std::int64_t>(), index.sizes(), index.strides()},
-                   {source.data(), source.sizes(), source.strides()}, combine, include_self);
+                   {source.data(), source.sizes(), source.strides()}, combine, include_self, name);
     return y;
   }
   Gradients backward(const Saved& saved, const Tensor& dy) const {

@@ -168,6 +168,11 @@ def _max_unpool(name, dims, input, indices, kernel_size, stride, padding, output
     total = 1
     for size in sizes:
         total *= size
+    if indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < total:
+        wrong = int(indices.min()) if int(indices.min()) < 0 else int(indices.max())
+        raise _C.IndexError(
+            f"{name}: index {wrong} is out of range for an output of size {tuple(sizes)}, expected 0 to {total - 1}"
+        )
     lead = input.shape[:-dims]
     flat = input.new_zeros(*lead, total).scatter(-1, indices.flatten(-dims), input.flatten(-dims))
     return flat.reshape(*lead, *sizes)
