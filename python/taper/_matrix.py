@@ -384,10 +384,10 @@ def vander(x, N=None, increasing=False):
 
 def _window(name, size, periodic, dtype, requires_grad, values):
     if size < 0:
-        raise _C.Error(f"{name} requires non-negative window_length, got window_length={size}")
+        raise _C.ValueError(f"{name}: requires non-negative window_length, got window_length={size}")
     dtype = dtype or _C.get_default_dtype()
     if not dtype.is_floating_point:
-        raise _C.Error(f"{name} expects floating point dtypes, got: {dtype}")
+        raise _C.DTypeError(f"{name}: expects floating point dtypes, got: {dtype}")
     if size <= 1:
         result = _taper["ones"](size, dtype=dtype)
     else:

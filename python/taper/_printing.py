@@ -10,6 +10,9 @@ def set_printoptions(
     precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None
 ):
     """Changes how tensors are printed; profile: default, short or full."""
+    for name, value in (("precision", precision), ("linewidth", linewidth)):
+        if value is not None and not 0 <= value <= 1000:
+            raise ValueError(f"set_printoptions: {name} must be from 0 to 1000, got {value}")
     profiles = {
         "default": _defaults,
         "short": {**_defaults, "precision": 2, "edgeitems": 2},

@@ -31,14 +31,16 @@ def _reduction_name(size_average, reduce, reduction):
     return "none" if reduce is False else "sum" if size_average is False else "mean"
 
 
-def _check_same_shape(op, input, target):
+def _check_same_shape(op, input, target, first="input", second="target"):
     """A loss over shapes that only broadcast is nearly always a mistake that trains on garbage."""
     if input.shape != target.shape:
         hint = ""
         if input.numel() == target.numel():
-            hint = f"; reshape one of them, e.g. target.reshape({tuple(input.shape)}) or input.squeeze(-1)"
+            hint = (
+                f"; reshape one of them, e.g. {second}.reshape({tuple(input.shape)}) or {first}.squeeze(-1)"
+            )
         raise _C.ShapeError(
-            f"{op}: input has shape {tuple(input.shape)} but target has shape {tuple(target.shape)}; "
+            f"{op}: {first} has shape {tuple(input.shape)} but {second} has shape {tuple(target.shape)}; "
             f"they must be the same{hint}"
         )
 
@@ -163,7 +165,8 @@ def linear_cross_entropy(
 
 
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
-    """target (log(target) - input) of log-probabilities input."""
+    """target (log(target) - input) of log-probabilities input. Shapes must be equal."""
+    _check_same_shape("kl_div", input, target)
     if log_target:
         loss = target.exp() * (target - input)
     else:
@@ -187,20 +190,22 @@ def poisson_nll_loss(
 
 
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
-    """Negative log-likelihood of target under normal distributions of mean input and variance var."""
+    """Negative log-likelihood of target under normal distributions of mean input and variance var.
+
+    One dimension of target or of var may be 1 where input's is not, and var may lack input's last dimension.
+    """
     if isinstance(var, (int, float)):
         if var < 0:
             raise _C.ValueError(f"gaussian_nll_loss: var must not be negative, got {var}")
         var = var * _ops["ones_like"](input)
     elif (var < 0).any():
         raise _C.ValueError("gaussian_nll_loss: var has negative entry/entries")
-    if var.shape != input.shape:
-        if var.shape == input.shape[:-1]:
-            var = var.unsqueeze(-1)
-        elif input.shape[:-1] != var.shape[:-1] or var.shape[-1] != 1:
-            raise _C.ShapeError(
-                f"gaussian_nll_loss: var of shape {tuple(var.shape)} does not fit input of shape {tuple(input.shape)}"
-            )
+    if var.shape == input.shape[:-1] and var.ndim < input.ndim:
+        var = var.unsqueeze(-1)
+    for name, other in (("target", target), ("var", var)):
+        sizes = list(zip(input.shape, other.shape))
+        if input.ndim != other.ndim or any(a != b and 1 not in (a, b) for a, b in sizes):
+            _check_same_shape("gaussian_nll_loss", input, other, "input", name)
     if reduction not in ("none", "mean", "sum"):
         raise _C.ValueError(f"gaussian_nll_loss: {reduction} is not valid; use 'none', 'mean' or 'sum'")
     var = _ops["maximum"](var, _ops["full_like"](var.detach(), eps))
@@ -209,7 +214,8 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 
 
 def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"):
-    """input where target is 1, max(0, margin - input) where it is -1."""
+    """input where target is 1, max(0, margin - input) where it is -1. Shapes must be equal."""
+    _check_same_shape("hinge_embedding_loss", input, target)
     zero = _ops["zeros_like"](input)
     loss = _ops["where"](target != -1, input, zero) + _ops["where"](
         target != 1, (margin - input).clamp(min=0), zero
@@ -218,7 +224,9 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=No
 
 
 def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
-    """max(0, -target (input1 - input2) + margin)."""
+    """max(0, -target (input1 - input2) + margin). Shapes must be equal."""
+    _check_same_shape("margin_ranking_loss", input1, input2, "input1", "input2")
+    _check_same_shape("margin_ranking_loss", input1, target, "input1")
     loss = (-target * (input1 - input2) + margin).clamp(min=0)
     return _reduced(loss, _reduction_name(size_average, reduce, reduction), "margin_ranking_loss")
 
@@ -226,18 +234,21 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
 def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
     """1 - cos where target is 1, max(0, cos - margin) where it is -1."""
     cosine = cosine_similarity(input1, input2, dim=-1)
+    _check_same_shape("cosine_embedding_loss", cosine, target, "the cosine of the inputs")
     loss = _ops["where"](target == 1, 1 - cosine, (cosine - margin).clamp(min=0))
     return _reduced(loss, _reduction_name(size_average, reduce, reduction), "cosine_embedding_loss")
 
 
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
-    """log(1 + exp(-target input))."""
+    """log(1 + exp(-target input)). Shapes must be equal."""
+    _check_same_shape("soft_margin_loss", input, target)
     loss = softplus(-target * input)  # noqa: F821
     return _reduced(loss, _reduction_name(size_average, reduce, reduction), "soft_margin_loss")
 
 
 def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
-    """Mean over classes of binary cross entropies of logits."""
+    """Mean over classes of binary cross entropies of logits. Shapes must be equal."""
+    _check_same_shape("multilabel_soft_margin_loss", input, target)
     loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))  # noqa: F821
     loss = (loss if weight is None else loss * weight).mean(-1)
     return _reduced(loss, _reduction_name(size_average, reduce, reduction), "multilabel_soft_margin_loss")
@@ -300,6 +311,9 @@ def ctc_loss(
         )
     if not 0 <= blank < classes:
         raise _C.IndexError(f"ctc_loss: blank {blank} is out of range for {classes} classes")
+    for name, values in (("input", lengths), ("target", sizes)):
+        if min(values, default=0) < 0:
+            raise _C.ValueError(f"ctc_loss: {name} length {min(values)} is negative")
     labels = targets.tolist()
     if targets.ndim == 1:
         ends = [sum(sizes[: i + 1]) for i in range(batch)]
@@ -319,7 +333,7 @@ def ctc_loss(
             if not 0 <= label < classes:
                 raise _C.IndexError(
                     f"ctc_loss: label {label} at position {position} of sample {sample} is out of range "
-                    f"for {classes} classes"
+                    f"for {classes} classes, expected 0 to {classes - 1}"
                 )
         losses.append(_ctc_sample(log_probs[: lengths[sample], sample], row, blank))
     loss = _ops["stack"](losses)
@@ -395,12 +409,15 @@ def one_hot(tensor, num_classes=-1):
             raise _C.ValueError("one_hot: cannot infer the number of classes of an empty tensor")
         return _ops["zeros"]((*tensor.shape, num_classes), dtype=_C.int64)
     low, high = int(tensor.min()), int(tensor.max())
-    if low < 0:
-        raise _C.IndexError(f"one_hot: class values must be non-negative, got {low}")
     if num_classes == -1:
         num_classes = high + 1
-    elif high >= num_classes:
-        raise _C.IndexError(f"one_hot: class value {high} must be smaller than num_classes {num_classes}")
+    wrong = low if low < 0 else high
+    if not 0 <= wrong < num_classes:
+        place = (tensor.reshape(-1) == wrong).nonzero()[0].item()
+        raise _C.IndexError(
+            f"one_hot: class {wrong} at position {place} is out of range for {num_classes} classes, expected 0 "
+            f"to {num_classes - 1}"
+        )
     return _ops["zeros"]((*tensor.shape, num_classes), dtype=_C.int64).scatter(-1, tensor.unsqueeze(-1), 1)
 
 

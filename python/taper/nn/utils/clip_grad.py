@@ -24,9 +24,10 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
 
 def _finite(total, norm_type, error_if_nonfinite):
     if error_if_nonfinite and not math.isfinite(float(total)):
+        culprits = [f"{i} of shape {tuple(t.shape)}" for i, t in enumerate(tensors) if not t.isfinite().all()]
         raise RuntimeError(
-            f"The total norm of order {norm_type} for gradients is non-finite, so it cannot be clipped. "
-            "To disable this error, set error_if_nonfinite=False"
+            f"The total norm of order {norm_type} for gradients is non-finite, so it cannot be clipped: gradient "
+            f"{', '.join(culprits[:3]) or 'norms overflow'}. To disable this error, set error_if_nonfinite=False"
         )
     return total
 
