@@ -146,6 +146,7 @@ PyCFunction with_keywords(PyObject* (*function)(PyObject*, PyObject*, PyObject*)
 }  // namespace
 
 PyGetSetDef tensor_properties[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, "Attributes that programs set.", nullptr},
     {"shape", get<shape_of>, nullptr, "Sizes of the dimensions.", nullptr},
     {"dtype", get<[](const Tensor& x) { return wrap_dtype(x.dtype()); }>, nullptr, "Type of the elements.",
      nullptr},

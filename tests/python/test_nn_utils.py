@@ -198,3 +198,25 @@ def test_pytorch_import_paths():
     assert state == {"weight": 1}
     with pytest.raises(AttributeError):
         nn.modules.conv.Missing
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (5, 3), (3, 5)])
+@pytest.mark.parametrize("orthogonal_map", ["matrix_exp", "cayley", "householder"])
+def test_orthogonal_weights_stay_so_and_can_be_assigned(shape, orthogonal_map):
+    taper.manual_seed(0)
+    layer = nn.utils.parametrizations.orthogonal(nn.Linear(*shape[::-1]), orthogonal_map=orthogonal_map)
+    optimizer = taper.optim.SGD(layer.parameters(), lr=0.1)
+
+    def gap():
+        w = layer.weight.detach().numpy()
+        return np.abs((w.T @ w if shape[0] >= shape[1] else w @ w.T) - np.eye(3)).max()
+
+    assert gap() < 1e-6
+    before = layer.weight.tolist()
+    layer.weight.square().cumsum(0).sum().backward()
+    optimizer.step()
+    assert gap() < 2e-6 and layer.weight.tolist() != before
+    wanted = np.linalg.qr(np.random.default_rng(0).normal(size=(5, 3)))[0].astype(np.float32)
+    wanted = {(3, 3): np.eye(3, dtype=np.float32), (5, 3): wanted, (3, 5): wanted.T}[shape]
+    layer.weight = taper.tensor(wanted)
+    np.testing.assert_allclose(layer.weight.tolist(), wanted, atol=1e-6)

@@ -147,3 +147,50 @@ def test_default_directory_and_reopening(tmp_path, monkeypatch):
     writer.flush()
     assert [tag for _, tag, _ in values(writer.log_dir)] == ["late"]
     writer.close()
+
+
+def test_graph_has_every_operation_in_its_module(tmp_path):
+    class Net(taper.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = taper.nn.Sequential(taper.nn.Linear(3, 4), taper.nn.ReLU())
+
+        def forward(self, x):
+            return self.body(x) + 1
+
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_graph(Net(), taper.ones(2, 3))
+        with pytest.raises(ValueError, match="needs input_to_model"):
+            writer.add_graph(Net())
+    (event,) = list(records(glob.glob(os.path.join(tmp_path, "events.out.tfevents.*"))[0]))[1:]
+    nodes = [fields(node) for node in fields(event[4][0])[1]]
+    found = {
+        node[1][0].decode(): (node[2][0].decode(), [s.decode() for s in node.get(3, [])]) for node in nodes
+    }
+    linear = "Net/Sequential[body]/Linear[0]/linear"
+    assert found["input_0"] == ("Input", []) and found["body/0/weight"] == ("Parameter", [])
+    assert found[linear] == ("linear", ["input_0", "body/0/weight", "body/0/bias"])
+    assert found["Net/Sequential[body]/ReLU[1]/relu"] == ("relu", [linear])
+    assert found["Net/add"] == ("add", ["Net/Sequential[body]/ReLU[1]/relu"])
+
+
+def test_hyperparameters(tmp_path):
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_hparams({"lr": 0.1, "kind": "sgd", "nesterov": True}, {"accuracy": 0.9}, run_name="run")
+        with pytest.raises(ValueError, match="int, float, str or bool"):
+            writer.add_hparams({"lr": [1]}, {})
+    entries = list(values(tmp_path / "run"))
+    assert [tag for _, tag, _ in entries] == [
+        "_hparams_/experiment",
+        "_hparams_/session_start_info",
+        "_hparams_/session_end_info",
+        "accuracy",
+    ]
+    contents = [fields(fields(value[9][0])[1][0]) for _, _, value in entries[:3]]
+    assert all(content[1] == [b"hparams"] for content in contents)
+    experiment, start = (fields(fields(content[2][0])[field][0]) for content, field in zip(contents, (2, 3)))
+    assert [fields(info)[1][0] for info in experiment[5]] == [b"lr", b"kind", b"nesterov"]
+    assert [fields(info)[4][0] for info in experiment[5]] == [3, 1, 2]
+    given = {fields(pair)[1][0]: fields(fields(pair)[2][0]) for pair in start[1]}
+    assert given == {b"lr": {2: [0.1]}, b"kind": {3: [b"sgd"]}, b"nesterov": {4: [1]}}
+    assert entries[3][2][2] == [pytest.approx(0.9)]

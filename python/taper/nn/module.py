@@ -217,6 +217,18 @@ class Module:
             module = module._modules[name]
         return module
 
+    def set_submodule(self, target, module, strict=False):
+        """Puts module at a path such as "encoder.0"; strict: only where one is already."""
+        path, _, name = target.rpartition(".")
+        if not name:
+            raise ValueError("Cannot set the submodule without a target name!")
+        parent = self.get_submodule(path)
+        if strict and name not in parent._modules:
+            raise AttributeError(f"{type(parent).__name__} has no attribute `{name}`")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        setattr(parent, name, module)
+
     def get_parameter(self, target):
         """The parameter at a path such as "encoder.0.weight"."""
         path, _, name = target.rpartition(".")

@@ -1,6 +1,6 @@
-"""Weights of given norm: parametrizations for weight_norm and spectral_norm."""
+"""Weights of given norm, and orthogonal ones: weight_norm, spectral_norm and orthogonal."""
 
-from ... import _C
+from ... import _C, linalg
 from ..._grad_mode import no_grad
 from .. import functional as F
 from ..conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -112,4 +112,91 @@ def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=No
     dim = channel_dimension(module) if dim is None else dim
     return parametrize.register_parametrization(
         module, name, _SpectralNorm(weight, n_power_iterations, dim, eps)
+    )
+
+
+def _orthonormal(matrix):
+    """The factor Q of matrix, with the signs that make it unique: columns of R's diagonal positive."""
+    q, r = linalg.qr(matrix)
+    return q * r.diagonal(dim1=-2, dim2=-1).sgn().unsqueeze(-2)
+
+
+class _Orthogonal(Module):
+    """Lezcano-Casado 2019, arXiv:1909.09501; the map moves from the base, which the weight gave."""
+
+    def __init__(self, weight, orthogonal_map, use_trivialization):
+        super().__init__()
+        if weight.is_complex() and orthogonal_map == "householder":
+            raise ValueError("The householder parametrization does not support complex tensors.")
+        self.orthogonal_map = orthogonal_map
+        if use_trivialization:
+            self.register_buffer("base", None)
+
+    def _square(self, X, n, k):
+        X = X.tril()
+        if n != k:
+            X = _ops["cat"]([X, X.new_zeros((*X.shape[:-2], n, n - k))], -1)
+        A = X - X.mH
+        if self.orthogonal_map == "matrix_exp":
+            return linalg.matrix_exp(A)
+        one = _ops["eye"](n, dtype=A.dtype)
+        return linalg.solve(one - 0.5 * A, one + 0.5 * A)
+
+    def forward(self, X):
+        n, k = X.shape[-2], X.shape[-1]
+        turned = n < k
+        if turned:
+            X, n, k = X.mT, k, n
+        if self.orthogonal_map == "householder":
+            A = X.tril(-1)
+            Q = linalg.householder_product(A, 2.0 / (1.0 + (A * A).sum(-2)))
+            Q = Q * X.diagonal(dim1=-2, dim2=-1).int().unsqueeze(-2)
+        else:
+            Q = self._square(X, n, k)[..., :k]
+        if getattr(self, "base", None) is not None:
+            Q = self.base @ Q
+        return Q.mT if turned else Q
+
+    def right_inverse(self, Q):
+        n, k = max(Q.shape[-2:]), min(Q.shape[-2:])
+        tall = Q.mT if Q.shape[-2] < Q.shape[-1] else Q
+        if "base" not in self._buffers:
+            if self.orthogonal_map != "householder":
+                raise NotImplementedError(
+                    "It is not possible to assign to the matrix exponential or the Cayley parametrizations when "
+                    "use_trivialization=False."
+                )
+            A, tau = _ops["geqrf"](tall)
+            A = A.clone()
+            A.diagonal(dim1=-2, dim2=-1).sign_()
+            A.diagonal(dim1=-2, dim2=-1)[tau == 0.0] *= -1
+            return A.mT if Q.shape[-2] < Q.shape[-1] else A
+        basis = _orthonormal(tall)
+        if n != k:
+            # The columns beyond k complete it to a square matrix.
+            rest = _ops["randn"]((*tall.shape[:-2], n, n - k), dtype=tall.dtype)
+            basis = _orthonormal(_ops["cat"]([basis, rest], -1))
+            basis = _ops["cat"]([_orthonormal(tall), basis[..., k:]], -1)
+        self.base = basis
+        if self.orthogonal_map == "householder":
+            return -_ops["eye"](*Q.shape[-2:], dtype=Q.dtype).expand(Q.shape).clone()
+        return _ops["zeros_like"](Q)
+
+
+def orthogonal(module, name="weight", orthogonal_map=None, *, use_trivialization=True):
+    """Weight whose rows or columns (the fewer) are orthonormal, by "matrix_exp", "cayley" or "householder"."""
+    weight = getattr(module, name, None)
+    if not isinstance(weight, _C.Tensor):
+        raise ValueError(f"Module '{module}' has no parameter or buffer with name '{name}'")
+    if weight.ndim < 2:
+        raise ValueError(f"Expected a matrix or batch of matrices. Got a tensor of {weight.ndim} dimensions.")
+    if orthogonal_map is None:
+        square = weight.shape[-2] == weight.shape[-1] or weight.is_complex()
+        orthogonal_map = "matrix_exp" if square else "householder"
+    if orthogonal_map not in ("matrix_exp", "cayley", "householder"):
+        raise ValueError(
+            f'orthogonal_map has to be one of "matrix_exp", "cayley", "householder". Got: {orthogonal_map}'
+        )
+    return parametrize.register_parametrization(
+        module, name, _Orthogonal(weight, orthogonal_map, use_trivialization), unsafe=True
     )

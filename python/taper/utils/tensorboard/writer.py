@@ -72,6 +72,30 @@ class SummaryWriter:
                 )
             self.all_writers[directory].add_summary(summary.scalar(main_tag, value), global_step, walltime)
 
+    def add_graph(self, model, input_to_model=None, verbose=False, use_strict_trace=True):
+        """Logs the operations of model(input_to_model), by module; a tuple holds several arguments."""
+        from .graph import graph
+
+        if input_to_model is None:
+            raise ValueError(
+                "add_graph: needs input_to_model, an example input, to see what the model computes"
+            )
+        self.file_writer.add_summary(graph(model, input_to_model))
+
+    def add_hparams(
+        self, hparam_dict, metric_dict, hparam_domain_discrete=None, run_name=None, global_step=None
+    ):
+        """Logs hyperparameters and the results they gave, in a directory of their own, as PyTorch does."""
+        from .hparams import hparams
+
+        directory = os.path.join(self.log_dir, str(run_name or time.time()))
+        writer = FileWriter(directory, self.max_queue, self.flush_secs, self.filename_suffix)
+        for content in hparams(hparam_dict, metric_dict):
+            writer.add_summary(content)
+        for tag, value in metric_dict.items():
+            writer.add_summary(summary.scalar(tag, value), global_step)
+        writer.close()
+
     def add_histogram(self, tag, values, global_step=None, bins="tensorflow", walltime=None, max_bins=None):
         """Logs the distribution of values."""
         self.file_writer.add_summary(summary.histogram(tag, values, bins, max_bins), global_step, walltime)
