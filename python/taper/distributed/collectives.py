@@ -140,6 +140,19 @@ def gather(tensor, gather_list=None, dst=None, group=None, async_op=False, group
     )
 
 
+def gather_into_tensor(output_tensor, input_tensor, dst=None, group=None, async_op=False, group_dst=None):
+    """On rank dst (0 unless given), output_tensor becomes the tensors of all ranks, joined along the first
+    dimension, or stacked; elsewhere it may be None."""
+    resolved, parts = _resolve(group), None
+    if resolved is None:
+        return _outside("gather_into_tensor")
+    root = 0 if dst is None and group_dst is None else _in_group(resolved, dst, group_dst, "dst")
+    if resolved.rank() == root:
+        shape = (resolved.size(), *_check_tensor(input_tensor, "input_tensor").shape)
+        parts = list(_check_tensor(output_tensor, "output_tensor").detach().view(shape).unbind())
+    return gather(input_tensor, parts, group=group, async_op=async_op, group_dst=root)
+
+
 def scatter(tensor, scatter_list=None, src=None, group=None, async_op=False, group_src=None):
     """The tensor of rank r becomes scatter_list[r] of rank src (0 unless given)."""
     _check_tensor(tensor, "tensor")

@@ -58,6 +58,18 @@ def is_mpi_available():
 is_ucc_available = is_xccl_available = is_nccl_available
 
 
+def is_backend_available(backend):
+    """Whether this build has the engine."""
+    return str(backend).lower() == "gloo" and is_gloo_available()
+
+
+def get_default_backend_for_device(device):
+    """The name of the engine for tensors on a device."""
+    if str(device).split(":")[0] != "cpu":
+        raise ValueError(f"Default backend not registered for device : {device}")
+    return "gloo"
+
+
 def is_torchelastic_launched():
     """Whether torchrun, or taper.distributed.run, started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ
@@ -197,6 +209,27 @@ def new_subgroups(group_size=None, group=None, timeout=None, backend=None, pg_op
     return groups[get_rank() // group_size], groups
 
 
+def new_subgroups_by_enumeration(
+    ranks_per_subgroup_list, timeout=None, backend=None, pg_options=None, group_desc=None
+):
+    """(own group, all groups) of the ranks listed, each in one list at most."""
+    ranks = [rank for part in ranks_per_subgroup_list for rank in part]
+    if not ranks or len(set(ranks)) != len(ranks):
+        raise ValueError(f"new_subgroups_by_enumeration: each rank may occur once, got {ranks}")
+    groups = [new_group(part, timeout, backend) for part in ranks_per_subgroup_list]
+    own = [made for made in groups if made is not GroupMember.NON_GROUP_MEMBER]
+    return own[0] if own else None, groups
+
+
+def split_group(parent_pg=None, split_ranks=None, timeout=None, pg_options=None, group_desc=None):
+    """The group of this rank, of those that the lists of ranks in parent_pg make; None for a rank in no list.
+    All processes of the job call it."""
+    parent = get_process_group_ranks(parent_pg)
+    if not split_ranks or any(not 0 <= rank < len(parent) for part in split_ranks for rank in part):
+        raise ValueError(f"split_group: split_ranks must be lists of ranks from 0 to {len(parent) - 1}")
+    return new_subgroups_by_enumeration([[parent[r] for r in part] for part in split_ranks], timeout)[0]
+
+
 def _resolve(group):
     """The group meant; None where this process is not in it."""
     if group is None:
@@ -221,6 +254,11 @@ def get_backend(group=None):
     if _resolve(group) is None:
         raise ValueError("Invalid process group specified")
     return "gloo"
+
+
+def get_backend_config(group=None):
+    """Engines by device."""
+    return f"cpu:{get_backend(group)}"
 
 
 def get_process_group_ranks(group=None):
@@ -257,8 +295,12 @@ def get_node_local_rank(fallback_rank=None):
     )
 
 
-def _set_timeout(timeout, group=None):
+def set_timeout(timeout, group=None):
+    """After which a collective that a rank does not join fails."""
     _resolve(group)._timeout = _seconds(timeout)
+
+
+_set_timeout = set_timeout
 
 
 def _wait(self, timeout=None):
@@ -285,4 +327,5 @@ def _get_future(self):
 
 
 _c.Work.wait, _c.Work.exception, _c.Work.get_future = _wait, _exception, _get_future
+_c.Work.synchronize = lambda self: self.wait() and None
 _c.Store.wait = lambda self, keys, timeout=default_pg_timeout: self._wait(list(keys), timeout)
