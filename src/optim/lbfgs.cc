@@ -41,9 +41,7 @@ struct History {
 };
 
 State tensor_list(const Tensors& tensors) {
-  State list = State::list();
-  for (const Tensor& tensor : tensors) list.as_list().push_back(tensor);
-  return list;
+  return State::list(State::List(tensors.begin(), tensors.end()));
 }
 
 Tensors tensors_in(const State& list) {
