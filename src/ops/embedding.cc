@@ -88,7 +88,7 @@ struct EmbeddingBag {
 
 struct EmbeddingBagBackward {
   static constexpr auto name = "embedding_bag_backward";
-  static constexpr Saves saves{.inputs = 30};
+  static constexpr Saves saves{.inputs = 31};
   EmbeddingBag bag;
 
   Tensor forward(const Tensor& dy, const Tensor& indices, const Tensor& offsets, const Tensor& samples,
@@ -99,19 +99,13 @@ struct EmbeddingBagBackward {
                                 maxima.data<std::int64_t>(), dw.data());
     return dw;
   }
-  // For the sum and the mean dw is linear in dy, with the bag itself as its transpose.
-  std::array<Tensor, 5> backward(const Saved& saved, const Tensor& ddw) const {
-    check<NotImplementedError>(
-        bag.mode != cpu::BagMode::max && !bag.table.scale_by_frequency && !saved.needs(3),
-        "embedding_bag: second gradients exist for mode sum and mean, of weight only");
-    return {record(bag, ddw, saved.input(1), saved.input(2), saved.input(3))[0], Tensor(), Tensor(), Tensor(),
-            Tensor()};
-  }
+  std::array<Tensor, 5> backward(const Saved& saved, const Tensor& ddw) const;
 };
 
+// The dot products of dy and weight where they meet.
 struct EmbeddingBagBackwardSamples {
   static constexpr auto name = "embedding_bag_backward_samples";
-  static constexpr Saves saves{};
+  static constexpr Saves saves{.inputs = 15};
   EmbeddingBag bag;
 
   Tensor forward(const Tensor& dy, const Tensor& weight, const Tensor& indices, const Tensor& offsets) const {
@@ -120,10 +114,33 @@ struct EmbeddingBagBackwardSamples {
                                         contiguous(weight).data(), contiguous(dy).data(), gradient.data());
     return gradient;
   }
-  std::array<Tensor, 4> backward(const Saved&, const Tensor&) const {
-    fail<NotImplementedError>("embedding_bag: second gradients of per_sample_weights are not supported");
+  std::array<Tensor, 4> backward(const Saved& saved, const Tensor& factors) const {
+    const Tensor dy = saved.input(0), weight = saved.input(1), indices = saved.input(2),
+                 offsets = saved.input(3);
+    const Tensor no_maxima = empty({0, dy.sizes()[1]}, int64);
+    return {saved.needs(0) ? record(bag, weight, indices, offsets, factors)[0] : Tensor(),
+            saved.needs(1) ? record(EmbeddingBagBackward{bag}, dy, indices, offsets, factors, no_maxima)
+                           : Tensor(),
+            Tensor(), Tensor()};
   }
 };
+
+// dw is linear in dy: its transpose looks the rows up again, or for max the elements that were chosen.
+std::array<Tensor, 5> EmbeddingBagBackward::backward(const Saved& saved, const Tensor& ddw) const {
+  check<NotImplementedError>(!bag.table.scale_by_frequency,
+                             "embedding_bag: has no second gradient with scale_grad_by_freq");
+  const Tensor dy = saved.input(0), indices = saved.input(1), offsets = saved.input(2),
+               samples = saved.input(3), maxima = saved.input(4);
+  std::array<Tensor, 5> second;
+  if (bag.mode == cpu::BagMode::max) {
+    const Tensor chosen = gather(ddw, 0, clamp(maxima, Scalar(0)));
+    second[0] = masked_fill(chosen, lt(maxima, 0), 0);
+    return second;
+  }
+  if (saved.needs(0)) second[0] = record(bag, ddw, indices, offsets, samples)[0];
+  if (saved.needs(3)) second[3] = record(EmbeddingBagBackwardSamples{bag}, dy, ddw, indices, offsets);
+  return second;
+}
 
 std::array<Tensor, 4> EmbeddingBag::backward(const Saved& saved, std::span<const Tensor> dy) const {
   std::array<Tensor, 4> gradients;

@@ -18,14 +18,6 @@ known_gaps = {
         "gradients",
         "embedding(i(2, 3, hi=5), x(5, 2), 1)@nn.functional",
     ): "padding_idx leaves its row without gradient",
-    (
-        "second gradients",
-        "embedding_bag(i(6, hi=5), x(5, 2), taper.tensor([0, 4]), mode='max')@nn.functional",
-    ): "not defined",
-    (
-        "second gradients",
-        "embedding_bag(i(2, 3, hi=5), x(5, 2), mode='sum', per_sample_weights=x(2, 3))@nn.functional",
-    ): "not defined",
     ("gradients", "masked_fill(x(2, 3), b(2, 1), -np.inf)@taper"): "differences of infinities are NaN",
 }
 
