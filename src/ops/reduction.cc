@@ -426,10 +426,20 @@ double order_of(const Value& p) {
   }
   return std::holds_alternative<std::monostate>(p) ? 2 : std::get<Scalar>(p).to<double>();
 }
+// The sum of the singular values of the matrices in two dimensions.
+Tensor nuclear_norm(const Tensor& x, const Dims& dims, bool keepdim) {
+  const Shape pair = dims && !dims->empty() ? *dims : x.ndim() == 2 ? Shape{0, 1} : Shape();
+  check<ShapeError>(pair.size() == 2 && x.ndim() >= 2, "norm: p='nuc' needs two dims of a tensor of shape ",
+                    x.sizes(), ", got ", pair);
+  const Tensor y = sum(linalg::svdvals(movedim(x, pair, {-2, -1})), Shape{-1});
+  if (!keepdim) return y;
+  Shape sizes = x.sizes();
+  for (const std::int64_t dim : pair) sizes[wrap_dim(dim, x.ndim(), "norm")] = 1;
+  return reshape(y, sizes);
+}
 Tensor norm_of(const Tensor& x, const Value& p, const Dims& dims, bool keepdim, std::optional<DType> dtype) {
-  if (const std::string* text = std::get_if<std::string>(&p);
-      text && *text == "nuc" && !dims && x.ndim() == 2)
-    return sum(linalg::svdvals(dtype ? to(x, *dtype) : x), std::nullopt, false);
+  if (const std::string* text = std::get_if<std::string>(&p); text && *text == "nuc")
+    return nuclear_norm(dtype ? to(x, *dtype) : x, dims, keepdim);
   return norm(dtype ? to(x, *dtype) : x, order_of(p), dims, keepdim);
 }
 Tensor vector_norm(const Tensor& x, const Scalar& ord, const Dims& dims, bool keepdim,
@@ -553,10 +563,11 @@ const Register norm_op[]{
       .errors = "i(3)"}},
     {{.signature =
           "norm(Tensor input, str p, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None) -> Tensor",
-      .doc = "p='fro': as p = 2.",
+      .doc = "p='fro': as p = 2; p='nuc': the sum of the singular values over two dims.",
       .call = box<norm_of>,
-      .samples = "x(2, 3), 'fro'",
-      .reference = "np.linalg.norm(input)"}}};
+      .samples = "x(2, 3), 'fro'; x(2, 3), 'nuc'; x(2, 3, 4), 'nuc', (2, 0), True",
+      .reference = "np.linalg.norm(input, p, dim and tuple(dim), keepdim)",
+      .errors = "x(2, 3, 4), 'nuc'; x(2, 3), 'max'"}}};
 const Register vector_norm_op{{.signature = "vector_norm(Tensor x, Scalar ord=2, int[]? dim=None, bool "
                                             "keepdim=False, *, dtype? dtype=None) -> Tensor",
                                .doc = "(sum |x|^ord)^(1/ord) over dim, or of all elements.",
