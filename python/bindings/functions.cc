@@ -14,6 +14,7 @@
 #include "taper/autograd.h"
 #include "taper/error.h"
 #include "taper/ops.h"
+#include "tensor/layout.h"
 
 namespace taper::python {
 
@@ -362,10 +363,19 @@ void write_out(PyObject* out, const Tensor& result, const std::string& name) {
   copy_(target, result);
 }
 
+void check_outs_apart(PyObject* const* outs, Py_ssize_t count, const std::string& name) {
+  for (Py_ssize_t i = 0; i < count; ++i)
+    for (Py_ssize_t k = 0; k < i; ++k)
+      check<ValueError>(!is_tensor(outs[i]) || !is_tensor(outs[k]) ||
+                            !memory_overlaps(tensor_of(outs[i]), tensor_of(outs[k])),
+                        name, ": the tensors of out= must not share memory");
+}
+
 void write_outs(PyObject* out, const Tensors& results, const std::string& name) {
   const bool sequence = PyTuple_Check(out) || PyList_Check(out);
   if (!sequence || PySequence_Fast_GET_SIZE(out) != Py_ssize_t(results.size()))
     throw py::type_error(concat(name, "(): argument 'out' must be a tuple of ", results.size(), " Tensors"));
+  check_outs_apart(PySequence_Fast_ITEMS(out), Py_ssize_t(results.size()), name);
   for (std::size_t i = 0; i < results.size(); ++i)
     write_out(PySequence_Fast_GET_ITEM(out, Py_ssize_t(i)), results[i], name);
 }

@@ -1,6 +1,7 @@
 """Normalizations that also return the statistics, and tensors with a given order of strides."""
 
 from . import _C
+from .linalg import _with_out
 
 _f = _C._homes["taper"]
 _functional = _C._homes["nn.functional"]
@@ -26,6 +27,7 @@ def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
     return result, mean.squeeze(2), scale.squeeze(2)
 
 
+@_with_out
 def native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps):
     """batch_norm with the mean and inverse standard deviation of each channel; both empty in evaluation."""
     batch_norm = _functional["batch_norm"]

@@ -77,6 +77,18 @@ struct Remainder {
   }
 };
 
+struct NextAfter {
+  static constexpr auto name = "nextafter";
+  Like a, b;
+
+  Tensor forward(const Tensor& x, const Tensor& y) const {
+    return map_binary(kernels::nextafter, x, y, Promotion::same);
+  }
+  std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
+    return {reduce_to(dy, a), saved.needs(1) ? zeros(b.sizes, b.dtype) : Tensor()};
+  }
+};
+
 struct Copysign {
   static constexpr auto name = "copysign";
   static constexpr Saves saves{.inputs = 1, .outputs = 1};
@@ -204,9 +216,7 @@ Tensor div(const Tensor& a, const Tensor& b, std::optional<std::string> rounding
   return record(RoundedQuotient<kernels::trunc_divide>{a, b}, a, b);
 }
 Tensor copysign(const Tensor& a, const Tensor& b) { return record(Copysign{a, b}, a, b); }
-Tensor nextafter(const Tensor& a, const Tensor& b) {
-  return map_binary(kernels::nextafter, a, b, Promotion::same);
-}
+Tensor nextafter(const Tensor& a, const Tensor& b) { return record(NextAfter{a, b}, a, b); }
 Tensor heaviside(const Tensor& a, const Tensor& b) {
   return map_binary(kernels::heaviside, a, b, Promotion::same);
 }
@@ -343,7 +353,6 @@ const Register nextafter_op{{.signature = "nextafter(Tensor input, Tensor other)
                              .call = box<nextafter>,
                              .samples = "x(2, 3), x(3)",
                              .reference = "np.nextafter(input, other)",
-                             .differentiable = false,
                              .inplace = true}};
 const Register heaviside_op{{.signature = "heaviside(Tensor input, Tensor values) -> Tensor",
                              .doc = "0 below zero, 1 above, values at zero.",
