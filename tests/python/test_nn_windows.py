@@ -110,6 +110,7 @@ def test_fractional_layers():
     taper.manual_seed(0)
     x = taper.randn(2, 3, 9, 9)
     assert taper.nn.FractionalMaxPool2d(3, output_ratio=0.5)(x).shape == (2, 3, 4, 4)
+    assert taper.nn.FractionalMaxPool2d(3, output_size=2)(x[:0]).shape == (0, 3, 2, 2)
     y, places = taper.nn.FractionalMaxPool2d(2, output_size=(5, 4), return_indices=True)(x[0])
     assert y.shape == places.shape == (3, 5, 4)
     assert (x[0].flatten(1).gather(1, places.flatten(1)) == y.flatten(1)).all()

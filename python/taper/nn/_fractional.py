@@ -84,7 +84,7 @@ def _fractional(name, dims, input, kernel_size, output_size, output_ratio, sampl
         )
     index = _windows(name, dims, input, kernel, out, samples)
     lead, count = input.shape[:2], math.prod(kernel)
-    seen = input.flatten(2).gather(2, index.reshape(*lead, -1)).reshape(*lead, *out, count)
+    seen = input.flatten(2).gather(2, index.flatten(2)).reshape(*lead, *out, count)
     values, places = seen.max(-1)
     return values, index.gather(-1, places.unsqueeze(-1)).squeeze(-1)
 

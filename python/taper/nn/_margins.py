@@ -6,11 +6,15 @@ _ops = _C._homes["taper"]
 _F = _C._homes["nn.functional"]
 
 
-def _reduced(loss, reduction, op):
+def _check_reduction(reduction, op):
     if reduction not in ("mean", "sum", "none"):
         raise _C.ValueError(
             f"{op}: {reduction} is not a valid value for reduction; use 'none', 'mean' or 'sum'"
         )
+
+
+def _reduced(loss, reduction, op):
+    _check_reduction(reduction, op)
     return loss.mean() if reduction == "mean" else loss.sum() if reduction == "sum" else loss
 
 
@@ -26,6 +30,13 @@ def multi_margin_loss(
     """Mean over the other classes of max(0, margin - x[target] + x[i])^p: [N, C] or [C]."""
     if p not in (1, 2):
         raise _C.ValueError(f"multi_margin_loss: only p == 1 and p == 2 supported, got {p}")
+    reduction = _name(size_average, reduce, reduction)
+    _check_reduction(reduction, "multi_margin_loss")
+    if weight is not None and (weight.ndim != 1 or weight.numel() != input.shape[-1]):
+        raise _C.ShapeError(
+            f"multi_margin_loss: weight must be one-dimensional with an entry per class of {list(input.shape)}, got "
+            f"{list(weight.shape)}"
+        )
     x, y = (input.reshape(1, -1), target.reshape(1)) if input.ndim <= 1 else (input, target)
     if x.ndim != 2 or tuple(y.shape) != tuple(x.shape[:1]) or x.shape[1] == 0:
         raise _C.ShapeError(
@@ -37,15 +48,13 @@ def multi_margin_loss(
     if weight is not None:
         loss = loss * weight[y].unsqueeze(1)
     loss = loss.scatter(1, column, 0).sum(1) / x.shape[1]
-    return _reduced(
-        loss.squeeze(0) if input.ndim <= 1 else loss,
-        _name(size_average, reduce, reduction),
-        "multi_margin_loss",
-    )
+    return _reduced(loss.squeeze(0) if input.ndim <= 1 else loss, reduction, "multi_margin_loss")
 
 
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """Sum over targets j (before the first -1) and other classes i of max(0, 1 - (x[j] - x[i])), over C."""
+    reduction = _name(size_average, reduce, reduction)
+    _check_reduction(reduction, "multilabel_margin_loss")
     if tuple(input.shape) != tuple(target.shape) or input.ndim > 2:
         raise _C.ShapeError(
             f"multilabel_margin_loss: input and target must be [N, C] or [C] of one shape, got {list(input.shape)} and "
@@ -59,11 +68,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     loss = (1 - chosen.unsqueeze(2) + x.unsqueeze(1)).clamp(min=0)
     counted = listed.unsqueeze(2) & is_target.logical_not().unsqueeze(1)
     loss = (loss * counted).sum((1, 2)) / max(x.shape[1], 1)
-    return _reduced(
-        loss.squeeze(0) if input.ndim <= 1 else loss,
-        _name(size_average, reduce, reduction),
-        "multilabel_margin_loss",
-    )
+    return _reduced(loss.squeeze(0) if input.ndim <= 1 else loss, reduction, "multilabel_margin_loss")
 
 
 def triplet_margin_with_distance_loss(

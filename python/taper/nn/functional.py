@@ -233,6 +233,10 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
 
 def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
     """1 - cos where target is 1, max(0, cos - margin) where it is -1."""
+    input1, input2 = (
+        x if x.is_floating_point() or x.is_complex() else x.to(_C.get_default_dtype())
+        for x in (input1, input2)
+    )
     cosine = cosine_similarity(input1, input2, dim=-1)
     _check_same_shape("cosine_embedding_loss", cosine, target, "the cosine of the inputs")
     loss = _ops["where"](target == 1, 1 - cosine, (cosine - margin).clamp(min=0))
@@ -369,6 +373,9 @@ def _ctc_sample(log_probs, labels, blank):
         )  # noqa: F821
         alpha = _ops["stack"]([alpha, one, two]).logsumexp(0) + emitted[step]
     total = alpha[-2:].logsumexp(0) if count > 1 else alpha[-1]
+    # PyTorch's gradient has exp(log_probs) added, which that of log_softmax takes away again.
+    mass = log_probs.clamp(max=80).exp().sum()
+    total = total - (mass - mass.detach())
     return -total if float(total.detach()) > never / 2 else total * 0 + math.inf
 
 
