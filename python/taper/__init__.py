@@ -104,7 +104,8 @@ _HOMES = {
         expand_copy histogramdd narrow_copy permute_copy select_copy slice_copy split_copy
         split_with_sizes_copy squeeze_copy t_copy transpose_copy unbind_copy unfold_copy unsqueeze_copy
         view_as_complex_copy view_as_real_copy view_copy""",
-    "_native": "empty_permuted native_batch_norm native_group_norm native_layer_norm",
+    "_native": """empty_permuted native_batch_norm native_dropout native_dropout_backward native_group_norm
+        native_layer_norm""",
     "_printing": "set_printoptions",
     "_questions": """can_cast get_default_device get_deterministic_debug_mode
         get_float32_matmul_precision get_num_interop_threads is_conj

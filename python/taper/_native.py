@@ -39,6 +39,19 @@ def native_batch_norm(input, weight, bias, running_mean, running_var, training, 
     return result, mean.flatten(), scale.flatten()
 
 
+def native_dropout(input, p, train):
+    """Dropout and the elements that it keeps."""
+    if not train or p == 0:
+        return input.clone(), _f["ones_like"](input, dtype=getattr(_C, "bool"))
+    kept = _f["rand"](*input.shape) >= p
+    return input * kept * (0.0 if p == 1 else 1 / (1 - p)), kept
+
+
+def native_dropout_backward(grad_output, mask, scale):
+    """The gradient of native_dropout, whose scale is 1 / (1 - p)."""
+    return grad_output * mask * scale
+
+
 def _strides(size, order):
     strides, step = [0] * len(size), 1
     for dim in reversed(order):

@@ -59,3 +59,20 @@ def test_second_names():
     assert taper.greater(a, b).tolist() == a.greater(b).tolist() == [False, False, True]
     assert a.clone().less_equal_(b).tolist() == [1, 1, 0]
     assert taper.special.psi(taper.tensor(1.0)).item() == pytest.approx(-np.euler_gamma)
+
+
+def test_native_dropout_gives_what_it_keeps():
+    taper.manual_seed(0)
+    x = taper.arange(1.0, 1001.0)
+    y, kept = taper.native_dropout(x, 0.25, True)
+    assert 700 < kept.sum().item() < 800
+    np.testing.assert_allclose(y.numpy(), np.where(kept.numpy(), x.numpy() / 0.75, 0), rtol=1e-6)
+    assert (taper.native_dropout_backward(x, kept, 1 / 0.75) == y).all()
+    y, kept = taper.native_dropout(x, 0.25, False)
+    assert (y == x).all() and kept.all()
+
+
+def test_margin_ranking_loss_of_integers_is_floating():
+    values = [taper.tensor(v) for v in ([1, 2], [2, 4], [1, -1])]
+    loss = taper.nn.functional.margin_ranking_loss(*values)
+    assert loss.dtype is taper.float32 and loss.item() == 0.5

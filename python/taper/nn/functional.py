@@ -224,10 +224,10 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=No
 
 
 def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
-    """max(0, -target (input1 - input2) + margin). Shapes must be equal."""
+    """max(0, -target (input1 - input2) + float(margin)). Shapes must be equal."""
     _check_same_shape("margin_ranking_loss", input1, input2, "input1", "input2")
     _check_same_shape("margin_ranking_loss", input1, target, "input1")
-    loss = (-target * (input1 - input2) + margin).clamp(min=0)
+    loss = (-target * (input1 - input2) + float(margin)).clamp(min=0)
     return _reduced(loss, _reduction_name(size_average, reduce, reduction), "margin_ranking_loss")
 
 
