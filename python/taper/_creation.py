@@ -4,6 +4,8 @@ from . import _C
 
 
 def _array_of_scalar(data):
+    if hasattr(data, "_value"):
+        raise RuntimeError("tensor: what stands for a batch in vmap cannot be copied; use clone()")
     # NumPy's scalars keep their type, as its arrays do.
     return (
         data.__array__()

@@ -6,6 +6,10 @@ from .. import _C
 from .._grad_mode import no_grad
 
 
+# How many vmap calls are under way, whose stand-ins for batches own functions cannot take.
+inside_vmap = 0
+
+
 class Context:
     """What forward leaves for backward."""
 
@@ -70,6 +74,8 @@ class Function:
     @classmethod
     def apply(cls, *args, **kwargs):
         """Runs forward and records backward."""
+        if inside_vmap and any(hasattr(arg, "_value") for arg in args):
+            raise RuntimeError(f"{cls.__name__}: an own function cannot take what stands for a batch in vmap")
         ctx = Context()
         places = [i for i, arg in enumerate(args) if isinstance(arg, _C.Tensor)]
         operands = tuple(args[i] for i in places)

@@ -5,6 +5,7 @@ import functools
 from .. import _C
 from .._grad_mode import enable_grad
 from ..utils._pytree import tree_flatten, tree_map, tree_unflatten
+from . import _batched
 
 _ops = _C._homes["taper"]
 _depth = 0  # calls of this file that are running: an inner one keeps its graph for the outer
@@ -14,6 +15,8 @@ def _fresh(x):
     """x as a new variable: derivatives with respect to it don't mix with those of an outer call."""
     if not isinstance(x, _C.Tensor) or not (x.is_floating_point() or x.is_complex()):
         return x
+    if _batched.running:
+        return _batched.fresh(x)
     return x.view_as(x) if x.requires_grad else x.detach().requires_grad_()
 
 
@@ -30,7 +33,7 @@ def _other_leaves(tensors, own):
             continue
         seen.add(node)
         variable = getattr(node, "variable", None)
-        if variable is not None and not any(variable is x for x in own):
+        if variable is not None and not any(variable is getattr(x, "_value", x) for x in own):
             return True
         waiting.extend(next_node for next_node, _ in node.next_functions if next_node is not None)
     return False
@@ -60,6 +63,8 @@ class _Level:
 
 
 def _gradients(outputs, inputs, starts=()):
+    if any(type(x) is _batched.Batched for x in (*outputs, *inputs)):
+        return _batched.gradients(_gradients, outputs, inputs, starts)
     kept = [(y, s) for y, s in zip(outputs, starts or [None] * len(outputs)) if y.requires_grad]
     if not kept or not inputs:
         return [_ops["zeros_like"](x) for x in inputs]

@@ -4,7 +4,9 @@ import functools
 
 from .. import _C
 from .._creation import get_rng_state, set_rng_state
+from ..autograd import function
 from ..utils._pytree import tree_flatten, tree_map, tree_unflatten
+from . import _batched
 
 
 def _flat_dims(dims, tree, name):
@@ -81,8 +83,11 @@ def _stacked(results, out_dims):
 def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
     """func mapped over dimension in_dims of its arguments, its results stacked along out_dims.
 
-    The function is called once for each example, and the results are stacked: right for every function, also
-    one that branches on values, at the cost of a loop. So chunk_size changes nothing and is only checked.
+    The function is called once with tensors that stand for all examples, where every operation in it has a
+    rule for that (elementwise ones, reductions, products, views, common layers and losses, and derivatives of
+    those). Else, as where it branches on values or draws random numbers, it is called once for each example,
+    from the start, and the results are stacked: what it changes outside of itself it may then have changed
+    already. chunk_size changes no result and is only checked.
     """
     if randomness not in ("error", "different", "same"):
         raise RuntimeError(
@@ -99,6 +104,49 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
         size = _batch_size(leaves + keyword_leaves, dims + [0] * len(keyword_leaves))
         if size == 0:
             raise ValueError("vmap: the mapped dimension has size 0, so the shape of the results is unknown")
+        together = _call_together(func, leaves, dims, spec, kwargs, size, out_dims)
+        if together is not None:
+            return together
         return _stacked(list(_call_each(func, leaves, dims, spec, kwargs, size, randomness)), out_dims)
 
     return mapped
+
+
+def _call_together(func, leaves, dims, spec, keywords, size, out_dims):
+    """The results for all examples from one call; None where an operation has no rule, or anything goes wrong."""
+    level = len(_batched.running) + 1
+
+    def batch(leaf, dim):
+        return leaf if dim is None else _batched.batched(leaf.movedim(dim, 0), level)
+
+    before = _C.default_generator._get_state()
+    _batched.running.append((level, size))
+    function.inside_vmap += 1
+    try:
+        args = [batch(leaf, dim) for leaf, dim in zip(leaves, dims)]
+        named = tree_map(lambda x: batch(x, 0) if isinstance(x, _C.Tensor) else x, keywords)
+        result = func(*tree_unflatten(args, spec), **named)
+        flat, result_spec = tree_flatten(result)
+        values = [
+            _unbatched(x, d, level, size) for x, d in zip(flat, _flat_dims(out_dims, result, "out_dims"))
+        ]
+        drew = _C.default_generator._get_state() != before
+    except Exception:  # what it was, the loop tells
+        values, drew = None, True
+    finally:
+        function.inside_vmap -= 1
+        _batched.running.pop()
+    if drew:
+        _C.default_generator._set_state(*before)
+        return None
+    return tree_unflatten(values, result_spec)
+
+
+def _unbatched(x, dim, level, size):
+    if not isinstance(x, _C.Tensor):
+        raise TypeError
+    own = type(x) is _batched.Batched and x._level == level
+    if dim is None:
+        return x._value.select(0, -1) if own else x
+    value = x._value if own else x.unsqueeze(0).expand(size, *x.shape)
+    return value.movedim(0, dim)
