@@ -146,9 +146,20 @@ Tensor xlog1py(const Tensor& x, const Tensor& y) {
   return record(Xlog1py{x, y}, x, y);
 }
 
+namespace {
+
+// In the tails erfc magnifies the rounding of its argument.
+bool is_narrow(const Tensor& x) { return x.is_floating_point() && x.dtype() != float64; }
+
+}  // namespace
+
 // By erfc on both sides, which keeps small values exact.
-Tensor ndtr(const Tensor& x) { return mul(erfc(mul(x, -std::numbers::sqrt2 / 2)), 0.5); }
+Tensor ndtr(const Tensor& x) {
+  if (is_narrow(x)) return to(ndtr(to(x, float64)), x.dtype());
+  return mul(erfc(mul(x, -std::numbers::sqrt2 / 2)), 0.5);
+}
 Tensor log_ndtr(const Tensor& x) {
+  if (is_narrow(x)) return to(log_ndtr(to(x, float64)), x.dtype());
   const Tensor scaled = mul(x, std::numbers::sqrt2 / 2), low = lt(x, -1);
   const Tensor below = masked_fill(scaled, logical_not(low), -1), above = masked_fill(scaled, low, 0);
   return where(low, sub(log(mul(erfcx(neg(below)), 0.5)), square(below)), log1p(mul(erfc(above), -0.5)));
