@@ -263,3 +263,47 @@ for p, q in zip(reference.parameters(), model.parameters()):
     assert (p == q).all()
 """
     )
+
+
+def test_join_trains_with_uneven_inputs():
+    jobs.run(
+        NETWORK
+        + """
+# Rank r has 2 + 2 r batches. In the steps of fewer ranks the others' gradients are zero.
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(6, 40), nn.Linear(40, 3)
+        self.register_buffer("seen", taper.zeros(1))
+    def forward(self, x):
+        if self.training: self.seen += 1
+        return self.last(F.relu(self.first(x)))
+counts = [2 + 2 * r for r in range(world)]
+for divides_by_all in (True, False):
+    taper.manual_seed(1); reference = Plain()
+    ours = taper.optim.SGD(reference.parameters(), lr=0.1)
+    for step in range(max(counts)):
+        x, t = batch(step)
+        active = [r for r in range(world) if step < counts[r]]
+        ours.zero_grad()
+        losses = [F.mse_loss(reference(x[4 * r:4 * r + 4]), t[4 * r:4 * r + 4]) for r in active]
+        (sum(losses) / (world if divides_by_all else len(active))).backward(); ours.step()
+    for options in ({}, {"gradient_as_bucket_view": True, "bucket_cap_mb": 0.001}, {"find_unused_parameters": True}):
+        taper.manual_seed(1 + rank); model = DDP(Plain(), **options)
+        optimizer = taper.optim.SGD(model.parameters(), lr=0.1)
+        with model.join(divide_by_initial_world_size=divides_by_all):
+            for step in range(counts[rank]):
+                x, t = batch(step)
+                optimizer.zero_grad(); F.mse_loss(model(mine(x)), mine(t)).backward(); optimizer.step()
+        for p, q in zip(model.module.parameters(), reference.parameters()):
+            np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-5, atol=1e-6)
+        equal_everywhere(model)
+        # And on with equal numbers.
+        x, t = batch(99); F.mse_loss(model(mine(x)), mine(t)).backward(); equal_everywhere(model)
+def early():
+    with model.join(throw_on_early_termination=True):
+        for step in range(counts[rank]): model(mine(x)).sum().backward()
+assert "no batch left" in message(early)
+""",
+        3,
+    )

@@ -89,7 +89,7 @@ class DistributedDataParallel(Module):
                 "DistributedDataParallel is not needed when a module doesn't have any parameter that "
                 "requires a gradient."
             )
-        self.module, self.dim = module, dim
+        self.module, self.dim, self._join = module, dim, None
         self.process_group = _group_of(process_group)
         self.broadcast_buffers, self.require_backward_grad_sync = broadcast_buffers, True
         self.find_unused_parameters, self.static_graph = find_unused_parameters, static_graph
@@ -113,9 +113,18 @@ class DistributedDataParallel(Module):
     def forward(self, *inputs, **kwargs):
         """What the wrapped module gives."""
         reduces = _C.is_grad_enabled() and self.require_backward_grad_sync
+        divisor = None
+        if self._join is not None and _C.is_grad_enabled():
+            divisor = self._join.notify_join_context(self)
         if reduces and self.training and self.broadcast_buffers and self._buffers_to_send:
             _C._distributed._broadcast_tensors(self.process_group, self._buffers_to_send, 0)
         output = self.module(*inputs, **kwargs)
+        if divisor is not None:
+            # Gradients are divided by the number of all processes.
+            scale = self.process_group.size() / divisor
+            for tensor in _tensors_in(output):
+                if tensor.requires_grad:
+                    tensor.register_hook(lambda gradient: gradient * scale)
         if reduces:
             self.reducer.prepare(
                 _tensors_in(output) if self.find_unused_parameters or self.static_graph else []
@@ -133,6 +142,31 @@ class DistributedDataParallel(Module):
             yield
         finally:
             self.require_backward_grad_sync = before
+
+    @contextmanager
+    def join(self, divide_by_initial_world_size=True, enable=True, throw_on_early_termination=False):
+        """Within it, processes may have different numbers of batches: see
+        taper.distributed.algorithms.join.Join. At its end all have the same model."""
+        from ..distributed.algorithms.join import Join
+
+        options = {"divide_by_initial_world_size": divide_by_initial_world_size}
+        with Join([self], enable, throw_on_early_termination, **options):
+            yield
+
+    def join_hook(self, **kwargs):
+        """What a process without data does: see taper.distributed.algorithms.join.Join."""
+        from ..distributed.algorithms.join import DataParallelJoinHook
+
+        return DataParallelJoinHook(self)
+
+    @property
+    def join_process_group(self):
+        """The group of this module's collectives."""
+        from ..distributed.algorithms.join import Join
+
+        # From now on forward asks whether it is within a Join.
+        self._join = Join
+        return self.process_group
 
     def register_comm_hook(self, state, hook):
         """Reduces by hook(state, bucket), which returns a taper.futures.Future of the averaged bucket: see
@@ -155,6 +189,15 @@ class DistributedDataParallel(Module):
 
     def _set_static_graph(self):
         raise _C.NotImplementedError("_set_static_graph: pass static_graph=True to the constructor")
+
+    def _register_builtin_comm_hook(self, comm_hook_type):
+        from ..distributed.algorithms.ddp_comm_hooks import default_hooks
+
+        name = getattr(comm_hook_type, "name", str(comm_hook_type)).lower()
+        hooks = {"allreduce": "allreduce_hook", "fp16_compress": "fp16_compress_hook"}
+        if name not in hooks:
+            raise ValueError(f"DistributedDataParallel: there is no hook {name!r}, only {sorted(hooks)}")
+        self.register_comm_hook(None, getattr(default_hooks, hooks[name]))
 
 
 class _SyncBatchNorm(Function):
