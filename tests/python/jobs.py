@@ -36,8 +36,8 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def start(body, world, env=(), port=None):
-    """Processes that run body, one for each rank."""
+def start(body, world, env=(), port=None, prefix=()):
+    """Processes that run body, one for each rank; prefix: what starts each."""
     script = PRELUDE + textwrap.dedent(body)
     port = port or free_port()
     shared = {
@@ -51,7 +51,7 @@ def start(body, world, env=(), port=None):
     }
     return [
         subprocess.Popen(
-            [sys.executable, "-c", script],
+            [*prefix, sys.executable, "-c", script],
             env={**shared, "RANK": str(rank), **dict(env)},
             text=True,
             stdout=subprocess.PIPE,

@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 import socketserver
+import sys
 import threading
 import time
 from datetime import timedelta
@@ -86,9 +87,9 @@ class PythonStore:
     def _call(self, action, *arguments):
         raise NotImplementedError
 
-    def _waited(self, key, timeout):
+    def _waited(self, key, timeout, left=None):
         try:
-            return self._call("get", key, timeout.total_seconds())
+            return self._call("get", key, timeout.total_seconds() if left is None else left)
         except TimeoutError:
             raise _C.DistributedError(
                 f"{type(self).__name__}: the key {key!r} was not set within {timeout.total_seconds():g} s"
@@ -129,9 +130,10 @@ class PythonStore:
 
     def wait(self, keys, timeout=None):
         """Until all these keys are set; raises DistributedError after the timeout."""
-        end = time.monotonic() + (timeout or self._timeout).total_seconds()
+        timeout = timeout or self._timeout
+        end = time.monotonic() + timeout.total_seconds()
         for key in keys:
-            self._waited(key, timedelta(seconds=max(0, end - time.monotonic())))
+            self._waited(key, timeout, max(0, end - time.monotonic()))
 
     def multi_get(self, keys):
         """The values of several keys."""
@@ -211,7 +213,7 @@ class PrefixStore(PythonStore):
         key, *rest = arguments
         key = f"{self.prefix}/{key}"
         if action == "get":
-            store.wait([key], timedelta(seconds=rest[0]))
+            store.wait([key], timedelta(seconds=max(rest[0], 0.001)))
             return store.get(key)
         return getattr(store, action)(key, *rest)
 
@@ -377,6 +379,7 @@ class TCPStore(PythonStore):
     def __del__(self):
         if getattr(self, "_connection", None) is not None:
             self._connection.link.close()
-        if getattr(self, "_server", None) is not None:
+        # At the end of the process the server's thread is gone, and nobody would answer.
+        if getattr(self, "_server", None) is not None and not sys.is_finalizing():
             self._server.shutdown()
             self._server.server_close()

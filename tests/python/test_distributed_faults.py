@@ -1,0 +1,185 @@
+"""What happens when hosts, links and processes fail, and when strangers knock."""
+
+import re
+import signal
+import socket
+import time
+from datetime import timedelta
+
+import hosts
+import jobs
+import pytest
+
+from taper import distributed as dist
+
+pytestmark = pytest.mark.skipif(not dist.is_available(), reason="built without Gloo")
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """Skips where hosts cannot be made."""
+    reason = hosts.missing()
+    if reason:
+        pytest.skip(reason)
+
+
+def test_hosts_train_together_over_a_shaped_link(networks):
+    with hosts.Hosts(3) as network:
+        processes = network.start("""
+            begin()
+            x = taper.full((100_000,), float(rank)); dist.all_reduce(x); assert (x == 3).all()
+            model = nn.parallel.DistributedDataParallel(nn.Linear(50, 50))
+            model(taper.full((4, 50), float(rank + 1))).sum().backward()
+            # The mean over ranks of 4 rows of rank + 1.
+            assert (model.module.weight.grad == 8).all()
+            """)
+        results = jobs.finish(processes)
+    assert [result.code for result in results] == [0, 0, 0], results
+
+
+@pytest.mark.parametrize("lost", [0, 2])
+def test_cut_link_is_named_within_seconds(networks, lost):
+    with hosts.Hosts(3) as network:
+        processes = network.start("""
+            begin(300)
+            x = taper.ones(1_000_000)
+            dist.all_reduce(x)
+            print("under way", flush=True)
+            def forever():
+                while True: dist.all_reduce(x.fill_(1))
+            text = message(forever)
+            print(time.monotonic(), text, flush=True)
+            """)
+        for process in processes:
+            assert process.stdout.readline() == "under way\n", process.communicate()
+        time.sleep(0.2)  # into the middle of one of them
+        network.cut(lost)
+        start = time.monotonic()
+        results = jobs.finish(processes, 30)
+    for rank, result in enumerate(results):
+        assert " " in result.out, results
+        ended, text = result.out.split(" ", 1)
+        assert float(ended) - start < 6, result
+        assert f"on rank {rank}: " in text and "all_reduce(float32 (1000000,), sum)" in text, text
+        # A host on its own side of the cut cannot tell which side is lost.
+        if rank != lost:
+            assert f"rank {lost}" in text.split(f"on rank {rank}: ")[1], text
+
+
+CALLS = {
+    "all_reduce": "dist.all_reduce(x)",
+    "reduce": "dist.reduce(x, 1)",
+    "broadcast": "dist.broadcast(x, 1)",
+    "all_gather_into_tensor": "dist.all_gather_into_tensor(taper.empty(2000), x)",
+    "gather": "dist.gather(x, [taper.empty(1000) for _ in range(2)] if rank == 0 else None)",
+    "scatter": "dist.scatter(x, [taper.empty(1000) for _ in range(2)] if rank == 1 else None, src=1)",
+    "reduce_scatter": "dist.reduce_scatter_tensor(taper.empty(500), x)",
+    "all_to_all": "dist.all_to_all_single(taper.empty(1000), x)",
+    "barrier": "dist.barrier()",
+    "recv": "dist.recv(x, 1)",
+    "send": "dist.send(x, 1)",
+    "all_gather_": "dist.all_gather_object([None, None], {'rank': rank})",
+    "all_reduce(float32": "model(x).sum().backward()",
+}
+
+
+@pytest.mark.parametrize("number, limit", [(signal.SIGKILL, 3), (signal.SIGSTOP, 6)])
+def test_lost_rank_is_named_in_every_collective(number, limit):
+    body = """
+        begin(300)
+        x = taper.ones(1000)
+        model = nn.parallel.DistributedDataParallel(nn.Linear(1000, 3))
+        dist.barrier()
+        if rank == 1:
+            print("here", flush=True)
+            os.kill(os.getpid(), %d)
+        print(message(lambda: %s), flush=True)
+        """
+    started = {name: jobs.start(body % (number, call), 2) for name, call in CALLS.items()}
+    try:
+        for name, processes in started.items():
+            (result,) = jobs.finish(processes[:1], 60)
+            seconds = re.match(r"DistributedError after ([\d.]+) s: ", result.out)
+            assert seconds and float(seconds[1]) < limit, (name, result)
+            assert name in result.out and "on rank 0" in result.out and "rank 1 was lost" in result.out, (
+                result
+            )
+    finally:
+        for processes in started.values():
+            jobs.finish(processes, 0)
+
+
+def test_slow_strangers_do_not_keep_a_job_from_meeting():
+    port = jobs.free_port()
+    (first,) = jobs.start("begin(60)\nx = taper.ones(3); dist.all_reduce(x)", 1, {"WORLD_SIZE": "2"}, port)
+    crowd, deadline = [], time.monotonic() + 20
+    try:
+        while len(crowd) < 400:
+            try:
+                crowd.append(socket.create_connection(("127.0.0.1", port), timeout=5))
+                if len(crowd) % 2:
+                    crowd[-1].sendall(b"\x20")  # the beginning of something that never comes
+            except ConnectionRefusedError:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        second = jobs.start(
+            "begin(60)\nx = taper.ones(3); dist.all_reduce(x)", 1, {"RANK": "1", "WORLD_SIZE": "2"}, port
+        )
+        results = jobs.finish([first, *second], 40)
+        assert [result.code for result in results] == [0, 0], results
+    finally:
+        for stranger in crowd:
+            stranger.close()
+
+
+STORES = """
+store = dist.TCPStore("127.0.0.1", {port}, is_master=rank == 0 and {first}, timeout=timedelta(seconds=30))
+dist.init_process_group("gloo", store=dist.PrefixStore("job {job}", store), rank=rank, world_size=world)
+x = taper.full((2,), {job}.0); dist.all_reduce(x); assert x.tolist() == [2 * {job}.0] * 2
+dist.destroy_process_group()
+# Again over the same store: a meeting of its own.
+dist.init_process_group("gloo", store=dist.PrefixStore("job {job}", store), rank=rank, world_size=world)
+dist.barrier(); dist.destroy_process_group()
+store.add("done", 1)
+while {first} and rank == 0 and store.add("done", 0) < 4: time.sleep(0.05)
+"""
+
+
+def test_two_jobs_share_one_store():
+    port = jobs.free_port()
+    first = jobs.start(STORES.format(port=port, first=True, job=1), 2)
+    second = jobs.start(STORES.format(port=port, first=False, job=2), 2)
+    results = jobs.finish(first + second)
+    assert [result.code for result in results] == [0] * 4, results
+
+
+def test_stores_keep_what_they_are_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("TAPER_JOB_SECRET", "secret of the tests")
+    server = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    client = dist.TCPStore("127.0.0.1", server.port)
+    file = dist.FileStore(tmp_path / "store")
+    for one, other in (
+        (server, client),
+        (file, dist.FileStore(tmp_path / "store")),
+        (table := dist.HashStore(), table),
+        (dist.PrefixStore("a", server), dist.PrefixStore("a", client)),
+    ):
+        one.set("k", "text")
+        assert other.get("k") == b"text" and other.check(["k"]) and not other.check(["k", "none"])
+        assert one.add("n", 3) == 3 and other.add("n", -1) == 2
+        assert one.compare_set("k", "other", "new") == b"text"
+        assert one.compare_set("k", "text", b"\xff\0") == other.get("k") == b"\xff\0"
+        one.append("k", "!")
+        assert other.multi_get(["k", "n"]) == [b"\xff\0!", b"2"]
+        assert one.delete_key("k") and not other.delete_key("k")
+        with pytest.raises(dist.DistError, match="'?(a/)?none'? was not set within 0.0"):
+            other.wait(["none"], timedelta(seconds=0.05))
+    assert client.num_keys() == 2  # n, and that of the prefix
+
+    monkeypatch.setenv("TAPER_JOB_SECRET", "another")
+    with pytest.raises(dist.DistError, match="the job's secret differs|no answer"):
+        dist.TCPStore("127.0.0.1", server.port)
+    for content in (b"\xff\xff\xff\xff", b"\0\0\0\2{}", b"GET / HTTP/1.1\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", server.port)) as stranger:
+            stranger.sendall(content)
+    assert client.get("n") == b"2"
