@@ -155,6 +155,40 @@ def test_run_restarts_from_the_checkpoint_with_the_same_losses(tmp_path):
     )
 
 
+def test_killed_at_random_moments_gives_the_uninterrupted_run(tmp_path):
+    rng = random.Random(11)
+    # By attempt: the rank, the step that it reaches, and the seconds that it goes on from there.
+    kills = {n: (rng.randrange(2), 3 * n + rng.randrange(3), rng.uniform(0, 0.02)) for n in range(3)}
+    body = f"""
+        import threading
+        import taper.distributed.checkpoint as dcp
+        folder, kills = sys.argv[1], {kills} if sys.argv[2] == "crash" else {{}}
+        begin()
+        taper.manual_seed(0)
+        model = nn.parallel.DistributedDataParallel(nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.2), nn.Linear(8, 1)))
+        optimizer = taper.optim.AdamW(model.parameters(), lr=0.01)
+        state = {{"model": model, "optimizer": optimizer, "step": 0}}
+        if os.path.exists(folder + "/manifest.json"):
+            dcp.load(state, checkpoint_id=folder)
+        victim, last, seconds = kills.get(int(os.environ["TORCHELASTIC_RESTART_COUNT"]), (None, 0, 0))
+        for step in range(state["step"], 12):
+            if rank == victim and step >= last:
+                threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            taper.manual_seed(100 * step + rank)
+            x = taper.randn(4, 5)
+            loss = (model(x) - x.sum(1, keepdim=True)).square().mean()
+            optimizer.zero_grad(); loss.backward(); optimizer.step()
+            dcp.save({{**state, "step": step + 1}}, checkpoint_id=folder)
+        if rank == 0:
+            print([value.hex() for p in model.parameters() for value in p.detach().flatten().tolist()])
+        """
+    options = ("--nproc-per-node", "2", "--max-restarts", "3")
+    whole = launch(tmp_path, body, *options, arguments=[str(tmp_path / "whole"), "whole"], seconds=90)
+    torn = launch(tmp_path, body, *options, arguments=[str(tmp_path / "torn"), "crash"], seconds=90)
+    assert whole.returncode == torn.returncode == 0, (whole, torn)
+    assert whole.stdout == torn.stdout and torn.stderr.count("SIGKILL") >= 1, torn.stderr
+
+
 def test_run_passes_signals_on(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("import time\nprint('up', flush=True)\ntime.sleep(60)\n")
