@@ -1,7 +1,7 @@
 """Tensors that stand for one example of a batch: what vmap's function computes with, for all at once.
 
 A Batched looks like one example (shape, dtype) and holds all of them in _value, along its first dimension.
-Operations come here by __torch_function__. One without a rule, and whatever needs an example's numbers, raises
+Operations come here by __torch_function__. One without a rule, and whatever needs the numbers, raises
 NotBatched: vmap then calls the function once for each example.
 """
 

@@ -113,7 +113,7 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
 
 
 def _call_together(func, leaves, dims, spec, keywords, size, out_dims):
-    """The results for all examples from one call; None where an operation has no rule, or anything goes wrong."""
+    """The results for all examples from one call; None where an operation has no rule, or anything fails."""
     level = len(_batched.running) + 1
 
     def batch(leaf, dim):
