@@ -131,6 +131,8 @@ _look_up, _names = _late(__name__, _HOMES, _LAZY)
 
 
 def __getattr__(name):
+    if name == "__all__":  # from taper import *
+        return [name for name in __dir__() if not name.startswith("_")]
     try:
         return _look_up(name)
     except AttributeError:
