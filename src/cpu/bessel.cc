@@ -127,6 +127,7 @@ double airy(double x) {
   if (x < -9) return airy_oscillating(x);
   if (x < 2) return airy_series(x);
   const double zeta = 2 * x * std::sqrt(x) / 3;
+  if (zeta > 800) return 0;  // below the least double
   return std::sqrt(x / 3) / pi * scaled_k_integral(1.0 / 3, zeta) * std::exp(-zeta);
 }
 

@@ -1,6 +1,7 @@
 // New tensors.
 #include "taper/ops/creation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -189,8 +190,30 @@ Tensor eye_call(std::int64_t n, std::optional<std::int64_t> m, std::optional<DTy
 }
 // Row and column numbers of the elements on one side of a diagonal.
 Tensor triangle_indices(std::int64_t rows, std::int64_t columns, std::int64_t offset, bool lower) {
-  const Tensor whole = ones({rows, columns}, boolean);
-  return contiguous(transpose(nonzero(lower ? tril(whole, offset) : triu(whole, offset)), 0, 1));
+  check<ShapeError>(rows >= 0 && columns >= 0, lower ? "tril" : "triu",
+                    "_indices: sizes must not be negative, got ", rows, " and ", columns);
+  check<ShapeError>(std::max(rows, columns) < std::int64_t(1) << 60, lower ? "tril" : "triu", "_indices: ",
+                    rows, " rows or ", columns, " columns are too many");
+  const std::int64_t shift = std::clamp(offset, -rows, columns);
+  // Rows [begin, end) have elements. Their number changes by one from row to row in [bend, end) of the upper
+  // triangle and in [begin, bend) of the lower; other rows are whole.
+  const std::int64_t begin = lower ? std::max<std::int64_t>(0, -shift) : 0;
+  const std::int64_t end = std::max(begin, lower ? rows : std::min(rows, columns - shift));
+  const std::int64_t bend = std::clamp(lower ? columns - shift - 1 : -shift, begin, end);
+  const auto first = [&](std::int64_t i) { return lower ? 0 : std::max<std::int64_t>(i + shift, 0); };
+  const auto last = [&](std::int64_t i) { return lower ? std::min(i + shift + 1, columns) : columns; };
+  const std::int64_t low = lower ? begin : bend, high = lower ? bend : end;
+  const auto width = [&](std::int64_t i) { return __int128(last(i) - first(i)); };
+  const __int128 sloping = high > low ? (width(low) + width(high - 1)) * (high - low) / 2 : 0;
+  const __int128 count = sloping + __int128(columns) * (end - begin - (high - low));
+  check<ShapeError>(count <= INT64_MAX, lower ? "tril" : "triu", "_indices: ", rows, " rows and ", columns,
+                    " columns have more elements than an int64 can count");
+  const Tensor places = empty({2, std::int64_t(count)}, int64);
+  std::int64_t* row = places.data<std::int64_t>();
+  std::int64_t* column = row + std::int64_t(count);
+  for (std::int64_t i = begin; i < end; ++i)
+    for (std::int64_t j = first(i); j < last(i); ++j) *row++ = i, *column++ = j;
+  return places;
 }
 template <bool lower>
 Tensor triangle_call(std::int64_t rows, std::int64_t columns, std::int64_t offset, std::optional<DType> dtype,

@@ -186,6 +186,13 @@ def test_infinities_in_exponentials():
     assert masked.tolist() == [[[[0, 0, 0], [1, 1, 1]]]]
 
 
+def test_airy_function_far_out():
+    # Ai(x) is about exp(-2/3 x^1.5), which is nothing long before x^1.5 overflows.
+    x = t([100.0, 1e4, 1e200, 1e300, inf], dtype=taper.float64)
+    got = taper.special.airy_ai(x).numpy()
+    assert 0 < got[0] < 1e-280 and (got[1:] == 0).all()
+
+
 def test_clipping_infinite_gradients():
     def parameters():
         first, second = nn.Parameter(taper.ones(2)), nn.Parameter(taper.ones(2, 2))

@@ -202,6 +202,7 @@ def test_edges_that_are_no_faults():
     assert taper.arange(100_000).split(1)[-1].tolist() == [99_999]
     assert [tuple(p.shape) for p in taper.tensor_split(x34, 5)] == [(1, 4)] * 3 + [(0, 4)] * 2
     assert taper.combinations(taper.arange(3), 5).shape == (0, 5)
+    assert taper.triu_indices(2**31, 1, 2**40).shape == taper.tril_indices(2**31, 5, -(2**40)).shape == (2, 0)
     expected = [[0, 0], [0, 1], [0, 2], [1, 1], [1, 2], [2, 2]]
     assert taper.combinations(taper.arange(3), 2, True).tolist() == expected
 
