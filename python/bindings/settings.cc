@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "cpu/parallel.h"
+#include "cpu/targets.h"
 #include "python.h"
 #include "taper/error.h"
 #include "taper/ops.h"
@@ -29,6 +30,7 @@ void bind_settings(py::module_& module) {
   module.def("_storage_key", [](const Tensor& x) { return std::uintptr_t(&x.storage()); });
   module.def("_storage_bytes",
              [](const Tensor& x) { return on_storage(x, DType::uint8, {x.storage().bytes}, {1}, 0); });
+  module.def("_instruction_set", &cpu::instruction_set);
   module.def("set_num_threads", &cpu::set_num_threads);
   module.def("get_num_threads", &cpu::num_threads);
   module.def("_set_print_options", [](int precision, std::int64_t threshold, std::int64_t edge_items,

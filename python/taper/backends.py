@@ -4,6 +4,8 @@ here."""
 import sys as _sys
 import types as _types
 
+from . import _C
+
 __all__ = ["cpu", "cuda", "cudnn", "mkl", "mkldnn", "mps", "nnpack", "openmp", "opt_einsum", "quantized"]
 
 
@@ -65,7 +67,8 @@ cudnn = _Backend(
     allow_tf32=False,
     version=lambda: None,
 )
-cpu = _Backend("cpu", get_cpu_capability=lambda: "DEFAULT")
+# The instruction set of the kernels in use: AVX512, AVX2, SSE4 or DEFAULT; the variable TAPER_MAX_CPU_ISA bounds it.
+cpu = _Backend("cpu", get_cpu_capability=_C._instruction_set)
 mps, mkldnn, mkl, nnpack = (
     _Backend("mps"),
     _Backend("mkldnn", enabled=False),
