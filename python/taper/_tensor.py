@@ -247,25 +247,6 @@ def new(self, *data, device=None):
     return _functions["empty"](tuple(size) if data else (0,), dtype=self.dtype)
 
 
-def _inplace_view(name):
-    view = getattr(Tensor, name)
-
-    def method(self, *args, **kwargs):
-        if self.is_leaf and self.requires_grad and _C.is_grad_enabled():
-            raise RuntimeError(
-                f"{name}_: a leaf that requires a gradient cannot be changed in place; use {name}() instead"
-            )
-        _C._become(self, view(self, *args, **kwargs))
-        return self
-
-    method.__name__ = name + "_"
-    method.__doc__ = f"{name}, after which this tensor has the new shape."
-    setattr(Tensor, name + "_", method)
-
-
-for _name in ("squeeze", "unsqueeze", "transpose", "swapaxes", "swapdims", "t", "as_strided"):
-    _inplace_view(_name)
-
 Tensor.layout = property(lambda self: "strided", doc="How elements lie in memory: always by strides.")
 for _name in "sparse sparse_csr quantized meta mps mkldnn nested xla xpu vulkan mtia ipu".split():
     setattr(

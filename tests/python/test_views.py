@@ -229,3 +229,20 @@ def test_what_was_saved_before_its_shape_changed_is_noticed():
     y.t_()
     with pytest.raises(taper.AutogradError):
         z.sum().backward()
+
+
+def test_views_in_place_keep_the_object_and_the_history():
+    x = taper.arange(6.0).view(2, 3)
+    same = x
+    assert x.unsqueeze_(0) is same and same.shape == (1, 2, 3)
+    assert x.squeeze_(0).transpose_(0, 1) is same and same.shape == (3, 2) and same[2, 1] == 5
+    assert x.t_().is_contiguous() and same.tolist() == [[0, 1, 2], [3, 4, 5]]
+    leaf = taper.ones(2, requires_grad=True)
+    y = leaf * 3
+    y.unsqueeze_(1)
+    (y * taper.tensor([[1.0], [2.0]])).sum().backward()
+    assert leaf.grad.tolist() == [3, 6]
+    with pytest.raises(RuntimeError, match="unsqueeze_: a leaf Variable"):
+        leaf.unsqueeze_(0)
+    copy = x.clone().unsqueeze_(0)
+    assert copy.layout == taper.strided and not copy.is_sparse
