@@ -152,15 +152,6 @@ void bind_tensor_type(py::module_& module) {
       },
       "A view of all of the tensor, as an object of a subclass.");
   module.def(
-      "_become",
-      [](const py::object& self, const Tensor& other) {
-        auto* object = reinterpret_cast<TensorObject*>(self.ptr());
-        object->tensor.record()->python = nullptr;
-        object->tensor = other;
-        other.record()->python = object;
-      },
-      "Makes the object of one tensor that of another.");
-  module.def(
       "_mark_parameter", [](const Tensor& tensor) { tensor.record()->parameter = true; },
       "Makes a tensor a parameter.");
 }

@@ -211,9 +211,6 @@ const Tensor& Tensor::addbmm_(const Tensor& a, const Tensor& b, const Scalar& be
   return inplace("addbmm_", *this,
                  [&](const Tensor& before) { return taper::addbmm(before, a, b, beta, alpha); });
 }
-const Tensor& Tensor::float_power_(const Tensor& b) const {
-  return inplace("float_power_", *this, [&](const Tensor& before) { return taper::float_power(before, b); });
-}
 const Tensor& Tensor::ldexp_(const Tensor& exponent) const {
   return inplace("ldexp_", *this, [&](const Tensor& before) { return taper::ldexp(before, exponent); });
 }

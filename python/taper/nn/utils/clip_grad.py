@@ -19,10 +19,10 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
     if not tensors:
         return _C._from_data(0.0, None, True)
     norms = _ops["stack"]([t.detach().norm(norm_type) for t in tensors])
-    return _finite(norms.norm(norm_type), norm_type, error_if_nonfinite)
+    return _finite(norms.norm(norm_type), tensors, norm_type, error_if_nonfinite)
 
 
-def _finite(total, norm_type, error_if_nonfinite):
+def _finite(total, tensors, norm_type, error_if_nonfinite):
     if error_if_nonfinite and not math.isfinite(float(total)):
         culprits = [f"{i} of shape {tuple(t.shape)}" for i, t in enumerate(tensors) if not t.isfinite().all()]
         raise RuntimeError(
@@ -41,7 +41,8 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     if any(getattr(p, "cuts", ()) for p in parameters):
         from ...distributed.tensor.sharded import norm_of_gradients
 
-        total = _finite(norm_of_gradients(parameters, float(norm_type)), norm_type, error_if_nonfinite)
+        total = norm_of_gradients(parameters, float(norm_type))
+        total = _finite(total, gradients, norm_type, error_if_nonfinite)
     else:
         total = get_total_norm(gradients, float(norm_type), error_if_nonfinite)
     if not gradients:
