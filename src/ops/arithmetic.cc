@@ -538,6 +538,41 @@ const Register negative_op{{.signature = "negative(Tensor input) -> Tensor",
                             .reference = "-input",
                             .inplace = true}};
 
+// A number may come first, or two numbers.
+Tensor number_plus(const Scalar& a, const Tensor& b, const Scalar& alpha) {
+  return add(wrapped(a), b, alpha);
+}
+Tensor number_minus(const Scalar& a, const Tensor& b, const Scalar& alpha) {
+  return sub(wrapped(a), b, alpha);
+}
+Tensor number_times(const Scalar& a, const Tensor& b) { return mul(wrapped(a), b); }
+Tensor number_by(const Scalar& a, const Tensor& b) { return div(wrapped(a), b); }
+const Register number_first_ops[]{
+    {{.signature = "add(Scalar input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor",
+      .doc = "As add of tensors.",
+      .call = box<number_plus>,
+      .homes = "taper",
+      .samples = "2, x(3); 1.5, i(2, lo=1); 3, 2",
+      .reference = "input + other"}},
+    {{.signature = "sub(Scalar input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor",
+      .doc = "As sub of tensors.",
+      .call = box<number_minus>,
+      .homes = "taper",
+      .samples = "2, x(3); 1.5, i(2, lo=1); 3, 2",
+      .reference = "input - other"}},
+    {{.signature = "mul(Scalar input, Tensor|Scalar other) -> Tensor",
+      .doc = "As mul of tensors.",
+      .call = box<number_times>,
+      .homes = "taper",
+      .samples = "2, x(3); 1.5, i(2, lo=1); 3, 2",
+      .reference = "input * other"}},
+    {{.signature = "div(Scalar input, Tensor|Scalar other) -> Tensor",
+      .doc = "As div of tensors.",
+      .call = box<number_by>,
+      .homes = "taper",
+      .samples = "2, x(3); 1.5, i(2, lo=1); 3, 2",
+      .reference = "input / other"}}};
+
 }  // namespace
 
 }  // namespace taper

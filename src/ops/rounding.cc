@@ -320,21 +320,23 @@ const Register frac_op{{.signature = "frac(Tensor input) -> Tensor",
                         .reference = "input - np.trunc(input)",
                         .inplace = true}};
 const Register floor_divide_op{
-    {.signature = "floor_divide(Tensor input, Tensor|Scalar other) -> Tensor",
+    {.signature = "floor_divide(Tensor|Scalar input, Tensor|Scalar other) -> Tensor",
      .doc = "Division rounded towards -infinity.",
      .call = box<floor_divide>,
-     .samples = "x(2, 3), x(3, lo=.5); i(3, lo=-5), i(3, lo=1); x(3), 0.7; i(4, lo=-9), 4",
+     .samples = "x(2, 3), x(3, lo=.5); i(3, lo=-5), i(3, lo=1); x(3), 0.7; i(4, lo=-9), 4; 7, i(3, "
+                "lo=1)",
      .reference = "np.floor_divide(input, other)",
      .errors = "i(3), 0",
      .differentiable = false,
      .inplace = true}};
-const Register remainder_op{{.signature = "remainder(Tensor input, Tensor|Scalar other) -> Tensor",
-                             .doc = "What floor_divide leaves; the sign is the divisor's.",
-                             .call = box<remainder>,
-                             .samples = "x(2, 3), x(3, lo=.5); i(3, lo=-5), i(3, lo=1); x(3), -0.7",
-                             .reference = "np.remainder(input, other)",
-                             .errors = "i(3), 0",
-                             .inplace = true}};
+const Register remainder_op{
+    {.signature = "remainder(Tensor|Scalar input, Tensor|Scalar other) -> Tensor",
+     .doc = "What floor_divide leaves; the sign is the divisor's.",
+     .call = box<remainder>,
+     .samples = "x(2, 3), x(3, lo=.5); i(3, lo=-5), i(3, lo=1); x(3), -0.7; 7, x(3, lo=.5)",
+     .reference = "np.remainder(input, other)",
+     .errors = "i(3), 0",
+     .inplace = true}};
 const Register fmod_op{{.signature = "fmod(Tensor input, Tensor|Scalar other) -> Tensor",
                         .doc = "What division rounded towards 0 leaves; the sign is the dividend's.",
                         .call = box<fmod>,
