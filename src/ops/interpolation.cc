@@ -116,7 +116,7 @@ Tensor interpolate(const Tensor& x, const Interpolation& options) {
   check<ValueError>(!options.antialias || options.mode == "bilinear" || options.mode == "bicubic",
                     "interpolate: antialias needs mode bilinear or bicubic, got ", options.mode);
   if (x.dtype() == uint8)
-    return to(clamp(round(interpolate(to(x, float32), options)), Scalar(0), Scalar(255)), uint8);
+    return to(clamp(floor(add(interpolate(to(x, float32), options), 0.5)), Scalar(0), Scalar(255)), uint8);
   check<DTypeError>(x.is_floating_point(), "interpolate: needs a floating dtype or uint8, got ", x.dtype());
   cpu::Interpolate plan;
   plan.spatial_dims = dims;
