@@ -120,8 +120,9 @@ bool convert_boolean(PyObject* object, Value& value) {
   return true;
 }
 
-// False when object is not of the parameter's type.
-bool convert(PyObject* object, const Parameter& parameter, Value& value) {
+// False when object is not of the parameter's type. tensors_are_numbers: whether a 0-d tensor may stand for a
+// number.
+bool convert(PyObject* object, const Parameter& parameter, Value& value, bool tensors_are_numbers) {
   if (object == Py_None && parameter.optional) {
     value = std::monostate();
     return true;
@@ -143,6 +144,7 @@ bool convert(PyObject* object, const Parameter& parameter, Value& value) {
     }
     case Type::scalar: {
       Scalar scalar;
+      if (!tensors_are_numbers && is_tensor(object)) return false;
       if (!scalar_of(object, scalar)) return false;
       value = scalar;
       return true;
@@ -216,12 +218,14 @@ PyObject* alias_of(PyObject* name) {
 /// One attempt to fit a call to an overload.
 class Call {
  public:
-  Call(const Overload& overload, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords)
+  Call(const Overload& overload, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords,
+       bool tensors_are_numbers)
       : overload_(overload),
         parameters_(overload.signature.parameters),
         arguments_(arguments),
         count_(count),
-        keywords_(keywords) {}
+        keywords_(keywords),
+        tensors_are_numbers_(tensors_are_numbers) {}
 
   /// Fills values; false with a message where the call does not fit.
   bool fits();
@@ -241,6 +245,7 @@ class Call {
   PyObject* const* arguments_;
   Py_ssize_t count_;
   PyObject* keywords_;
+  bool tensors_are_numbers_;
   std::uint32_t given_ = 0;
 };
 
@@ -273,7 +278,8 @@ bool Call::positional() {
       values[index] = std::move(list);
       return true;
     }
-    if (!convert(arguments_[i], parameter, values[index])) return mismatch(index, arguments_[i], true);
+    if (!convert(arguments_[i], parameter, values[index], tensors_are_numbers_))
+      return mismatch(index, arguments_[i], true);
   }
   return true;
 }
@@ -308,7 +314,7 @@ bool Call::by_keyword() {
       return false;
     }
     given_ |= 1u << index;
-    if (!convert(object, parameters_[std::size_t(index)], values[std::size_t(index)]))
+    if (!convert(object, parameters_[std::size_t(index)], values[std::size_t(index)], tensors_are_numbers_))
       return mismatch(std::size_t(index), object, false);
   }
   return true;
@@ -475,18 +481,20 @@ PyObject* call_overloads(PyObject* self, PyObject* const* arguments, Py_ssize_t 
   const FunctionObject& function = *as_function(self);
   return guarded([&]() -> PyObject* {
     std::string messages;
-    for (const Overload& overload : *function.overloads) {
-      Call attempt(overload, arguments, count, keywords);
-      if (attempt.fits()) return finish(function, overload, attempt.values.data(), attempt.out);
-      messages += function.overloads->size() == 1
-                      ? attempt.message
-                      : concat("\n  ", overload.function->signature, ": ", attempt.message);
-    }
+    const bool single = function.overloads->size() == 1;
+    // A 0-d tensor is a number only to a function that has no form for a tensor: its dtype counts.
+    for (int round = single ? 1 : 0; round < 2; ++round)
+      for (const Overload& overload : *function.overloads) {
+        Call attempt(overload, arguments, count, keywords, round == 1);
+        if (attempt.fits()) return finish(function, overload, attempt.values.data(), attempt.out);
+        if (round == 1)
+          messages +=
+              single ? attempt.message : concat("\n  ", overload.function->signature, ": ", attempt.message);
+      }
     if (PyObject* result = call_taken_over(self, arguments, count, keywords)) return result;
     if (PyErr_Occurred()) throw py::error_already_set();
     throw py::type_error(
-        concat(*function.name,
-               "(): ", function.overloads->size() == 1 ? "" : "no form takes these arguments:", messages));
+        concat(*function.name, "(): ", single ? "" : "no form takes these arguments:", messages));
   });
 }
 

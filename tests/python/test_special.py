@@ -65,3 +65,13 @@ def test_logcumsumexp_from_minus_infinity():
 def test_second_derivatives_of_complex_functions(function):
     z = taper.tensor([0.3 + 0.4j, -0.7 + 0.2j], dtype=taper.complex128, requires_grad=True)
     assert taper.autograd.gradgradcheck(function, (z,))
+
+
+def test_the_dtype_of_a_tensor_without_dimensions_counts():
+    small = taper.tensor(3.0, dtype=taper.bfloat16)
+    assert (2.0**small).dtype is taper.bfloat16
+    assert (5 ** taper.tensor(3, dtype=taper.uint8)).dtype is taper.uint8
+    assert taper.div(taper.tensor([1, 2]), taper.tensor(2.5, dtype=taper.float64)).dtype is taper.float64
+    assert (taper.tensor(5) ** taper.tensor(-3)).item() == 0
+    # Where a function has a form for numbers only, it stands for its value.
+    assert taper.full((2,), taper.tensor(3)).tolist() == [3, 3]
