@@ -120,8 +120,10 @@ void convolution_forward(const Convolution& c, const void* x, const void* w, con
   if (is_pointwise(c))
     return pointwise_convolution_forward(c, static_cast<const float*>(x), static_cast<const float*>(w),
                                          static_cast<const float*>(bias), static_cast<float*>(y));
-  if (winograd_convolution_forward(c, static_cast<const float*>(x), static_cast<const float*>(w),
-                                   static_cast<const float*>(bias), static_cast<float*>(y)))
+  const auto *x32 = static_cast<const float*>(x), *w32 = static_cast<const float*>(w),
+             *bias32 = static_cast<const float*>(bias);
+  if (few_positions_convolution_forward(c, x32, w32, bias32, static_cast<float*>(y)) ||
+      winograd_convolution_forward(c, x32, w32, bias32, static_cast<float*>(y)))
     return;
   if (is_native(c.dtype) && onednn_convolution_forward(c, x, w, bias, y)) return;
   if (item_size(c.dtype) > 2) return plain_convolution_forward(c, x, w, bias, y);

@@ -21,6 +21,10 @@ bool winograd_convolution_forward(const Convolution& c, const float* x, const fl
 bool winograd_convolution_backward_input(const Convolution& c, const float* dy, const float* w, float* dx);
 bool winograd_convolution_backward_weight(const Convolution& c, const float* x, const float* dy, float* dw);
 
+/// By a product with the weights as they lie, for float32. False if the sizes are not suited.
+bool few_positions_convolution_forward(const Convolution& c, const float* x, const float* w,
+                                       const float* bias, float* y);
+
 void pointwise_convolution_forward(const Convolution& c, const float* x, const float* w, const float* bias,
                                    float* y);
 void pointwise_convolution_backward_input(const Convolution& c, const float* dy, const float* w, float* dx);

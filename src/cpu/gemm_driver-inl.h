@@ -107,26 +107,32 @@ HWY_NOINLINE void multiply_rows_by_columns(const T* x, std::int64_t ldx, const S
   for (; j < columns; ++j) multiply_dots<x_rows, 1>(x, ldx, b + j * ldb, ldb, count, sums + j, columns);
 }
 
-/// sums = x op(B) where op(B)'s columns are stored as rows.
+/// sums = x op(B) where op(B)'s columns are stored as rows. More rows of x than there are registers for their
+/// sums take pieces of four columns at a time, which stay in the first-level cache.
 template <class S, class T>
 void multiply_stored_columns(std::int64_t rows, const T* x, std::int64_t ldx, const S* b, std::int64_t ldb,
                              std::int64_t count, std::int64_t columns, T* sums) {
-  constexpr std::int64_t most = tile_rows / 2;  // as many sums as there are registers for
-  // Strips of B's rows stay in the second-level cache while all rows of x use them.
-  const std::int64_t strip = rows <= most ? columns : std::max<std::int64_t>(4, (1 << 17) / count / 4 * 4);
-  for (std::int64_t j = 0; j < columns; j += strip) {
-    const std::int64_t width = std::min(strip, columns - j);
-    std::int64_t i = 0;
-    const auto run = [&](auto function, std::int64_t height) {
-      Scratch<T> part(height * width);
-      function(x + i * ldx, ldx, b + j * ldb, ldb, count, width, part.data());
-      for (std::int64_t r = 0; r < height; ++r)
-        std::copy_n(part.data() + r * width, width, sums + (i + r) * columns + j);
-      i += height;
-    };
-    while (i + most <= rows) run(multiply_rows_by_columns<most, S, T>, most);
-    while (i < rows) run(multiply_rows_by_columns<1, S, T>, 1);
-  }
+  constexpr std::int64_t most = tile_rows / 2, group = 4;
+  const std::int64_t strip = rows <= most ? columns : group;
+  const std::int64_t piece = rows <= most ? count : 4096 / std::int64_t(sizeof(T));
+  Scratch<T> part(most * strip);
+  for (std::int64_t j = 0; j < columns; j += strip)
+    for (std::int64_t p = 0; p < count; p += piece) {
+      const std::int64_t width = std::min(strip, columns - j), depth = std::min(piece, count - p);
+      std::int64_t i = 0;
+      const auto run = [&](auto function, std::int64_t height) {
+        function(x + i * ldx + p, ldx, b + j * ldb + p, ldb, depth, width, part.data());
+        for (std::int64_t r = 0; r < height; ++r)
+          for (std::int64_t k = 0; k < width; ++k) {
+            T& sum = sums[(i + r) * columns + j + k];
+            const T more = part.data()[r * width + k];
+            sum = p ? sum + more : more;
+          }
+        i += height;
+      };
+      while (i + most <= rows) run(multiply_rows_by_columns<most, S, T>, most);
+      while (i < rows) run(multiply_rows_by_columns<1, S, T>, 1);
+    }
 }
 
 /// sums += x[0..rows) times as many rows of b.
@@ -148,7 +154,7 @@ HWY_INLINE void add_rows(const T* x, const S* HWY_RESTRICT b, std::int64_t ldb, 
     for (int r = 0; r < rows; ++r) sums[j] += x[r] * widen<T>(b[r * ldb + j]);
 }
 
-constexpr std::int64_t few_rows = 8;
+constexpr std::int64_t few_rows = 8, few_rows_of_columns = 32;
 
 /// sums = x B where B's rows are stored as rows, block_depth of them summed at once.
 template <class S, class T>
@@ -179,8 +185,9 @@ void multiply_stored_rows(std::int64_t rows, const T* x, std::int64_t ldx, const
 /// Whether the product has so few rows that copying B would cost more than multiplying by it.
 template <class S, class T>
 bool has_few_rows(const Product<S, T>& x) {
+  if (x.trans_b) return x.m == 1 || (x.m <= few_rows_of_columns && x.k >= 128);
   if (x.m > few_rows) return false;
-  return x.trans_b ? x.m == 1 || x.k >= 128 : x.k * x.n >= 1 << (x.m == 1 ? 14 : 18);
+  return x.k * x.n >= 1 << (x.m == 1 ? 14 : 18);
 }
 
 /// compute_block for few rows; the block has all of them.
