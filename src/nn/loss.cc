@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "ops/huber.h"
 #include "taper/autograd.h"
 #include "taper/error.h"
 #include "taper/ops.h"
@@ -23,11 +24,6 @@ Tensor reduced(const Tensor& loss, const std::string& reduction, const char* nam
 }
 Tensor weighted(const Tensor& loss, const Tensor& weight) { return weight.defined() ? loss * weight : loss; }
 
-// Half the square up to bend, then a line that goes on from there.
-Tensor bent(const Tensor& size, double bend) {
-  const Tensor low = clamp(size, std::nullopt, Scalar(bend));
-  return low * sub(size, low, 0.5);
-}
 Tensor positive(const Tensor& x) { return clamp(x, Scalar(0)); }
 
 }  // namespace
@@ -53,14 +49,14 @@ Tensor L1Loss::operator()(const Tensor& input, const Tensor& target) const {
 Tensor HuberLoss::operator()(const Tensor& input, const Tensor& target) const {
   check_same_shape(input, target, "HuberLoss");
   check<ValueError>(delta > 0, "HuberLoss: delta must be positive, got ", delta);
-  return reduced(bent(abs(input - target), delta), reduction, "HuberLoss");
+  return reduced(huber(input - target, delta), reduction, "HuberLoss");
 }
 
 Tensor SmoothL1Loss::operator()(const Tensor& input, const Tensor& target) const {
   check_same_shape(input, target, "SmoothL1Loss");
   check<ValueError>(beta >= 0, "SmoothL1Loss: beta must not be negative, got ", beta);
-  const Tensor size = abs(input - target);
-  return reduced(beta == 0 ? size : bent(size, beta) / beta, reduction, "SmoothL1Loss");
+  const Tensor difference = input - target;
+  return reduced(beta == 0 ? abs(difference) : huber(difference, beta) / beta, reduction, "SmoothL1Loss");
 }
 
 Tensor BCELoss::operator()(const Tensor& input, const Tensor& target) const {

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "cpu/losses.h"
+#include "ops/huber.h"
 #include "ops/inplace.h"
 #include "ops/pointwise.h"
 #include "ops/polygamma.h"
@@ -167,6 +169,15 @@ struct Softshrink {
   Tensor gradient(const Tensor& dy, const Tensor& x) const { return fused(*this, dy, x); }
   Tensor second(const Tensor&, const Tensor& dy, const Tensor&) const { return zeros_like(dy); }
 };
+struct Huber {
+  static constexpr auto name = "huber", backward_name = "huber_backward";
+  static constexpr const cpu::Kernel &kernel = kernels::huber, &backward_kernel = kernels::huber_backward;
+  cpu::Bend attributes;
+  Tensor gradient(const Tensor& dy, const Tensor& x) const { return fused(*this, dy, x); }
+  Tensor second(const Tensor& ddx, const Tensor& dy, const Tensor& x) const {
+    return masked_fill(mul(ddx, dy), ge(abs(x), attributes.delta), 0);
+  }
+};
 struct ThresholdRule {
   static constexpr Promotion promotion = Promotion::same;
   static constexpr auto name = "threshold", backward_name = "threshold_backward";
@@ -271,6 +282,7 @@ Tensor softsign(const Tensor& x) {
 Tensor tanhshrink(const Tensor& x) {
   return x.is_complex() ? sub(x, tanh(x)) : record(OfInput<Tanhshrink>{}, x);
 }
+Tensor huber(const Tensor& x, double delta) { return record(OfInput<Huber>{{{delta}}}, x); }
 Tensor hardshrink(const Tensor& x, double lambda) { return record(OfInput<Hardshrink>{{{lambda}}}, x); }
 Tensor softshrink(const Tensor& x, double lambda) {
   check<ValueError>(lambda >= 0, "softshrink: lambda must not be negative, got ", lambda);
@@ -437,6 +449,13 @@ const Register gelu_op{{.signature = "gelu(Tensor input, *, str approximate='non
                         .samples = "x(2, 3); x(); x(3), approximate='tanh'",
                         .reference = "ref.gelu(input, approximate)",
                         .errors = "x(3), approximate='fast'"}};
+const Register huber_op{
+    {.signature = "_huber(Tensor input, float delta=1.0) -> Tensor",
+     .doc = "input^2 / 2 up to |input| = delta, then a line: Huber 1964.",
+     .call = box<huber>,
+     .homes = "taper",
+     .samples = "x(2, 3); x(4) * 3, 0.5",
+     .reference = "np.where(np.abs(input) < delta, input**2 / 2, delta * (np.abs(input) - delta / 2))"}};
 const Register softplus_op{
     {.signature = "softplus(Tensor input, float beta=1.0, float threshold=20.0) -> Tensor",
      .doc = "log(1 + exp(beta * input)) / beta.",

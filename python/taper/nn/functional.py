@@ -65,18 +65,12 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", wei
     )
 
 
-def _bent(size, bend):
-    """size^2 / 2 up to bend, then a line that goes on from there."""
-    low = size.clamp(max=bend)
-    return low * _ops["sub"](size, low, alpha=0.5)
-
-
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """Half the square below delta, linear above: Huber 1964."""
     _check_same_shape("huber_loss", input, target)
     if delta <= 0:
         raise _C.ValueError(f"huber_loss: delta must be positive, got {delta}")
-    loss = _bent((input - target).abs(), delta)
+    loss = _ops["_huber"](input - target, delta)
     return _reduced(loss if weight is None else loss * weight, reduction, "huber_loss")
 
 
@@ -85,8 +79,10 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
     _check_same_shape("smooth_l1_loss", input, target)
     if beta < 0:
         raise _C.ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
-    size = (input - target).abs()
-    loss = size if beta == 0 else _bent(size, beta) if beta == 1 else _bent(size, beta) / beta
+    difference = input - target
+    loss = difference.abs() if beta == 0 else _ops["_huber"](difference, beta)
+    if beta not in (0, 1):
+        loss = loss / beta
     return _reduced(loss, _reduction_name(size_average, reduce, reduction), "smooth_l1_loss")
 
 
