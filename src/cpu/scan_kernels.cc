@@ -49,7 +49,15 @@ struct Totals {
     const E* __restrict x = static_cast<const E*>(source);
     T* __restrict y = static_cast<T*>(target);
     T total = *static_cast<T*>(state);
-    for (int64 i = 0; i < n; ++i) y[i] = total = step(total, x[i]);
+    int64 i = 0;
+    if constexpr (!product)  // the chain of additions, which takes the time, is one for four elements
+      for (; i + 4 <= n; i += 4) {
+        const T two = T(x[i]) + T(x[i + 1]), three = two + T(x[i + 2]),
+                four = two + (T(x[i + 2]) + T(x[i + 3]));
+        y[i] = total + T(x[i]), y[i + 1] = total + two, y[i + 2] = total + three;
+        y[i + 3] = total = total + four;
+      }
+    for (; i < n; ++i) y[i] = total = step(total, x[i]);
     *static_cast<T*>(state) = total;
   }
 };
