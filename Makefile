@@ -9,9 +9,10 @@ export VIRTUAL_ENV := $(VENV)
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 
 CXX_FILES = git ls-files 'include/*.h' 'src/*.h' 'src/*.cc' 'python/bindings/*.h' 'python/bindings/*.cc' \
-            'tests/cpp/*.h' 'tests/cpp/*.cc' 'examples/cpp/*.cc'
+            'tests/cpp/*.h' 'tests/cpp/*.cc' 'tests/device_sim/*.h' 'tests/device_sim/*.cc' 'tests/device_sim/*.cu' \
+            'examples/cpp/*.cc'
 
-.PHONY: setup build test demo install bench format methods tidy sanitize clean
+.PHONY: setup build test test-device-sim mutation-check demo install bench format methods tidy sanitize clean
 
 setup:
 	@scripts/setup.sh
@@ -27,6 +28,14 @@ test: build
 	ctest --test-dir build --output-on-failure || status=1; \
 	python -m pytest -q tests/python || status=1; \
 	exit $$status
+
+# The CUDA backend on a simulated device; needs nvcc, and no GPU. docs/cuda_testing.md tells what it proves.
+test-device-sim: build
+	@ctest --test-dir build --output-on-failure -R device_sim
+
+# Each planted fault is found by the check that is there for it.
+mutation-check: build
+	@build/tests/device_sim/device_sim_tests --gtest_filter='*PlantedFault*:ProgramsWithoutFaults*:HostAccess*'
 
 install: build
 	@cmake --install build --prefix $(PREFIX) >/dev/null

@@ -1,0 +1,51 @@
+"""Puts the simulated device in the place of NVIDIA's libraries before taper looks for a GPU."""
+
+import ctypes
+import os
+from pathlib import Path
+import sys
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARIES = Path(os.environ.get("DEVICE_SIM_LIBRARIES", ROOT / "build/tests/device_sim/lib"))
+sys.path[:0] = [str(ROOT / "tests/python")]
+
+
+def load():
+    """The stand-ins under the names that libtaper_cuda asks for; the runtime among them, or None."""
+    found = {}
+    for name in ("cudart", "cublas", "cublasLt"):
+        for path in sorted(LIBRARIES.glob(f"lib{name}.so.[0-9]*")):
+            found[name] = ctypes.CDLL(str(path), ctypes.RTLD_GLOBAL)
+    return found.get("cudart")
+
+
+RUNTIME = load()
+
+
+class Device:
+    """What tests ask of the simulated device."""
+
+    def clear(self):
+        RUNTIME.device_sim_clear()
+
+    def findings(self):
+        """What the checks found, a line each; empty where nothing was wrong."""
+        text = ctypes.create_string_buffer(1 << 16)
+        RUNTIME.device_sim_findings(text, ctypes.c_size_t(len(text)))
+        return text.value.decode(errors="replace")
+
+
+@pytest.fixture
+def device():
+    """A device without findings, which must have none at the end."""
+    import taper
+
+    if RUNTIME is None or not taper.cuda.is_available():
+        pytest.skip("the simulated device or libtaper_cuda is not built")
+    simulated = Device()
+    simulated.clear()
+    yield simulated
+    taper.cuda.synchronize()
+    assert simulated.findings() == ""

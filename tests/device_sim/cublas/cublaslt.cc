@@ -1,0 +1,212 @@
+// The stand-in libcublasLt: products with layouts, batches, bias and activation.
+#include <cublasLt.h>
+
+#include <cstring>
+
+#include "../runtime/runtime.h"
+#include "gemm.h"
+
+using namespace device_sim;
+
+namespace {
+
+// The opaque structures are large enough to hold ours.
+struct Layout {
+  MatrixOperand matrix;
+  int32_t order = CUBLASLT_ORDER_COL, batch = 1;
+};
+struct Description {
+  cublasComputeType_t compute;
+  cudaDataType scale_type, bias_type;
+  int32_t op_a = CUBLAS_OP_N, op_b = CUBLAS_OP_N, pointer_mode = CUBLASLT_POINTER_MODE_HOST;
+  uint32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
+  const void* bias = nullptr;
+  bool has_bias_type = false;
+};
+static_assert(sizeof(Layout) <= 512 && sizeof(Description) <= 512);
+
+Layout* layout(cublasLtMatrixLayout_t handle) { return reinterpret_cast<Layout*>(handle); }
+Description* description(cublasLtMatmulDesc_t handle) { return reinterpret_cast<Description*>(handle); }
+
+template <class T>
+cublasStatus_t take(T& field, const void* buffer, size_t bytes) {
+  if (bytes != sizeof(T)) return CUBLAS_STATUS_INVALID_VALUE;
+  std::memcpy(&field, buffer, bytes);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+MatrixOperand operand(cublasLtMatrixLayout_t handle, const void* data) {
+  const Layout& given = *layout(handle);
+  MatrixOperand matrix = given.matrix;
+  matrix.data = const_cast<void*>(data);
+  matrix.row_major = given.order == CUBLASLT_ORDER_ROW;
+  return matrix;
+}
+
+bool set_epilogue(Product& product, const Description& given) {
+  const bool wants_bias = given.epilogue & CUBLASLT_EPILOGUE_BIAS;
+  switch (given.epilogue & ~uint32_t(CUBLASLT_EPILOGUE_BIAS)) {
+    case 0:
+    case CUBLASLT_EPILOGUE_DEFAULT: break;
+    case CUBLASLT_EPILOGUE_RELU: product.activation = Activation::relu; break;
+    case CUBLASLT_EPILOGUE_GELU: product.activation = Activation::gelu; break;
+    default: return false;
+  }
+  if (!wants_bias) return true;
+  product.bias = given.bias;
+  product.bias_type = given.has_bias_type ? given.bias_type : product.d.type;
+  return given.bias != nullptr;
+}
+
+cublasStatus_t product_of(cublasLtMatmulDesc_t operation, const void* a, cublasLtMatrixLayout_t a_layout,
+                          const void* b, cublasLtMatrixLayout_t b_layout, const void* c,
+                          cublasLtMatrixLayout_t c_layout, void* d, cublasLtMatrixLayout_t d_layout,
+                          Product& product) {
+  if (!operation || !a_layout || !b_layout || !c_layout || !d_layout) return CUBLAS_STATUS_INVALID_VALUE;
+  const Description& given = *description(operation);
+  if (given.pointer_mode != CUBLASLT_POINTER_MODE_HOST) return CUBLAS_STATUS_NOT_SUPPORTED;
+  product.a = operand(a_layout, a), product.b = operand(b_layout, b);
+  product.c = operand(c_layout, c), product.d = operand(d_layout, d);
+  product.op_a = cublasOperation_t(given.op_a), product.op_b = cublasOperation_t(given.op_b);
+  product.batch = layout(d_layout)->batch;
+  for (const auto handle : {a_layout, b_layout, c_layout})
+    if (layout(handle)->batch != product.batch) return CUBLAS_STATUS_INVALID_VALUE;
+  if (!set_epilogue(product, given)) return CUBLAS_STATUS_NOT_SUPPORTED;
+  return check(product);
+}
+
+}  // namespace
+
+extern "C" {
+
+cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
+  *handle = reinterpret_cast<cublasLtHandle_t>(new int(0));
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
+  delete reinterpret_cast<int*>(handle);
+  return CUBLAS_STATUS_SUCCESS;
+}
+size_t cublasLtGetVersion() { return CUBLAS_VERSION; }
+const char* cublasLtGetStatusString(cublasStatus_t status) {
+  return status ? "a call was refused" : "success";
+}
+const char* cublasLtGetStatusName(cublasStatus_t status) {
+  return status ? "CUBLAS_STATUS_ERROR" : "CUBLAS_STATUS_SUCCESS";
+}
+
+cublasStatus_t cublasLtMatrixLayoutInit_internal(cublasLtMatrixLayout_t handle, size_t, cudaDataType type,
+                                                 uint64_t rows, uint64_t columns, int64_t leading) {
+  *new (handle) Layout =
+      Layout{{nullptr, type, int64_t(rows), int64_t(columns), leading, false, 0}, CUBLASLT_ORDER_COL, 1};
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* handle, cudaDataType type, uint64_t rows,
+                                          uint64_t columns, int64_t leading) {
+  *handle = reinterpret_cast<cublasLtMatrixLayout_t>(new Layout);
+  return cublasLtMatrixLayoutInit_internal(*handle, sizeof(Layout), type, rows, columns, leading);
+}
+cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t handle) {
+  delete layout(handle);
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t handle,
+                                                cublasLtMatrixLayoutAttribute_t attribute, const void* buffer,
+                                                size_t bytes) {
+  Layout& given = *layout(handle);
+  switch (attribute) {
+    case CUBLASLT_MATRIX_LAYOUT_ORDER: return take(given.order, buffer, bytes);
+    case CUBLASLT_MATRIX_LAYOUT_LD: return take(given.matrix.leading, buffer, bytes);
+    case CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT: return take(given.batch, buffer, bytes);
+    case CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET: return take(given.matrix.batch_stride, buffer, bytes);
+    default: return CUBLAS_STATUS_NOT_SUPPORTED;
+  }
+}
+
+cublasStatus_t cublasLtMatmulDescInit_internal(cublasLtMatmulDesc_t handle, size_t,
+                                               cublasComputeType_t compute, cudaDataType scale_type) {
+  Description* made = new (handle) Description;
+  made->compute = compute, made->scale_type = scale_type;
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* handle, cublasComputeType_t compute,
+                                        cudaDataType scale_type) {
+  *handle = reinterpret_cast<cublasLtMatmulDesc_t>(new Description);
+  return cublasLtMatmulDescInit_internal(*handle, sizeof(Description), compute, scale_type);
+}
+cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t handle) {
+  delete description(handle);
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t handle,
+                                              cublasLtMatmulDescAttributes_t attribute, const void* buffer,
+                                              size_t bytes) {
+  Description& given = *description(handle);
+  switch (attribute) {
+    case CUBLASLT_MATMUL_DESC_TRANSA: return take(given.op_a, buffer, bytes);
+    case CUBLASLT_MATMUL_DESC_TRANSB: return take(given.op_b, buffer, bytes);
+    case CUBLASLT_MATMUL_DESC_EPILOGUE: return take(given.epilogue, buffer, bytes);
+    case CUBLASLT_MATMUL_DESC_BIAS_POINTER: return take(given.bias, buffer, bytes);
+    case CUBLASLT_MATMUL_DESC_POINTER_MODE: return take(given.pointer_mode, buffer, bytes);
+    case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE:
+      given.has_bias_type = true;
+      return take(given.bias_type, buffer, bytes);
+    default: return CUBLAS_STATUS_NOT_SUPPORTED;
+  }
+}
+
+cublasStatus_t cublasLtMatmulPreferenceInit_internal(cublasLtMatmulPreference_t, size_t) {
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
+  *preference = reinterpret_cast<cublasLtMatmulPreference_t>(new int(0));
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
+  delete reinterpret_cast<int*>(preference);
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t,
+                                                    cublasLtMatmulPreferenceAttributes_t, const void*,
+                                                    size_t) {
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+// One algorithm, which needs no workspace, for each product that is possible.
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t operation,
+                                              cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                                              cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+                                              cublasLtMatmulPreference_t, int requested,
+                                              cublasLtMatmulHeuristicResult_t results[], int* returned) {
+  Product product;
+  *returned = 0;
+  const cublasStatus_t status =
+      product_of(operation, nullptr, a, nullptr, b, nullptr, c, nullptr, d, product);
+  // The bias may be named later.
+  if (status && !(status == CUBLAS_STATUS_NOT_SUPPORTED && !description(operation)->bias)) return status;
+  if (requested < 1) return CUBLAS_STATUS_INVALID_VALUE;
+  std::memset(&results[0], 0, sizeof results[0]);
+  results[0].state = CUBLAS_STATUS_SUCCESS;
+  *returned = 1;
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation, const void* alpha,
+                              const void* a, cublasLtMatrixLayout_t a_layout, const void* b,
+                              cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
+                              cublasLtMatrixLayout_t c_layout, void* d, cublasLtMatrixLayout_t d_layout,
+                              const cublasLtMatmulAlgo_t*, void* workspace, size_t workspace_bytes,
+                              cudaStream_t stream) {
+  if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
+  if (!alpha || !beta) return CUBLAS_STATUS_INVALID_VALUE;
+  if (workspace_bytes && !is_device_memory(workspace, workspace_bytes)) return CUBLAS_STATUS_INVALID_VALUE;
+  Product product;
+  const cublasStatus_t status =
+      product_of(operation, a, a_layout, b, b_layout, c, c_layout, d, d_layout, product);
+  if (status) return status;
+  read_scale(product.alpha, alpha, description(operation)->scale_type);
+  read_scale(product.beta, beta, description(operation)->scale_type);
+  return enqueue(product, stream);
+}
+
+}  // extern "C"

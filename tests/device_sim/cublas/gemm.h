@@ -1,0 +1,49 @@
+// Matrix products of the stand-in cuBLAS: plain loops in double, with every element that is touched checked.
+#pragma once
+
+#include <cublas_v2.h>
+
+#include <cstdint>
+
+namespace device_sim {
+
+struct MatrixOperand {
+  void* data = nullptr;  // device address
+  cudaDataType type = CUDA_R_32F;
+  int64_t rows = 0, columns = 0;  // as stored, before op
+  int64_t leading = 0;            // elements between columns (rows, where row_major)
+  bool row_major = false;
+  int64_t batch_stride = 0;
+};
+
+enum class Activation { none, relu, gelu };
+
+/// D = activation(alpha op(A) op(B) + beta C + bias), for each member of the batch; all addresses on the
+/// device.
+struct Product {
+  MatrixOperand a, b, c, d;
+  cublasOperation_t op_a = CUBLAS_OP_N, op_b = CUBLAS_OP_N;
+  double alpha[2] = {1, 0}, beta[2] = {0, 0};  // real and imaginary part
+  int64_t batch = 1;
+  const void* bias = nullptr;  // one number for each row of D
+  cudaDataType bias_type = CUDA_R_32F;
+  Activation activation = Activation::none;
+};
+
+/// Bytes of one element; 0 for a type that the stand-in does not compute with.
+int64_t element_bytes(cudaDataType type);
+
+/// What the real library refuses: sizes that do not fit, leading dimensions that are too small, unknown
+/// types.
+cublasStatus_t check(const Product& product);
+
+/// Puts the product into the stream.
+cublasStatus_t enqueue(const Product& product, cudaStream_t stream);
+
+/// Computes the product at once; for operations that run in a stream.
+void run_now(const Product& product);
+
+/// Reads alpha or beta of the type that goes with `compute` (or with complex data).
+void read_scale(double (&scale)[2], const void* value, cudaDataType scale_type);
+
+}  // namespace device_sim
