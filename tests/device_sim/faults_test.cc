@@ -38,7 +38,7 @@ void note(cudaError_t error) {
 // --- programs with one kernel each
 void run_add_rows(int fault) {
   const int rows = 5, columns = 37;
-  const auto x = ramp(size_t(rows) * columns), b = ramp(columns);
+  const auto x = ramp(size_t(rows) * columns), b = ramp(columns + 4);
   DeviceVector<float> dx(x), db(b), dy(x.size());
   launch_add_rows(fault, dy.data(), dx.data(), db.data(), rows, columns);
   std::vector<float> expected(x.size());

@@ -77,6 +77,11 @@ def test_operation(device, entry, text, dtype):
         return x.detach().to(wanted).requires_grad_(x.requires_grad)
 
     expected, expected_gradients = evaluate(entry, text, narrow)
-    got, gradients = evaluate(entry, text, lambda x: to_cuda(narrow(x)))
+    try:
+        got, gradients = evaluate(entry, text, lambda x: to_cuda(narrow(x)))
+    except taper.DeviceError as error:
+        if "kernel" not in str(error):
+            raise
+        pytest.xfail(str(error))
     assert_same(got, expected)
     assert_same(gradients, expected_gradients)

@@ -127,7 +127,7 @@ uint64_t new_workspace() {
 }
 
 cudaError_t launch(const void* handle, dim3 grid, dim3 block, void** arguments, size_t shared,
-                   cudaStream_t stream) {
+                   cudaStream_t stream, bool cooperative = false) {
   Kernel* kernel = nullptr;
   const Function* entry = function_of(handle, &kernel);
   if (!entry) return cudaErrorInvalidDeviceFunction;
@@ -305,6 +305,7 @@ cudaError_t cudaMemcpyFromSymbol(void* to, const void* symbol, size_t bytes, siz
   return cudaMemcpy(to, static_cast<char*>(address) + offset, bytes, kind);
 }
 
+#if CUDART_VERSION >= 12080  // the types of libraries are newer than the oldest toolkit
 // Code compiled at run time: PTX text only.
 cudaError_t cudaLibraryLoadData(cudaLibrary_t* library, const void* code, cudaJitOption*, void**,
                                 unsigned int, cudaLibraryOption*, void**, unsigned int) {
@@ -327,5 +328,6 @@ cudaError_t cudaLibraryGetKernel(cudaKernel_t* kernel, cudaLibrary_t library, co
   *kernel = reinterpret_cast<cudaKernel_t>(const_cast<Function*>(entry));
   return cudaSuccess;
 }
+#endif
 
 }  // extern "C"
