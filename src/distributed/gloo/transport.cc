@@ -23,6 +23,7 @@
 #include <functional>
 #include <mutex>
 #include <stdexcept>
+#include <vector>
 
 #include "distributed/transport.h"
 #include "taper/error.h"
@@ -63,21 +64,65 @@ Milliseconds limited(Milliseconds timeout) { return std::max(timeout, Millisecon
 // Gloo takes no buffers of nothing.
 char nothing[16];
 
+// The buffers that are waited for. Gloo fails what waits in a context when one wait times out, but not a buffer
+// that has been filled in part when a link is cut.
+class Waits {
+ public:
+  /// wait(), which abort() breaks off. Throws runtime_error when it was.
+  template <class F>
+  void run(gloo::transport::UnboundBuffer& buffer, F&& wait) {
+    enter(buffer);
+    try {
+      const bool done = wait();
+      leave(buffer);
+      if (!done) throw std::runtime_error("aborted");
+    } catch (...) {
+      leave(buffer);
+      throw;
+    }
+  }
+  void abort() {
+    const std::lock_guard lock(lock_);
+    aborted_ = true;
+    for (auto* buffer : buffers_) {
+      buffer->abortWaitRecv();
+      buffer->abortWaitSend();
+    }
+  }
+
+ private:
+  void enter(gloo::transport::UnboundBuffer& buffer) {
+    const std::lock_guard lock(lock_);
+    if (aborted_) throw std::runtime_error("aborted");
+    buffers_.push_back(&buffer);
+  }
+  void leave(gloo::transport::UnboundBuffer& buffer) {
+    const std::lock_guard lock(lock_);
+    std::erase(buffers_, &buffer);
+  }
+
+  std::mutex lock_;
+  std::vector<gloo::transport::UnboundBuffer*> buffers_;
+  bool aborted_ = false;
+};
+
 class GlooTransfer : public Transfer {
  public:
-  GlooTransfer(Buffer buffer, Milliseconds timeout) : buffer_(std::move(buffer)), timeout_(timeout) {}
+  GlooTransfer(Buffer buffer, Milliseconds timeout, std::shared_ptr<Waits> waits)
+      : buffer_(std::move(buffer)), timeout_(timeout), waits_(std::move(waits)) {}
   void sent() override {
-    if (!buffer_->waitSend(nullptr, timeout_)) throw std::runtime_error("aborted");
+    waits_->run(*buffer_, [this] { return buffer_->waitSend(nullptr, timeout_); });
   }
   int received() override {
     int rank = -1;
-    if (!buffer_->waitRecv(&rank, timeout_)) throw std::runtime_error("aborted");
+    waits_->run(*buffer_, [&] { return buffer_->waitRecv(&rank, timeout_); });
     return rank;
   }
 
  private:
   const Buffer buffer_;
   const Milliseconds timeout_;
+  const std::shared_ptr<Waits> waits_;
 };
 
 // Runs functions in the thread of Gloo's event loop. That thread tries the lock of a connection again and
@@ -150,6 +195,7 @@ class GlooTransport : public Transport {
 
   std::shared_ptr<gloo::rendezvous::Context> context_;
   std::unique_ptr<Poster> poster_;
+  const std::shared_ptr<Waits> waits_ = std::make_shared<Waits>();
 };
 
 GlooTransport::GlooTransport(int rank, int size, const std::string& address, const Exchange& exchange,
@@ -267,18 +313,21 @@ void GlooTransport::exchange(int to, const void* output, std::size_t bytes, int 
       posted->out->abortWaitSend();
     }
   });
-  const bool done = posted->in->waitRecv(nullptr, context_->getTimeout()) &&
-                    posted->out->waitSend(nullptr, context_->getTimeout());
-  if (done) return;
-  if (posted->failure) std::rethrow_exception(posted->failure);
-  throw std::runtime_error("aborted");
+  const Milliseconds timeout = context_->getTimeout();
+  try {
+    waits_->run(*posted->in, [&] { return posted->in->waitRecv(nullptr, timeout); });
+    waits_->run(*posted->out, [&] { return posted->out->waitSend(nullptr, timeout); });
+  } catch (const std::exception&) {
+    if (posted->failure) std::rethrow_exception(posted->failure);
+    throw;
+  }
 }
 
 std::unique_ptr<Transfer> GlooTransport::begin_send(const void* data, std::size_t bytes, int to,
                                                     std::uint64_t tag, std::uint8_t lane) {
   Buffer message = buffer(data, bytes);
   message->send(to, slot_of(tag, lane));
-  return std::make_unique<GlooTransfer>(std::move(message), context_->getTimeout());
+  return std::make_unique<GlooTransfer>(std::move(message), context_->getTimeout(), waits_);
 }
 
 std::unique_ptr<Transfer> GlooTransport::begin_receive(void* data, std::size_t bytes, std::optional<int> from,
@@ -292,7 +341,7 @@ std::unique_ptr<Transfer> GlooTransport::begin_receive(void* data, std::size_t b
       if (rank != context_->rank) others.push_back(rank);
     message->recv(others, slot_of(tag, lane));
   }
-  return std::make_unique<GlooTransfer>(std::move(message), context_->getTimeout());
+  return std::make_unique<GlooTransfer>(std::move(message), context_->getTimeout(), waits_);
 }
 
 // A wait that times out makes Gloo fail everything else that waits in the context: its one way to be
@@ -302,6 +351,7 @@ void GlooTransport::abort() noexcept {
     buffer(nothing, 1)->waitRecv(nullptr, Milliseconds(1));
   } catch (const std::exception&) {
   }
+  waits_->abort();
 }
 
 }  // namespace
