@@ -46,7 +46,11 @@ def declarations():
         for statement in re.findall(r"^[A-Za-z][^;{}]*;", text, flags=re.MULTILINE):
             match = DECLARATION.match(" ".join(statement.split()))
             if match:
-                yield match[1], match[2], (match[3] or "").replace("const Dims&", "const std::optional<Shape>&")
+                yield (
+                    match[1],
+                    match[2],
+                    (match[3] or "").replace("const Dims&", "const std::optional<Shape>&"),
+                )
 
 
 def split_parameters(parameters):
@@ -82,7 +86,12 @@ def methods():
         if name in names or (name.endswith("_") and name[:-1] in names):
             target = writing if name.endswith("_") else plain
             target.append(
-                method(result, name, parameters, lambda arguments, n=name: f"return taper::{n}(*this{arguments});")
+                method(
+                    result,
+                    name,
+                    parameters,
+                    lambda arguments, n=name: f"return taper::{n}(*this{arguments});",
+                )
             )
         if name in inplace and result == "Tensor" and (name + "_", parameters) not in direct:
             writing.append(
@@ -90,8 +99,10 @@ def methods():
                     "const Tensor&",
                     name + "_",
                     parameters,
-                    lambda arguments, n=name: f'return inplace("{n}_", *this, [&](const Tensor& before) '
-                    f"{{ return taper::{n}(before{arguments}); }});",
+                    lambda arguments, n=name: (
+                        f'return inplace("{n}_", *this, [&](const Tensor& before) '
+                        f"{{ return taper::{n}(before{arguments}); }});"
+                    ),
                 )
             )
     return plain, writing
@@ -115,14 +126,22 @@ def files():
     yield "include/taper/tensor_methods.inc", head + "\n".join(inside) + "\n"
     for name, content, what, include in [
         ("tensor_methods", plain, "Operations as methods of Tensor.", ""),
-        ("tensor_methods_inplace", writing, "Methods of Tensor that write into it.", '#include "ops/inplace.h"\n'),
+        (
+            "tensor_methods_inplace",
+            writing,
+            "Methods of Tensor that write into it.",
+            '#include "ops/inplace.h"\n',
+        ),
     ]:
         path = f"src/ops/{name}.cc"
         definitions = "\n".join(definition for _, definition in content)
-        yield path, formatted(
-            f"// {what} {NOTICE[3:]}\n{include}#include \"taper/ops.h\"\n\nnamespace taper {{\n\n{definitions}\n\n"
-            "}  // namespace taper\n",
+        yield (
             path,
+            formatted(
+                f'// {what} {NOTICE[3:]}\n{include}#include "taper/ops.h"\n\nnamespace taper {{\n\n{definitions}\n\n'
+                "}  // namespace taper\n",
+                path,
+            ),
         )
 
 

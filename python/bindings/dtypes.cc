@@ -191,7 +191,8 @@ bool integer_of(PyObject* object, std::int64_t& value) {
 namespace {
 
 std::int8_t checked_device_index(std::int64_t index) {
-  check<DeviceError>(index >= 0 && index <= 127, "device: index ", index, " is out of range, expected 0 to 127");
+  check<DeviceError>(index >= 0 && index <= 127, "device: index ", index,
+                     " is out of range, expected 0 to 127");
   return std::int8_t(index);
 }
 Device cuda_device(std::int64_t index) { return {Device::Type::cuda, checked_device_index(index)}; }

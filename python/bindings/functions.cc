@@ -458,7 +458,8 @@ PyObject* first_call(PyObject* self, PyObject* const* arguments, std::size_t fla
   return function.vectorcall(self, arguments, flagged_count, keywords);
 }
 
-// Errors name the operation that was called, where the message begins with one that it is made of or with none.
+// Errors name the operation that was called, where the message begins with one that it is made of or with
+// none.
 [[gnu::cold]] void name_operation(std::string_view name) {
   PyObject *type = nullptr, *value = nullptr, *trace = nullptr;
   PyErr_Fetch(&type, &value, &trace);

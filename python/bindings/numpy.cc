@@ -34,8 +34,8 @@ DType dtype_of_numpy(const py::dtype& dtype) {
   }
 }
 
-// The array, and a weak reference to the array that owns the memory: NumPy's resize() heeds references of no other
-// kind where refcheck is False, and would free what the tensor holds.
+// The array, and a weak reference to the array that owns the memory: NumPy's resize() heeds references of no
+// other kind where refcheck is False, and would free what the tensor holds.
 struct SharedArray {
   PyObject *array, *owner;
 };

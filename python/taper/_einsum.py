@@ -77,7 +77,9 @@ def _from_sublists(arguments):
         try:
             return "".join("..." if label is ... else _LABELS[label] for label in sublist)
         except (TypeError, IndexError):
-            raise _C.ValueError(f"einsum: a list of labels holds numbers from 0 to 51 or ..., got {sublist}") from None
+            raise _C.ValueError(
+                f"einsum: a list of labels holds numbers from 0 to 51 or ..., got {sublist}"
+            ) from None
 
     output = "->" + text(arguments[-1]) if len(arguments) % 2 else ""
     operands = arguments[: len(arguments) // 2 * 2 : 2]
@@ -104,9 +106,7 @@ def einsum(equation, *operands):
         )
     else:
         everything = "".join(texts)
-        output = ellipsis + sorted(
-            c for c in set(everything) if everything.count(c) == 1 and c != "."
-        )
+        output = ellipsis + sorted(c for c in set(everything) if everything.count(c) == 1 and c != ".")
     known = {c for _, labels in parts for c in labels}
     if not set(output) <= known or len(set(output)) != len(output):
         raise _C.ValueError(

@@ -17,9 +17,8 @@ class _Package(types.ModuleType):
 def late(package, homes, modules=""):
     """__getattr__ and __dir__ of a package, or of a module for names of its neighbours.
 
-    homes: module -> the names that the package shows of it, instead of what it has under them; modules: those
-    that
-    are attributes themselves.
+    homes: module -> the names that the package shows of it, instead of what it has under them; modules:
+    those that are attributes themselves.
     """
     home_of = {name: home for home, names in homes.items() for name in names.split()}
     submodules = modules.split()

@@ -123,7 +123,9 @@ def differences(version, rows):
         if known_version == version and before != row:
             yield f"{name}: {row}, the table has {before} ({', '.join(COLUMNS[1:])})"
     if known_version == version:
-        yield from (f"{name} is in the table, but there is no such kernel" for name in known.keys() - rows.keys())
+        yield from (
+            f"{name} is in the table, but there is no such kernel" for name in known.keys() - rows.keys()
+        )
 
 
 def main():

@@ -21,7 +21,9 @@ def test_a_killed_training_resumes(tmp_path):
     whole = subprocess.run(
         [*command, tmp_path / "whole"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    with subprocess.Popen([*command, tmp_path / "part"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as p:
+    with subprocess.Popen(
+        [*command, tmp_path / "part"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as p:
         first = p.stdout.readline()
         p.kill()
     rest = subprocess.run(

@@ -197,7 +197,9 @@ def test_a_plain_sum_converts_first_to_a_dtype_that_could_not_hold_it():
     assert x.prod(dtype=taper.int64).item() == 0
 
 
-@pytest.mark.parametrize("name, dtype", [("Long", taper.int64), ("Half", taper.float16), ("Bool", taper.bool)])
+@pytest.mark.parametrize(
+    "name, dtype", [("Long", taper.int64), ("Half", taper.float16), ("Bool", taper.bool)]
+)
 def test_typed_tensors_make_and_recognize_their_dtype(name, dtype):
     typed = getattr(taper, name + "Tensor")
     made = typed([1, 0])
@@ -213,7 +215,9 @@ def test_a_view_of_another_dtype_shares_bytes_and_version():
     y[0, 0] = 0
     assert x[0].tolist() == [0, 1, 1, 1] and x._version == y._version == 1
     assert x[:, 2:].view(taper.int16).stride() == (8, 1)
-    with pytest.raises(RuntimeError, match="view: .*offset 1 of float32 must be divisible by 2 to be seen as float64"):
+    with pytest.raises(
+        RuntimeError, match="view: .*offset 1 of float32 must be divisible by 2 to be seen as float64"
+    ):
         x[:, 1:3].view(taper.float64)
 
 

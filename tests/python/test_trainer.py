@@ -38,10 +38,7 @@ def in_python(name, source, target, steps):
     optimizer = getattr(optim, name)(net.parameters(), **OPTIMIZERS[name])
     schedule = lr_scheduler.SequentialLR(
         optimizer,
-        [
-            lr_scheduler.LinearLR(optimizer, 0.25, 1.0, 8),
-            lr_scheduler.CosineAnnealingLR(optimizer, 120),
-        ],
+        [lr_scheduler.LinearLR(optimizer, 0.25, 1.0, 8), lr_scheduler.CosineAnnealingLR(optimizer, 120)],
         [8],
     )
     if "optimizer" in checkpoint:

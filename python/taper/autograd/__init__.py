@@ -89,7 +89,9 @@ def grad(
     is_grads_batched: grad_outputs have a further first dimension, and so have the results.
     """
     if is_grads_batched:
-        options = dict(create_graph=create_graph, allow_unused=allow_unused, materialize_grads=materialize_grads)
+        options = dict(
+            create_graph=create_graph, allow_unused=allow_unused, materialize_grads=materialize_grads
+        )
         return _batched_grad(outputs, inputs, _as_tuple(grad_outputs), retain_graph, options)
     inputs = _as_tuple(inputs)
     starts = () if grad_outputs is None else _as_tuple(grad_outputs)

@@ -417,7 +417,9 @@ class VonMises(Distribution):
 
     mean = property(lambda self: self.loc)
     mode = property(lambda self: self.loc)
-    variance = property(lambda self: 1 - _special["i1e"](self.concentration) / _special["i0e"](self.concentration))
+    variance = property(
+        lambda self: 1 - _special["i1e"](self.concentration) / _special["i0e"](self.concentration)
+    )
 
     def _sample(self, sample_shape):
         """Best & Fisher 1979, doi:10.2307/2346732, in float64."""

@@ -64,8 +64,8 @@ Milliseconds limited(Milliseconds timeout) { return std::max(timeout, Millisecon
 // Gloo takes no buffers of nothing.
 char nothing[16];
 
-// The buffers that are waited for. Gloo fails what waits in a context when one wait times out, but not a buffer
-// that has been filled in part when a link is cut.
+// The buffers that are waited for. Gloo fails what waits in a context when one wait times out, but not a
+// buffer that has been filled in part when a link is cut.
 class Waits {
  public:
   /// wait(), which abort() breaks off. Throws runtime_error when it was.
