@@ -321,12 +321,14 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
     return record(FixedChannelNorm{{eps, 0}}, in_either_order(x), running_mean, running_var, dense(weight),
                   dense_beside(weight, bias));
   }
-  check<ValueError>(count > 1,
+  check<ValueError>(count != 1,
                     "batch_norm: expected more than 1 value per channel when training, got input size ",
                     x.sizes());
+  check<ValueError>(eps > 0, "batch_norm: eps must be positive during training, got ", eps);
   const auto results =
       record(ChannelNormOp{{eps, 0}}, in_either_order(x), dense(weight), dense_beside(weight, bias));
   const NoGrad statistics_only;
+  if (count == 0) return results[0];
   if (running_mean.defined())
     copy_(running_mean, lerp(running_mean, to(results[1].detach(), running_mean.dtype()), momentum));
   if (running_var.defined()) {

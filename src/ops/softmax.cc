@@ -234,8 +234,12 @@ Tensor cross_entropy(const Tensor& x, const Tensor& target, const Tensor& weight
   check<ValueError>(label_smoothing >= 0 && label_smoothing <= 1,
                     "cross_entropy: label_smoothing must be between 0 and 1, got ", label_smoothing);
   check<DTypeError>(x.is_floating_point(), "cross_entropy: input must be floating, got ", x.dtype());
-  if (target.is_floating_point() && target.sizes() == x.sizes() && x.ndim() > 0)
+  if (target.is_floating_point() && target.sizes() == x.sizes() && x.ndim() > 0) {
+    check<ValueError>(ignore_index < 0,
+                      "cross_entropy: ignore_index is not supported for floating point target, got ",
+                      ignore_index);
     return probability_loss(x, target, weight, how, label_smoothing);
+  }
   check_class_targets(x, target, weight, "cross_entropy");
   const auto results =
       record(CrossEntropy{ignore_index, label_smoothing}, as_rows(x),

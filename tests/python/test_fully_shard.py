@@ -179,7 +179,7 @@ def test_memory_of_whole_parameters_is_given_back():
         for layer in layers: layer.register_forward_hook(lambda *_: during.append(resident()))
         layers(taper.ones(4, 1000)).sum().backward()
         # Parts of the gradients, 38 MiB, one or two layers, and what is in flight.
-        assert max(during) < before + 30 and resident() < before + 60, (before, max(during), resident())
+        assert max(during) < before + 30 and resident() < before + 70, (before, max(during), resident())
         """)
 
 

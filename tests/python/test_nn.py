@@ -310,3 +310,54 @@ def test_a_small_network_learns():
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.1
+
+
+@pytest.mark.parametrize("layer, shape", [("1d", (3, 5)), ("2d", (3, 4, 5)), ("3d", (3, 2, 4, 5))])
+def test_instance_norm_of_one_sample_normalizes_each_channel(layer, shape):
+    x = np.random.default_rng(0).normal(2, 3, shape)
+    rows = x.reshape(3, -1)
+    expected = (rows - rows.mean(1, keepdims=True)) / np.sqrt(rows.var(1, keepdims=True) + 1e-5)
+    norm = getattr(nn, "InstanceNorm" + layer)(3, affine=True, track_running_stats=True, dtype=taper.float64)
+    result = norm(taper.tensor(x))
+    assert result.shape == shape
+    np.testing.assert_allclose(result.detach().numpy().reshape(3, -1), expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(norm.running_mean.numpy(), 0.1 * rows.mean(1), rtol=1e-10)
+
+
+def test_batch_norm_of_an_empty_batch_leaves_the_statistics():
+    norm = nn.BatchNorm1d(2)
+    assert norm(taper.ones(0, 2, 3)).shape == (0, 2, 3)
+    assert norm.running_mean.tolist() == [0, 0] and norm.running_var.tolist() == [1, 1]
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        norm(taper.ones(1, 2))
+    with pytest.raises(ValueError, match="eps must be positive"):
+        nn.BatchNorm1d(2, eps=0)(taper.ones(3, 2))
+
+
+@pytest.mark.parametrize(
+    "make, error",
+    [
+        (lambda: nn.LSTM(2, 3, bias=1), "bias should be of type bool, got: int"),
+        (lambda: nn.GRU(2, 3, batch_first="yes"), "batch_first should be of type bool, got: str"),
+        (lambda: nn.Softmax(dim="a"), "dim must be an int or None"),
+        (
+            lambda: nn.GRUCell(2, 3)(taper.ones(1, 2), taper.ones(1, 1, 1, 3)),
+            "expected hidden to be 1D or 2D, got 4D",
+        ),
+        (lambda: nn.CircularPad1d(1)(taper.ones(1, 1, 2, 2)), "expected 2D or 3D input .got 4D input"),
+        (
+            lambda: nn.CrossEntropyLoss(ignore_index=1)(taper.ones(2, 2), taper.ones(2, 2)),
+            "ignore_index is not supported for floating point target",
+        ),
+    ],
+)
+def test_layers_refuse_arguments_of_another_kind(make, error):
+    with pytest.raises((TypeError, ValueError), match=error):
+        make()
+
+
+def test_layers_are_written_as_pytorch_writes_them():
+    assert repr(nn.AvgPool1d(2)) == "AvgPool1d(kernel_size=(2,), stride=(2,), padding=(0,))"
+    assert repr(nn.RNNCell(5, 10, nonlinearity="relu")) == "RNNCell(5, 10, nonlinearity=relu)"
+    projection = "NonDynamicallyQuantizableLinear(in_features=4, out_features=4, bias=True)"
+    assert f"(out_proj): {projection}" in repr(nn.MultiheadAttention(4, 2))

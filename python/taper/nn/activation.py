@@ -317,12 +317,18 @@ class GLU(Module):
         return f"dim={self.dim}"
 
 
+def _checked_dim(dim):
+    if dim is not None and not isinstance(dim, int):
+        raise TypeError(f"dim must be an int or None, got {type(dim)}")
+    return dim
+
+
 class Softmax(Module):
     """exp(x) / sum(exp(x)) along dim."""
 
     def __init__(self, dim=None):
         super().__init__()
-        self.dim = dim
+        self.dim = _checked_dim(dim)
 
     def forward(self, input):
         return F.softmax(input, self.dim)
@@ -336,7 +342,7 @@ class LogSoftmax(Module):
 
     def __init__(self, dim=None):
         super().__init__()
-        self.dim = dim
+        self.dim = _checked_dim(dim)
 
     def forward(self, input):
         return F.log_softmax(input, self.dim)

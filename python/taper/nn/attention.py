@@ -1,7 +1,7 @@
 """Multi-head attention: Vaswani et al. 2017, arXiv:1706.03762."""
 
 from . import init
-from .linear import Linear, _empty
+from .linear import NonDynamicallyQuantizableLinear, _empty
 from .module import Module
 from .multi_head import _check_shapes, attention_batch_first
 from .parameter import Parameter
@@ -54,7 +54,7 @@ class MultiheadAttention(Module):
         self.register_parameter(
             "in_proj_bias", Parameter(_empty(3 * embed_dim, dtype=dtype)) if bias else None
         )
-        self.out_proj = Linear(embed_dim, embed_dim, bias=bias, dtype=dtype)
+        self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias=bias, dtype=dtype)
         for name in ("bias_k", "bias_v"):
             setattr(self, name, Parameter(_empty(1, 1, embed_dim, dtype=dtype)) if add_bias_kv else None)
         self.add_zero_attn = add_zero_attn

@@ -42,6 +42,10 @@ class Linear(Module):
         )
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """Linear under the name that PyTorch gives the last projection of MultiheadAttention."""
+
+
 class Bilinear(Module):
     """x1^T W x2 + bias: x1 [..., in1], x2 [..., in2] -> [..., out]."""
 

@@ -123,8 +123,9 @@ class _InstanceNorm(_NormBase):
 
     def forward(self, input):
         self._check(input)
-        return F.instance_norm(
-            input,
+        lone = input.ndim == self._dims[0]  # one sample, without a dimension for it
+        result = F.instance_norm(
+            input.unsqueeze(0) if lone else input,
             self.running_mean,
             self.running_var,
             self.weight,
@@ -133,6 +134,7 @@ class _InstanceNorm(_NormBase):
             self.momentum or 0.0,
             self.eps,
         )
+        return result.squeeze(0) if lone else result
 
 
 class InstanceNorm1d(_InstanceNorm):

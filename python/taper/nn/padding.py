@@ -34,6 +34,10 @@ class _Pad(Module):
         self.padding = tuple(padding) if isinstance(padding, (tuple, list)) else (padding,) * count
 
     def forward(self, input):
+        if self._mode == "circular" and input.ndim - self._dims not in (1, 2):
+            raise ValueError(
+                f"expected {self._dims + 1}D or {self._dims + 2}D input (got {input.ndim}D input)"
+            )
         return F.pad(input, self.padding, self._mode)
 
     def extra_repr(self):

@@ -116,6 +116,12 @@ class AvgPool1d(_AvgPool):
 
     _function = staticmethod(F.avg_pool1d)
 
+    def __init__(self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
+        for name in ("kernel_size", "stride", "padding"):
+            value = getattr(self, name)
+            setattr(self, name, (value,) if isinstance(value, int) else tuple(value))
+
 
 class AvgPool2d(_AvgPool):
     """Average of each window over 2 dimensions."""

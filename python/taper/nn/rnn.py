@@ -49,6 +49,9 @@ class _Recurrent(Module):
         dtype=None,
     ):
         super().__init__()
+        for name, flag in (("bias", bias), ("batch_first", batch_first)):
+            if not isinstance(flag, bool):
+                raise TypeError(f"{name} should be of type bool, got: {type(flag).__name__}")
         if not 0 <= dropout <= 1:
             raise ValueError(
                 "dropout should be a number in range [0, 1] representing the probability of an element "
@@ -338,6 +341,10 @@ class _Cell(Module):
             init.uniform_(weight, -bound, bound)
 
     def _state(self, input, h):
+        if h is not None and h.ndim not in (1, 2):
+            raise _C.ShapeError(
+                f"{type(self).__name__}: expected hidden to be 1D or 2D, got {h.ndim}D of shape {tuple(h.shape)}"
+            )
         return input.new_zeros(*input.shape[:-1], self.hidden_size) if h is None else h
 
     def extra_repr(self):
@@ -350,6 +357,10 @@ class RNNCell(_Cell):
     def __init__(self, input_size, hidden_size, bias=True, nonlinearity="tanh", device=None, dtype=None):
         super().__init__(input_size, hidden_size, bias, device, dtype)
         self.nonlinearity = nonlinearity
+
+    def extra_repr(self):
+        other = "" if self.nonlinearity == "tanh" else f", nonlinearity={self.nonlinearity}"
+        return super().extra_repr() + other
 
     def forward(self, input, hx=None):
         h = self._state(input, hx)
@@ -375,7 +386,7 @@ class LSTMCell(_Cell):
     _gates = 4
 
     def forward(self, input, hx=None):
-        h, c = (self._state(input, None), self._state(input, None)) if hx is None else hx
+        h, c = (self._state(input, state) for state in hx or (None, None))
         return _lstm_step(
             F.linear(input, self.weight_ih, self.bias_ih) + F.linear(h, self.weight_hh, self.bias_hh), c
         )
