@@ -12,7 +12,7 @@ CXX_FILES = git ls-files 'include/*.h' 'src/*.h' 'src/*.cc' 'python/bindings/*.h
             'tests/cpp/*.h' 'tests/cpp/*.cc' 'tests/device_sim/*.h' 'tests/device_sim/*.cc' 'tests/device_sim/*.cu' \
             'examples/cpp/*.cc'
 
-.PHONY: setup build test device-sim test-device-sim mutation-check demo install bench format methods tidy sanitize clean
+.PHONY: setup build test test-device-sim mutation-check demo install bench format methods tidy sanitize clean
 
 setup:
 	@scripts/setup.sh
@@ -30,15 +30,11 @@ test: build
 	exit $$status
 
 # The CUDA backend on a simulated device; needs nvcc, and no GPU. docs/cuda_testing.md tells what it proves.
-device-sim: setup
-	@cmake --preset release --log-level=WARNING -DTAPER_FETCH=ON -DTAPER_DEVICE_SIM=ON
-	@cmake --build --preset release
-
-test-device-sim: device-sim
+test-device-sim: build
 	@ctest --test-dir build --output-on-failure -R device_sim
 
 # Each planted fault is found by the check that is there for it.
-mutation-check: device-sim
+mutation-check: build
 	@build/tests/device_sim/device_sim_tests --gtest_filter='*PlantedFault*:ProgramsWithoutFaults*:HostAccess*'
 
 install: build
