@@ -46,7 +46,7 @@ __getattr__, __dir__ = _late(
         "lazy": """LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d LazyConv1d LazyConv2d LazyConv3d
             LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d LazyInstanceNorm1d
             LazyInstanceNorm2d LazyInstanceNorm3d LazyLinear""",
-        "linear": "Bilinear Linear",
+        "linear": "Bilinear Linear NonDynamicallyQuantizableLinear",
         "loss": """BCELoss BCEWithLogitsLoss CTCLoss CosineEmbeddingLoss CosineSimilarity CrossEntropyLoss
             GaussianNLLLoss HingeEmbeddingLoss HuberLoss KLDivLoss L1Loss MSELoss MarginRankingLoss
             MultiLabelSoftMarginLoss NLLLoss PairwiseDistance PoissonNLLLoss SmoothL1Loss SoftMarginLoss
