@@ -1,20 +1,11 @@
 """Second names of operations, and methods that follow from functions; loaded when first asked for."""
 
 from . import _C
+from ._tensor import SECOND_NAMES
 
 _functions, _functional = _C._homes["taper"], _C._homes["nn.functional"]
 
-_NAMES = {
-    "greater": "gt",
-    "greater_equal": "ge",
-    "less": "lt",
-    "less_equal": "le",
-    "not_equal": "ne",
-    "ger": "outer",
-}
-
-globals().update({_alias: _functions[_name] for _alias, _name in _NAMES.items()})
-unsafe_split_with_sizes = _functions["split_with_sizes"]
+globals().update({_alias: _functions[_name] for _alias, _name in SECOND_NAMES.items()})
 row_stack = _functions["vstack"]
 celu, threshold = _functional["celu"], _functional["threshold"]
 

@@ -253,7 +253,8 @@ for _name in "sparse sparse_csr quantized meta mps mkldnn nested xla xpu vulkan 
         Tensor, "is_" + _name, property(lambda self: False, doc=f"Whether this is a {_name} tensor: never.")
     )
 
-for _alias, _name in {
+# Of methods and of functions.
+SECOND_NAMES = {
     "greater": "gt",
     "greater_equal": "ge",
     "less": "lt",
@@ -261,7 +262,8 @@ for _alias, _name in {
     "not_equal": "ne",
     "ger": "outer",
     "unsafe_split_with_sizes": "split_with_sizes",
-}.items():
+}
+for _alias, _name in SECOND_NAMES.items():
     setattr(Tensor, _alias, getattr(Tensor, _name))
     if hasattr(Tensor, _name + "_"):
         setattr(Tensor, _alias + "_", getattr(Tensor, _name + "_"))
