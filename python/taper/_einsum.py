@@ -74,12 +74,12 @@ def _from_sublists(arguments):
     """The equation and operands of einsum(x, [0, 1], y, [1, 2], [0, 2]), where a label is a number below 52."""
 
     def text(sublist):
-        try:
-            return "".join("..." if label is ... else _LABELS[label] for label in sublist)
-        except (TypeError, IndexError):
-            raise _C.ValueError(
-                f"einsum: a list of labels holds numbers from 0 to 51 or ..., got {sublist}"
-            ) from None
+        for label in sublist:
+            if label is not ... and not (isinstance(label, int) and 0 <= label < len(_LABELS)):
+                raise _C.ValueError(
+                    f"einsum: a list of labels holds numbers from 0 to 51 or ..., got {sublist}"
+                )
+        return "".join("..." if label is ... else _LABELS[label] for label in sublist)
 
     output = "->" + text(arguments[-1]) if len(arguments) % 2 else ""
     operands = arguments[: len(arguments) // 2 * 2 : 2]

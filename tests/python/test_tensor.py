@@ -229,3 +229,5 @@ def test_einsum_takes_lists_of_labels():
     np.testing.assert_array_equal(taper.einsum("ij,jk", [x, y]).numpy(), a @ b)
     with pytest.raises(ValueError, match="a list of labels"):
         taper.einsum(x, [0, 60])
+    with pytest.raises(ValueError, match="a list of labels"):
+        taper.einsum(x, [0, -1])
