@@ -193,7 +193,7 @@ def are_deterministic_algorithms_enabled():
 
 def einsum(equation, *operands):
     """Sums of products by Einstein's convention. Operands may be given as one list."""
-    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+    if isinstance(equation, str) and len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = operands[0]
     return _importlib.import_module("._einsum", __name__).einsum(equation, *operands)
 

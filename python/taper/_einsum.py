@@ -74,7 +74,7 @@ def _from_sublists(arguments):
     """The equation and operands of einsum(x, [0, 1], y, [1, 2], [0, 2]), where a label is a number below 52."""
 
     def text(sublist):
-        for label in sublist:
+        for label in sublist if isinstance(sublist, (list, tuple)) else [None]:
             if label is not ... and not (isinstance(label, int) and 0 <= label < len(_LABELS)):
                 raise _C.ValueError(
                     f"einsum: a list of labels holds numbers from 0 to 51 or ..., got {sublist}"

@@ -227,6 +227,7 @@ def test_einsum_takes_lists_of_labels():
     np.testing.assert_array_equal(taper.einsum(x, [0, 1], y, [1, 2], [2, 0]).numpy(), (a @ b).T)
     np.testing.assert_array_equal(taper.einsum(x, [26, 0], y, [0, 1]).numpy(), (a @ b).T)
     np.testing.assert_array_equal(taper.einsum("ij,jk", [x, y]).numpy(), a @ b)
+    np.testing.assert_array_equal(taper.einsum(x, [1, 0]).numpy(), a.T)
     with pytest.raises(ValueError, match="a list of labels"):
         taper.einsum(x, [0, 60])
     with pytest.raises(ValueError, match="a list of labels"):
