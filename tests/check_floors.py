@@ -32,6 +32,7 @@ PUBLIC = {
     "tensor.h": "tensor",
     "tensor_methods.inc": "tensor",
     "generator.h": "tensor",
+    "cuda.h": "tensor",
     "state.h": "tensor",
     "autograd.h": "autograd",
     "ops.h": "ops",

@@ -71,11 +71,16 @@ class Bar:
             print(line, end=end, file=sys.stderr, flush=True)
 
 
+def device_of(model):
+    """Where the network's parameters are."""
+    return next(model.parameters()).device
+
+
 @taper.no_grad()
 def probabilities(model, dataset):
     """What the network makes of each digit."""
     model.eval()
-    result = F.softmax(model(dataset.tensors[0]), 1)
+    result = F.softmax(model(dataset.tensors[0].to(device_of(model))), 1).cpu()
     model.train()
     return result
 
@@ -97,6 +102,7 @@ def train(model, training, test, epochs):
     for epoch in range(1, epochs + 1):
         total = 0.0
         for images, labels in loader:
+            images, labels = images.to(device_of(model)), labels.to(device_of(model))
             loss = F.cross_entropy(model(shifted(images)), labels)
             optimizer.zero_grad()
             loss.backward()
@@ -164,11 +170,12 @@ def main():
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     if options.device != "cpu" and not taper.cuda.is_available():
-        sys.exit(f"device {options.device} is not available on this machine; use --device cpu")
+        reason = taper.cuda.why_unavailable()
+        sys.exit(f"device {options.device} is not available on this machine ({reason}); use --device cpu")
 
     taper.manual_seed(0)
     training, test = load(options.data)
-    model = Net()
+    model = Net().to(options.device)
     start = time.perf_counter()
     curve = train(model, training, test, options.epochs)
     print(
@@ -177,7 +184,7 @@ def main():
 
     checkpoint = options.out / "mnist.checkpoint"
     taper.save({"model": model.state_dict(), "epochs": options.epochs}, checkpoint)
-    again = Net()
+    again = Net().to(options.device)
     again.load_state_dict(taper.load(checkpoint)["model"])
     reached = accuracy(model, test)
     if accuracy(again, test) != reached:

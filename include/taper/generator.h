@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "taper/device.h"
+
 namespace taper {
 
 /// A Philox 4x32-10 counter (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"). Copies share
@@ -28,9 +30,10 @@ class Generator {
   std::shared_ptr<State> state_;
 };
 
-/// The generator that operations draw from when none is given.
-Generator& default_generator();
-/// Seeds the default generator.
+/// The generator that operations on a device draw from when none is given. From the same seed, those of all
+/// devices give the same numbers.
+Generator& default_generator(Device device = {});
+/// Seeds the default generators of all devices.
 void manual_seed(std::uint64_t seed);
 
 }  // namespace taper

@@ -129,10 +129,19 @@ class Tensor {
   Storage& storage() const { return *record_->storage; }
   /// How often the memory was written in place, through any view.
   std::uint32_t version() const { return record_->storage->version.load(std::memory_order_relaxed); }
+  /// The address of the first element, on the tensor's device.
   void* data() const { return record_->data; }
-  /// The first element as T, which must be the C++ type of dtype(); not checked.
+  /// The first element as T, which must be the C++ type of dtype(); not checked. Throws DeviceError unless
+  /// the tensor lives in main memory.
   template <class T>
   T* data() const {
+    if (!record_->device.is_cpu()) [[unlikely]]
+      not_in_main_memory();
+    return reinterpret_cast<T*>(record_->data);
+  }
+  /// data() as T, for kernels of the tensor's device.
+  template <class T>
+  T* device_data() const {
     return reinterpret_cast<T*>(record_->data);
   }
   /// The value of a tensor of one element, converted to T. Throws ValueError for other sizes.
@@ -195,6 +204,8 @@ class Tensor {
 #include "taper/tensor_methods.inc"
 
  private:
+  [[noreturn]] void not_in_main_memory() const;
+
   TensorRecord* record_;
 };
 

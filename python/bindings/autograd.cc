@@ -11,6 +11,7 @@
 #include "taper/error.h"
 #include "taper/generator.h"
 #include "tensor/autograd_fwd.h"
+#include "tensor/device_runtime.h"
 
 namespace taper::python {
 
@@ -250,7 +251,11 @@ void bind_nodes(py::module_& module) {
 
 void bind_generator(py::module_& module) {
   py::class_<Generator>(module, "Generator")
-      .def(py::init([](py::object) { return Generator(); }), py::arg("device") = "cpu")
+      .def(py::init([](const py::object& device) {
+             resolved(device_of(device.ptr()));  // throws where there is no such device
+             return Generator();
+           }),
+           py::arg("device") = "cpu")
       .def("manual_seed",
            [](py::object self, std::int64_t seed) {
              self.cast<Generator&>().manual_seed(std::uint64_t(seed));

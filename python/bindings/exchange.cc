@@ -42,7 +42,7 @@ struct DLManagedTensorVersioned {
   std::uint64_t flags;
   DLTensor tensor;
 };
-constexpr std::int32_t cpu_device = 1;
+constexpr std::int32_t cpu_device = 1, cuda_device = 2;
 constexpr std::uint64_t read_only = 1, is_copied = 2;
 constexpr char plain_name[] = "dltensor", versioned_name[] = "dltensor_versioned";
 
@@ -84,13 +84,14 @@ py::object exported(const Tensor& tensor, bool copied) {
   managed = {};
   managed.context = owned.get();
   managed.deleter = [](Managed* self) { delete static_cast<Export<Managed>*>(self->context); };
-  managed.tensor = {tensor.data(),
-                    {cpu_device, 0},
-                    tensor.ndim(),
-                    dlpack_type(tensor.dtype()),
-                    owned->shape.data(),
-                    owned->strides.data(),
-                    0};
+  managed.tensor = {
+      tensor.data(),
+      tensor.device().is_cpu() ? DLDevice{cpu_device, 0} : DLDevice{cuda_device, tensor.device().index},
+      tensor.ndim(),
+      dlpack_type(tensor.dtype()),
+      owned->shape.data(),
+      owned->strides.data(),
+      0};
   constexpr bool versioned = std::is_same_v<Managed, DLManagedTensorVersioned>;
   if constexpr (versioned) managed.major = 1, managed.flags = copied ? is_copied : 0;
   static constexpr const char* name = versioned ? versioned_name : plain_name;
@@ -193,6 +194,10 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   const Tensor& tensor = tensor_of(self);
   const char* format = buffer_format(tensor.dtype());
   view->obj = nullptr;
+  if (!tensor.device().is_cpu()) {
+    PyErr_SetString(PyExc_BufferError, "the tensor is not in main memory; use tensor.cpu()");
+    return -1;
+  }
   if (!format || tensor.requires_grad() || tensor.ndim() > 64) {
     PyErr_SetString(PyExc_BufferError, format
                                            ? "a Tensor that requires grad has no buffer; use tensor.detach()"

@@ -24,6 +24,7 @@ PYBIND11_MODULE(_C, module) {
   bind_optim(module);
   bind_io(module);
   bind_distributed(module);
+  bind_cuda(module);
   module.def("get_default_dtype", &default_dtype, "The dtype of new floating tensors.");
   module.def("set_default_dtype", &set_default_dtype, "Changes the dtype of new floating tensors.");
   module.def("promote_types", &promote_types, "The smallest dtype that holds both.");

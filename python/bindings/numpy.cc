@@ -88,7 +88,11 @@ Tensor from_numpy(const py::object& object) {
 py::object to_numpy(const Tensor& tensor, bool force) {
   check<AutogradError>(force || !tensor.requires_grad(),
                        "numpy: can't call numpy() on Tensor that requires grad; use tensor.detach().numpy()");
-  const Tensor source = tensor.dtype() == bfloat16 ? to(tensor.detach(), float32) : tensor.detach();
+  if (!force && !tensor.device().is_cpu())
+    throw py::type_error(
+        concat("numpy: can't convert a tensor on ", tensor.device(), " to an array; use tensor.cpu() first"));
+  const Tensor here = to(tensor.detach(), Device());
+  const Tensor source = here.dtype() == bfloat16 ? to(here, float32) : here;
   std::vector<py::ssize_t> sizes(source.sizes().begin(), source.sizes().end()), strides;
   for (const std::int64_t stride : source.strides()) strides.push_back(stride * source.item_size());
   const py::object owner = py::reinterpret_steal<py::object>(wrap(source));
@@ -180,7 +184,7 @@ class NestedData {
     if (is_tensor(data.ptr())) {
       check<ValueError>(tensor_of(data.ptr()).sizes() == Shape(sizes_.data() + depth, sizes_.size() - depth),
                         "tensor: the data changed while they were read");
-      const Tensor values = contiguous(to(tensor_of(data.ptr()).detach(), wide));
+      const Tensor values = contiguous(to(to(tensor_of(data.ptr()).detach(), Device()), wide));
       std::memcpy(place, values.data(), std::size_t(values.numel() * values.item_size()));
       place += values.numel() * values.item_size();
       return;
@@ -243,7 +247,10 @@ void bind_numpy(py::module_& module) {
   module.def("from_numpy", from_numpy, "A tensor that shares the memory of a NumPy array.");
   module.def("_from_data", from_data);
   module.def("_to_numpy", to_numpy, py::arg("tensor"), py::arg("force") = false);
-  module.def("_tolist", [](const Tensor& tensor) { return list_of(tensor, 0, tensor.data<std::byte>()); });
+  module.def("_tolist", [](const Tensor& tensor) {
+    const Tensor here = to(tensor.detach(), Device());
+    return list_of(here, 0, here.data<std::byte>());
+  });
 }
 
 }  // namespace taper::python

@@ -87,6 +87,7 @@ void bind_settings(py::module_& module);
 void bind_optim(py::module_& module);
 void bind_io(py::module_& module);
 void bind_distributed(py::module_& module);
+void bind_cuda(py::module_& module);
 
 /// Slots of the tensor type, filled by the files of their kind.
 void add_number_slots(std::vector<PyType_Slot>& slots);

@@ -47,7 +47,9 @@ class UntypedStorage:
         return _C._storage_key(self._content)
 
     def __reduce__(self):
-        return _storage_of, (_C._to_numpy(self._content).tobytes(),)
+        content = self._content
+        data = _C._to_numpy(content.cpu()).tobytes()
+        return _storage_of, (data, str(content.device)) if content.is_cuda else (data,)
 
 
 # Pickling notices by the object that two tensors have one storage, so there is one object for each.
@@ -68,8 +70,9 @@ def storage(self):
     return untyped_storage(self)
 
 
-def _storage_of(data):
-    return UntypedStorage(_C._homes["taper"]["empty"](len(data), dtype=_C.uint8).copy_(_as_bytes(data)))
+def _storage_of(data, device="cpu"):
+    empty = _C._homes["taper"]["empty"](len(data), dtype=_C.uint8, device=device)
+    return UntypedStorage(empty.copy_(_as_bytes(data)))
 
 
 def _as_bytes(data):

@@ -16,21 +16,22 @@ def _array_of_scalar(data):
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
     """A new tensor with a copy of data: numbers, nested lists, arrays or a tensor."""
-    _check_device(device)
-    result = _C._from_data(_array_of_scalar(data), dtype, True)
+    result = _on(device, _C._from_data(_array_of_scalar(data), dtype, True))
+    if pin_memory:
+        result = result.pin_memory()
     return result.requires_grad_() if requires_grad else result
 
 
 def as_tensor(data, dtype=None, device=None):
     """data as a tensor, sharing memory with arrays and tensors where dtype allows."""
-    _check_device(device)
-    return _C._from_data(_array_of_scalar(data), dtype, False)
+    if device is None and isinstance(data, _C.Tensor):
+        return _C._to_dtype(data, data.dtype if dtype is None else dtype, False)
+    return _on(device, _C._from_data(_array_of_scalar(data), dtype, False))
 
 
 def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
     """obj as a tensor; copy says whether memory must, may not, or may (None) be copied."""
-    _check_device(device)
-    result = _C._from_data(obj, dtype, bool(copy))
+    result = _on(device, _C._from_data(obj, dtype, bool(copy)))
     if _C.Tensor is not type(obj) and requires_grad:
         result = result.detach()
     return result.requires_grad_() if requires_grad else result
@@ -48,8 +49,8 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
 def from_dlpack(ext_tensor, *, device=None, copy=None):
     """A tensor over the memory of another library's array, or of a DLPack capsule; a copy of what is read-
     only."""
-    if device is not None and str(device).split(":")[0] != "cpu":
-        raise _C.DeviceError(f"from_dlpack: device {device} is not available; use 'cpu'")
+    if device is not None:
+        return _on(device, from_dlpack(ext_tensor, copy=copy))
     if not hasattr(ext_tensor, "__dlpack__"):
         return _C._from_dlpack(ext_tensor, bool(copy))
     try:
@@ -70,7 +71,8 @@ def numel(input):
 
 
 def manual_seed(seed):
-    """Seeds the default generator, and returns it."""
+    """Seeds the default generators of all devices, and returns the CPU's."""
+    _C._manual_seed(int(seed) & (2**63 - 1))
     return _C.default_generator.manual_seed(int(seed) & (2**63 - 1))
 
 
@@ -118,8 +120,11 @@ def set_default_dtype(d):
     _C.set_default_dtype(d)
 
 
-def _check_device(device):
-    if device is None or device == "cpu":
-        return
-    if _C.device(device).type != "cpu":
-        raise _C.DeviceError(f"device {device} is not available in this build; use 'cpu'")
+def _device(device):
+    """What users may write for a device - a name, a number of a GPU - as a device."""
+    return _C.device("cuda", device) if type(device) is int else _C.device(device)
+
+
+def _on(device, tensor):
+    """tensor itself where no device is asked for, or it is there; else moved."""
+    return tensor if device is None else _C._to_device(tensor, _device(device), False, False)

@@ -2,7 +2,7 @@
 
 from . import _C
 from ._C import Tensor
-from ._creation import _check_device
+from ._creation import _device, _on
 from ._late import late_methods
 
 _BOOL = getattr(_C, "bool")
@@ -53,8 +53,14 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
             and not isinstance(argument, _BOOL_TYPE)
         ):
             device = argument
-    _check_device(device)
-    result = _C._to_dtype(self, self.dtype if dtype is None else dtype, copy)
+    if dtype is None:
+        dtype = self.dtype
+    if device is None or (target := _device(device)) == self.device:
+        result = _C._to_dtype(self, dtype, copy)
+    elif target.type == "cpu":  # converted where the narrower of both is made
+        result = _C._to_device(_C._to_dtype(self, dtype, False), target, non_blocking, False)
+    else:
+        result = _C._to_dtype(_C._to_device(self, target, non_blocking, copy), dtype, False)
     return (
         result.contiguous(memory_format=memory_format) if memory_format not in (None, "preserve") else result
     )
@@ -106,13 +112,13 @@ def type_as(self, other):
 @_method
 def cpu(self, memory_format="preserve"):
     """The tensor in main memory."""
-    return self
+    return _C._to_device(self, _C.device("cpu"), False, False)
 
 
 @_method
 def cuda(self, device=None, non_blocking=False, memory_format="preserve"):
-    """Throws DeviceError: this build has no CUDA device."""
-    _check_device("cuda")
+    """The tensor on a GPU: the current one unless device says which."""
+    return _C._to_device(self, _device("cuda" if device is None else device), non_blocking, False)
 
 
 @_method
@@ -141,16 +147,18 @@ Tensor.__rdiv__ = Tensor.__rtruediv__
 
 @_method
 def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
-    if dl_device is not None and tuple(dl_device) != (1, 0):
+    if dl_device is not None and tuple(dl_device) != __dlpack_device__(self):
         raise BufferError(
-            f"__dlpack__: device {dl_device} is not available; tensors here are on the CPU, (1, 0)"
+            f"__dlpack__: device {dl_device} is not available; the tensor is on {__dlpack_device__(self)}"
         )
+    if self.is_cuda and stream != -1:  # the consumer's queue waits for ours
+        _C._cuda_current_stream(self.device.index).synchronize()
     return _C._to_dlpack(self, max_version is not None and max_version[0] >= 1, bool(copy))
 
 
 @_method
 def __dlpack_device__(self):
-    return (1, 0)
+    return (2, self.device.index) if self.is_cuda else (1, 0)
 
 
 @_method
@@ -176,8 +184,9 @@ def _new(name, maker):
     def method(self, *size, dtype=None, device=None, requires_grad=False, **ignored):
         if len(size) == 1 and isinstance(size[0], (tuple, list)):
             size = size[0]
-        _check_device(device)
-        result = maker(tuple(size), self.dtype if dtype is None else dtype)
+        result = maker(
+            tuple(size), self.dtype if dtype is None else dtype, self.device if device is None else device
+        )
         return result.requires_grad_() if requires_grad else result
 
     method.__name__ = name
@@ -186,15 +195,20 @@ def _new(name, maker):
 
 
 _functions = _C._homes["taper"]
-_new("new_zeros", lambda size, dtype: _functions["zeros"](size, dtype=dtype))
-_new("new_ones", lambda size, dtype: _functions["ones"](size, dtype=dtype))
-_new("new_empty", lambda size, dtype: _functions["empty"](size, dtype=dtype))
+_new("new_zeros", lambda size, dtype, device: _functions["zeros"](size, dtype=dtype, device=device))
+_new("new_ones", lambda size, dtype, device: _functions["ones"](size, dtype=dtype, device=device))
+_new("new_empty", lambda size, dtype, device: _functions["empty"](size, dtype=dtype, device=device))
 
 
 @_method
 def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """A tensor of size filled with fill_value, of this tensor's dtype."""
-    result = _functions["full"](size, fill_value, dtype=self.dtype if dtype is None else dtype)
+    result = _functions["full"](
+        size,
+        fill_value,
+        dtype=self.dtype if dtype is None else dtype,
+        device=self.device if device is None else device,
+    )
     return result.requires_grad_() if requires_grad else result
 
 
@@ -202,25 +216,32 @@ def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=F
 def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
     """A tensor with a copy of data, of this tensor's dtype."""
     result = _C._from_data(data, self.dtype if dtype is None else dtype, True)
+    result = _on(self.device if device is None else device, result)
     return result.requires_grad_() if requires_grad else result
 
 
 @_method
 def is_pinned(self, device=None):
-    """Whether the memory is page-locked: it never is."""
-    return False
+    """Whether the memory is page-locked."""
+    return _C._is_pinned(self)
 
 
 @_method
 def pin_memory(self, device=None):
-    """The tensor itself: without a GPU nothing is gained by page-locking."""
-    return self
+    """A copy in page-locked memory; the tensor itself without a GPU, as nothing is gained then."""
+    return _C._pin_memory(self) if _C._cuda_available() else self
+
+
+@_method
+def record_stream(self, stream):
+    """Keeps the memory from being used anew before the work that stream has now is done."""
+    _C._record_stream(self, stream)
 
 
 @_method
 def get_device(self):
-    """-1: main memory."""
-    return -1
+    """The number of the GPU; -1 in main memory."""
+    return self.device.index if self.is_cuda else -1
 
 
 @_method
@@ -240,11 +261,11 @@ def is_set_to(self, other):
 @_method
 def new(self, *data, device=None):
     """A tensor of this dtype: new() is empty, new(sizes) uninitialized, new(data) a copy."""
-    _check_device(device)
+    place = self.device if device is None else _device(device)
     if len(data) == 1 and not isinstance(data[0], (int, _C.Size)):
-        return _C._from_data(data[0], self.dtype, True)
+        return _on(place, _C._from_data(data[0], self.dtype, True))
     size = data[0] if len(data) == 1 and isinstance(data[0], _C.Size) else data
-    return _functions["empty"](tuple(size) if data else (0,), dtype=self.dtype)
+    return _functions["empty"](tuple(size) if data else (0,), dtype=self.dtype, device=place)
 
 
 Tensor.layout = property(lambda self: "strided", doc="How elements lie in memory: always by strides.")

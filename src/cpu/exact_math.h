@@ -11,7 +11,7 @@ namespace taper::cpu {
 
 /// exp(x) for -87 <= x <= 0, within 2 ulp; the values at the ends beyond them. Cephes expf: minimax
 /// polynomial on [-ln2/2, ln2/2].
-TAPER_INLINE float exp_negative(float x) {
+constexpr TAPER_INLINE float exp_negative(float x) {
   constexpr float round = 12582912.f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
   const float below = x > 0.f ? 0.f : x, clamped = below < -87.f ? -87.f : below;
   const float shifted = clamped * 1.44269504088896341f + round, n = shifted - round;
@@ -29,7 +29,7 @@ TAPER_INLINE float exp_negative(float x) {
 
 /// exp(x) for -708 <= x <= 0, within 2 ulp; the values at the ends beyond them. Taylor polynomial of degree
 /// 13 on [-ln2/2, ln2/2].
-TAPER_INLINE double exp_negative(double x) {
+constexpr TAPER_INLINE double exp_negative(double x) {
   constexpr double round = 6755399441055744.;  // 1.5 * 2^52
   const double below = x > 0. ? 0. : x, clamped = below < -708. ? -708. : below;
   const double shifted = clamped * 1.4426950408889634074 + round, n = shifted - round;
@@ -52,7 +52,7 @@ TAPER_INLINE double exp_negative(double x) {
 }
 
 /// log(x) for normal x > 0, within 2 ulp. Cephes logf: polynomial on [sqrt(1/2), sqrt(2)].
-TAPER_INLINE float log_positive(float x) {
+constexpr TAPER_INLINE float log_positive(float x) {
   const std::uint32_t word = std::bit_cast<std::uint32_t>(x) - 0x3f3504f3u;
   const float e = float(std::int32_t(word) >> 23);
   const float f = std::bit_cast<float>((word & 0x7fffffu) + 0x3f3504f3u) - 1.f, square = f * f;
@@ -71,7 +71,7 @@ TAPER_INLINE float log_positive(float x) {
 
 /// log(x) for normal x > 0, within 1 ulp. fdlibm's e_log.c: log(1+f) = f - f^2/2 + s (f^2/2 + R(s)), s = f /
 /// (2 + f).
-TAPER_INLINE double log_positive(double x) {
+constexpr TAPER_INLINE double log_positive(double x) {
   const std::uint64_t word = std::bit_cast<std::uint64_t>(x) + 0x00095f6200000000u;  // 1 - sqrt(1/2), as bits
   // The exponent through the low bits of 2^52, since few machines convert 64-bit integers in vectors.
   const double e = std::bit_cast<double>((word >> 52) | 0x4330000000000000u) - 4503599627371519.;
@@ -93,7 +93,7 @@ struct CosSin {
 };
 
 /// Of 2 pi turn / 2^32. The nearest quarter turn is taken off exactly; Cephes sinf, cosf on [-pi/4, pi/4].
-TAPER_INLINE CosSin<float> cos_sin_of_turn(std::uint32_t turn) {
+constexpr TAPER_INLINE CosSin<float> cos_sin_of_turn(std::uint32_t turn) {
   const std::uint32_t quarter = (turn + 0x20000000u) >> 30;
   const float x = float(std::int32_t(turn - (quarter << 30))) * 1.46291807926715968e-9f;  // pi/2 / 2^30
   const float z = x * x;
@@ -108,7 +108,7 @@ TAPER_INLINE CosSin<float> cos_sin_of_turn(std::uint32_t turn) {
 }
 
 /// Of 2 pi turn / 2^64, to 53 bits. fdlibm's k_sin.c and k_cos.c on [-pi/4, pi/4].
-TAPER_INLINE CosSin<double> cos_sin_of_turn(std::uint64_t turn) {
+constexpr TAPER_INLINE CosSin<double> cos_sin_of_turn(std::uint64_t turn) {
   const std::uint64_t quarter = (turn + 0x2000000000000000u) >> 62;
   const std::uint64_t part = std::uint64_t(std::int64_t(turn - (quarter << 62)) >> 10);
   const double x = (std::bit_cast<double>(part + 0x4338000000000000u) - 6755399441055744.) *

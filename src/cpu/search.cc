@@ -115,7 +115,7 @@ void bincount(const void* x, DType dtype, int64 n, int64 size, int64* counts) {
   });
 }
 
-void bincount(const void* x, DType dtype, int64 n, int64 size, const void* weights, DType weights_dtype,
+void weighted_bincount(const void* x, DType dtype, int64 n, int64 size, const void* weights, DType weights_dtype,
               double* sums) {
   check_integers(dtype);
   std::fill_n(sums, size, 0.);

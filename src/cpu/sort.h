@@ -54,7 +54,7 @@ std::int64_t bincount_size(const void* x, DType dtype, std::int64_t n);
 /// counts[v] = how often v occurs in x, for v < size; size >= bincount_size(x).
 void bincount(const void* x, DType dtype, std::int64_t n, std::int64_t size, std::int64_t* counts);
 /// sums[v] = the sum of the weights (real, dense) of the places where x is v.
-void bincount(const void* x, DType dtype, std::int64_t n, std::int64_t size, const void* weights,
+void weighted_bincount(const void* x, DType dtype, std::int64_t n, std::int64_t size, const void* weights,
               DType weights_dtype, double* sums);
 
 /// counts[k] = how many of the n numbers lie in the k-th of `bins` equal parts of [low, high]; the last holds

@@ -29,9 +29,7 @@ bool is_complex128(const SafetensorsReader& reader, const TensorInfo& tensor) {
 Tensor plain(const Tensor& tensor) {
   const NoGrad guard;
   check<ValueError>(tensor.defined(), "save: got an undefined tensor");
-  check<DeviceError>(tensor.device().is_cpu(), "save: cannot write a tensor on ", tensor.device(),
-                     "; move it to the cpu first");
-  return contiguous(tensor.detach());
+  return contiguous(to(tensor.detach(), Device()));
 }
 
 void write_tensors(Sink& sink, const NamedTensors& tensors, const NamedTexts& metadata) {

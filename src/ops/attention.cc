@@ -7,6 +7,7 @@
 #include "ops/elementwise.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -52,7 +53,7 @@ Tensor plain_attention(const AttentionShape& shape, const Tensor& q, const Tenso
                        const Tensor& mask, double dropout_p = 0) {
   Tensor scores = matmul(mul(q, shape.scale), transpose(k, -2, -1));
   Tensor visible;
-  if (shape.causal) visible = tril(ones({q.size(-2), k.size(-2)}, boolean));
+  if (shape.causal) visible = tril(ones({q.size(-2), k.size(-2)}, boolean, q.device()));
   if (mask.defined() && mask.dtype() == boolean)
     visible = visible.defined() ? logical_and(visible, mask) : mask;
   else if (mask.defined()) scores = add(scores, mask);
@@ -71,13 +72,13 @@ struct AttentionBackward {
 
   std::array<Tensor, 3> forward(const Tensor& dy, const Tensor& q, const Tensor& k, const Tensor& v,
                                 const Tensor& y, const Tensor& log_sum, const Tensor& mask) const {
-    Tensor dq = empty(q.sizes(), q.dtype()), dk = empty(k.sizes(), k.dtype()),
-           dv = empty(v.sizes(), v.dtype());
+    Tensor dq = empty(q.sizes(), q.dtype(), q.device()), dk = empty(k.sizes(), k.dtype(), k.device()),
+           dv = empty(v.sizes(), v.dtype(), v.device());
     const Tensor dense_q = contiguous(q), dense_k = contiguous(k), dense_v = contiguous(v),
                  dense_dy = contiguous(dy);
-    cpu::attention_backward(shape.of(dense_q, dense_k, dense_v, y, mask), dense_q.data(), dense_k.data(),
-                            dense_v.data(), y.data(), log_sum.data<double>(), dense_dy.data(), dq.data(),
-                            dk.data(), dv.data());
+    kernel_for<cpu::attention_backward>("attention_backward", dense_q, dense_k, dense_v, dense_dy, mask)(
+        shape.of(dense_q, dense_k, dense_v, y, mask), dense_q.data(), dense_k.data(), dense_v.data(),
+        y.data(), log_sum.device_data<double>(), dense_dy.data(), dq.data(), dk.data(), dv.data());
     return {dq, dk, dv};
   }
   Tensors backward(const Saved& saved, std::span<const Tensor> ddx) const {
@@ -102,11 +103,12 @@ struct AttentionOp {
 
   std::array<Tensor, 2> forward(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask) const {
     const Tensor query = columns_adjacent(q), key = columns_adjacent(k), value = columns_adjacent(v);
-    Tensor y = empty({q.sizes()[0], q.sizes()[1], q.sizes()[2], v.sizes()[3]}, q.dtype());
-    Tensor log_sum = empty({q.sizes()[0], q.sizes()[1], q.sizes()[2]}, float64);
+    Tensor y = empty({q.sizes()[0], q.sizes()[1], q.sizes()[2], v.sizes()[3]}, q.dtype(), q.device());
+    Tensor log_sum = empty({q.sizes()[0], q.sizes()[1], q.sizes()[2]}, float64, q.device());
     if (y.numel())
-      cpu::attention(shape.of(query, key, value, y, mask), query.data(), key.data(), value.data(), y.data(),
-                     log_sum.data<double>());
+      kernel_for<cpu::attention>("attention", query, key, value, mask)(
+          shape.of(query, key, value, y, mask), query.data(), key.data(), value.data(), y.data(),
+          log_sum.device_data<double>());
     return {y, log_sum};
   }
   std::array<Tensor, 4> backward(const Saved& saved, std::span<const Tensor> dy) const {

@@ -64,7 +64,7 @@ int checked_dim(const Tensor& y, std::int64_t dim, const char* op) {
 Tensor without(const Tensor& y, int dim) {
   Shape sizes = y.sizes();
   sizes.erase(dim);
-  return zeros(sizes, y.dtype());
+  return zeros(sizes, y.dtype(), y.device());
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "ops/memory_order.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -70,11 +71,12 @@ struct ConvolutionOp {
 
   Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias) const {
     const bool first = geometry.stays_first(x, x.sizes(), w.sizes(), output_sizes);
-    Tensor y = empty_laid_out(output_sizes, x.dtype(), !first);
+    Tensor y = empty_laid_out(output_sizes, x.dtype(), !first, x.device());
     const Tensor input = first ? x : in_channels_last(x), weight = contiguous(w),
                  row = bias.defined() ? contiguous(bias) : bias;
-    cpu::convolution_forward(geometry.of(x.sizes(), w.sizes(), output_sizes, x.dtype(), !first), input.data(),
-                             weight.data(), bias.defined() ? row.data() : nullptr, y.data());
+    kernel_for<cpu::convolution_forward>(name, input, weight, bias)(
+        geometry.of(x.sizes(), w.sizes(), output_sizes, x.dtype(), !first), input.data(), weight.data(),
+        bias.defined() ? row.data() : nullptr, y.data());
     return y;
   }
   std::array<Tensor, 3> backward(const Saved& saved, const Tensor& dy) const;
@@ -89,10 +91,11 @@ struct ConvolutionBackwardInput {
 
   Tensor forward(const Tensor& dy, const Tensor& w) const {
     const bool first = geometry.stays_first(dy, input_sizes, w.sizes(), dy.sizes());
-    Tensor dx = empty_laid_out(input_sizes, dy.dtype(), !first);
+    Tensor dx = empty_laid_out(input_sizes, dy.dtype(), !first, dy.device());
     const Tensor gradient = first ? dy : in_channels_last(dy), weight = contiguous(w);
-    cpu::convolution_backward_input(geometry.of(input_sizes, w.sizes(), dy.sizes(), dy.dtype(), !first),
-                                    gradient.data(), weight.data(), dx.data());
+    kernel_for<cpu::convolution_backward_input>(name, gradient, weight)(
+        geometry.of(input_sizes, w.sizes(), dy.sizes(), dy.dtype(), !first), gradient.data(), weight.data(),
+        dx.data());
     return dx;
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& ddx) const;
@@ -106,12 +109,13 @@ struct ConvolutionBackwardWeight {
   Shape weight_sizes;
 
   Tensor forward(const Tensor& x, const Tensor& dy) const {
-    Tensor dw = empty(weight_sizes, x.dtype());
+    Tensor dw = empty(weight_sizes, x.dtype(), x.device());
     const bool first = geometry.stays_first(x, x.sizes(), weight_sizes, dy.sizes()) &&
                        geometry.stays_first(dy, x.sizes(), weight_sizes, dy.sizes());
     const Tensor input = first ? x : in_channels_last(x), gradient = first ? dy : in_channels_last(dy);
-    cpu::convolution_backward_weight(geometry.of(x.sizes(), weight_sizes, dy.sizes(), x.dtype(), !first),
-                                     input.data(), gradient.data(), dw.data(), nullptr);
+    kernel_for<cpu::convolution_backward_weight>(name, input, gradient)(
+        geometry.of(x.sizes(), weight_sizes, dy.sizes(), x.dtype(), !first), input.data(), gradient.data(),
+        dw.data(), nullptr);
     return dw;
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& ddw) const {

@@ -2,13 +2,14 @@
 #include "taper/ops/copy.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "autograd/gradient_math.h"
 #include "ops/elementwise.h"
 #include "ops/inplace.h"
 #include "ops/registry.h"
+#include "taper/cuda.h"
 #include "taper/ops.h"
+#include "tensor/device_runtime.h"
 #include "tensor/layout.h"
 
 namespace taper {
@@ -55,6 +56,19 @@ struct To {
   }
 };
 
+struct ToDevice {
+  static constexpr auto name = "to";
+  Device from, device;
+  bool non_blocking;
+
+  Tensor forward(const Tensor& x) const {
+    Tensor y = empty_strided(x.sizes(), strides_for(x, "preserve"), x.dtype(), device);
+    copy_elements(x, y, non_blocking);
+    return y;
+  }
+  Tensor backward(const Saved&, const Tensor& dy) const { return to(dy, from, non_blocking); }
+};
+
 }  // namespace
 
 Tensor clone(const Tensor& x, std::string_view memory_format) {
@@ -72,19 +86,25 @@ Tensor to(const Tensor& x, DType dtype, bool copy) {
   return record(To{x.dtype(), dtype}, x);
 }
 
-const Tensor& copy_(const Tensor& target, const Tensor& source) {
+Tensor to(const Tensor& x, Device device, bool non_blocking, bool copy) {
+  device = resolved(device);
+  if (x.device() == device) return copy ? clone(x) : x;
+  return record(ToDevice{x.device(), device, non_blocking}, x);
+}
+
+const Tensor& copy_(const Tensor& target, const Tensor& source, bool non_blocking) {
   check_inplace(target, "copy_");
   check<ShapeError>(source.ndim() <= target.ndim() &&
                         broadcast_shapes(source.sizes(), target.sizes(), "copy_") == target.sizes(),
                     "copy_: source of shape ", source.sizes(), " does not broadcast to ", target.sizes());
   check_no_partial_overlap(target, source, "copy_");
   if (unrecorded(source)) {
-    copy_elements(source, target);
+    copy_elements(source, target, non_blocking);
     target.storage().wrote("copy_");
     adopt_history(target, Tensor());
     return target;
   }
-  return assign_inplace(target, to(source, target.dtype()), "copy_");
+  return assign_inplace(target, to(to(source, target.device(), non_blocking), target.dtype()), "copy_");
 }
 
 const Tensor& fill_(const Tensor& target, const Scalar& value) {
@@ -108,7 +128,7 @@ const Tensor& resize_(const Tensor& target, const Shape& sizes) {
   const Tensor larger = empty(sizes, target.dtype(), target.device());
   const std::int64_t kept = std::min(larger.numel(), target.numel());
   if (target.is_contiguous())
-    std::memcpy(larger.data(), target.data(), std::size_t(kept * target.item_size()));
+    copy_elements(window(target, {kept}, {1}, target.storage_offset()), window(larger, {kept}, {1}, 0));
   set_memory(target, larger);
   return target;
 }
@@ -128,6 +148,20 @@ void set_memory(const Tensor& target, const Tensor& source) {
   record.dtype = from.dtype;
   record.device = from.device;
   record.contiguous = from.contiguous;
+}
+
+Tensor cuda::pin_memory(const Tensor& x) {
+  if (is_pinned(x)) return x;
+  check<DeviceError>(x.device().is_cpu(),
+                     "pin_memory: only tensors in main memory can be pinned, got one on ", x.device());
+  Tensor pinned = empty_strided(x.sizes(), strides_for(x, "preserve"), x.dtype());
+  TensorRecord& record = *pinned.record();
+  record.storage->drop();
+  record.storage = nullptr;
+  record.storage = device_runtime().allocate_pinned(pinned.numel() * pinned.item_size());
+  record.data = record.storage->data;
+  copy_elements(x, pinned);
+  return pinned;
 }
 
 Tensor add_gradients(const Tensor& a, const Tensor& b) { return add(a, b); }
@@ -160,7 +194,9 @@ const Register contiguous_op{
      .samples = "x(2, 3).T; x(2, 3)",
      .reference = "input"}};
 
-const Tensor& copy_call(const Tensor& x, const Tensor& source, bool) { return copy_(x, source); }
+const Tensor& copy_call(const Tensor& x, const Tensor& source, bool non_blocking) {
+  return copy_(x, source, non_blocking);
+}
 const Tensor& fill_tensor(const Tensor& x, const Tensor& value) {
   check<ShapeError>(value.ndim() == 0, "fill_: value must have 0 dimensions, got shape ", value.sizes());
   return copy_(x, value);

@@ -9,20 +9,23 @@
 #include "ops/elementwise.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/device_runtime.h"
 #include "tensor/layout.h"
 
 namespace taper {
 
-Tensor zeros(const Shape& sizes, DType dtype) {
-  Tensor result = empty(sizes, dtype);
-  std::memset(result.data(), 0, std::size_t(result.numel() * result.item_size()));
+Tensor zeros(const Shape& sizes, DType dtype, Device device) {
+  Tensor result = empty(sizes, dtype, device);
+  const std::int64_t bytes = result.numel() * result.item_size();
+  if (result.device().is_cpu()) std::memset(result.data(), 0, std::size_t(bytes));
+  else device_runtime().set_zero(result.device().index, result.data(), bytes);
   return result;
 }
 
-Tensor ones(const Shape& sizes, DType dtype) { return full(sizes, 1, dtype); }
+Tensor ones(const Shape& sizes, DType dtype, Device device) { return full(sizes, 1, dtype, device); }
 
-Tensor full(const Shape& sizes, const Scalar& value, std::optional<DType> dtype) {
-  Tensor result = empty(sizes, dtype.value_or(value.dtype()));
+Tensor full(const Shape& sizes, const Scalar& value, std::optional<DType> dtype, Device device) {
+  Tensor result = empty(sizes, dtype.value_or(value.dtype()), device);
   fill_elements(result, value);
   return result;
 }
@@ -40,7 +43,8 @@ Tensor full_like(const Tensor& like, const Scalar& value, std::optional<DType> d
   return result;
 }
 
-Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, std::optional<DType> dtype) {
+Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, std::optional<DType> dtype,
+              Device device) {
   const bool integers = start.is_integral() && end.is_integral() && step.is_integral();
   const double first = start.to<double>(), last = end.to<double>(), width = step.to<double>();
   check<ValueError>(width != 0, "arange: step must be nonzero");
@@ -60,10 +64,11 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, std::o
       else values[i] = T(first + double(i) * width);
     }
   });
-  return result;
+  return to(result, device);
 }
 
-Tensor linspace(const Scalar& start, const Scalar& end, std::int64_t steps, std::optional<DType> dtype) {
+Tensor linspace(const Scalar& start, const Scalar& end, std::int64_t steps, std::optional<DType> dtype,
+                Device device) {
   check<ValueError>(steps >= 0, "linspace: number of steps must not be negative, got ", steps);
   Tensor result = empty({steps}, dtype.value_or(default_dtype()));
   const bool integers = is_integral(result.dtype(), true);
@@ -76,13 +81,13 @@ Tensor linspace(const Scalar& start, const Scalar& end, std::int64_t steps, std:
       result.data<T>()[i] =
           T(i < steps - i ? first + double(i) * width : last - double(steps - 1 - i) * width);
   });
-  return result;
+  return to(result, device);
 }
 
-Tensor eye(std::int64_t rows, std::int64_t columns, DType dtype) {
+Tensor eye(std::int64_t rows, std::int64_t columns, DType dtype, Device device) {
   check<ValueError>(rows >= 0 && columns >= 0, "eye: sizes must not be negative, got ", rows, " and ",
                     columns);
-  Tensor result = zeros({rows, columns}, dtype);
+  Tensor result = zeros({rows, columns}, dtype, device);
   fill_elements(diagonal(result), 1);
   return result;
 }
@@ -115,54 +120,45 @@ Tensor tensor(const std::vector<std::int64_t>& values, const Shape& sizes) {
 namespace {
 
 Tensor leaf(const Tensor& x, bool requires_grad) { return requires_grad ? x.requires_grad_() : x; }
-void check_device(const std::optional<Device>& device) {
-  check<DeviceError>(!device || device->is_cpu(), "device ", device ? concat(*device) : std::string(),
-                     " is not available in this build; use 'cpu'");
-}
+Device on(const std::optional<Device>& device) { return device.value_or(Device()); }
 Tensor zeros_call(const Shape& sizes, std::optional<DType> dtype, std::optional<Device> device,
                   bool requires_grad) {
-  check_device(device);
-  return leaf(zeros(sizes, dtype.value_or(default_dtype())), requires_grad);
+  return leaf(zeros(sizes, dtype.value_or(default_dtype()), on(device)), requires_grad);
 }
 Tensor ones_call(const Shape& sizes, std::optional<DType> dtype, std::optional<Device> device,
                  bool requires_grad) {
-  check_device(device);
-  return leaf(ones(sizes, dtype.value_or(default_dtype())), requires_grad);
+  return leaf(ones(sizes, dtype.value_or(default_dtype()), on(device)), requires_grad);
 }
 Tensor empty_call(const Shape& sizes, std::optional<DType> dtype, std::optional<Device> device,
                   bool requires_grad) {
-  check_device(device);
-  return leaf(empty(sizes, dtype.value_or(default_dtype())), requires_grad);
+  return leaf(empty(sizes, dtype.value_or(default_dtype()), on(device)), requires_grad);
 }
 Tensor empty_strided_call(const Shape& sizes, const Shape& strides, std::optional<DType> dtype,
                           std::optional<Device> device, bool requires_grad) {
-  check_device(device);
   const auto [first, last] = extent(sizes, strides);
   check<ValueError>(first == 0, "empty_strided: negative strides are not supported, got ", strides);
-  return leaf(
-      window(empty({numel(sizes) ? last + 1 : 0}, dtype.value_or(default_dtype())), sizes, strides, 0),
-      requires_grad);
+  return leaf(window(empty({numel(sizes) ? last + 1 : 0}, dtype.value_or(default_dtype()), on(device)), sizes,
+                     strides, 0),
+              requires_grad);
 }
 Tensor full_call(const Shape& sizes, const Scalar& value, std::optional<DType> dtype,
                  std::optional<Device> device, bool requires_grad) {
-  check_device(device);
-  return leaf(full(sizes, value, dtype), requires_grad);
+  return leaf(full(sizes, value, dtype, on(device)), requires_grad);
 }
 template <Tensor (*make)(const Tensor&, std::optional<DType>)>
 Tensor like_call(const Tensor& like, std::optional<DType> dtype, std::optional<Device> device,
                  bool requires_grad) {
-  check_device(device);
-  return leaf(make(like, dtype), requires_grad);
+  if (!device || *device == like.device()) return leaf(make(like, dtype), requires_grad);
+  const Tensor there = empty_strided(like.sizes(), empty_like(like).strides(), like.dtype(), *device);
+  return leaf(make(there, dtype), requires_grad);
 }
 Tensor full_like_call(const Tensor& like, const Scalar& value, std::optional<DType> dtype,
                       std::optional<Device> device, bool requires_grad) {
-  check_device(device);
-  return leaf(full_like(like, value, dtype), requires_grad);
+  return leaf(fill_(like_call<empty_like>(like, dtype, device, false), value), requires_grad);
 }
 Tensor arange_call(const Scalar& start, const Scalar& end, const Scalar& step, std::optional<DType> dtype,
                    std::optional<Device> device, bool requires_grad) {
-  check_device(device);
-  return leaf(arange(start, end, step, dtype), requires_grad);
+  return leaf(arange(start, end, step, dtype, on(device)), requires_grad);
 }
 Tensor arange_to(const Scalar& end, std::optional<DType> dtype, std::optional<Device> device,
                  bool requires_grad) {
@@ -170,23 +166,20 @@ Tensor arange_to(const Scalar& end, std::optional<DType> dtype, std::optional<De
 }
 Tensor linspace_call(const Scalar& start, const Scalar& end, std::int64_t steps, std::optional<DType> dtype,
                      std::optional<Device> device, bool requires_grad) {
-  check_device(device);
-  return leaf(linspace(start, end, steps, dtype), requires_grad);
+  return leaf(linspace(start, end, steps, dtype, on(device)), requires_grad);
 }
 Tensor logspace_call(const Scalar& start, const Scalar& end, std::int64_t steps, double base,
                      std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
-  check_device(device);
   const DType type = dtype.value_or(default_dtype());
   // Exponents of integers are whole at both ends.
   const bool whole = is_integral(type);
   const Tensor exponents = whole ? linspace(start.to<std::int64_t>(), end.to<std::int64_t>(), steps, float64)
                                  : linspace(start, end, steps, float64);
-  return leaf(to(pow(Scalar(base), exponents), type), requires_grad);
+  return leaf(to(to(pow(Scalar(base), exponents), type), on(device)), requires_grad);
 }
 Tensor eye_call(std::int64_t n, std::optional<std::int64_t> m, std::optional<DType> dtype,
                 std::optional<Device> device, bool requires_grad) {
-  check_device(device);
-  return leaf(eye(n, m.value_or(n), dtype.value_or(default_dtype())), requires_grad);
+  return leaf(eye(n, m.value_or(n), dtype.value_or(default_dtype()), on(device)), requires_grad);
 }
 // Row and column numbers of the elements on one side of a diagonal.
 Tensor triangle_indices(std::int64_t rows, std::int64_t columns, std::int64_t offset, bool lower) {
@@ -218,13 +211,11 @@ Tensor triangle_indices(std::int64_t rows, std::int64_t columns, std::int64_t of
 template <bool lower>
 Tensor triangle_call(std::int64_t rows, std::int64_t columns, std::int64_t offset, std::optional<DType> dtype,
                      std::optional<Device> device) {
-  check_device(device);
-  return to(triangle_indices(rows, columns, offset, lower), dtype.value_or(int64));
+  return to(to(triangle_indices(rows, columns, offset, lower), dtype.value_or(int64)), on(device));
 }
 Tensor scalar_tensor(const Scalar& value, std::optional<DType> dtype, std::optional<Device> device,
                      bool requires_grad) {
-  check_device(device);
-  return leaf(full({}, value, dtype.value_or(default_dtype())), requires_grad);
+  return leaf(full({}, value, dtype.value_or(default_dtype()), on(device)), requires_grad);
 }
 
 const Register zeros_op{

@@ -8,6 +8,8 @@
 
 #include "taper/error.h"
 #include "taper/ops.h"
+#include "tensor/device_runtime.h"
+#include "tensor/kernel_for.h"
 #include "tensor/layout.h"
 
 namespace taper {
@@ -46,12 +48,43 @@ DType output_dtype(DType& common, Promotion promotion) {
   return promotion == Promotion::to_bool ? boolean : common;
 }
 
-void check_devices(std::initializer_list<const Tensor*> operands, const char* op) {
-  const Tensor& first = **operands.begin();
-  for (const Tensor* tensor : operands)
-    check<DeviceError>(tensor->device() == first.device(), op,
-                       ": operands are on different devices: ", first.device(), " and ", tensor->device(),
-                       "; move one with .to()");
+/// Where operands are computed: on their device. 0-d tensors of the CPU go along with any, as numbers.
+struct Place {
+  const Tensor* tensor;  // one that lives there
+  unsigned numbers = 0;  // bit i: operand i is in main memory, and the place is not
+
+  Place(std::initializer_list<const Tensor*> operands, const char* op) : tensor(*operands.begin()) {
+    bool same = true;
+    for (const Tensor* operand : operands) same = same && operand->device() == tensor->device();
+    if (!same) [[unlikely]]
+      mix(operands, op);
+  }
+
+ private:
+  void mix(std::initializer_list<const Tensor*> operands, const char* op) {
+    for (const Tensor* operand : operands)
+      if (!is_number(*operand)) tensor = operand;
+    unsigned bit = 1;
+    for (const Tensor* operand : operands) {
+      const bool number = is_number(*operand) && operand->device() != tensor->device();
+      check<DeviceError>(number || operand->device() == tensor->device(), op,
+                         ": operands are on different devices: ", tensor->device(), " and ",
+                         operand->device(), "; move one with .to()");
+      if (number) numbers |= bit;
+      bit <<= 1;
+    }
+  }
+  static bool is_number(const Tensor& x) { return x.ndim() == 0 && x.device().is_cpu(); }
+};
+
+/// cpu::map or what stands for it on target's device.
+void map_on(const Tensor& target, const cpu::Kernel& kernel, const cpu::Operand* inputs, int count,
+            DType common, const void* attributes, unsigned numbers) {
+  const cpu::Operand output{target.data(), target.dtype(), target.strides().data()};
+  if (target.device().is_cpu()) [[likely]]
+    return cpu::map(kernel, target.sizes(), inputs, count, common, output, attributes);
+  use_device_of(target, device_map != nullptr, kernel.name);
+  device_map(kernel, target.sizes(), inputs, count, common, output, attributes, numbers);
 }
 
 // Strides of an operand over the loop's dimensions: 0 where it is broadcast.
@@ -71,7 +104,7 @@ Shape broadcast_strides(const Tensor& tensor, const Shape& sizes, const char* op
 constexpr int most_operands = 4;
 
 void run(const cpu::Kernel& kernel, const Tensor& target, const Tensor* const* operands, int count,
-         DType common, const void* attributes) {
+         DType common, const void* attributes, unsigned numbers) {
   if (target.numel() == 0) return;
   std::array<cpu::Operand, most_operands> inputs;
   std::array<Shape, most_operands> strides;
@@ -82,8 +115,7 @@ void run(const cpu::Kernel& kernel, const Tensor& target, const Tensor* const* o
     strides[std::size_t(i)] = broadcast_strides(operand, target.sizes(), kernel.name);
     inputs[std::size_t(i)].strides = strides[std::size_t(i)].data();
   }
-  cpu::map(kernel, target.sizes(), inputs.data(), count, common,
-           {target.data(), target.dtype(), target.strides().data()}, attributes);
+  map_on(target, kernel, inputs.data(), count, common, attributes, numbers);
 }
 
 // A number as one element of memory in the type the kernel computes in.
@@ -117,8 +149,7 @@ Tensor map_number(const cpu::Kernel& kernel, const Tensor& x, const Scalar& valu
   const cpu::Operand tensor{x.data(), x.dtype(), x.strides().data()};
   const cpu::Operand inputs[2] = {number_first ? number.operand() : tensor,
                                   number_first ? tensor : number.operand()};
-  cpu::map(kernel, x.sizes(), inputs, 2, common, {result.data(), output, result.strides().data()},
-           attributes);
+  map_on(result, kernel, inputs, 2, common, attributes, number_first ? 1 : 2);
   return result;
 }
 
@@ -166,7 +197,10 @@ Tensor empty_for(const Shape& sizes, DType dtype, std::initializer_list<const Te
     if (is_dense(operand->sizes(), operand->strides()))
       return empty_strided(sizes, operand->strides(), dtype, operand->device());
   }
-  return empty(sizes, dtype, (*operands.begin())->device());
+  Device device = (*operands.begin())->device();
+  for (const Tensor* operand : operands)
+    if (!operand->device().is_cpu()) device = operand->device();
+  return empty(sizes, dtype, device);
 }
 
 Tensor map_unary(const cpu::Kernel& kernel, const Tensor& x, Promotion promotion, const void* attributes) {
@@ -194,7 +228,7 @@ Tensor map_scalar_first(const cpu::Kernel& kernel, const Scalar& a, const Tensor
 
 Tensor map_operands(const cpu::Kernel& kernel, std::initializer_list<const Tensor*> operands, DType common,
                     DType output, const void* attributes) {
-  check_devices(operands, kernel.name);
+  const Place place(operands, kernel.name);
   const Tensor* const* list = operands.begin();
   Tensor result;
   bool same = true;
@@ -207,16 +241,23 @@ Tensor map_operands(const cpu::Kernel& kernel, std::initializer_list<const Tenso
       sizes = broadcast_shapes(sizes, list[i]->sizes(), kernel.name);
     result = empty_for(sizes, output, operands);
   }
-  run(kernel, result, list, int(operands.size()), common, attributes);
+  run(kernel, result, list, int(operands.size()), common, attributes, place.numbers);
   return result;
 }
 
 void map_into(const cpu::Kernel& kernel, const Tensor& target, std::initializer_list<const Tensor*> operands,
               DType common, const void* attributes) {
-  check_devices(operands, kernel.name);
+  const Place place(operands, kernel.name);
+  unsigned numbers = place.numbers;
+  if (place.tensor->device() != target.device()) [[unlikely]] {
+    check<DeviceError>(place.tensor->ndim() == 0 && place.tensor->device().is_cpu(), kernel.name,
+                       ": operands are on ", place.tensor->device(), " but the result is on ",
+                       target.device(), "; move one with .to()");
+    numbers = ~0u;
+  }
   check_writable(target, kernel.name);
   for (const Tensor* operand : operands) check_no_partial_overlap(target, *operand, kernel.name);
-  run(kernel, target, operands.begin(), int(operands.size()), common, attributes);
+  run(kernel, target, operands.begin(), int(operands.size()), common, attributes, numbers);
 }
 
 void map_scalar_into(const cpu::Kernel& kernel, const Tensor& target, const Scalar& value,
@@ -228,24 +269,41 @@ void map_scalar_into(const cpu::Kernel& kernel, const Tensor& target, const Scal
   Number number(value, common, target.ndim());
   const cpu::Operand operand{target.data(), target.dtype(), target.strides().data()};
   const cpu::Operand inputs[2] = {operand, number.operand()};
-  cpu::map(kernel, target.sizes(), inputs, 2, common, operand, attributes);
+  map_on(target, kernel, inputs, 2, common, attributes, 2);
 }
 
-void copy_elements(const Tensor& source, const Tensor& target) {
+namespace {
+
+// Between devices go dense runs of one dtype; each side puts its own elements in order.
+void copy_between_devices(const Tensor& source, const Tensor& target, bool non_blocking) {
+  const bool direct = target.is_contiguous() && source.sizes() == target.sizes();
+  const Tensor dense = contiguous(direct ? to(source.detach(), target.dtype()) : source.detach());
+  const Tensor landing = direct ? target : empty(dense.sizes(), dense.dtype(), target.device());
+  device_runtime().copy(dense, landing, non_blocking && direct && dense.data() == source.data());
+  if (!direct) copy_elements(landing, target);
+}
+
+}  // namespace
+
+void copy_elements(const Tensor& source, const Tensor& target, bool non_blocking) {
   if (target.numel() == 0) return;
   const Shape strides = broadcast_strides(source, target.sizes(), "copy_");
-  cpu::copy(target.sizes(), {source.data(), source.dtype(), strides.data()},
-            {target.data(), target.dtype(), target.strides().data()});
+  if (source.device() != target.device()) [[unlikely]]
+    return copy_between_devices(source, target, non_blocking);
+  kernel_for<cpu::copy>("copy_", target)(target.sizes(), {source.data(), source.dtype(), strides.data()},
+                                         {target.data(), target.dtype(), target.strides().data()});
 }
 
 void fill_elements(const Tensor& target, const Scalar& value) {
   if (target.numel() == 0) return;
-  cpu::fill(target.sizes(), {target.data(), target.dtype(), target.strides().data()}, value);
+  kernel_for<cpu::fill>("fill_", target)(target.sizes(),
+                                         {target.data(), target.dtype(), target.strides().data()}, value);
 }
 
 Tensor reduce_to(const Tensor& gradient, const Like& operand) {
   Tensor result = gradient;
   if (gradient.sizes() != operand.sizes) result = sum_to_size(result, operand.sizes);
+  if (result.device() != operand.device) result = to(result, operand.device);
   if (result.dtype() == operand.dtype) return result;
   if (is_complex(result.dtype()) && !is_complex(operand.dtype)) result = real(result);
   return to(result, operand.dtype);

@@ -53,17 +53,20 @@ void map_scalar_into(const cpu::Kernel& kernel, const Tensor& target, const Scal
 /// Fresh memory for an elementwise result: dense in the order of dimensions of the operands.
 Tensor empty_for(const Shape& sizes, DType dtype, std::initializer_list<const Tensor*> operands);
 
-/// Copies elements, converting dtype; source broadcasts to target. No tape, no version.
-void copy_elements(const Tensor& source, const Tensor& target);
+/// Copies elements, converting dtype, from any device to any; source broadcasts to target. No tape, no
+/// version. non_blocking: as in to().
+void copy_elements(const Tensor& source, const Tensor& target, bool non_blocking = false);
 void fill_elements(const Tensor& target, const Scalar& value);
 
-/// Shape and dtype of an operand, which its gradient must have.
+/// Shape, dtype and device of an operand, which its gradient must have.
 struct Like {
   Shape sizes;
   DType dtype;
-  Like(const Tensor& tensor) : sizes(tensor.sizes()), dtype(tensor.dtype()) {}
+  Device device;
+  Like(const Tensor& tensor) : sizes(tensor.sizes()), dtype(tensor.dtype()), device(tensor.device()) {}
 };
-/// Sums gradient over the dimensions along which an operand was broadcast, and gives it the operand's dtype.
+/// Sums gradient over the dimensions along which an operand was broadcast, and gives it the operand's dtype
+/// and device.
 Tensor reduce_to(const Tensor& gradient, const Like& operand);
 
 }  // namespace taper

@@ -5,6 +5,7 @@
 #include "ops/elementwise.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -22,9 +23,10 @@ struct EmbeddingOp {
   Tensor forward(const Tensor& weight, const Tensor& indices) const {
     Shape sizes = indices.sizes();
     sizes.push_back(weight.sizes()[1]);
-    Tensor y = empty(sizes, weight.dtype());
-    cpu::embedding(of(weight.dtype(), weight.sizes()[1], indices.numel()), weight.data(),
-                   indices.data<std::int64_t>(), y.data());
+    Tensor y = empty(sizes, weight.dtype(), weight.device());
+    kernel_for<cpu::embedding>(name, weight, indices)(of(weight.dtype(), weight.sizes()[1], indices.numel()),
+                                                      weight.data(), indices.device_data<std::int64_t>(),
+                                                      y.data());
     return y;
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const;
@@ -37,9 +39,10 @@ struct EmbeddingBackward {
 
   Tensor forward(const Tensor& dy, const Tensor& indices) const {
     const Tensor gradient = contiguous(dy);
-    Tensor dw = empty({op.rows, dy.sizes().back()}, dy.dtype());
-    cpu::embedding_backward(op.of(dy.dtype(), dy.sizes().back(), indices.numel()), gradient.data(),
-                            indices.data<std::int64_t>(), dw.data());
+    Tensor dw = empty({op.rows, dy.sizes().back()}, dy.dtype(), dy.device());
+    kernel_for<cpu::embedding_backward>(name, gradient, indices)(
+        op.of(dy.dtype(), dy.sizes().back(), indices.numel()), gradient.data(),
+        indices.device_data<std::int64_t>(), dw.data());
     return dw;
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& ddw) const {
@@ -69,18 +72,19 @@ struct EmbeddingBag {
     return {table.of(like.dtype(), size, indices.numel()),
             mode,
             bags,
-            indices.data<std::int64_t>(),
-            offsets.data<std::int64_t>(),
+            indices.device_data<std::int64_t>(),
+            offsets.device_data<std::int64_t>(),
             samples.defined() ? samples.data() : nullptr};
   }
   std::array<Tensor, 2> forward(const Tensor& weight, const Tensor& indices, const Tensor& offsets,
                                 const Tensor& samples) const {
     const std::int64_t size = weight.sizes()[1];
-    Tensor y = empty({bags, size}, weight.dtype()),
-           maxima = empty({mode == cpu::BagMode::max ? bags : 0, size}, int64);
+    Tensor y = empty({bags, size}, weight.dtype(), weight.device()),
+           maxima = empty({mode == cpu::BagMode::max ? bags : 0, size}, int64, weight.device());
     const Tensor factors = samples.defined() ? contiguous(samples) : samples;
-    cpu::embedding_bag(of(weight, size, indices, offsets, factors), contiguous(weight).data(), y.data(),
-                       maxima.data<std::int64_t>());
+    kernel_for<cpu::embedding_bag>(name, weight, indices, offsets, factors)(
+        of(weight, size, indices, offsets, factors), contiguous(weight).data(), y.data(),
+        maxima.device_data<std::int64_t>());
     return {y, maxima};
   }
   std::array<Tensor, 4> backward(const Saved& saved, std::span<const Tensor> dy) const;
@@ -93,10 +97,11 @@ struct EmbeddingBagBackward {
 
   Tensor forward(const Tensor& dy, const Tensor& indices, const Tensor& offsets, const Tensor& samples,
                  const Tensor& maxima) const {
-    Tensor dw = empty({bag.table.rows, dy.sizes()[1]}, dy.dtype());
+    Tensor dw = empty({bag.table.rows, dy.sizes()[1]}, dy.dtype(), dy.device());
     const Tensor factors = samples.defined() ? contiguous(samples) : samples;
-    cpu::embedding_bag_backward(bag.of(dy, dy.sizes()[1], indices, offsets, factors), contiguous(dy).data(),
-                                maxima.data<std::int64_t>(), dw.data());
+    kernel_for<cpu::embedding_bag_backward>(name, dy, indices, offsets, factors)(
+        bag.of(dy, dy.sizes()[1], indices, offsets, factors), contiguous(dy).data(),
+        maxima.device_data<std::int64_t>(), dw.data());
     return dw;
   }
   std::array<Tensor, 5> backward(const Saved& saved, const Tensor& ddw) const;
@@ -109,9 +114,10 @@ struct EmbeddingBagBackwardSamples {
   EmbeddingBag bag;
 
   Tensor forward(const Tensor& dy, const Tensor& weight, const Tensor& indices, const Tensor& offsets) const {
-    Tensor gradient = empty(indices.sizes(), dy.dtype());
-    cpu::embedding_bag_backward_samples(bag.of(dy, dy.sizes()[1], indices, offsets, Tensor()),
-                                        contiguous(weight).data(), contiguous(dy).data(), gradient.data());
+    Tensor gradient = empty(indices.sizes(), dy.dtype(), dy.device());
+    kernel_for<cpu::embedding_bag_backward_samples>(name, dy, weight, indices, offsets)(
+        bag.of(dy, dy.sizes()[1], indices, offsets, Tensor()), contiguous(weight).data(),
+        contiguous(dy).data(), gradient.data());
     return gradient;
   }
   std::array<Tensor, 4> backward(const Saved& saved, const Tensor& factors) const {
@@ -169,7 +175,7 @@ Tensor bag_bounds(const Tensor& indices, const Tensor& offsets, bool include_las
     const std::int64_t length = indices.sizes()[1];
     Tensor bounds = empty({indices.sizes()[0] + 1}, int64);
     for (std::int64_t i = 0; i < bounds.numel(); ++i) bounds.data<std::int64_t>()[i] = i * length;
-    return bounds;
+    return to(bounds, indices.device());
   }
   check<ShapeError>(indices.ndim() == 1, "embedding_bag: indices must have 1 or 2 dimensions, got shape ",
                     indices.sizes());
@@ -180,7 +186,8 @@ Tensor bag_bounds(const Tensor& indices, const Tensor& offsets, bool include_las
   const Tensor starts = to(offsets, int64);
   check<ValueError>(!include_last_offset || starts.numel() > 0,
                     "embedding_bag: include_last_offset needs at least one offset");
-  return contiguous(include_last_offset ? starts : cat({starts, full({1}, indices.numel(), int64)}));
+  return contiguous(include_last_offset ? starts
+                                        : cat({starts, full({1}, indices.numel(), int64, indices.device())}));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The discrete Fourier transform along one dimension, of which taper.fft is made.
 #include "cpu/linalg.h"
 #include "ops/linalg.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -11,9 +12,10 @@ struct Fourier {
   bool inverse;
 
   Tensor forward(const Tensor& x) const {
-    Tensor y = empty(x.sizes(), x.dtype());
+    Tensor y = empty(x.sizes(), x.dtype(), x.device());
     const std::int64_t n = x.sizes().back();
-    if (x.numel() > 0) cpu::fft(x.dtype(), x.numel() / n, n, contiguous(x).data(), y.data(), inverse);
+    if (x.numel() > 0)
+      kernel_for<cpu::fft>(name, x)(x.dtype(), x.numel() / n, n, contiguous(x).data(), y.data(), inverse);
     return y;
   }
   // The transform is symmetric, so its adjoint is the other direction.

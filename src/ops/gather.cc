@@ -6,6 +6,7 @@
 #include "ops/elementwise.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -14,7 +15,7 @@ namespace {
 cpu::Source source_of(const Tensor& x) { return {x.data(), x.sizes(), x.strides()}; }
 cpu::Target target_of(const Tensor& x) { return {x.data(), x.sizes(), x.strides()}; }
 cpu::Indices indices_of(const Tensor& index) {
-  return {index.data<std::int64_t>(), index.sizes(), index.strides()};
+  return {index.device_data<std::int64_t>(), index.sizes(), index.strides()};
 }
 
 Tensor checked_index(const Tensor& index, const char* op) {
@@ -40,12 +41,13 @@ struct Gather {
   Shape input_sizes;
 
   Tensor forward(const Tensor& x, const Tensor& index) const {
-    Tensor y = empty(index.sizes(), x.dtype());
-    if (y.numel()) cpu::gather(source_of(x), x.dtype(), dim, indices_of(index), y.data());
+    Tensor y = empty(index.sizes(), x.dtype(), x.device());
+    if (y.numel())
+      kernel_for<cpu::gather>(name, x, index)(source_of(x), x.dtype(), dim, indices_of(index), y.data());
     return y;
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
-    return {scatter_add(zeros(input_sizes, dy.dtype()), dim, saved.input(1), dy), Tensor()};
+    return {scatter_add(zeros(input_sizes, dy.dtype(), dy.device()), dim, saved.input(1), dy), Tensor()};
   }
 };
 
@@ -60,8 +62,9 @@ struct Scatter {
   Tensor forward(const Tensor& x, const Tensor& index, const Tensor& source) const {
     Tensor y = clone(x);
     if (index.numel())
-      cpu::scatter(target_of(y), y.dtype(), dim, indices_of(index), source_of(source),
-                   adds ? cpu::Combine::add : cpu::Combine::set, true, name);
+      kernel_for<cpu::scatter>(name, y, index, source)(
+          target_of(y), y.dtype(), dim, indices_of(index), source_of(source),
+          adds ? cpu::Combine::add : cpu::Combine::set, true, name);
     return y;
   }
   std::array<Tensor, 3> backward(const Saved& saved, const Tensor& dy) const {
@@ -92,12 +95,12 @@ struct IndexSelect {
   Tensor forward(const Tensor& x, const Tensor& index) const {
     Shape sizes = x.sizes();
     if (x.ndim()) sizes[dim] = index.numel();
-    Tensor y = empty(sizes, x.dtype());
-    cpu::index_select(source_of(x), x.dtype(), dim, indices_of(index), y.data());
+    Tensor y = empty(sizes, x.dtype(), x.device());
+    kernel_for<cpu::index_select>(name, x, index)(source_of(x), x.dtype(), dim, indices_of(index), y.data());
     return y;
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
-    return {index_add(zeros(input_sizes, dy.dtype()), dim, saved.input(1), dy), Tensor()};
+    return {index_add(zeros(input_sizes, dy.dtype(), dy.device()), dim, saved.input(1), dy), Tensor()};
   }
 };
 
@@ -110,7 +113,8 @@ struct IndexAdd {
   Tensor forward(const Tensor& x, const Tensor& index, const Tensor& source) const {
     Tensor y = clone(x);
     if (source.numel())
-      cpu::index_add(target_of(y), y.dtype(), dim, indices_of(index), source_of(source), alpha);
+      kernel_for<cpu::index_add>(name, y, index, source)(target_of(y), y.dtype(), dim, indices_of(index),
+                                                         source_of(source), alpha);
     return y;
   }
   std::array<Tensor, 3> backward(const Saved& saved, const Tensor& dy) const {
@@ -153,7 +157,7 @@ Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, const Ten
   return scattered<false>(x, dim, index, source);
 }
 Tensor scatter(const Tensor& x, std::int64_t dim, const Tensor& index, const Scalar& value) {
-  return scatter(x, dim, index, expand(full({}, value, x.dtype()), index.sizes()));
+  return scatter(x, dim, index, expand(full({}, value, x.dtype(), x.device()), index.sizes()));
 }
 Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source) {
   return scattered<true>(x, dim, index, source);
@@ -170,7 +174,8 @@ Tensor scatter_combined(const Tensor& x, std::int64_t dim, const Tensor& index, 
 }
 Tensor scatter_combined_number(const Tensor& x, std::int64_t dim, const Tensor& index, const Scalar& value,
                                const std::string& reduce) {
-  return scatter_combined(x, dim, index, expand(full({}, value, x.dtype()), index.sizes()), reduce);
+  return scatter_combined(x, dim, index, expand(full({}, value, x.dtype(), x.device()), index.sizes()),
+                          reduce);
 }
 
 }  // namespace

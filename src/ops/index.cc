@@ -8,6 +8,7 @@
 #include "ops/inplace.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/kernel_for.h"
 #include "tensor/layout.h"
 
 namespace taper {
@@ -82,7 +83,7 @@ cpu::AdvancedIndex plan_for(const Tensor& x, const Positions& positions, const T
   cpu::AdvancedIndex plan;
   for (std::size_t i = 0; i < positions.tensors.size(); ++i) {
     const int dim = int(positions.dims[std::int64_t(i)]);
-    plan.operands.push_back({positions.tensors[i].data<std::int64_t>(), positions.tensors[i].strides(),
+    plan.operands.push_back({positions.tensors[i].device_data<std::int64_t>(), positions.tensors[i].strides(),
                              x.sizes()[dim], x.strides()[dim], dim});
   }
   plan.index_sizes = positions.index_sizes;
@@ -106,8 +107,8 @@ struct Index {
   Shape input_sizes;
 
   Tensor forward(const Tensor& x) const {
-    Tensor y = empty(result_sizes(x, positions), x.dtype());
-    cpu::index(x.data(), x.dtype(), plan_for(x, positions, y), y.data());
+    Tensor y = empty(result_sizes(x, positions), x.dtype(), x.device());
+    kernel_for<cpu::index>(name, x)(x.data(), x.dtype(), plan_for(x, positions, y), y.data(), name);
     return y;
   }
   Tensor backward(const Saved&, const Tensor& dy) const;
@@ -124,20 +125,21 @@ struct IndexPut {
     return y;
   }
   void write(const Tensor& y, const Tensor& values) const {
-    cpu::index_put(y.data(), y.dtype(), plan_for(y, positions, values), values.data(), accumulate);
+    kernel_for<cpu::index_put>(name, y, values)(y.data(), y.dtype(), plan_for(y, positions, values),
+                                                values.data(), accumulate, name);
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
     Tensor dx;
     if (saved.needs(0))
       dx = accumulate ? dy
                       : record(IndexPut{positions, false}, dy,
-                               expand(zeros({}, dy.dtype()), result_sizes(dy, positions)));
+                               expand(zeros({}, dy.dtype(), dy.device()), result_sizes(dy, positions)));
     return {dx, saved.needs(1) ? record(Index{positions, dy.sizes()}, dy) : Tensor()};
   }
 };
 
 Tensor Index::backward(const Saved&, const Tensor& dy) const {
-  return record(IndexPut{positions, true}, zeros(input_sizes, dy.dtype()), dy);
+  return record(IndexPut{positions, true}, zeros(input_sizes, dy.dtype(), dy.device()), dy);
 }
 
 // values as they will be written: of x's dtype and the shape of the indexed part.
@@ -188,9 +190,10 @@ const Tensor& index_put_(const Tensor& x, const OptionalTensors& indices, const 
 
 Tensor nonzero(const Tensor& x) {
   const cpu::Source source{x.data(), x.sizes(), x.strides()};
-  const cpu::TrueCounts counts = cpu::count_true(source, x.dtype());
+  const cpu::TrueCounts counts = kernel_for<cpu::count_true>("nonzero", x)(source, x.dtype());
   Tensor y = empty({counts.back(), x.ndim()}, int64);
-  if (y.numel()) cpu::nonzero(source, x.dtype(), counts, y.data<std::int64_t>());
+  if (y.numel())
+    kernel_for<cpu::nonzero>("nonzero", x)(source, x.dtype(), counts, y.device_data<std::int64_t>());
   return y;
 }
 
@@ -248,8 +251,8 @@ Tensor index_fill(const Tensor& x, std::int64_t dim, const Tensor& places, const
   check<ShapeError>(places.ndim() <= 1, "index_fill: index must be a vector, got shape ", places.sizes());
   Shape chosen = Shape::filled(x.ndim(), 1);
   if (x.ndim()) chosen[place] = x.sizes()[place];
-  const Tensor mask =
-      index_put(zeros({x.ndim() ? chosen[place] : 1}, boolean), {reshape(places, {-1})}, tensor(true));
+  const Tensor mask = index_put(zeros({x.ndim() ? chosen[place] : 1}, boolean, x.device()),
+                                {reshape(places, {-1})}, tensor(true));
   return masked_fill(x, reshape(mask, chosen), value);
 }
 

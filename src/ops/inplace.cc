@@ -57,12 +57,13 @@ struct TakeRegion {
     return clone(region.of(laid_out));
   }
   Tensor backward(const Saved&, const Tensor& dy) const {
-    return record(ReplaceRegion{region}, zeros(region.base_sizes, dy.dtype()), dy);
+    return record(ReplaceRegion{region}, zeros(region.base_sizes, dy.dtype(), dy.device()), dy);
   }
 };
 
 std::array<Tensor, 2> ReplaceRegion::backward(const Saved& saved, const Tensor& dy) const {
-  return {saved.needs(0) ? record(ReplaceRegion{region}, dy, zeros(region.sizes, dy.dtype())) : Tensor(),
+  return {saved.needs(0) ? record(ReplaceRegion{region}, dy, zeros(region.sizes, dy.dtype(), dy.device()))
+                         : Tensor(),
           saved.needs(1) ? record(TakeRegion{region}, dy) : Tensor()};
 }
 
@@ -72,7 +73,7 @@ struct ViewOfBase {
 
   Tensor forward(const Tensor& base) const { return region.of(base); }
   Tensor backward(const Saved&, const Tensor& dy) const {
-    return record(ReplaceRegion{region}, zeros(region.base_sizes, dy.dtype()), dy);
+    return record(ReplaceRegion{region}, zeros(region.base_sizes, dy.dtype(), dy.device()), dy);
   }
 };
 
@@ -81,7 +82,7 @@ struct Fill {
   static constexpr auto name = "fill";
 
   Tensor forward(const Tensor& x) const { return x; }
-  Tensor backward(const Saved&, const Tensor& dy) const { return zeros(dy.sizes(), dy.dtype()); }
+  Tensor backward(const Saved&, const Tensor& dy) const { return zeros(dy.sizes(), dy.dtype(), dy.device()); }
 };
 
 // The history of a tensor into which a leaf was copied.

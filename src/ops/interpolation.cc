@@ -5,18 +5,14 @@
 
 #include "autograd/record.h"
 #include "cpu/interpolate.h"
-#include "ops/elementwise.h"
+#include "ops/memory_order.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
-#include "tensor/layout.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
 namespace {
-
-Tensor laid_out(const Shape& sizes, DType dtype, bool channels_last) {
-  return channels_last ? empty_strided(sizes, channels_last_strides(sizes), dtype) : empty(sizes, dtype);
-}
 
 template <bool transposed>
 struct Resize {
@@ -28,9 +24,10 @@ struct Resize {
     cpu::Interpolate whole = plan;
     whole.channels_last = is_channels_last(x);
     const Tensor source = whole.channels_last ? x : contiguous(x);
-    Tensor y = laid_out(transposed ? input_sizes : output_sizes, x.dtype(), whole.channels_last);
-    if (transposed) cpu::interpolate_backward(whole, source.data(), y.data());
-    else cpu::interpolate(whole, source.data(), y.data());
+    Tensor y = empty_laid_out(transposed ? input_sizes : output_sizes, x.dtype(), whole.channels_last,
+                              x.device());
+    if (transposed) kernel_for<cpu::interpolate_backward>(name, source)(whole, source.data(), y.data());
+    else kernel_for<cpu::interpolate>(name, source)(whole, source.data(), y.data());
     return y;
   }
   Tensor backward(const Saved&, const Tensor& dy) const {

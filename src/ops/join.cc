@@ -8,6 +8,7 @@
 #include "ops/elementwise.h"
 #include "ops/registry.h"
 #include "ops/view.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -68,13 +69,14 @@ struct Split {
   Tensor backward(const Saved&, std::span<const Tensor> dy) const {
     Tensors parts(dy.begin(), dy.end());
     DType dtype = float32;
+    Device device;
     for (const Tensor& gradient : dy)
-      if (gradient.defined()) dtype = gradient.dtype();
+      if (gradient.defined()) dtype = gradient.dtype(), device = gradient.device();
     for (std::size_t i = 0; i < parts.size(); ++i) {
       if (parts[i].defined()) continue;
       Shape sizes = input_sizes;
       sizes[dim] = lengths[std::int64_t(i)];
-      parts[i] = zeros(sizes, dtype);
+      parts[i] = zeros(sizes, dtype, device);
     }
     return cat(parts, dim);
   }
@@ -88,12 +90,13 @@ struct Flip {
     Tensor y = empty_for(x.sizes(), x.dtype(), {&x});
     if (x.numel() == 0) return y;
     Shape strides = y.strides();
-    std::byte* start = y.data<std::byte>();
+    std::byte* start = y.device_data<std::byte>();
     for (const std::int64_t dim : dims) {
       start += (x.sizes()[dim] - 1) * strides[dim] * x.item_size();
       strides[dim] = -strides[dim];
     }
-    cpu::copy(x.sizes(), {x.data(), x.dtype(), x.strides().data()}, {start, x.dtype(), strides.data()});
+    kernel_for<cpu::copy>(name, x)(x.sizes(), {x.data(), x.dtype(), x.strides().data()},
+                                   {start, x.dtype(), strides.data()});
     return y;
   }
   Tensor backward(const Saved&, const Tensor& dy) const { return flip(dy, dims); }
@@ -109,6 +112,7 @@ struct Triangle {
     const std::int64_t rows = x.size(-2), columns = x.size(-1), item = x.item_size();
     Tensor y = clone(x, "contiguous");
     if (y.numel() == 0) return y;
+    if (!x.device().is_cpu()) return masked_fill(y, logical_not(mask(rows, columns, x)), 0);
     for (std::int64_t row = 0; row < y.numel() / columns; ++row) {
       const std::int64_t edge = std::clamp<std::int64_t>(row % rows + diagonal + (lower ? 1 : 0), 0, columns);
       std::byte* start = y.data<std::byte>() + row * columns * item;
@@ -118,6 +122,12 @@ struct Triangle {
     return y;
   }
   Tensor backward(const Saved&, const Tensor& dy) const { return record(Triangle{diagonal}, dy); }
+  // True where elements stay.
+  Tensor mask(std::int64_t rows, std::int64_t columns, const Tensor& x) const {
+    const Tensor distance =
+        sub(arange(0, columns, 1, int64, x.device()), unsqueeze(arange(0, rows, 1, int64, x.device()), 1));
+    return lower ? le(distance, diagonal) : ge(distance, diagonal);
+  }
 };
 
 // x inside of a larger field of one value; negative paddings crop.
@@ -129,7 +139,7 @@ struct ConstantPad {
   Tensor forward(const Tensor& x) const {
     Shape sizes = x.sizes();
     for (int i = 0; i < x.ndim(); ++i) sizes[i] += before[i] + after[i];
-    Tensor y = full(sizes, value, x.dtype());
+    Tensor y = full(sizes, value, x.dtype(), x.device());
     Tensor from = x, into = y;
     for (int i = 0; i < x.ndim(); ++i) {
       from =
@@ -335,7 +345,7 @@ Tensor pad(const Tensor& x, const Shape& pairs, std::string_view mode, double va
     Tensor places = empty({size + before[dim] + after[dim]}, int64);
     for (std::int64_t i = 0; i < places.numel(); ++i)
       places.data<std::int64_t>()[i] = source_index(i - before[dim], size, mode);
-    y = index_select(y, dim, places);
+    y = index_select(y, dim, to(places, x.device()));
   }
   return y.is(x) ? clone(x) : y;
 }
@@ -402,7 +412,7 @@ Tensor diag_embed(const Tensor& x, std::int64_t offset, std::int64_t dim1, std::
   Shape sizes(x.sizes().data(), x.ndim() - 1);
   sizes.insert(std::min(first, second), length);
   sizes.insert(std::max(first, second), length);
-  Tensor y = zeros(sizes, x.dtype());
+  Tensor y = zeros(sizes, x.dtype(), x.device());
   copy_(diagonal(y, offset, first, second), x);
   return y;
 }
@@ -486,7 +496,7 @@ Tensors tensor_split_at(const Tensor& x, const Tensor& places, std::int64_t dim)
                     "tensor_split: tensor_indices_or_sections must have 0 or 1 dimensions, got shape ",
                     places.sizes());
   if (places.ndim() == 0) return tensor_split_equally(x, places.item<std::int64_t>(), dim);
-  const Tensor dense = contiguous(places);
+  const Tensor dense = contiguous(to(places, Device()));
   return tensor_split(x, Shape(dense.data<std::int64_t>(), int(dense.numel())), dim);
 }
 Tensor fliplr(const Tensor& x) { return flip(x, {1}); }

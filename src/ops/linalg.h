@@ -26,6 +26,8 @@ void check_same_dtype(const Tensor& a, const Tensor& b, const char* op);
 void check_info(const Tensor& info, const char* op, const char* before, const char* after);
 /// diag embedded, or added to the diagonal where dtypes agree.
 inline Tensor embedded(const Tensor& x) { return diag_embed(x); }
-inline Tensor identity(const Tensor& like) { return eye(columns_of(like), columns_of(like), like.dtype()); }
+inline Tensor identity(const Tensor& like) {
+  return eye(columns_of(like), columns_of(like), like.dtype(), like.device());
+}
 
 }  // namespace taper::linalg

@@ -1,5 +1,6 @@
 // LU and Cholesky factorizations, solves, inverses and determinants.
 #include "ops/linalg.h"
+#include "tensor/kernel_for.h"
 
 namespace taper::linalg {
 
@@ -30,7 +31,8 @@ void check_same_dtype(const Tensor& a, const Tensor& b, const char* op) {
 }
 
 void check_info(const Tensor& info, const char* op, const char* before, const char* after) {
-  const auto* entries = info.data<std::int32_t>();
+  const Tensor here = to(info, Device());
+  const auto* entries = here.data<std::int32_t>();
   for (std::int64_t k = 0; k < info.numel(); ++k) {
     if (entries[k] == 0) continue;
     const std::string element = info.ndim() > 0 ? concat("(Batch element ", k, "): ") : std::string();
@@ -53,16 +55,18 @@ struct Factors {
 Factors factorized(const Tensor& a) {
   const std::int64_t m = rows_of(a), n = columns_of(a);
   const Shape batch = batch_of(a);
-  Factors f{fresh(a), empty(with(batch, {std::min(m, n)}), int32), empty(batch, int32)};
-  cpu::lu_factor(a.dtype(), numel(batch), m, n, f.lu.data(), f.pivots.data<std::int32_t>(),
-                 f.info.data<std::int32_t>());
+  Factors f{fresh(a), empty(with(batch, {std::min(m, n)}), int32, a.device()),
+            empty(batch, int32, a.device())};
+  kernel_for<cpu::lu_factor>("lu_factor", a)(a.dtype(), numel(batch), m, n, f.lu.data(),
+                                             f.pivots.device_data<std::int32_t>(),
+                                             f.info.device_data<std::int32_t>());
   return f;
 }
 
 Tensor substituted(const Factors& f, const Tensor& b) {
   Tensor x = fresh(b);
-  cpu::lu_solve(x.dtype(), numel(batch_of(x)), rows_of(x), columns_of(x), f.lu.data(),
-                f.pivots.data<std::int32_t>(), x.data());
+  kernel_for<cpu::lu_solve>("lu_solve", x)(x.dtype(), numel(batch_of(x)), rows_of(x), columns_of(x),
+                                           f.lu.data(), f.pivots.device_data<std::int32_t>(), x.data());
   return x;
 }
 
@@ -105,8 +109,8 @@ struct TriangularSolve {
   Tensor forward(const Tensor& a, const Tensor& b) const {
     Tensor x = fresh(b);
     const Tensor dense = contiguous(a);
-    cpu::solve_triangular(x.dtype(), numel(batch_of(x)), rows_of(x), columns_of(x), dense.data(), x.data(),
-                          upper, unit);
+    kernel_for<cpu::solve_triangular>("solve_triangular", x, dense)(
+        x.dtype(), numel(batch_of(x)), rows_of(x), columns_of(x), dense.data(), x.data(), upper, unit);
     return x;
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
@@ -126,9 +130,9 @@ struct Cholesky {
   static constexpr Saves saves{.outputs = 1};
 
   std::array<Tensor, 2> forward(const Tensor& a) const {
-    std::array<Tensor, 2> result{fresh(a), empty(batch_of(a), int32)};
-    cpu::cholesky(a.dtype(), numel(batch_of(a)), columns_of(a), result[0].data(),
-                  result[1].data<std::int32_t>());
+    std::array<Tensor, 2> result{fresh(a), empty(batch_of(a), int32, a.device())};
+    kernel_for<cpu::cholesky>("cholesky", a)(a.dtype(), numel(batch_of(a)), columns_of(a), result[0].data(),
+                                             result[1].device_data<std::int32_t>());
     return result;
   }
   Tensor backward(const Saved& saved, std::span<const Tensor> dy) const {
@@ -145,7 +149,7 @@ struct Cholesky {
 Tensor row_order(const Tensor& pivots, std::int64_t m) {
   const std::int64_t size = pivots.sizes().back();
   Tensor order = empty(with(batch_of(pivots, 1), {m}), int64);
-  const Tensor dense = contiguous(pivots);
+  const Tensor dense = contiguous(to(pivots, Device()));
   for (std::int64_t k = 0; k < numel(batch_of(pivots, 1)); ++k) {
     auto* rows = order.data<std::int64_t>() + k * m;
     const auto* exchange = dense.data<std::int32_t>() + k * size;
@@ -156,12 +160,12 @@ Tensor row_order(const Tensor& pivots, std::int64_t m) {
       std::swap(rows[i], rows[exchange[i] - 1]);
     }
   }
-  return order;
+  return to(order, pivots.device());
 }
 
 Tensor permutation_matrix(const Tensor& pivots, std::int64_t m, DType dtype) {
   const Tensor order = row_order(pivots, m);
-  const Tensor rows = arange(0, m, 1, int64);
+  const Tensor rows = arange(0, m, 1, int64, pivots.device());
   // P[order[i], i] = 1.
   return to(eq(unsqueeze(order, -2), unsqueeze(rows, -1)), dtype);
 }
@@ -210,7 +214,7 @@ struct LuFactor {
 
 // 1 or -1 by the parity of the exchanges.
 Tensor parity(const Tensor& pivots, DType dtype) {
-  const Tensor places = arange(1, pivots.sizes().back() + 1, 1, int32);
+  const Tensor places = arange(1, pivots.sizes().back() + 1, 1, int32, pivots.device());
   const Tensor odd = remainder(sum(to(ne(pivots, places), int64), Shape{-1}), wrapped(2));
   return sub(wrapped(1), mul(to(odd, dtype), 2));
 }
@@ -219,8 +223,8 @@ Tensor parity(const Tensor& pivots, DType dtype) {
 Tensor adjugate(const Tensor& a) {
   const auto [u, s, vh] = svd(a);
   const Tensor sign = mul(det(u), det(vh)).detach();
-  const Tensor others =
-      where(eye(columns_of(a), columns_of(a), boolean), ones_like(unsqueeze(s, -2)), unsqueeze(s, -2));
+  const Tensor others = where(eye(columns_of(a), columns_of(a), boolean, a.device()),
+                              ones_like(unsqueeze(s, -2)), unsqueeze(s, -2));
   const Tensor products = mul(unsqueeze(conj(sign), -1), prod(others, -1));
   return matmul(mul(u, unsqueeze(products, -2)), vh);
 }
@@ -386,7 +390,7 @@ std::tuple<Tensor, Tensor, Tensor> lu_unpack(const Tensor& data, const Tensor& p
                     "lu_unpack: LU_pivots is expected to be a "
                     "contiguous tensor of torch.int32 dtype, got ",
                     pivots.dtype());
-  Tensor p = empty({0}, data.dtype()), l = p, u = p;
+  Tensor p = empty({0}, data.dtype(), data.device()), l = p, u = p;
   if (unpack_pivots) {
     check<ShapeError>(pivots.ndim() >= 1 && pivots.sizes() == linalg::with(linalg::batch_of(data), {size}),
                       "lu_unpack: got pivots of shape ", pivots.sizes(), " for factors of shape ",
@@ -394,7 +398,7 @@ std::tuple<Tensor, Tensor, Tensor> lu_unpack(const Tensor& data, const Tensor& p
     p = linalg::permutation_matrix(pivots, m, data.dtype());
   }
   if (unpack_data) {
-    l = add(tril(narrow(data, -1, 0, size), -1), eye(m, size, data.dtype()));
+    l = add(tril(narrow(data, -1, 0, size), -1), eye(m, size, data.dtype(), data.device()));
     u = triu(narrow(data, -2, 0, size));
   }
   return {p, l, u};

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "ops/linalg.h"
+#include "tensor/kernel_for.h"
 
 namespace taper::linalg {
 
@@ -38,10 +39,11 @@ struct Qr {
   std::array<Tensor, 2> forward(const Tensor& a) const {
     const std::int64_t m = rows_of(a), n = columns_of(a), size = complete ? m : std::min(m, n);
     const Shape batch = batch_of(a);
-    std::array<Tensor, 2> result{with_q ? empty(with(batch, {m, size}), a.dtype()) : empty({0}, a.dtype()),
-                                 empty(with(batch, {size, n}), a.dtype())};
-    cpu::qr(a.dtype(), numel(batch), m, n, size, contiguous(a).data(), with_q ? result[0].data() : nullptr,
-            result[1].data());
+    std::array<Tensor, 2> result{
+        with_q ? empty(with(batch, {m, size}), a.dtype(), a.device()) : empty({0}, a.dtype(), a.device()),
+        empty(with(batch, {size, n}), a.dtype(), a.device())};
+    kernel_for<cpu::qr>("qr", a)(a.dtype(), numel(batch), m, n, size, contiguous(a).data(),
+                                 with_q ? result[0].data() : nullptr, result[1].data());
     return result;
   }
   Tensor backward(const Saved& saved, std::span<const Tensor> dy) const {
@@ -64,10 +66,10 @@ struct Qr {
 
 // x_j - x_i off the diagonal, 1 on it.
 Tensor gaps(const Tensor& x) {
-  return add(sub(row(x), column(x)), eye(x.sizes().back(), x.sizes().back(), x.dtype()));
+  return add(sub(row(x), column(x)), eye(x.sizes().back(), x.sizes().back(), x.dtype(), x.device()));
 }
 Tensor without_diagonal(const Tensor& x) {
-  return masked_fill(x, eye(columns_of(x), columns_of(x), boolean), 0);
+  return masked_fill(x, eye(columns_of(x), columns_of(x), boolean, x.device()), 0);
 }
 
 struct Eigh {
@@ -78,11 +80,13 @@ struct Eigh {
   std::array<Tensor, 2> forward(const Tensor& a) const {
     const Shape batch = batch_of(a);
     const std::int64_t n = columns_of(a);
-    const Tensor info = empty(batch, int32);
-    std::array<Tensor, 2> result{empty(with(batch, {n}), real_dtype(a.dtype())),
-                                 vectors ? empty(a.sizes(), a.dtype()) : empty({0}, a.dtype())};
-    cpu::eigh(a.dtype(), numel(batch), n, contiguous(a).data(), upper, result[0].data(),
-              vectors ? result[1].data() : nullptr, info.data<std::int32_t>());
+    const Tensor info = empty(batch, int32, a.device());
+    std::array<Tensor, 2> result{
+        empty(with(batch, {n}), real_dtype(a.dtype()), a.device()),
+        vectors ? empty(a.sizes(), a.dtype(), a.device()) : empty({0}, a.dtype(), a.device())};
+    kernel_for<cpu::eigh>("eigh", a)(a.dtype(), numel(batch), n, contiguous(a).data(), upper,
+                                     result[0].data(), vectors ? result[1].data() : nullptr,
+                                     info.device_data<std::int32_t>());
     check_info(info, "linalg.eigh", no_convergence, ").");
     return result;
   }
@@ -106,11 +110,12 @@ struct Eig {
     const Shape batch = batch_of(a);
     const std::int64_t n = columns_of(a);
     const DType dtype = complex_dtype(a.dtype());
-    const Tensor info = empty(batch, int32);
-    std::array<Tensor, 2> result{empty(with(batch, {n}), dtype),
-                                 vectors ? empty(a.sizes(), dtype) : empty({0}, dtype)};
-    cpu::eig(a.dtype(), numel(batch), n, contiguous(a).data(), result[0].data(),
-             vectors ? result[1].data() : nullptr, info.data<std::int32_t>());
+    const Tensor info = empty(batch, int32, a.device());
+    std::array<Tensor, 2> result{
+        empty(with(batch, {n}), dtype, a.device()),
+        vectors ? empty(a.sizes(), dtype, a.device()) : empty({0}, dtype, a.device())};
+    kernel_for<cpu::eig>("eig", a)(a.dtype(), numel(batch), n, contiguous(a).data(), result[0].data(),
+                                   vectors ? result[1].data() : nullptr, info.device_data<std::int32_t>());
     check_info(info, "linalg.eig", no_convergence, ").");
     return result;
   }
@@ -139,12 +144,14 @@ struct Svd {
   std::array<Tensor, 3> forward(const Tensor& a) const {
     const Shape batch = batch_of(a);
     const std::int64_t m = rows_of(a), n = columns_of(a), size = std::min(m, n);
-    const Tensor info = empty(batch, int32), none = empty({0}, a.dtype());
-    std::array<Tensor, 3> result{vectors ? empty(with(batch, {m, full ? m : size}), a.dtype()) : none,
-                                 empty(with(batch, {size}), real_dtype(a.dtype())),
-                                 vectors ? empty(with(batch, {full ? n : size, n}), a.dtype()) : none};
-    cpu::svd(a.dtype(), numel(batch), m, n, contiguous(a).data(), full, vectors ? result[0].data() : nullptr,
-             result[1].data(), vectors ? result[2].data() : nullptr, info.data<std::int32_t>());
+    const Tensor info = empty(batch, int32, a.device()), none = empty({0}, a.dtype(), a.device());
+    std::array<Tensor, 3> result{
+        vectors ? empty(with(batch, {m, full ? m : size}), a.dtype(), a.device()) : none,
+        empty(with(batch, {size}), real_dtype(a.dtype()), a.device()),
+        vectors ? empty(with(batch, {full ? n : size, n}), a.dtype(), a.device()) : none};
+    kernel_for<cpu::svd>("svd", a)(a.dtype(), numel(batch), m, n, contiguous(a).data(), full,
+                                   vectors ? result[0].data() : nullptr, result[1].data(),
+                                   vectors ? result[2].data() : nullptr, info.device_data<std::int32_t>());
     check_info(info, "linalg.svd", no_convergence, ").");
     return result;
   }
@@ -243,8 +250,9 @@ struct MatrixExp {
   static constexpr Saves saves{.inputs = 1};
 
   Tensor forward(const Tensor& a) const {
-    Tensor y = empty(a.sizes(), a.dtype());
-    cpu::matrix_exp(a.dtype(), numel(batch_of(a)), columns_of(a), contiguous(a).data(), y.data());
+    Tensor y = empty(a.sizes(), a.dtype(), a.device());
+    kernel_for<cpu::matrix_exp>("matrix_exp", a)(a.dtype(), numel(batch_of(a)), columns_of(a),
+                                                 contiguous(a).data(), y.data());
     return y;
   }
   Tensor backward(const Saved& saved, const Tensor& dy) const {
@@ -261,7 +269,8 @@ std::tuple<Tensor, Tensor> geqrf(const Tensor& a) {
   const NoGrad no_gradient;
   const Tensor packed = fresh(a);
   const Tensor tau = empty(with(batch_of(a), {std::min(rows_of(a), columns_of(a))}), a.dtype());
-  cpu::geqrf(a.dtype(), numel(batch_of(a)), rows_of(a), columns_of(a), packed.data(), tau.data());
+  kernel_for<cpu::geqrf>("geqrf", a)(a.dtype(), numel(batch_of(a)), rows_of(a), columns_of(a), packed.data(),
+                                     tau.data());
   return {packed, tau};
 }
 
@@ -326,7 +335,7 @@ Tensor matrix_rank(const Tensor& a, const Tensor& atol, const Tensor& rtol, bool
   const NoGrad integer_result;
   if (hermitian) check_square(a, "linalg.matrix_rank");
   check_matrix(a, "linalg.matrix_rank");
-  if (a.numel() == 0) return zeros(batch_of(a), int64);
+  if (a.numel() == 0) return zeros(batch_of(a), int64, a.device());
   const Tensor values = hermitian ? abs(eigvalsh(a)) : svdvals(a);
   return sum(to(gt(values, cutoff(a, values, atol, rtol)), int64), Shape{-1});
 }

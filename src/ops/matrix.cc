@@ -9,6 +9,7 @@
 #include "ops/elementwise.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -55,13 +56,15 @@ Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias = {}) {
   const std::int64_t m = a.sizes()[a.ndim() - 2], k = a.sizes().back(), columns = b.sizes().back();
   const std::int64_t batch_a = a.ndim() == 3 ? a.sizes()[0] : 1, batch_b = b.ndim() == 3 ? b.sizes()[0] : 1;
   const std::int64_t batch = batch_a == 1 ? batch_b : batch_a;
-  Tensor y = n == 3 ? empty({batch, m, columns}, a.dtype()) : empty({m, columns}, a.dtype());
+  Tensor y =
+      n == 3 ? empty({batch, m, columns}, a.dtype(), a.device()) : empty({m, columns}, a.dtype(), a.device());
   if (y.numel() == 0) return y;
   const Matrix left = readable(a), right = readable(b);
   const void* row = bias.defined() ? bias.data() : nullptr;
-  cpu::gemm_batched(a.dtype(), left.transposed, right.transposed, m, columns, k, 1, left.memory.data(),
-                    left.leading, batch_a == 1 ? 0 : left.batch_stride, right.memory.data(), right.leading,
-                    batch_b == 1 ? 0 : right.batch_stride, 0, y.data(), columns, m * columns, batch, row);
+  kernel_for<cpu::gemm_batched>("matmul", a, b, bias)(
+      a.dtype(), left.transposed, right.transposed, m, columns, k, 1, left.memory.data(), left.leading,
+      batch_a == 1 ? 0 : left.batch_stride, right.memory.data(), right.leading,
+      batch_b == 1 ? 0 : right.batch_stride, 0, y.data(), columns, m * columns, batch, row);
   return y;
 }
 

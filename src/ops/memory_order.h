@@ -7,15 +7,16 @@
 
 namespace taper {
 
-inline Tensor empty_laid_out(const Shape& sizes, DType dtype, bool channels_last) {
-  return channels_last ? empty_strided(sizes, channels_last_strides(sizes), dtype) : empty(sizes, dtype);
+inline Tensor empty_laid_out(const Shape& sizes, DType dtype, bool channels_last, Device device) {
+  return channels_last ? empty_strided(sizes, channels_last_strides(sizes), dtype, device)
+                       : empty(sizes, dtype, device);
 }
 
 /// x itself where it lies so already.
 inline Tensor laid_out(const Tensor& x, bool channels_last) {
   if (!channels_last) return contiguous(x);
   if (is_channels_last(x)) return x;
-  Tensor y = empty_laid_out(x.sizes(), x.dtype(), true);
+  Tensor y = empty_laid_out(x.sizes(), x.dtype(), true, x.device());
   copy_elements(x, y);
   return y;
 }

@@ -8,6 +8,7 @@
 #include "ops/memory_order.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -20,7 +21,7 @@ Tensor dense_beside(const Tensor& weight, const Tensor& bias) {
   return dense(weight.defined() && bias.defined() ? to(bias, weight.dtype()) : bias);
 }
 Tensor vector_for(bool wanted, const Tensor& like) {
-  return wanted ? empty(like.sizes(), like.dtype()) : Tensor();
+  return wanted ? empty(like.sizes(), like.dtype(), like.device()) : Tensor();
 }
 
 /// Gradients of a fused gradient (dy, x, weight) -> (dx, dw, db), by differentiating plain(x, weight, bias)
@@ -78,12 +79,13 @@ struct RowNormBackward {
 
   std::array<Tensor, 3> forward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& bias,
                                 const Tensor& mean, const Tensor& rstd) const {
-    Tensor dx = empty(x.sizes(), x.dtype()), dw = vector_for(weight.defined(), weight),
+    Tensor dx = empty(x.sizes(), x.dtype(), x.device()), dw = vector_for(weight.defined(), weight),
            db = vector_for(bias.defined(), bias);
     const Tensor gradient = contiguous(dy);
-    cpu::row_norm_backward(shape.of(x, weight), x.data(), gradient.data(), data_or_null(weight),
-                           static_cast<const double*>(data_or_null(mean)), rstd.data<double>(), dx.data(),
-                           const_cast<void*>(data_or_null(dw)), const_cast<void*>(data_or_null(db)));
+    kernel_for<cpu::row_norm_backward>(name, x, weight, gradient)(
+        shape.of(x, weight), x.data(), gradient.data(), data_or_null(weight),
+        static_cast<const double*>(data_or_null(mean)), rstd.device_data<double>(), dx.data(),
+        const_cast<void*>(data_or_null(dw)), const_cast<void*>(data_or_null(db)));
     return {dx, dw, db};
   }
   Tensors backward(const Saved& saved, std::span<const Tensor> ddx) const {
@@ -102,11 +104,13 @@ struct RowNormOp {
 
   std::array<Tensor, 3> forward(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
     const cpu::RowNorm norm = shape.of(x, weight);
-    Tensor y = empty(x.sizes(), x.dtype()), mean = shape.centered ? empty({norm.rows}, float64) : Tensor(),
-           rstd = empty({norm.rows}, float64);
+    Tensor y = empty(x.sizes(), x.dtype(), x.device()),
+           mean = shape.centered ? empty({norm.rows}, float64, x.device()) : Tensor(),
+           rstd = empty({norm.rows}, float64, x.device());
     if (y.numel())
-      cpu::row_norm(norm, x.data(), data_or_null(weight), data_or_null(bias), y.data(),
-                    shape.centered ? mean.data<double>() : nullptr, rstd.data<double>());
+      kernel_for<cpu::row_norm>(name, x, weight, bias)(
+          norm, x.data(), data_or_null(weight), data_or_null(bias), y.data(),
+          shape.centered ? mean.device_data<double>() : nullptr, rstd.device_data<double>());
     return {y, mean, rstd};
   }
   std::array<Tensor, 3> backward(const Saved& saved, std::span<const Tensor> dy) const {
@@ -181,17 +185,19 @@ struct ChannelNormBackward {
   std::array<Tensor, 3> forward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& bias,
                                 const Tensor& mean, const Tensor& rstd) const {
     const bool channels_last = is_channels_last(x);
-    Tensor dx = empty_laid_out(x.sizes(), x.dtype(), channels_last),
+    Tensor dx = empty_laid_out(x.sizes(), x.dtype(), channels_last, x.device()),
            dw = vector_for(weight.defined(), weight), db = vector_for(bias.defined(), bias);
     const Tensor gradient = laid_out(dy, channels_last);
     void *dw_data = const_cast<void*>(data_or_null(dw)), *db_data = const_cast<void*>(data_or_null(db));
-    const double *means = mean.data<double>(), *rstds = rstd.data<double>();
+    const double *means = mean.device_data<double>(), *rstds = rstd.device_data<double>();
     if (shape.groups)
-      cpu::group_norm_backward(shape.of(x, weight), shape.groups, x.data(), gradient.data(),
-                               data_or_null(weight), means, rstds, dx.data(), dw_data, db_data);
+      kernel_for<cpu::group_norm_backward>(name, x, weight, gradient)(
+          shape.of(x, weight), shape.groups, x.data(), gradient.data(), data_or_null(weight), means, rstds,
+          dx.data(), dw_data, db_data);
     else
-      cpu::batch_norm_backward(shape.of(x, weight), true, x.data(), gradient.data(), data_or_null(weight),
-                               means, rstds, dx.data(), dw_data, db_data);
+      kernel_for<cpu::batch_norm_backward>(name, x, weight, gradient)(
+          shape.of(x, weight), true, x.data(), gradient.data(), data_or_null(weight), means, rstds, dx.data(),
+          dw_data, db_data);
     return {dx, dw, db};
   }
   Tensors backward(const Saved& saved, std::span<const Tensor> ddx) const {
@@ -211,19 +217,22 @@ struct ChannelNormOp {
 
   std::array<Tensor, 4> forward(const Tensor& x, const Tensor& weight, const Tensor& bias) const {
     const cpu::ChannelNorm norm = shape.of(x, weight);
-    Tensor y = empty_laid_out(x.sizes(), x.dtype(), norm.channels_last);
+    Tensor y = empty_laid_out(x.sizes(), x.dtype(), norm.channels_last, x.device());
     if (shape.groups) {
-      Tensor mean = empty({norm.batch, shape.groups}, float64),
-             rstd = empty({norm.batch, shape.groups}, float64);
+      Tensor mean = empty({norm.batch, shape.groups}, float64, x.device()),
+             rstd = empty({norm.batch, shape.groups}, float64, x.device());
       if (y.numel())
-        cpu::group_norm(norm, shape.groups, shape.eps, x.data(), data_or_null(weight), data_or_null(bias),
-                        y.data(), mean.data<double>(), rstd.data<double>());
+        kernel_for<cpu::group_norm>(name, x, weight, bias)(
+            norm, shape.groups, shape.eps, x.data(), data_or_null(weight), data_or_null(bias), y.data(),
+            mean.device_data<double>(), rstd.device_data<double>());
       return {y, mean, rstd, Tensor()};
     }
-    Tensor mean = empty({norm.channels}, float64), rstd = empty({norm.channels}, float64),
-           variance = empty({norm.channels}, float64);
-    cpu::batch_norm(norm, shape.eps, x.data(), data_or_null(weight), data_or_null(bias), y.data(),
-                    mean.data<double>(), variance.data<double>(), rstd.data<double>());
+    Tensor mean = empty({norm.channels}, float64, x.device()),
+           rstd = empty({norm.channels}, float64, x.device()),
+           variance = empty({norm.channels}, float64, x.device());
+    kernel_for<cpu::batch_norm>(name, x, weight, bias)(
+        norm, shape.eps, x.data(), data_or_null(weight), data_or_null(bias), y.data(),
+        mean.device_data<double>(), variance.device_data<double>(), rstd.device_data<double>());
     return {y, mean, rstd, variance};
   }
   std::array<Tensor, 3> backward(const Saved& saved, std::span<const Tensor> dy) const {
@@ -242,11 +251,12 @@ struct FixedChannelNorm {
   Tensor forward(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& weight,
                  const Tensor& bias) const {
     const cpu::ChannelNorm norm = shape.of(x, weight.defined() ? weight : bias);
-    Tensor y = empty_laid_out(x.sizes(), x.dtype(), norm.channels_last);
+    Tensor y = empty_laid_out(x.sizes(), x.dtype(), norm.channels_last, x.device());
     const Tensor means = contiguous(to(mean, float64)),
                  rstds = contiguous(rsqrt(add(to(variance, float64), shape.eps)));
-    cpu::batch_norm_inference(norm, x.data(), data_or_null(weight), data_or_null(bias), means.data<double>(),
-                              rstds.data<double>(), y.data());
+    kernel_for<cpu::batch_norm_inference>(name, x, mean, variance, weight, bias)(
+        norm, x.data(), data_or_null(weight), data_or_null(bias), means.device_data<double>(),
+        rstds.device_data<double>(), y.data());
     return y;
   }
   std::array<Tensor, 5> backward(const Saved& saved, const Tensor& dy) const {

@@ -6,6 +6,7 @@
 #include "ops/elementwise.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -33,26 +34,31 @@ struct Chosen {
     Shape sizes = x.sizes();
     sizes[x.ndim() - 1] = k;
     if (by >= By::kth) sizes[x.ndim() - 1] = 1;
-    Tensor values = empty(sizes, x.dtype()), places = empty(sizes, int64);
-    std::int64_t* indices = places.data<std::int64_t>();
+    Tensor values = empty(sizes, x.dtype(), x.device()), places = empty(sizes, int64, x.device());
+    std::int64_t* indices = places.device_data<std::int64_t>();
     switch (by) {
       case By::ascending:
       case By::descending:
-        cpu::sort(dense.data(), x.dtype(), rows, n, by == By::descending, values.data(), indices);
+        kernel_for<cpu::sort>("sort", x)(dense.data(), x.dtype(), rows, n, by == By::descending,
+                                         values.data(), indices);
         break;
       case By::largest:
       case By::smallest:
-        cpu::topk(dense.data(), x.dtype(), rows, n, k, by == By::largest, values.data(), indices);
+        kernel_for<cpu::topk>("topk", x)(dense.data(), x.dtype(), rows, n, k, by == By::largest,
+                                         values.data(), indices);
         break;
-      case By::kth: cpu::kthvalue(dense.data(), x.dtype(), rows, n, k, values.data(), indices); break;
+      case By::kth:
+        kernel_for<cpu::kthvalue>("kthvalue", x)(dense.data(), x.dtype(), rows, n, k, values.data(), indices);
+        break;
       default:
-        cpu::median(dense.data(), x.dtype(), rows, n, by == By::middle_without_nan, values.data(), indices);
+        kernel_for<cpu::median>("median", x)(dense.data(), x.dtype(), rows, n, by == By::middle_without_nan,
+                                             values.data(), indices);
     }
     return {values, places};
   }
   Tensor backward(const Saved& saved, std::span<const Tensor> dy) const {
     if (!dy[0].defined()) return {};
-    return scatter(zeros(input_sizes, dy[0].dtype()), -1, saved.output(1), dy[0]);
+    return scatter(zeros(input_sizes, dy[0].dtype(), dy[0].device()), -1, saved.output(1), dy[0]);
   }
 };
 
@@ -85,9 +91,11 @@ std::tuple<Tensor, Tensor, Tensor> distinct(const Tensor& x, std::optional<std::
   const int place = dim ? wrap_dim(*dim, x.ndim(), op) : 0;
   const Tensor rows = dim && x.ndim() ? contiguous(movedim(x, {place}, {0})) : reshape(contiguous(x), {-1});
   const std::int64_t count = rows.sizes()[0], width = count ? rows.numel() / count : 1;
-  Tensor first = empty({count}, int64), inverse = empty({count}, int64), counts = empty({count}, int64);
-  const std::int64_t different = kernel(rows.data(), rows.dtype(), count, width, first.data<std::int64_t>(),
-                                        inverse.data<std::int64_t>(), counts.data<std::int64_t>());
+  const Tensor first = empty({count}, int64, x.device()), inverse = empty({count}, int64, x.device()),
+               counts = empty({count}, int64, x.device());
+  const std::int64_t different = kernel_for<kernel>(op, x)(
+      rows.data(), rows.dtype(), count, width, first.device_data<std::int64_t>(),
+      inverse.device_data<std::int64_t>(), counts.device_data<std::int64_t>());
   Tensor values = index_select(rows.detach(), 0, narrow(first, 0, 0, different));
   if (dim && x.ndim()) values = movedim(values, {0}, {place});
   return {contiguous(values), dim ? inverse : reshape(inverse, x.sizes()),
@@ -141,13 +149,14 @@ Tensor searchsorted(const Tensor& boundaries, const Tensor& values, bool right, 
   const DType common = promote_types(boundaries.dtype(), values.dtype());
   const Tensor edges = contiguous(to(boundaries.detach(), common)),
                sought = contiguous(to(values.detach(), common));
-  Tensor places = empty(values.sizes(), int64);
+  Tensor places = empty(values.sizes(), int64, values.device());
   const std::int64_t m = boundaries.sizes().back(),
                      rows = shared ? 1 : edges.numel() / std::max<std::int64_t>(m, 1),
                      n = places.numel() / std::max<std::int64_t>(rows, 1);
   if (places.numel())
-    cpu::searchsorted(edges.data(), shared, m, order.defined() ? order.data<std::int64_t>() : nullptr,
-                      sought.data(), common, rows, n, right, places.data<std::int64_t>());
+    kernel_for<cpu::searchsorted>("searchsorted", edges, sought, order)(
+        edges.data(), shared, m, order.defined() ? order.device_data<std::int64_t>() : nullptr, sought.data(),
+        common, rows, n, right, places.device_data<std::int64_t>());
   return places;
 }
 
@@ -156,18 +165,20 @@ Tensor bincount(const Tensor& x, const Tensor& weights, std::int64_t minlength) 
   check<DTypeError>(is_integral(x.dtype()), "bincount: needs integers, got ", x.dtype());
   check<ValueError>(minlength >= 0, "bincount: minlength must not be negative, got ", minlength);
   const Tensor dense = contiguous(x);
-  const std::int64_t size = std::max(minlength, cpu::bincount_size(dense.data(), x.dtype(), x.numel()));
+  const std::int64_t size =
+      std::max(minlength, kernel_for<cpu::bincount_size>("bincount", x)(dense.data(), x.dtype(), x.numel()));
   if (!weights.defined()) {
-    Tensor counts = empty({size}, int64);
-    cpu::bincount(dense.data(), x.dtype(), x.numel(), size, counts.data<std::int64_t>());
+    const Tensor counts = empty({size}, int64, x.device());
+    kernel_for<cpu::bincount>("bincount", x)(dense.data(), x.dtype(), x.numel(), size,
+                                          counts.device_data<std::int64_t>());
     return counts;
   }
   check<ShapeError>(weights.sizes() == x.sizes(), "bincount: weights of shape ", weights.sizes(),
                     " do not fit input of shape ", x.sizes());
-  const Tensor dense_weights = contiguous(weights.detach());
-  Tensor sums = empty({size}, float64);
-  cpu::bincount(dense.data(), x.dtype(), x.numel(), size, dense_weights.data(), weights.dtype(),
-                sums.data<double>());
+  const Tensor dense_weights = contiguous(weights.detach()), sums = empty({size}, float64, x.device());
+  kernel_for<cpu::weighted_bincount>("bincount", x, weights)(dense.data(), x.dtype(), x.numel(), size,
+                                                  dense_weights.data(), weights.dtype(),
+                                                  sums.device_data<double>());
   return weights.dtype() == float32 ? to(sums, float32) : sums;
 }
 
@@ -180,8 +191,9 @@ Tensor histc(const Tensor& x, std::int64_t bins, double low, double high) {
     if (low == high) low -= 1, high += 1;
   }
   const Tensor dense = contiguous(x.detach());
-  Tensor counts = empty({bins}, int64);
-  cpu::histc(dense.data(), x.dtype(), x.numel(), bins, low, high, counts.data<std::int64_t>());
+  Tensor counts = empty({bins}, int64, x.device());
+  kernel_for<cpu::histc>("histc", x)(dense.data(), x.dtype(), x.numel(), bins, low, high,
+                                     counts.device_data<std::int64_t>());
   return to(counts, x.dtype());
 }
 

@@ -66,9 +66,9 @@ std::int64_t combination_count(std::int64_t n, std::int64_t r, bool with_replace
 Tensor combinations(const Tensor& x, std::int64_t r, bool with_replacement) {
   check<ShapeError>(x.ndim() == 1, "combinations: needs a vector, got shape ", x.sizes());
   check<ValueError>(r >= 0, "combinations: r must not be negative, got ", r);
-  if (r == 0) return empty({0}, x.dtype());
+  if (r == 0) return empty({0}, x.dtype(), x.device());
   const std::int64_t n = x.numel(), count = combination_count(n, r, with_replacement);
-  if (count == 0) return empty({0, r}, x.dtype());
+  if (count == 0) return empty({0, r}, x.dtype(), x.device());
   const Tensor places = empty({count, r}, int64);
   std::int64_t* row = places.data<std::int64_t>();
   for (std::int64_t i = 0; i < r; ++i) row[i] = with_replacement ? 0 : i;
@@ -81,7 +81,7 @@ Tensor combinations(const Tensor& x, std::int64_t r, bool with_replacement) {
     ++next[i];
     for (std::int64_t k = i + 1; k < r; ++k) next[k] = next[k - 1] + (with_replacement ? 0 : 1);
   }
-  return reshape(index_select(x, 0, reshape(places, {-1})), {count, r});
+  return reshape(index_select(x, 0, to(reshape(places, {-1}), x.device())), {count, r});
 }
 
 Tensor column_stack(const Tensors& tensors) {

@@ -7,6 +7,7 @@
 #include "ops/memory_order.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -26,9 +27,10 @@ struct MaxPool {
 
   std::array<Tensor, 2> forward(const Tensor& x) const {
     const Tensor input = laid_out(x, windows.channels_last);
-    Tensor y = empty_laid_out(windows.output_sizes, x.dtype(), windows.channels_last),
-           places = empty_laid_out(windows.output_sizes, int64, windows.channels_last);
-    cpu::max_pool(windows.pooling, input.data(), y.data(), places.data<std::int64_t>());
+    Tensor y = empty_laid_out(windows.output_sizes, x.dtype(), windows.channels_last, x.device()),
+           places = empty_laid_out(windows.output_sizes, int64, windows.channels_last, x.device());
+    kernel_for<cpu::max_pool>(name, input)(windows.pooling, input.data(), y.data(),
+                                           places.device_data<std::int64_t>());
     return {y, places};
   }
   Tensor backward(const Saved& saved, std::span<const Tensor> dy) const;
@@ -42,8 +44,9 @@ struct MaxUnpool {
 
   Tensor forward(const Tensor& dy, const Tensor& places) const {
     const Tensor gradient = laid_out(dy, windows.channels_last);
-    Tensor dx = empty_laid_out(windows.input_sizes, dy.dtype(), windows.channels_last);
-    cpu::max_pool_backward(windows.pooling, gradient.data(), places.data<std::int64_t>(), dx.data());
+    Tensor dx = empty_laid_out(windows.input_sizes, dy.dtype(), windows.channels_last, dy.device());
+    kernel_for<cpu::max_pool_backward>(name, gradient, places)(windows.pooling, gradient.data(),
+                                                               places.device_data<std::int64_t>(), dx.data());
     return dx;
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& ddx) const {
@@ -67,8 +70,8 @@ struct AverageUnpool {
 
   Tensor forward(const Tensor& dy) const {
     const Tensor gradient = laid_out(dy, windows.channels_last);
-    Tensor dx = empty_laid_out(windows.input_sizes, dy.dtype(), windows.channels_last);
-    cpu::average_pool_backward(windows.pooling, gradient.data(), dx.data());
+    Tensor dx = empty_laid_out(windows.input_sizes, dy.dtype(), windows.channels_last, dy.device());
+    kernel_for<cpu::average_pool_backward>(name, gradient)(windows.pooling, gradient.data(), dx.data());
     return dx;
   }
   Tensor backward(const Saved&, const Tensor& ddx) const;
@@ -80,8 +83,8 @@ struct AveragePool {
 
   Tensor forward(const Tensor& x) const {
     const Tensor input = laid_out(x, windows.channels_last);
-    Tensor y = empty_laid_out(windows.output_sizes, x.dtype(), windows.channels_last);
-    cpu::average_pool(windows.pooling, input.data(), y.data());
+    Tensor y = empty_laid_out(windows.output_sizes, x.dtype(), windows.channels_last, x.device());
+    kernel_for<cpu::average_pool>(name, input)(windows.pooling, input.data(), y.data());
     return y;
   }
   Tensor backward(const Saved&, const Tensor& dy) const { return record(AverageUnpool{windows}, dy); }

@@ -224,6 +224,7 @@ std::string to_string(const Tensor& tensor) {
   const DType dtype = tensor.dtype();
   const bool inferred = dtype == default_dtype() || dtype == int64 || dtype == boolean ||
                         dtype == complex_dtype(default_dtype());
+  if (!tensor.device().is_cpu()) suffixes.push_back(concat("device='", tensor.device(), "'"));
   if (tensor.numel() == 0) {
     if (tensor.ndim() != 1) {
       std::string sizes;
@@ -233,7 +234,8 @@ std::string to_string(const Tensor& tensor) {
     text += "[]";
     if (dtype != default_dtype()) suffixes.push_back(concat("dtype=taper.", dtype));
   } else {
-    text += Writer(tensor.detach(), options, tensor.numel() > options.threshold).write(tensor.detach(), 7);
+    const Tensor here = to(tensor.detach(), Device());
+    text += Writer(here, options, here.numel() > options.threshold).write(here, 7);
     if (!inferred) suffixes.push_back(concat("dtype=taper.", dtype));
   }
   if (const std::string history = history_of(tensor); !history.empty()) suffixes.push_back(history);

@@ -94,7 +94,7 @@ std::tuple<Tensor, Tensor> frexp(const Tensor& x) {
 }
 
 Tensor isreal(const Tensor& x) {
-  return x.is_complex() ? eq(imag(x.detach()), 0) : full(x.sizes(), true, boolean);
+  return x.is_complex() ? eq(imag(x.detach()), 0) : full(x.sizes(), true, boolean, x.device());
 }
 
 namespace {

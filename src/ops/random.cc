@@ -15,13 +15,19 @@
 #include "ops/inplace.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
 namespace {
 
-cpu::PhiloxState take(const std::optional<Generator>& generator, std::int64_t count) {
-  const Generator& source = generator ? *generator : default_generator();
+// The two kernels of this name: with one probability for all elements, and with one for each.
+constexpr void (*bernoulli_of_one)(cpu::PhiloxState, void*, DType, std::int64_t, double) = cpu::bernoulli;
+constexpr void (*bernoulli_of_each)(cpu::PhiloxState, void*, DType, std::int64_t, const void*,
+                                    DType) = cpu::bernoulli;
+
+cpu::PhiloxState take(const std::optional<Generator>& generator, std::int64_t count, Device device = {}) {
+  const Generator& source = generator ? *generator : default_generator(device);
   const std::uint64_t seed = source.initial_seed();
   return {seed, source.reserve(cpu::philox_blocks(count))};
 }
@@ -31,11 +37,11 @@ template <class Fill>
 const Tensor& fill_random(const Tensor& target, const std::optional<Generator>& generator, const char* op,
                           Fill&& fill) {
   check_inplace(target, op);
-  const cpu::PhiloxState state = take(generator, target.numel());
+  const cpu::PhiloxState state = take(generator, target.numel(), target.device());
   if (target.is_contiguous()) {
     fill(state, target.data());
   } else {
-    const Tensor dense = empty(target.sizes(), target.dtype());
+    const Tensor dense = empty(target.sizes(), target.dtype(), target.device());
     fill(state, dense.data());
     copy_elements(dense, target);
   }
@@ -51,9 +57,10 @@ struct Dropout {
   Shape mask_sizes;
 
   std::array<Tensor, 2> forward(const Tensor& x) const {
-    Tensor mask = empty(mask_sizes, boolean);
+    Tensor mask = empty(mask_sizes, boolean, x.device());
     const std::int64_t count = mask.numel();
-    cpu::bernoulli(take(std::nullopt, count), mask.data(), boolean, count, 1 - p);
+    kernel_for<bernoulli_of_one>(name, mask)(take(std::nullopt, count, x.device()), mask.data(), boolean,
+                                             count, 1 - p);
     return {mul(mul(x, mask), scale()), mask};
   }
   Tensor backward(const Saved& saved, std::span<const Tensor> dy) const {
@@ -86,31 +93,53 @@ void set_rng_state(const Tensor& state, const Generator& generator) {
   generator.set_state(words[0], words[1]);
 }
 
-Tensor rand(const Shape& sizes, DType dtype, std::optional<Generator> generator) {
-  return uniform_(empty(sizes, dtype), 0, 1, generator);
+Tensor rand(const Shape& sizes, DType dtype, std::optional<Generator> generator, Device device) {
+  return uniform_(empty(sizes, dtype, device), 0, 1, generator);
 }
-Tensor randn(const Shape& sizes, DType dtype, std::optional<Generator> generator) {
-  return normal_(empty(sizes, dtype), 0, 1, generator);
+Tensor randn(const Shape& sizes, DType dtype, std::optional<Generator> generator, Device device) {
+  return normal_(empty(sizes, dtype, device), 0, 1, generator);
 }
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& sizes, DType dtype,
-               std::optional<Generator> generator) {
-  return random_(empty(sizes, dtype), low, high, generator);
+               std::optional<Generator> generator, Device device) {
+  return random_(empty(sizes, dtype, device), low, high, generator);
 }
 
-Tensor randperm(std::int64_t n, std::optional<Generator> generator, DType dtype) {
+Tensor randperm(std::int64_t n, std::optional<Generator> generator, DType dtype, Device device) {
   check<ValueError>(n >= 0, "randperm: n must not be negative, got ", n);
   Tensor result = empty({n}, int64);
-  cpu::randperm(take(generator, n), result.data<std::int64_t>(), n);
-  return to(result, dtype);
+  cpu::randperm(take(generator, n, device), result.data<std::int64_t>(), n);
+  return to(to(result, dtype), device);
 }
 
 Tensor bernoulli(const Tensor& p, std::optional<Generator> generator) {
   check<DTypeError>(p.is_floating_point(), "bernoulli: probabilities must be floating, got ", p.dtype());
   const Tensor dense = contiguous(p.detach());
-  Tensor result = empty(p.sizes(), p.dtype());
-  cpu::bernoulli(take(generator, p.numel()), result.data(), p.dtype(), p.numel(), dense.data(), p.dtype());
+  Tensor result = empty(p.sizes(), p.dtype(), p.device());
+  kernel_for<bernoulli_of_each>("bernoulli", result, dense)(
+      take(generator, p.numel(), p.device()), result.data(), p.dtype(), p.numel(), dense.data(), p.dtype());
   return result;
 }
+
+namespace {
+
+// Rows of weights from which `needed` categories can be drawn.
+void check_weights(const Tensor& rows, std::int64_t needed) {
+  if (rows.sizes()[0] == 0) return;
+  const Tensor wrong = logical_not(logical_and(isfinite(rows), ge(rows, 0)));
+  if (any(wrong).item<bool>()) {
+    const std::int64_t place = argmax(to(reshape(wrong, {-1}), uint8)).item<std::int64_t>();
+    const std::int64_t width = rows.sizes()[1], row = place / width, category = place % width;
+    fail<ValueError>("multinomial: weight ", select(select(rows, 0, row), 0, category).item<double>(),
+                     " at row ", row, ", category ", category, " is negative, infinite or NaN");
+  }
+  const Tensor positive = sum(gt(rows, 0), Shape{1});
+  const std::int64_t row = argmin(positive).item<std::int64_t>(),
+                     fewest = select(positive, 0, row).item<std::int64_t>();
+  check<ValueError>(fewest >= needed, "multinomial: row ", row, " has ", fewest,
+                    " categories of positive weight, too few to draw ", needed);
+}
+
+}  // namespace
 
 Tensor multinomial(const Tensor& weights, std::int64_t count, bool replacement,
                    std::optional<Generator> generator) {
@@ -119,75 +148,53 @@ Tensor multinomial(const Tensor& weights, std::int64_t count, bool replacement,
   check<DTypeError>(weights.is_floating_point(), "multinomial: weights must be floating, got ",
                     weights.dtype());
   check<ValueError>(count > 0, "multinomial: cannot sample ", count, " times");
-  const Tensor rows =
-      contiguous(to(weights.ndim() == 1 ? unsqueeze(weights.detach(), 0) : weights.detach(), float64));
+  const Tensor rows = to(weights.ndim() == 1 ? unsqueeze(weights.detach(), 0) : weights.detach(), float64);
   const std::int64_t height = rows.sizes()[0], width = rows.sizes()[1];
   check<ValueError>(replacement || count <= width, "multinomial: cannot draw ", count, " of ", width,
                     " categories without replacement");
-  Tensor result = empty({height, count}, int64);
-  const Tensor noise = rand({height, replacement ? count : width}, float64, generator);
-  for (std::int64_t row = 0; row < height; ++row) {
-    const double* weight = rows.data<double>() + row * width;
-    std::int64_t positive = 0;
-    for (std::int64_t i = 0; i < width; ++i) {
-      check<ValueError>(std::isfinite(weight[i]) && weight[i] >= 0, "multinomial: weight ", weight[i],
-                        " at row ", row, ", category ", i, " is negative, infinite or NaN");
-      positive += weight[i] > 0;
-    }
-    check<ValueError>(positive >= (replacement ? 1 : count), "multinomial: row ", row, " has ", positive,
-                      " categories of positive weight, too few to draw ", count);
-    const double* u = noise.data<double>() + row * noise.sizes()[1];
-    std::int64_t* out = result.data<std::int64_t>() + row * count;
-    if (replacement) {
-      std::vector<double> sums(static_cast<std::size_t>(width));
-      std::partial_sum(weight, weight + width, sums.begin());
-      for (std::int64_t i = 0; i < count; ++i) {
-        auto found = std::upper_bound(sums.begin(), sums.end(), u[i] * sums.back()) - sums.begin();
-        out[i] = std::min<std::int64_t>(found, width - 1);
-      }
-    } else {
-      // The largest log(u) / w are a draw without replacement: Efraimidis & Spirakis 2006.
-      std::vector<double> keys(static_cast<std::size_t>(width));
-      for (std::int64_t i = 0; i < width; ++i)
-        keys[std::size_t(i)] = weight[i] > 0 ? std::log1p(-u[i]) / weight[i] : -INFINITY;
-      std::vector<std::int64_t> order(static_cast<std::size_t>(width));
-      std::iota(order.begin(), order.end(), 0);
-      std::partial_sort(order.begin(), order.begin() + count, order.end(),
-                        [&](std::int64_t a, std::int64_t b) {
-                          return keys[std::size_t(a)] > keys[std::size_t(b)] ||
-                                 (keys[std::size_t(a)] == keys[std::size_t(b)] && a < b);
-                        });
-      std::copy_n(order.begin(), count, out);
-    }
+  check_weights(rows, replacement ? 1 : count);
+  const Tensor noise =
+      rand({height, replacement ? count : width}, float64, std::move(generator), weights.device());
+  Tensor result;
+  if (height == 0) result = empty({0, count}, int64, weights.device());
+  else if (replacement) {
+    const Tensor sums = cumsum(rows, 1);
+    result = clamp(searchsorted(sums, mul(noise, narrow(sums, 1, width - 1, 1)), true), std::nullopt,
+                   Scalar(width - 1));
+  } else {
+    // The largest log(u) / w are a draw without replacement: Efraimidis & Spirakis 2006.
+    const Tensor keys = masked_fill(div(log1p(neg(noise)), rows), eq(rows, 0), -INFINITY);
+    result = std::get<1>(topk(keys, count, 1));
   }
   return weights.ndim() == 1 ? squeeze(result, Shape{0}) : result;
 }
 
 const Tensor& uniform_(const Tensor& x, double low, double high, std::optional<Generator> generator) {
   return fill_random(x, generator, "uniform_", [&](cpu::PhiloxState state, void* y) {
-    cpu::uniform(state, y, x.dtype(), x.numel(), low, high);
+    kernel_for<cpu::uniform>("uniform_", x)(state, y, x.dtype(), x.numel(), low, high);
   });
 }
 const Tensor& normal_(const Tensor& x, double mean, double std, std::optional<Generator> generator) {
   return fill_random(x, generator, "normal_", [&](cpu::PhiloxState state, void* y) {
-    cpu::normal(state, y, x.dtype(), x.numel(), mean, std);
+    kernel_for<cpu::normal>("normal_", x)(state, y, x.dtype(), x.numel(), mean, std);
   });
 }
 const Tensor& bernoulli_(const Tensor& x, double p, std::optional<Generator> generator) {
   return fill_random(x, generator, "bernoulli_", [&](cpu::PhiloxState state, void* y) {
-    cpu::bernoulli(state, y, x.dtype(), x.numel(), p);
+    kernel_for<bernoulli_of_one>("bernoulli_", x)(state, y, x.dtype(), x.numel(), p);
   });
 }
 const Tensor& exponential_(const Tensor& x, double rate, std::optional<Generator> generator) {
   return fill_random(x, generator, "exponential_", [&](cpu::PhiloxState state, void* y) {
-    cpu::exponential(state, y, x.dtype(), x.numel(), rate);
+    kernel_for<cpu::exponential>("exponential_", x)(state, y, x.dtype(), x.numel(), rate);
   });
 }
 const Tensor& random_(const Tensor& x, std::int64_t low, std::int64_t high,
                       std::optional<Generator> generator) {
   check<ValueError>(low < high, "randint: low must be less than high, got ", low, " and ", high);
   return fill_random(x, generator, "random_", [&](cpu::PhiloxState state, void* y) {
-    cpu::randint(state, y, x.dtype(), x.numel(), low, std::uint64_t(high) - std::uint64_t(low));
+    kernel_for<cpu::randint>("random_", x)(state, y, x.dtype(), x.numel(), low,
+                                           std::uint64_t(high) - std::uint64_t(low));
   });
 }
 
@@ -195,18 +202,18 @@ const Tensor& cauchy_(const Tensor& x, double median, double sigma, std::optiona
   check<DTypeError>(x.is_floating_point(), "cauchy_: needs a floating dtype, got ", x.dtype());
   check<ValueError>(sigma > 0, "cauchy_: sigma must be positive, got ", sigma);
   const Tensor angle =
-      uniform_(empty(x.sizes(), float64), -std::numbers::pi / 2, std::numbers::pi / 2, generator);
+      uniform_(empty(x.sizes(), float64, x.device()), -std::numbers::pi / 2, std::numbers::pi / 2, generator);
   return copy_(x, add(mul(tan(angle), sigma), median));
 }
 const Tensor& log_normal_(const Tensor& x, double mean, double std, std::optional<Generator> generator) {
   check<DTypeError>(x.is_floating_point(), "log_normal_: needs a floating dtype, got ", x.dtype());
   check<ValueError>(std > 0, "log_normal_: std must be positive, got ", std);
-  return copy_(x, exp(normal_(empty(x.sizes(), float64), mean, std, generator)));
+  return copy_(x, exp(normal_(empty(x.sizes(), float64, x.device()), mean, std, generator)));
 }
 const Tensor& geometric_(const Tensor& x, double p, std::optional<Generator> generator) {
   check<DTypeError>(x.dtype() != boolean && !x.is_complex(), "geometric_: not defined for dtype ", x.dtype());
   check<ValueError>(p > 0 && p < 1, "geometric_: p must lie between 0 and 1, got ", p);
-  return copy_(x, ceil(exponential_(empty(x.sizes(), float64), -std::log1p(-p), generator)));
+  return copy_(x, ceil(exponential_(empty(x.sizes(), float64, x.device()), -std::log1p(-p), generator)));
 }
 
 Tensor dropout(const Tensor& x, double p, bool training) { return dropped(x, p, training, x.sizes()); }
@@ -222,36 +229,43 @@ Tensor feature_dropout(const Tensor& x, double p, bool training) {
 namespace {
 
 DType chosen(std::optional<DType> dtype) { return dtype.value_or(default_dtype()); }
+Device on(const std::optional<Device>& device) { return device.value_or(Device()); }
 Tensor leaf(const Tensor& x, bool requires_grad) { return requires_grad ? x.requires_grad_() : x; }
+Tensor like(const Tensor& x, std::optional<DType> dtype, std::optional<Device> device) {
+  const Tensor y = empty_like(x.detach(), dtype);
+  return device ? empty_strided(y.sizes(), y.strides(), y.dtype(), *device) : y;
+}
 Tensor rand_call(const Shape& sizes, std::optional<Generator> g, std::optional<DType> dtype,
-                 std::optional<Device>, bool requires_grad) {
-  return leaf(rand(sizes, chosen(dtype), g), requires_grad);
+                 std::optional<Device> device, bool requires_grad) {
+  return leaf(rand(sizes, chosen(dtype), g, on(device)), requires_grad);
 }
 Tensor randn_call(const Shape& sizes, std::optional<Generator> g, std::optional<DType> dtype,
-                  std::optional<Device>, bool requires_grad) {
-  return leaf(randn(sizes, chosen(dtype), g), requires_grad);
+                  std::optional<Device> device, bool requires_grad) {
+  return leaf(randn(sizes, chosen(dtype), g, on(device)), requires_grad);
 }
 Tensor randint_call(std::int64_t low, std::int64_t high, const Shape& sizes, std::optional<Generator> g,
-                    std::optional<DType> dtype, std::optional<Device>, bool) {
-  return randint(low, high, sizes, dtype.value_or(int64), g);
+                    std::optional<DType> dtype, std::optional<Device> device, bool) {
+  return randint(low, high, sizes, dtype.value_or(int64), g, on(device));
 }
 Tensor randint_from_zero(std::int64_t high, const Shape& sizes, std::optional<Generator> g,
-                         std::optional<DType> dtype, std::optional<Device>, bool) {
-  return randint(0, high, sizes, dtype.value_or(int64), g);
+                         std::optional<DType> dtype, std::optional<Device> device, bool) {
+  return randint(0, high, sizes, dtype.value_or(int64), g, on(device));
 }
 Tensor randperm_call(std::int64_t n, std::optional<Generator> g, std::optional<DType> dtype,
-                     std::optional<Device>, bool) {
-  return randperm(n, g, dtype.value_or(int64));
+                     std::optional<Device> device, bool) {
+  return randperm(n, g, dtype.value_or(int64), on(device));
 }
-Tensor rand_like(const Tensor& x, std::optional<DType> dtype, std::optional<Device>, bool requires_grad) {
-  return leaf(uniform_(empty_like(x.detach(), dtype)), requires_grad);
+Tensor rand_like(const Tensor& x, std::optional<DType> dtype, std::optional<Device> device,
+                 bool requires_grad) {
+  return leaf(uniform_(like(x, dtype, device)), requires_grad);
 }
-Tensor randn_like(const Tensor& x, std::optional<DType> dtype, std::optional<Device>, bool requires_grad) {
-  return leaf(normal_(empty_like(x.detach(), dtype)), requires_grad);
+Tensor randn_like(const Tensor& x, std::optional<DType> dtype, std::optional<Device> device,
+                  bool requires_grad) {
+  return leaf(normal_(like(x, dtype, device)), requires_grad);
 }
 Tensor randint_like(const Tensor& x, std::int64_t low, std::int64_t high, std::optional<DType> dtype,
-                    std::optional<Device>) {
-  return random_(empty_like(x.detach(), dtype), low, high);
+                    std::optional<Device> device) {
+  return random_(like(x, dtype, device), low, high);
 }
 Tensor randint_like_from_zero(const Tensor& x, std::int64_t high, std::optional<DType> dtype,
                               std::optional<Device> device) {
@@ -268,11 +282,11 @@ Tensor normal_like_mean(const Tensor& mean, const Tensor& std, std::optional<Gen
   const DType dtype = mean.ndim() == 0 && mean.record()->wrapped_number ? std.dtype() : mean.dtype();
   check<DTypeError>(is_differentiable(dtype), "normal: mean and std must be floating point or complex, got ",
                     dtype);
-  return add(mul(randn(both[0].sizes(), dtype, g), to(both[1], dtype)), to(both[0], dtype));
+  return add(mul(randn(both[0].sizes(), dtype, g, both[0].device()), to(both[1], dtype)), to(both[0], dtype));
 }
 Tensor normal_sizes(double mean, double std, const Shape& sizes, std::optional<Generator> g,
-                    std::optional<DType> dtype, std::optional<Device>) {
-  return normal_(empty(sizes, chosen(dtype)), mean, std, g);
+                    std::optional<DType> dtype, std::optional<Device> device) {
+  return normal_(empty(sizes, chosen(dtype), on(device)), mean, std, g);
 }
 // The range of random_ without bounds: what the dtype holds exactly.
 std::int64_t exact_limit(DType dtype) {

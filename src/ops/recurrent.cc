@@ -8,6 +8,7 @@
 #include "ops/registry.h"
 #include "taper/autograd.h"
 #include "taper/ops.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -20,33 +21,36 @@ struct Steps {
 
 // The elements of step t of a dense tensor [T, ...].
 std::byte* at(const Tensor& x, std::int64_t t) {
-  return x.data<std::byte>() + t * (x.numel() / x.size(0)) * x.item_size();
+  return x.device_data<std::byte>() + t * (x.numel() / x.size(0)) * x.item_size();
 }
 
 // out [rows, width] = beta out + h [rows, hidden] weight^T [hidden, width] (+ bias).
 void times_weight(const Steps& s, const Tensor& weight, const void* h, int beta, void* out,
                   const Tensor& bias = {}) {
   const std::int64_t width = weight.size(0);
-  cpu::gemm(weight.dtype(), false, true, s.rows, width, s.hidden, 1, h, s.hidden, weight.data(), s.hidden,
-            beta, out, width, bias.defined() ? bias.data() : nullptr);
+  kernel_for<cpu::gemm>("recurrent", weight, bias)(weight.dtype(), false, true, s.rows, width, s.hidden, 1, h,
+                                                   s.hidden, weight.data(), s.hidden, beta, out, width,
+                                                   bias.defined() ? bias.data() : nullptr);
 }
 
 // dh [rows, hidden] = beta dh + dgates [rows, width] weight.
 void times_weight_back(const Steps& s, const Tensor& weight, const void* dgates, int beta, void* dh) {
   const std::int64_t width = weight.size(0);
-  cpu::gemm(weight.dtype(), false, false, s.rows, s.hidden, width, 1, dgates, width, weight.data(), s.hidden,
-            beta, dh, s.hidden);
+  kernel_for<cpu::gemm>("recurrent", weight)(weight.dtype(), false, false, s.rows, s.hidden, width, 1, dgates,
+                                             width, weight.data(), s.hidden, beta, dh, s.hidden, nullptr);
 }
 
 // The gradient of weight: of all steps at once, from the states before each.
 Tensor weight_gradient(const Steps& s, const Tensor& dgates, const Tensor& h, const Tensor& y) {
   const std::int64_t width = dgates.size(2);
-  Tensor dw = empty({width, s.hidden}, y.dtype());
-  cpu::gemm(y.dtype(), true, false, width, s.hidden, s.rows, 1, dgates.data(), width, h.data(), s.hidden, 0,
-            dw.data(), s.hidden);
+  Tensor dw = empty({width, s.hidden}, y.dtype(), y.device());
+  kernel_for<cpu::gemm>("recurrent", y, dgates, h)(y.dtype(), true, false, width, s.hidden, s.rows, 1,
+                                                   dgates.data(), width, h.data(), s.hidden, 0, dw.data(),
+                                                   s.hidden, nullptr);
   if (s.steps > 1)
-    cpu::gemm(y.dtype(), true, false, width, s.hidden, (s.steps - 1) * s.rows, 1, at(dgates, 1), width,
-              y.data(), s.hidden, 1, dw.data(), s.hidden);
+    kernel_for<cpu::gemm>("recurrent", y, dgates, h)(y.dtype(), true, false, width, s.hidden,
+                                                     (s.steps - 1) * s.rows, 1, at(dgates, 1), width,
+                                                     y.data(), s.hidden, 1, dw.data(), s.hidden, nullptr);
   return dw;
 }
 
@@ -65,11 +69,13 @@ struct LstmLayer {
                                 const Tensor& weight) const {
     const Tensor activated = clone(gates, "contiguous"), w = contiguous(weight), first_h = contiguous(h),
                  first_c = contiguous(c);
-    Tensor y = empty({s.steps, s.rows, s.hidden}, gates.dtype()), cells = empty(y.sizes(), gates.dtype());
+    Tensor y = empty({s.steps, s.rows, s.hidden}, gates.dtype(), gates.device()),
+           cells = empty(y.sizes(), gates.dtype(), gates.device());
     for (std::int64_t t = 0; t < s.steps; ++t) {
-      times_weight(s, w, t ? at(y, t - 1) : first_h.data<std::byte>(), 1, at(activated, t));
-      cpu::lstm_cell(s.cell(y), at(activated, t), t ? at(cells, t - 1) : first_c.data<std::byte>(),
-                     at(cells, t), at(y, t));
+      times_weight(s, w, t ? at(y, t - 1) : first_h.device_data<std::byte>(), 1, at(activated, t));
+      kernel_for<cpu::lstm_cell>(name, y, first_h, first_c)(
+          s.cell(y), at(activated, t), t ? at(cells, t - 1) : first_c.device_data<std::byte>(), at(cells, t),
+          at(y, t));
     }
     return {y, cells, activated};
   }
@@ -79,13 +85,15 @@ struct LstmLayer {
     const Tensor h = contiguous(saved.input(1)), c = contiguous(saved.input(2)),
                  weight = contiguous(saved.input(3));
     const Tensor y = saved.output(0), cells = saved.output(1), activated = saved.output(2);
-    Tensor dgates = empty(activated.sizes(), y.dtype()), dh = zeros({s.rows, s.hidden}, y.dtype()),
-           dc = zeros({s.rows, s.hidden}, y.dtype());
+    Tensor dgates = empty(activated.sizes(), y.dtype(), y.device()),
+           dh = zeros({s.rows, s.hidden}, y.dtype(), y.device()),
+           dc = zeros({s.rows, s.hidden}, y.dtype(), y.device());
     for (std::int64_t t = s.steps - 1; t >= 0; --t) {
       add_step(dh, dy[0], t);
       add_step(dc, dy[1], t);
-      cpu::lstm_cell_backward(s.cell(y), at(activated, t), t ? at(cells, t - 1) : c.data<std::byte>(),
-                              at(cells, t), dh.data(), dc.data(), at(dgates, t), dc.data());
+      kernel_for<cpu::lstm_cell_backward>(name, y, c, dh, dc)(
+          s.cell(y), at(activated, t), t ? at(cells, t - 1) : c.device_data<std::byte>(), at(cells, t),
+          dh.data(), dc.data(), at(dgates, t), dc.data());
       times_weight_back(s, weight, at(dgates, t), 0, dh.data());
     }
     return {dgates, dh, dc, saved.needs(3) ? weight_gradient(s, dgates, h, y) : Tensor()};
@@ -136,12 +144,13 @@ struct GruLayer {
                                 const Tensor& bias) const {
     const Tensor activated = clone(gates, "contiguous"), w = contiguous(weight), first = contiguous(h),
                  row = bias.defined() ? contiguous(bias) : bias;
-    Tensor y = empty({s.steps, s.rows, s.hidden}, gates.dtype()),
-           products = empty(activated.sizes(), gates.dtype());
+    Tensor y = empty({s.steps, s.rows, s.hidden}, gates.dtype(), gates.device()),
+           products = empty(activated.sizes(), gates.dtype(), gates.device());
     for (std::int64_t t = 0; t < s.steps; ++t) {
-      const std::byte* before = t ? at(y, t - 1) : first.data<std::byte>();
+      const std::byte* before = t ? at(y, t - 1) : first.device_data<std::byte>();
       times_weight(s, w, before, 0, at(products, t), row);
-      cpu::gru_cell(s.cell(y), at(activated, t), at(products, t), before, at(y, t));
+      kernel_for<cpu::gru_cell>(name, y, first)(s.cell(y), at(activated, t), at(products, t), before,
+                                                at(y, t));
     }
     return {y, activated, products};
   }
@@ -150,13 +159,14 @@ struct GruLayer {
     if (thread_modes.grad_enabled) return again(saved, dy);
     const Tensor h = contiguous(saved.input(1)), weight = contiguous(saved.input(2));
     const Tensor y = saved.output(0), activated = saved.output(1), products = saved.output(2);
-    Tensor dgates = empty(activated.sizes(), y.dtype()), dproducts = empty(activated.sizes(), y.dtype()),
-           dh = zeros({s.rows, s.hidden}, y.dtype());
+    Tensor dgates = empty(activated.sizes(), y.dtype(), y.device()),
+           dproducts = empty(activated.sizes(), y.dtype(), y.device()),
+           dh = zeros({s.rows, s.hidden}, y.dtype(), y.device());
     for (std::int64_t t = s.steps - 1; t >= 0; --t) {
       add_step(dh, dy[0], t);
-      cpu::gru_cell_backward(s.cell(y), at(activated, t), at(products, t),
-                             t ? at(y, t - 1) : h.data<std::byte>(), dh.data(), at(dgates, t),
-                             at(dproducts, t), dh.data());
+      kernel_for<cpu::gru_cell_backward>(name, y)(s.cell(y), at(activated, t), at(products, t),
+                                                  t ? at(y, t - 1) : h.device_data<std::byte>(), dh.data(),
+                                                  at(dgates, t), at(dproducts, t), dh.data());
       times_weight_back(s, weight, at(dproducts, t), 1, dh.data());
     }
     return {dgates, dh, saved.needs(2) ? weight_gradient(s, dproducts, h, y) : Tensor(),

@@ -10,6 +10,7 @@
 #include "ops/registry.h"
 #include "taper/ops.h"
 #include "taper/ops/linalg.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -89,7 +90,7 @@ struct Sum {
   Over over;
   DType input, output;
 
-  Tensor forward(const Tensor& x) const { return reduced(cpu::sum, x, over, output); }
+  Tensor forward(const Tensor& x) const { return reduced(kernel_for<cpu::sum>(name, x), x, over, output); }
   Tensor backward(const Saved&, const Tensor& dy) const {
     return to(expand(over.restored(dy), over.input_sizes), input);
   }
@@ -102,8 +103,8 @@ struct Nansum {
   DType output;
 
   Tensor forward(const Tensor& x) const {
-    if (!x.is_floating_point()) return reduced(cpu::sum, x, over, output);
-    return reduced(cpu::nansum, x, over, output);
+    if (!x.is_floating_point()) return reduced(kernel_for<cpu::sum>(name, x), x, over, output);
+    return reduced(kernel_for<cpu::nansum>(name, x), x, over, output);
   }
   Tensor backward(const Saved& saved, const Tensor& dy) const {
     const Tensor x = saved.input(0);
@@ -116,7 +117,7 @@ struct Mean {
   Over over;
   DType input, output;
 
-  Tensor forward(const Tensor& x) const { return reduced(cpu::mean, x, over, output); }
+  Tensor forward(const Tensor& x) const { return reduced(kernel_for<cpu::mean>(name, x), x, over, output); }
   Tensor backward(const Saved&, const Tensor& dy) const {
     return to(expand(over.restored(div(dy, double(over.count()))), over.input_sizes), input);
   }
@@ -128,7 +129,7 @@ struct Prod {
   Over over;
   DType output;
 
-  Tensor forward(const Tensor& x) const { return reduced(cpu::prod, x, over, output); }
+  Tensor forward(const Tensor& x) const { return reduced(kernel_for<cpu::prod>(name, x), x, over, output); }
   Tensor backward(const Saved& saved, const Tensor& dy) const {
     const Tensor x = saved.input(0);
     return mul(over.restored(to(dy, x.dtype())), conj(product_of_others(x)));
@@ -147,7 +148,7 @@ struct Prod {
     const std::int64_t size = x.size(dim);
     Shape one = x.sizes();
     one[dim] = 1;
-    const Tensor unit = ones(one, x.dtype());
+    const Tensor unit = ones(one, x.dtype(), x.device());
     const Tensor before = cumprod(cat({unit, slice(x, dim, 0, size - 1)}, dim), dim);
     const Tensor after = flip(cumprod(flip(cat({slice(x, dim, 1, size), unit}, dim), {dim}), dim), {dim});
     return mul(before, after);
@@ -161,8 +162,7 @@ struct Var {
   double correction;
 
   Tensor forward(const Tensor& x) const {
-    return reduced([this](const cpu::Reduction& r) { cpu::var(r, correction); }, x, over,
-                   real_dtype(x.dtype()));
+    return reduced(kernel_for<cpu::var>(name, x), x, over, real_dtype(x.dtype()), correction, nullptr);
   }
   Tensor backward(const Saved& saved, const Tensor& dy) const {
     const Tensor x = saved.input(0);
@@ -180,7 +180,9 @@ struct LogSumExp {
   static constexpr Saves saves{.inputs = 1, .outputs = 1};
   Over over;
 
-  Tensor forward(const Tensor& x) const { return reduced(cpu::logsumexp, x, over, x.dtype()); }
+  Tensor forward(const Tensor& x) const {
+    return reduced(kernel_for<cpu::logsumexp>(name, x), x, over, x.dtype());
+  }
   Tensor backward(const Saved& saved, const Tensor& dy) const {
     return mul(over.restored(dy), exp(sub(saved.input(0), over.restored(saved.output()))));
   }
@@ -193,7 +195,7 @@ struct Norm {
   double p;
 
   Tensor forward(const Tensor& x) const {
-    return reduced([this](const cpu::Reduction& r) { cpu::norm(r, p); }, x, over, real_dtype(x.dtype()));
+    return reduced(kernel_for<cpu::norm>(name, x), x, over, real_dtype(x.dtype()), p);
   }
   // At the zero vector the subgradient 0 is taken, as PyTorch does.
   Tensor backward(const Saved& saved, const Tensor& dy) const {
@@ -226,7 +228,10 @@ struct Extreme {
   static constexpr Saves saves{.inputs = 1, .outputs = 1};
   Over over;
 
-  Tensor forward(const Tensor& x) const { return reduced(largest ? cpu::max : cpu::min, x, over, x.dtype()); }
+  Tensor forward(const Tensor& x) const {
+    return reduced(largest ? kernel_for<cpu::max>(name, x) : kernel_for<cpu::min>(name, x), x, over,
+                   x.dtype());
+  }
   Tensor backward(const Saved& saved, const Tensor& dy) const {
     const Tensor x = saved.input(0), y = over.restored(saved.output());
     const Tensor chosen = to(logical_or(eq(x, y), logical_and(ne(x, x), ne(y, y))), x.dtype());
@@ -245,15 +250,16 @@ struct ExtremeAlong {
   int dim;
 
   std::array<Tensor, 2> forward(const Tensor& x) const {
-    Tensor values = empty(over.output_sizes(), x.dtype()), places = empty(over.output_sizes(), int64);
-    (largest ? cpu::max_with_indices : cpu::min_with_indices)(arguments(x, over, values),
-                                                              places.data<std::int64_t>());
+    Tensor values = empty(over.output_sizes(), x.dtype(), x.device()),
+           places = empty(over.output_sizes(), int64, x.device());
+    (largest ? kernel_for<cpu::max_with_indices>(name, x) : kernel_for<cpu::min_with_indices>(name, x))(
+        arguments(x, over, values), places.device_data<std::int64_t>());
     return {values, places};
   }
   Tensor backward(const Saved& saved, std::span<const Tensor> dy) const {
     if (!dy[0].defined()) return {};
     const Tensor places = over.restored(saved.output(1)), gradient = over.restored(dy[0]);
-    return scatter(zeros(over.input_sizes, gradient.dtype()), dim, places, gradient);
+    return scatter(zeros(over.input_sizes, gradient.dtype(), gradient.device()), dim, places, gradient);
   }
 };
 
@@ -262,7 +268,7 @@ std::tuple<Tensor, Tensor> extreme_along(const Tensor& x, std::int64_t dim, bool
   const char* op = largest ? "max" : "min";
   const int wrapped_dim = wrap_dim(dim, x.ndim(), op);
   check<DTypeError>(!x.is_complex(), op, ": complex numbers have no order");
-  if (x.ndim() == 0) return {clone(x), zeros({}, int64)};
+  if (x.ndim() == 0) return {clone(x), zeros({}, int64, x.device())};
   const Over over(x, Shape{wrapped_dim}, keepdim, op);
   check_not_empty(x, over, op);
   auto results = record(ExtremeAlong<largest>{over, wrapped_dim}, x);
@@ -283,7 +289,7 @@ Tensor place_of_extreme(const Tensor& x, std::optional<std::int64_t> dim, bool k
   const Over over(x, dim ? Dims(Shape{*dim}) : Dims(), keepdim, op);
   check<DTypeError>(!x.is_complex(), op, ": complex numbers have no order");
   check_not_empty(x, over, op);
-  return reduced(largest ? cpu::argmax : cpu::argmin, x, over, int64);
+  return reduced(largest ? kernel_for<cpu::argmax>(op, x) : kernel_for<cpu::argmin>(op, x), x, over, int64);
 }
 
 }  // namespace
@@ -361,13 +367,16 @@ Tensor argmin(const Tensor& x, std::optional<std::int64_t> dim, bool keepdim) {
 }
 
 Tensor any(const Tensor& x, const Dims& dims, bool keepdim) {
-  return reduced(cpu::any, x, Over(x, dims, keepdim, "any"), x.dtype() == uint8 ? uint8 : boolean);
+  return reduced(kernel_for<cpu::any>("any", x), x, Over(x, dims, keepdim, "any"),
+                 x.dtype() == uint8 ? uint8 : boolean);
 }
 Tensor all(const Tensor& x, const Dims& dims, bool keepdim) {
-  return reduced(cpu::all, x, Over(x, dims, keepdim, "all"), x.dtype() == uint8 ? uint8 : boolean);
+  return reduced(kernel_for<cpu::all>("all", x), x, Over(x, dims, keepdim, "all"),
+                 x.dtype() == uint8 ? uint8 : boolean);
 }
 Tensor count_nonzero(const Tensor& x, const Dims& dims) {
-  return reduced(cpu::count_nonzero, x, Over(x, dims, false, "count_nonzero"), int64);
+  return reduced(kernel_for<cpu::count_nonzero>("count_nonzero", x), x, Over(x, dims, false, "count_nonzero"),
+                 int64);
 }
 
 Tensor sum_to_size(const Tensor& x, const Shape& sizes) {

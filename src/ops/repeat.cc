@@ -45,7 +45,7 @@ namespace {
 
 // Place i repeats[i] times.
 Tensor repeat_interleave_places(const Tensor& repeats) {
-  const Tensor counts = contiguous(to(repeats, int64));
+  const Tensor counts = contiguous(to(to(repeats, Device()), int64));
   const std::int64_t* each = counts.data<std::int64_t>();
   std::int64_t total = 0;
   for (std::int64_t i = 0; i < counts.numel(); ++i) {
@@ -55,7 +55,7 @@ Tensor repeat_interleave_places(const Tensor& repeats) {
   Tensor places = empty({total}, int64);
   std::int64_t* place = places.data<std::int64_t>();
   for (std::int64_t i = 0; i < counts.numel(); ++i) place = std::fill_n(place, each[i], i);
-  return places;
+  return to(places, repeats.device());
 }
 Tensor repeat_interleave_each(const Tensor& x, const Tensor& repeats, std::optional<std::int64_t> dim,
                               std::optional<std::int64_t> output_size) {

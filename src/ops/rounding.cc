@@ -101,7 +101,7 @@ struct Copysign {
     const Tensor x = saved.input(0);
     const Tensor slope = masked_fill(div(saved.output(), x), eq(x, 0), 0);
     return {saved.needs(0) ? reduce_to(mul(dy, slope), a) : Tensor(),
-            saved.needs(1) ? zeros(b.sizes, b.dtype) : Tensor()};
+            saved.needs(1) ? zeros(b.sizes, b.dtype, b.device) : Tensor()};
   }
 };
 
@@ -112,8 +112,8 @@ struct RoundedQuotient {
   Like a, b;
   Tensor forward(const Tensor& x, const Tensor& y) const { return map_binary(kernel, x, y, Promotion::same); }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor&) const {
-    return {saved.needs(0) ? zeros(a.sizes, a.dtype) : Tensor(),
-            saved.needs(1) ? zeros(b.sizes, b.dtype) : Tensor()};
+    return {saved.needs(0) ? zeros(a.sizes, a.dtype, a.device) : Tensor(),
+            saved.needs(1) ? zeros(b.sizes, b.dtype, b.device) : Tensor()};
   }
 };
 struct Real {
@@ -159,7 +159,7 @@ Tensor reinterpreted(const Tensor& x, DType dtype, const Shape& sizes, const Sha
   record.sizes = sizes;
   record.strides = strides;
   record.numel = numel(sizes);
-  record.data = x.data<std::byte>();
+  record.data = x.device_data<std::byte>();
   record.contiguous = is_row_major(sizes, strides);
   return y;
 }

@@ -7,6 +7,7 @@
 #include "ops/elementwise.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -22,7 +23,7 @@ struct Extent {
 template <class Kernel>
 Tensor scanned(Kernel kernel, const Tensor& x, int dim, DType output) {
   const Tensor dense = contiguous(x);
-  Tensor y = empty(x.sizes(), output);
+  Tensor y = empty(x.sizes(), output, x.device());
   const Extent extent(x, dim);
   if (y.numel()) kernel(dense.data(), x.dtype(), extent.outer, extent.n, extent.inner, y.data(), output);
   return y;
@@ -38,7 +39,7 @@ struct Cumsum {
   int dim;
   DType input, output;
 
-  Tensor forward(const Tensor& x) const { return scanned(cpu::cumsum, x, dim, output); }
+  Tensor forward(const Tensor& x) const { return scanned(kernel_for<cpu::cumsum>(name, x), x, dim, output); }
   Tensor backward(const Saved&, const Tensor& dy) const { return to(reversed_cumsum(dy, dim), input); }
 };
 
@@ -48,7 +49,7 @@ struct Cumprod {
   int dim;
   DType output;
 
-  Tensor forward(const Tensor& x) const { return scanned(cpu::cumprod, x, dim, output); }
+  Tensor forward(const Tensor& x) const { return scanned(kernel_for<cpu::cumprod>(name, x), x, dim, output); }
   // dx_i = sum over j >= i of dy_j (product of x_k, k <= j, k != i): row by row without dividing, since x may
   // be 0.
   Tensor backward(const Saved& saved, const Tensor& dy) const {
@@ -59,10 +60,11 @@ struct Cumprod {
     for (std::int64_t i = 0; i < n; ++i) {
       Shape one = x.sizes();
       one[dim] = 1;
-      const Tensor before = i == 0 ? ones(one, x.dtype()) : prod(narrow(x, dim, 0, i), dim, true);
+      const Tensor before = i == 0 ? ones(one, x.dtype(), x.device()) : prod(narrow(x, dim, 0, i), dim, true);
       const Tensor after =
-          i + 1 < n ? cat({ones(one, x.dtype()), cumprod(narrow(x, dim, i + 1, n - i - 1), dim)}, dim)
-                    : ones(one, x.dtype());
+          i + 1 < n
+              ? cat({ones(one, x.dtype(), x.device()), cumprod(narrow(x, dim, i + 1, n - i - 1), dim)}, dim)
+              : ones(one, x.dtype(), x.device());
       slices.push_back(mul(conj(before), sum(mul(narrow(dy, dim, i, n - i), conj(after)), Shape{dim}, true)));
     }
     return to(cat(slices, dim), x.dtype());
@@ -78,11 +80,11 @@ struct LinearRecurrence {
 
   Tensor forward(const Tensor& x, const Tensor& a) const {
     const Tensor dense_x = contiguous(x), dense_a = contiguous(a);
-    Tensor y = empty(x.sizes(), x.dtype());
+    Tensor y = empty(x.sizes(), x.dtype(), x.device());
     const Extent extent(x, dim);
     if (y.numel())
-      cpu::linear_recurrence(dense_x.data(), dense_a.data(), x.dtype(), extent.outer, extent.n, extent.inner,
-                             reverse, y.data());
+      kernel_for<cpu::linear_recurrence>(name, x, a)(dense_x.data(), dense_a.data(), x.dtype(), extent.outer,
+                                                     extent.n, extent.inner, reverse, y.data());
     return y;
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
@@ -104,7 +106,9 @@ struct LogCumsumExp {
   static constexpr Saves saves{.inputs = 1, .outputs = 1};
   int dim;
 
-  Tensor forward(const Tensor& x) const { return scanned(cpu::logcumsumexp, x, dim, x.dtype()); }
+  Tensor forward(const Tensor& x) const {
+    return scanned(kernel_for<cpu::logcumsumexp>(name, x), x, dim, x.dtype());
+  }
   // dx_i = exp(x_i - y_i) r_i with r_i = sum over j >= i of dy_j exp(y_i - y_j) = dy_i + exp(y_i - y_(i+1))
   // r_(i+1): no exponent is above 0.
   Tensor backward(const Saved& saved, const Tensor& dy) const {
@@ -128,16 +132,17 @@ struct RunningExtreme {
 
   std::array<Tensor, 2> forward(const Tensor& x) const {
     const Tensor dense = contiguous(x);
-    Tensor y = empty(x.sizes(), x.dtype()), places = empty(x.sizes(), int64);
+    Tensor y = empty(x.sizes(), x.dtype(), x.device()), places = empty(x.sizes(), int64, x.device());
     const Extent extent(x, dim);
     if (y.numel())
-      (largest ? cpu::cummax : cpu::cummin)(dense.data(), x.dtype(), extent.outer, extent.n, extent.inner,
-                                            y.data(), places.data<std::int64_t>());
+      (largest ? kernel_for<cpu::cummax>(name, x) : kernel_for<cpu::cummin>(name, x))(
+          dense.data(), x.dtype(), extent.outer, extent.n, extent.inner, y.data(),
+          places.device_data<std::int64_t>());
     return {y, places};
   }
   Tensor backward(const Saved& saved, std::span<const Tensor> dy) const {
     if (!dy[0].defined()) return {};
-    return scatter_add(zeros(dy[0].sizes(), dy[0].dtype()), dim, saved.output(1), dy[0]);
+    return scatter_add(zeros(dy[0].sizes(), dy[0].dtype(), dy[0].device()), dim, saved.output(1), dy[0]);
   }
 };
 

@@ -6,6 +6,7 @@
 #include "ops/elementwise.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -34,9 +35,10 @@ struct ScatterReduce {
   Tensor forward(const Tensor& x, const Tensor& index, const Tensor& source) const {
     Tensor y = clone(x);
     if (index.numel())
-      cpu::scatter({y.data(), y.sizes(), y.strides()}, y.dtype(), dim,
-                   {index.data<std::int64_t>(), index.sizes(), index.strides()},
-                   {source.data(), source.sizes(), source.strides()}, combine, include_self, name);
+      kernel_for<cpu::scatter>(name, y, index, source)(
+          {y.data(), y.sizes(), y.strides()}, y.dtype(), dim,
+          {index.device_data<std::int64_t>(), index.sizes(), index.strides()},
+          {source.data(), source.sizes(), source.strides()}, combine, include_self, name);
     return y;
   }
   Gradients backward(const Saved& saved, const Tensor& dy) const {
@@ -64,7 +66,7 @@ struct ScatterReduce {
   Gradients of_mean(const Saved& saved, const Tensor& dy) const {
     const Tensor index = saved.input(1);
     Tensor count = include_self ? ones_like(dy) : zeros_like(dy);
-    count = scatter_add(count, dim, index, ones(index.sizes(), dy.dtype()));
+    count = scatter_add(count, dim, index, ones(index.sizes(), dy.dtype(), dy.device()));
     const Tensor share = div(dy, masked_fill(count, eq(count, 0), 1));
     return {share, Tensor(), gather(share, dim, index)};
   }
@@ -78,8 +80,8 @@ struct ScatterReduce {
     const Tensor safe_x = masked_fill(x, eq(x, 0), 1);
     Gradients gradients{div(mul(dy, conj(product(safe_x, source))), conj(safe_x))};
     const Tensor zero = eq(source, 0);
-    const Tensor zeros_met =
-        gather(scatter_add(zeros(x.sizes(), dy.dtype()), dim, index, to(zero, dy.dtype())), dim, index);
+    const Tensor zeros_met = gather(
+        scatter_add(zeros(x.sizes(), dy.dtype(), dy.device()), dim, index, to(zero, dy.dtype())), dim, index);
     const Tensor alone = logical_and(zero, eq(zeros_met, 1));
     const Tensor others = product(x, masked_fill(source, alone, 1));
     gradients[2] = where(alone, gather(mul(dy, conj(others)), dim, index),
@@ -168,7 +170,7 @@ Tensor isin(const Tensor& elements, const Tensor& test_elements, bool, bool inve
   const DType common = result_type(elements, test_elements);
   check<DTypeError>(!is_complex(common), "isin: complex numbers are not supported");
   const Tensor x = to(elements.detach(), common), wanted = reshape(to(test_elements.detach(), common), {-1});
-  if (wanted.numel() == 0) return full(x.sizes(), invert, boolean);
+  if (wanted.numel() == 0) return full(x.sizes(), invert, boolean, x.device());
   const auto as_searched = [](const Tensor& t) { return t.dtype() == boolean ? to(t, uint8) : t; };
   const Tensor sorted = std::get<0>(sort(as_searched(wanted)));
   const Tensor flat = reshape(as_searched(x), {-1});
@@ -182,7 +184,7 @@ Tensor nonzero_static(const Tensor& x, std::int64_t size, std::int64_t fill_valu
   const Tensor found = nonzero(x);
   const std::int64_t count = found.sizes()[0];
   if (count >= size) return contiguous(narrow(found, 0, 0, size));
-  return cat({found, full({size - count, x.ndim()}, fill_value, int64)});
+  return cat({found, full({size - count, x.ndim()}, fill_value, int64, x.device())});
 }
 
 Tensors unravel_index(const Tensor& indices, const Shape& sizes) {

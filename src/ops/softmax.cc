@@ -6,6 +6,7 @@
 #include "ops/elementwise.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -25,8 +26,10 @@ struct SoftmaxBackward {
 
   Tensor forward(const Tensor& dy, const Tensor& y) const {
     const Tensor dense_dy = contiguous(dy), dense_y = contiguous(y);
-    Tensor dx = empty(y.sizes(), y.dtype());
-    if (dx.numel()) cpu::softmax_backward(slices_of(y, dim), dense_y.data(), dense_dy.data(), dx.data());
+    Tensor dx = empty(y.sizes(), y.dtype(), y.device());
+    if (dx.numel())
+      kernel_for<cpu::softmax_backward>(name, dense_y, dense_dy)(slices_of(y, dim), dense_y.data(),
+                                                                 dense_dy.data(), dx.data());
     return dx;
   }
   // dx = y (dy - <y, dy>).
@@ -46,8 +49,8 @@ struct Softmax {
 
   Tensor forward(const Tensor& x) const {
     const Tensor dense = contiguous(x);
-    Tensor y = empty(x.sizes(), x.dtype());
-    if (y.numel()) cpu::softmax(slices_of(x, dim), dense.data(), y.data());
+    Tensor y = empty(x.sizes(), x.dtype(), x.device());
+    if (y.numel()) kernel_for<cpu::softmax>(name, dense)(slices_of(x, dim), dense.data(), y.data());
     return y;
   }
   Tensor backward(const Saved& saved, const Tensor& dy) const {
@@ -62,8 +65,10 @@ struct LogSoftmaxBackward {
 
   Tensor forward(const Tensor& dy, const Tensor& y) const {
     const Tensor dense_dy = contiguous(dy), dense_y = contiguous(y);
-    Tensor dx = empty(y.sizes(), y.dtype());
-    if (dx.numel()) cpu::log_softmax_backward(slices_of(y, dim), dense_y.data(), dense_dy.data(), dx.data());
+    Tensor dx = empty(y.sizes(), y.dtype(), y.device());
+    if (dx.numel())
+      kernel_for<cpu::log_softmax_backward>(name, dense_y, dense_dy)(slices_of(y, dim), dense_y.data(),
+                                                                     dense_dy.data(), dx.data());
     return dx;
   }
   // dx = dy - exp(y) sum(dy).
@@ -82,8 +87,8 @@ struct LogSoftmax {
 
   Tensor forward(const Tensor& x) const {
     const Tensor dense = contiguous(x);
-    Tensor y = empty(x.sizes(), x.dtype());
-    if (y.numel()) cpu::log_softmax(slices_of(x, dim), dense.data(), y.data());
+    Tensor y = empty(x.sizes(), x.dtype(), x.device());
+    if (y.numel()) kernel_for<cpu::log_softmax>(name, dense)(slices_of(x, dim), dense.data(), y.data());
     return y;
   }
   Tensor backward(const Saved& saved, const Tensor& dy) const {
@@ -113,11 +118,11 @@ struct CrossEntropy {
 
   std::array<Tensor, 3> forward(const Tensor& x, const Tensor& target, const Tensor& weight) const {
     const std::int64_t rows = x.sizes()[0];
-    Tensor loss = empty({rows}, x.dtype()), log_sum = empty({rows}, float64),
-           row_weight = empty({rows}, float64);
-    cpu::cross_entropy(entropy_of(x, weight, ignore_index, label_smoothing), x.data(),
-                       target.data<std::int64_t>(), loss.data(), log_sum.data<double>(),
-                       row_weight.data<double>());
+    Tensor loss = empty({rows}, x.dtype(), x.device()), log_sum = empty({rows}, float64, x.device()),
+           row_weight = empty({rows}, float64, x.device());
+    kernel_for<cpu::cross_entropy>(name, x, target, weight)(
+        entropy_of(x, weight, ignore_index, label_smoothing), x.data(), target.device_data<std::int64_t>(),
+        loss.data(), log_sum.device_data<double>(), row_weight.device_data<double>());
     return {loss, log_sum, row_weight};
   }
   std::array<Tensor, 3> backward(const Saved& saved, std::span<const Tensor> dy) const;
@@ -132,10 +137,11 @@ struct CrossEntropyBackward {
 
   Tensor forward(const Tensor& dloss, const Tensor& x, const Tensor& target, const Tensor& weight,
                  const Tensor& log_sum) const {
-    Tensor dx = empty(x.sizes(), x.dtype());
+    Tensor dx = empty(x.sizes(), x.dtype(), x.device());
     const Tensor dense = contiguous(dloss);
-    cpu::cross_entropy_backward(entropy_of(x, weight, ignore_index, label_smoothing), x.data(),
-                                target.data<std::int64_t>(), log_sum.data<double>(), dense.data(), dx.data());
+    kernel_for<cpu::cross_entropy_backward>(name, x, target, weight, dense)(
+        entropy_of(x, weight, ignore_index, label_smoothing), x.data(), target.device_data<std::int64_t>(),
+        log_sum.device_data<double>(), dense.data(), dx.data());
     return dx;
   }
   // Twice differentiated through the plain formula.
@@ -151,7 +157,7 @@ struct CrossEntropyBackward {
   Tensor plain(const Tensor& x, const Tensor& target, const Tensor& weight) const {
     const Tensor log_probability = log_softmax(x, 1), counted = ne(target, ignore_index);
     const Tensor chosen = where(counted, target, zeros({}, int64));
-    const Tensor factor = weight.defined() ? weight : ones({x.sizes()[1]}, x.dtype());
+    const Tensor factor = weight.defined() ? weight : ones({x.sizes()[1]}, x.dtype(), x.device());
     const Tensor at_target = squeeze(gather(log_probability, 1, unsqueeze(chosen, 1)), Shape{1});
     const Tensor hard = mul(at_target, index_select(factor, 0, chosen));
     const Tensor smooth = sum(mul(log_probability, factor), Shape{1});

@@ -9,6 +9,7 @@
 #include "ops/elementwise.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/kernel_for.h"
 
 namespace taper {
 
@@ -92,6 +93,7 @@ namespace {
 // Places [rows] of the mode of each row of x [rows, n].
 Tensor mode_places(const Tensor& x) {
   const std::int64_t n = x.sizes().back(), rows = n ? x.numel() / n : 0;
+  if (!x.device().is_cpu()) return to(mode_places(to(x, Device())), x.device());
   const Tensor values = empty(x.sizes(), x.dtype()), order = empty(x.sizes(), int64);
   cpu::sort(x.data(), x.dtype(), rows, n, false, values.data(), order.data<std::int64_t>());
   const Tensor places = empty({rows}, int64);
@@ -117,7 +119,7 @@ Tensor mode_places(const Tensor& x) {
 std::tuple<Tensor, Tensor> mode(const Tensor& x, std::int64_t dim, bool keepdim) {
   check<DTypeError>(!x.is_complex(), "mode: not defined for dtype ", x.dtype());
   const int place = wrap_dim(dim, x.ndim(), "mode");
-  if (x.ndim() == 0) return {clone(x), zeros({}, int64)};
+  if (x.ndim() == 0) return {clone(x), zeros({}, int64, x.device())};
   check<IndexError>(x.sizes()[place] > 0, "mode: dimension ", dim, " of shape ", x.sizes(), " is empty");
   Shape sizes = x.sizes();
   sizes.erase(place);
@@ -166,7 +168,7 @@ Tensor equal_edges(const Tensor& values, std::int64_t bins, std::optional<std::p
     low -= 0.5;
     high += 0.5;
   }
-  return linspace(low, high, bins + 1, values.dtype());
+  return linspace(low, high, bins + 1, values.dtype(), values.device());
 }
 
 std::optional<std::pair<double, double>> range_of(const std::optional<std::vector<double>>& range,
@@ -197,7 +199,7 @@ Tensor histogramdd(const Tensor& x, const Tensors& edges, const Tensor& weight, 
   check_values(x, weight, Shape(x.sizes().data(), x.ndim() - 1), op);
   const Tensor points = reshape(x.detach(), {-1, n});
   Shape padded, sizes;
-  Tensor place = zeros({points.sizes()[0]}, int64);
+  Tensor place = zeros({points.sizes()[0]}, int64, points.device());
   for (std::int64_t i = 0; i < n; ++i) {
     const Tensor& edge = edges[std::size_t(i)];
     check_edges(edge, x.dtype(), op);
@@ -205,8 +207,10 @@ Tensor histogramdd(const Tensor& x, const Tensors& edges, const Tensor& weight, 
     padded.push_back(edge.numel());
     place = add(mul(place, edge.numel()), bins_of(contiguous(select(points, 1, i)), edge.detach()));
   }
-  const Tensor weights = weight.defined() ? reshape(weight.detach(), {-1}) : ones(place.sizes(), x.dtype());
-  Tensor counts = reshape(scatter_add(zeros({numel(padded)}, x.dtype()), 0, place, weights), padded);
+  const Tensor weights =
+      weight.defined() ? reshape(weight.detach(), {-1}) : ones(place.sizes(), x.dtype(), x.device());
+  Tensor counts =
+      reshape(scatter_add(zeros({numel(padded)}, x.dtype(), x.device()), 0, place, weights), padded);
   for (int i = 0; i < sizes.size(); ++i) counts = narrow(counts, i, 0, sizes[i]);
   counts = contiguous(counts);
   if (!density) return counts;
@@ -255,11 +259,11 @@ namespace {
 
 Tensor quantile_number(const Tensor& x, double q, std::optional<std::int64_t> dim, bool keepdim,
                        std::string_view interpolation) {
-  return quantile(x, full({}, q, x.dtype()), dim, keepdim, interpolation);
+  return quantile(x, full({}, q, x.dtype(), x.device()), dim, keepdim, interpolation);
 }
 Tensor nanquantile_number(const Tensor& x, double q, std::optional<std::int64_t> dim, bool keepdim,
                           std::string_view interpolation) {
-  return nanquantile(x, full({}, q, x.dtype()), dim, keepdim, interpolation);
+  return nanquantile(x, full({}, q, x.dtype(), x.device()), dim, keepdim, interpolation);
 }
 std::tuple<Tensor, Tensor> std_mean_call(const Tensor& x, const Dims& dims, std::optional<double> correction,
                                          bool keepdim) {

@@ -8,11 +8,20 @@
 #include "base/visit.h"
 #include "ops/registry.h"
 #include "taper/error.h"
+#include "tensor/kernel_for.h"
 #include "tensor/layout.h"
 
 namespace taper {
 
 void add_overlapping(const Tensor& source, const Tensor& target) {
+  if (!target.device().is_cpu()) {
+    const std::int64_t last = extent(target.sizes(), target.strides()).second;
+    const Tensor places =
+        window(arange(0, last + 1, 1, int64, target.device()), target.sizes(), target.strides(), 0);
+    const Tensor flat = window(target, {last + 1}, {1}, target.storage_offset());
+    copy_elements(index_add(flat, 0, reshape(places, {-1}), reshape(source, {-1})), flat);
+    return;
+  }
   // One after the other: two elements of target may be the same memory.
   const Tensor dense = contiguous(source);
   visit_differentiable(source.dtype(), [&]<class T>() {
@@ -120,7 +129,7 @@ struct StridedWindow {
     // A gradient: lay it out as the input was, then look.
     const auto [first, last] = extent(input_sizes, input_strides);
     const auto [low, high] = extent(sizes, strides);
-    Tensor memory = zeros({std::max(input_offset + last, offset + high) + 1}, x.dtype());
+    Tensor memory = zeros({std::max(input_offset + last, offset + high) + 1}, x.dtype(), x.device());
     copy_elements(x, window(memory, input_sizes, input_strides, input_offset));
     return window(memory, sizes, strides, offset);
   }
@@ -136,7 +145,8 @@ struct Unview<StridedWindow> {
   Tensor forward(const Tensor& dy) const {
     const auto [first, last] = extent(window.input_sizes, window.input_strides);
     const auto [low, high] = extent(window.sizes, window.strides);
-    Tensor memory = zeros({std::max(window.input_offset + last, window.offset + high) + 1}, dy.dtype());
+    Tensor memory =
+        zeros({std::max(window.input_offset + last, window.offset + high) + 1}, dy.dtype(), dy.device());
     add_overlapping(dy, taper::window(memory, window.sizes, window.strides, window.offset));
     return clone(taper::window(memory, window.input_sizes, window.input_strides, window.input_offset));
   }

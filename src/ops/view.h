@@ -31,7 +31,7 @@ struct Unview {
   Window window;
 
   Tensor forward(const Tensor& dy) const {
-    Tensor dx = zeros(window.input_sizes, dy.dtype());
+    Tensor dx = zeros(window.input_sizes, dy.dtype(), dy.device());
     const Tensor target = window.apply(dx);
     if (Window::overlapping) add_overlapping(dy, target);
     else copy_elements(dy, target);

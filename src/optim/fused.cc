@@ -6,6 +6,7 @@
 #include "ops/elementwise.h"
 #include "taper/error.h"
 #include "taper/ops/copy.h"
+#include "tensor/kernel_for.h"
 
 namespace taper::optim {
 
@@ -33,6 +34,8 @@ class Operands {
     check<DTypeError>(gradient.dtype() == value.dtype() && is_differentiable(value.dtype()), op,
                       ": parameter ", i, " of dtype ", value.dtype(), " has a gradient of dtype ",
                       gradient.dtype());
+    check<DeviceError>(gradient.device() == value.device(), op, ": parameter ", i, " is on ", value.device(),
+                       " but its gradient is on ", gradient.device());
     const bool complex = is_complex(value.dtype());
     cpu::Parameter entry{complex ? real_dtype(value.dtype()) : value.dtype(),
                          value.numel() * (complex ? 2 : 1),
@@ -45,6 +48,8 @@ class Operands {
       check<ValueError>(state[k].sizes() == value.sizes() && state[k].dtype() == value.dtype(), op,
                         ": state ", k, " of parameter ", i, " does not fit: shape ", state[k].sizes(),
                         " dtype ", state[k].dtype());
+      check<DeviceError>(state[k].device() == value.device(), op, ": parameter ", i, " is on ", value.device(),
+                         " but its state ", k, " is on ", state[k].device());
       entry.state[k] = written(state[k]);
     }
     entries_.push_back(entry);
@@ -71,8 +76,21 @@ class Operands {
 
 template <class Rule>
 void fused_step(const Rule& rule, const std::vector<FusedParameter>& parameters, const char* op) {
+  // One launch for the parameters of each device.
+  constexpr void (*kernel)(const Rule&, const std::vector<cpu::Parameter>&) = cpu::step;
   const Operands operands(parameters, op);
-  cpu::step(rule, operands.entries());
+  std::vector<bool> done(parameters.size());
+  for (std::size_t first = 0; first < parameters.size(); ++first) {
+    if (done[first]) continue;
+    const Tensor& owner = parameters[first].value;
+    std::vector<cpu::Parameter> here;
+    for (std::size_t i = first; i < parameters.size(); ++i) {
+      if (parameters[i].value.device() != owner.device()) continue;
+      here.push_back(operands.entries()[i]);
+      done[i] = true;
+    }
+    kernel_for<kernel>(op, owner)(rule, here);
+  }
   operands.write_back();
   for (const FusedParameter& parameter : parameters) parameter.value.storage().wrote(op);
 }

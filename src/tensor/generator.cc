@@ -1,11 +1,14 @@
 // The state of random number streams.
 #include "taper/generator.h"
 
+#include <array>
 #include <mutex>
 #include <random>
 #include <utility>
 
 #include "tensor/thread_generator.h"
+
+#include "tensor/device_runtime.h"
 
 namespace taper {
 
@@ -53,6 +56,12 @@ namespace {
 
 thread_local Generator* of_this_thread = nullptr;
 
+// Of the CPU, then of each CUDA device there may be.
+std::array<Generator, 129>& generators() {
+  static std::array<Generator, 129> all;
+  return all;
+}
+
 }  // namespace
 
 ThreadGenerator::ThreadGenerator(Generator generator)
@@ -62,11 +71,13 @@ ThreadGenerator::ThreadGenerator(Generator generator)
 
 ThreadGenerator::~ThreadGenerator() { of_this_thread = before_; }
 
-Generator& default_generator() {
-  static Generator generator;
-  return of_this_thread ? *of_this_thread : generator;
+Generator& default_generator(Device device) {
+  if (device.is_cpu()) return of_this_thread ? *of_this_thread : generators()[0];
+  return generators()[std::size_t(resolved(device).index + 1)];
 }
 
-void manual_seed(std::uint64_t seed) { default_generator().manual_seed(seed); }
+void manual_seed(std::uint64_t seed) {
+  for (const Generator& generator : generators()) generator.manual_seed(seed);
+}
 
 }  // namespace taper

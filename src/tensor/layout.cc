@@ -94,8 +94,8 @@ bool memory_overlaps(const Tensor& a, const Tensor& b) {
   if (a.numel() == 0 || b.numel() == 0 || a.device() != b.device()) return false;
   const auto [a_first, a_last] = extent(a.sizes(), a.strides());
   const auto [b_first, b_last] = extent(b.sizes(), b.strides());
-  const std::byte* a_data = a.data<std::byte>();
-  const std::byte* b_data = b.data<std::byte>();
+  const std::byte* a_data = a.device_data<std::byte>();
+  const std::byte* b_data = b.device_data<std::byte>();
   return a_data + a_first * a.item_size() < b_data + (b_last + 1) * b.item_size() &&
          b_data + b_first * b.item_size() < a_data + (a_last + 1) * a.item_size();
 }
@@ -128,7 +128,7 @@ bool reachable(std::int64_t shift, const Tensor& a, const Tensor& b, const Shape
 // Whether two windows that step alike over one memory never meet: two columns, or two halves of each row.
 bool interleaved_apart(const Tensor& a, const Tensor& b) {
   if (a.dtype() != b.dtype() || a.strides() != b.strides()) return false;
-  const std::int64_t shift = a.data<std::byte>() - b.data<std::byte>();
+  const std::int64_t shift = a.device_data<std::byte>() - b.device_data<std::byte>();
   if (shift % a.item_size() != 0) return false;
   Shape order;
   for (int i = 0; i < a.ndim(); ++i) order.push_back(i);

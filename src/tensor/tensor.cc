@@ -8,6 +8,7 @@
 #include "cpu/allocator.h"
 #include "taper/error.h"
 #include "tensor/autograd_fwd.h"
+#include "tensor/device_runtime.h"
 #include "tensor/layout.h"
 
 namespace taper {
@@ -28,14 +29,16 @@ void destroy(TensorRecord* record) noexcept {
 }
 
 Tensor empty_strided(const Shape& sizes, const Shape& strides, DType dtype, Device device) {
-  check<DeviceError>(device.is_cpu(), "empty: device ", device, " is not available in this build; use 'cpu'");
+  if (device != Device()) [[unlikely]]
+    device = resolved(device);
   const std::int64_t count = numel(sizes);
   std::int64_t bytes = 0;
   check<OutOfMemory>(!__builtin_mul_overflow(count, item_size(dtype), &bytes), "empty: ", sizes, " of ",
                      dtype, " takes more bytes than an int64 can count");
   Tensor tensor = Tensor::adopt(new_record());
   TensorRecord& record = *tensor.record();
-  record.storage = Storage::allocate(bytes);
+  record.storage =
+      device.is_cpu() ? Storage::allocate(bytes) : device_runtime().allocate(device.index, bytes);
   record.data = record.storage->data;
   record.dtype = dtype;
   record.device = device;
@@ -96,9 +99,19 @@ Tensor from_blob(void* data, const Shape& sizes, const Shape& strides, DType dty
   return tensor;
 }
 
+void Tensor::not_in_main_memory() const {
+  fail<DeviceError>("cannot read a tensor on ", device(), " (shape ", sizes(), ", ", dtype(),
+                    ") from main memory; copy it with .cpu() first");
+}
+
 Scalar Tensor::item() const {
   check<ValueError>(numel() == 1, "item: a Tensor with ", numel(), " elements (shape ", sizes(),
                     ") cannot be converted to Scalar");
+  if (!device().is_cpu()) {
+    const Tensor here = empty({}, dtype());
+    device_runtime().copy(*this, here, false);
+    return here.item();
+  }
   return visit(dtype(), [this]<class T>() -> Scalar {
     const T value = *data<T>();
     if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) return Scalar(float(value));

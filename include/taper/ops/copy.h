@@ -16,8 +16,12 @@ Tensor contiguous(const Tensor& x, std::string_view memory_format = "contiguous"
 /// x in another dtype; x itself where it has it already (unless copy). Complex to real drops the imaginary
 /// part.
 Tensor to(const Tensor& x, DType dtype, bool copy = false);
-/// Writes source, broadcast and converted, into target. Differentiable in source.
-const Tensor& copy_(const Tensor& target, const Tensor& source);
+/// x on another device; x itself where it is there already (unless copy). non_blocking: a copy between a
+/// device and pinned memory goes on after the return; the program then waits for the stream before it reads
+/// in main memory.
+Tensor to(const Tensor& x, Device device, bool non_blocking = false, bool copy = false);
+/// Writes source, broadcast, converted and from any device, into target. Differentiable in source.
+const Tensor& copy_(const Tensor& target, const Tensor& source, bool non_blocking = false);
 const Tensor& fill_(const Tensor& target, const Scalar& value);
 const Tensor& zero_(const Tensor& target);
 /// Gives target other sizes, with more memory where needed; new elements are uninitialized. Throws

@@ -16,15 +16,16 @@ void set_rng_state(const Tensor& state, const Generator& generator = default_gen
 
 /// Uniform on [0, 1).
 Tensor rand(const Shape& sizes, DType dtype = default_dtype(),
-            std::optional<Generator> generator = std::nullopt);
+            std::optional<Generator> generator = std::nullopt, Device device = {});
 /// Normal with mean 0 and variance 1.
 Tensor randn(const Shape& sizes, DType dtype = default_dtype(),
-             std::optional<Generator> generator = std::nullopt);
+             std::optional<Generator> generator = std::nullopt, Device device = {});
 /// Integers in [low, high).
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& sizes, DType dtype = int64,
-               std::optional<Generator> generator = std::nullopt);
+               std::optional<Generator> generator = std::nullopt, Device device = {});
 /// The integers 0 to n - 1 in random order.
-Tensor randperm(std::int64_t n, std::optional<Generator> generator = std::nullopt, DType dtype = int64);
+Tensor randperm(std::int64_t n, std::optional<Generator> generator = std::nullopt, DType dtype = int64,
+                Device device = {});
 /// 1 with the probability that the element of p gives, else 0.
 Tensor bernoulli(const Tensor& p, std::optional<Generator> generator = std::nullopt);
 /// Indices drawn by the weights of rows. Throws ValueError for negative or non-finite weights, or too few.

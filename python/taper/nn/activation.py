@@ -380,7 +380,9 @@ class PReLU(Module):
     def __init__(self, num_parameters=1, init=0.25, device=None, dtype=None):
         super().__init__()
         self.num_parameters = num_parameters
-        self.weight = Parameter(_C._homes["taper"]["full"]((num_parameters,), float(init), dtype=dtype))
+        self.weight = Parameter(
+            _C._homes["taper"]["full"]((num_parameters,), float(init), dtype=dtype, device=device)
+        )
 
     def forward(self, input):
         return F.prelu(input, self.weight)

@@ -43,20 +43,24 @@ class MultiheadAttention(Module):
         self.head_dim = embed_dim // num_heads
         self._qkv_same_embed_dim = self.kdim == embed_dim and self.vdim == embed_dim
         if self._qkv_same_embed_dim:
-            self.in_proj_weight = Parameter(_empty(3 * embed_dim, embed_dim, dtype=dtype))
+            self.in_proj_weight = Parameter(_empty(3 * embed_dim, embed_dim, dtype=dtype, device=device))
             for name in ("q_proj_weight", "k_proj_weight", "v_proj_weight"):
                 self.register_parameter(name, None)
         else:
-            self.q_proj_weight = Parameter(_empty(embed_dim, embed_dim, dtype=dtype))
-            self.k_proj_weight = Parameter(_empty(embed_dim, self.kdim, dtype=dtype))
-            self.v_proj_weight = Parameter(_empty(embed_dim, self.vdim, dtype=dtype))
+            self.q_proj_weight = Parameter(_empty(embed_dim, embed_dim, dtype=dtype, device=device))
+            self.k_proj_weight = Parameter(_empty(embed_dim, self.kdim, dtype=dtype, device=device))
+            self.v_proj_weight = Parameter(_empty(embed_dim, self.vdim, dtype=dtype, device=device))
             self.register_parameter("in_proj_weight", None)
         self.register_parameter(
-            "in_proj_bias", Parameter(_empty(3 * embed_dim, dtype=dtype)) if bias else None
+            "in_proj_bias", Parameter(_empty(3 * embed_dim, dtype=dtype, device=device)) if bias else None
         )
         self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias=bias, dtype=dtype)
         for name in ("bias_k", "bias_v"):
-            setattr(self, name, Parameter(_empty(1, 1, embed_dim, dtype=dtype)) if add_bias_kv else None)
+            setattr(
+                self,
+                name,
+                Parameter(_empty(1, 1, embed_dim, dtype=dtype, device=device)) if add_bias_kv else None,
+            )
         self.add_zero_attn = add_zero_attn
         self._reset_parameters()
 

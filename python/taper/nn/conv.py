@@ -29,6 +29,7 @@ class _Convolution(Module):
         bias,
         padding_mode,
         output_padding,
+        device,
         dtype,
     ):
         super().__init__()
@@ -56,8 +57,10 @@ class _Convolution(Module):
             if self._transposed
             else (out_channels, in_channels // groups)
         )
-        self.weight = Parameter(_empty(*channels, *self.kernel_size, dtype=dtype))
-        self.register_parameter("bias", Parameter(_empty(out_channels, dtype=dtype)) if bias else None)
+        self.weight = Parameter(_empty(*channels, *self.kernel_size, dtype=dtype, device=device))
+        self.register_parameter(
+            "bias", Parameter(_empty(out_channels, dtype=dtype, device=device)) if bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -135,6 +138,7 @@ class _Forward(_Convolution):
             bias,
             padding_mode,
             0,
+            device,
             dtype,
         )
 
@@ -188,6 +192,7 @@ class _Transposed(_Convolution):
             bias,
             padding_mode,
             output_padding,
+            device,
             dtype,
         )
 

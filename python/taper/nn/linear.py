@@ -9,8 +9,8 @@ from .module import Module
 from .parameter import Parameter
 
 
-def _empty(*size, dtype=None):
-    return _C._homes["taper"]["empty"](size, dtype=dtype)
+def _empty(*size, dtype=None, device=None):
+    return _C._homes["taper"]["empty"](size, dtype=dtype, device=device)
 
 
 class Linear(Module):
@@ -19,8 +19,10 @@ class Linear(Module):
     def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(_empty(out_features, in_features, dtype=dtype))
-        self.register_parameter("bias", Parameter(_empty(out_features, dtype=dtype)) if bias else None)
+        self.weight = Parameter(_empty(out_features, in_features, dtype=dtype, device=device))
+        self.register_parameter(
+            "bias", Parameter(_empty(out_features, dtype=dtype, device=device)) if bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -54,8 +56,10 @@ class Bilinear(Module):
         if in1_features <= 0:
             raise ValueError(f"in1_features must be > 0, but got {in1_features}")
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
-        self.weight = Parameter(_empty(out_features, in1_features, in2_features, dtype=dtype))
-        self.register_parameter("bias", Parameter(_empty(out_features, dtype=dtype)) if bias else None)
+        self.weight = Parameter(_empty(out_features, in1_features, in2_features, dtype=dtype, device=device))
+        self.register_parameter(
+            "bias", Parameter(_empty(out_features, dtype=dtype, device=device)) if bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self):

@@ -628,13 +628,19 @@ class Module:
     def to(self, *args, **kwargs):
         """Converts floating parameters and buffers to a dtype, or moves all to a device."""
         memory_format = kwargs.get("memory_format")
+        device = kwargs.get("device")
+        for argument in args:
+            if isinstance(argument, (str, _C.device)) or type(argument) is int:
+                device = argument
+            elif isinstance(argument, _C.Tensor):
+                device = argument.device
 
         def convert(tensor):
             if tensor.is_floating_point() or tensor.is_complex():
                 if memory_format is not None and tensor.ndim not in (4, 5):
                     return tensor.to(*args, **{k: v for k, v in kwargs.items() if k != "memory_format"})
                 return tensor.to(*args, **kwargs)
-            return tensor.to(device=kwargs.get("device"))
+            return tensor.to(device=device)
 
         return self._apply(convert)
 

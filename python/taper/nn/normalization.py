@@ -28,15 +28,22 @@ class _NormBase(Module):
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self.register_parameter(
-            "weight", Parameter(_new["ones"](num_features, dtype=dtype)) if affine else None
+            "weight", Parameter(_new["ones"](num_features, dtype=dtype, device=device)) if affine else None
         )
         self.register_parameter(
-            "bias", Parameter(_new["zeros"](num_features, dtype=dtype)) if affine and bias else None
+            "bias",
+            Parameter(_new["zeros"](num_features, dtype=dtype, device=device)) if affine and bias else None,
         )
         tracked = track_running_stats
-        self.register_buffer("running_mean", _new["zeros"](num_features, dtype=dtype) if tracked else None)
-        self.register_buffer("running_var", _new["ones"](num_features, dtype=dtype) if tracked else None)
-        self.register_buffer("num_batches_tracked", _new["zeros"]((), dtype=_C.int64) if tracked else None)
+        self.register_buffer(
+            "running_mean", _new["zeros"](num_features, dtype=dtype, device=device) if tracked else None
+        )
+        self.register_buffer(
+            "running_var", _new["ones"](num_features, dtype=dtype, device=device) if tracked else None
+        )
+        self.register_buffer(
+            "num_batches_tracked", _new["zeros"]((), dtype=_C.int64, device=device) if tracked else None
+        )
 
     def reset_running_stats(self):
         """Mean 0, variance 1, no batches."""
@@ -167,9 +174,11 @@ class LayerNorm(Module):
         )
         self.eps, self.elementwise_affine = eps, elementwise_affine
         shape, affine = self.normalized_shape, elementwise_affine
-        self.register_parameter("weight", Parameter(_new["ones"](shape, dtype=dtype)) if affine else None)
         self.register_parameter(
-            "bias", Parameter(_new["zeros"](shape, dtype=dtype)) if affine and bias else None
+            "weight", Parameter(_new["ones"](shape, dtype=dtype, device=device)) if affine else None
+        )
+        self.register_parameter(
+            "bias", Parameter(_new["zeros"](shape, dtype=dtype, device=device)) if affine and bias else None
         )
 
     def reset_parameters(self):
@@ -198,7 +207,11 @@ class RMSNorm(Module):
             (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         )
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        weight = Parameter(_new["ones"](self.normalized_shape, dtype=dtype)) if elementwise_affine else None
+        weight = (
+            Parameter(_new["ones"](self.normalized_shape, dtype=dtype, device=device))
+            if elementwise_affine
+            else None
+        )
         self.register_parameter("weight", weight)
 
     def forward(self, input):
@@ -219,10 +232,11 @@ class GroupNorm(Module):
             raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         self.register_parameter(
-            "weight", Parameter(_new["ones"](num_channels, dtype=dtype)) if affine else None
+            "weight", Parameter(_new["ones"](num_channels, dtype=dtype, device=device)) if affine else None
         )
         self.register_parameter(
-            "bias", Parameter(_new["zeros"](num_channels, dtype=dtype)) if affine and bias else None
+            "bias",
+            Parameter(_new["zeros"](num_channels, dtype=dtype, device=device)) if affine and bias else None,
         )
 
     def forward(self, input):

@@ -72,14 +72,23 @@ class _Recurrent(Module):
             for direction in range(directions):
                 suffix = f"_l{layer}" + ("_reverse" if direction else "")
                 width = input_size if layer == 0 else out * directions
-                self.register_parameter("weight_ih" + suffix, Parameter(_empty(rows, width, dtype=dtype)))
-                self.register_parameter("weight_hh" + suffix, Parameter(_empty(rows, out, dtype=dtype)))
+                self.register_parameter(
+                    "weight_ih" + suffix, Parameter(_empty(rows, width, dtype=dtype, device=device))
+                )
+                self.register_parameter(
+                    "weight_hh" + suffix, Parameter(_empty(rows, out, dtype=dtype, device=device))
+                )
                 if bias:
-                    self.register_parameter("bias_ih" + suffix, Parameter(_empty(rows, dtype=dtype)))
-                    self.register_parameter("bias_hh" + suffix, Parameter(_empty(rows, dtype=dtype)))
+                    self.register_parameter(
+                        "bias_ih" + suffix, Parameter(_empty(rows, dtype=dtype, device=device))
+                    )
+                    self.register_parameter(
+                        "bias_hh" + suffix, Parameter(_empty(rows, dtype=dtype, device=device))
+                    )
                 if proj_size:
                     self.register_parameter(
-                        "weight_hr" + suffix, Parameter(_empty(proj_size, hidden_size, dtype=dtype))
+                        "weight_hr" + suffix,
+                        Parameter(_empty(proj_size, hidden_size, dtype=dtype, device=device)),
                     )
         self.reset_parameters()
 
@@ -196,7 +205,7 @@ class _Recurrent(Module):
 
     def _zeros(self, batch, width, dtype):
         count = self.num_layers * (2 if self.bidirectional else 1)
-        return _ops["zeros"]((count, batch, width), dtype=dtype)
+        return _ops["zeros"]((count, batch, width), dtype=dtype, device=self.weight_hh_l0.device)
 
     def _check_state(self, h, batch, width):
         expected = (self.num_layers * (2 if self.bidirectional else 1), batch, width)
@@ -332,10 +341,14 @@ class _Cell(Module):
         super().__init__()
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         rows = self._gates * hidden_size
-        self.weight_ih = Parameter(_empty(rows, input_size, dtype=dtype))
-        self.weight_hh = Parameter(_empty(rows, hidden_size, dtype=dtype))
-        self.register_parameter("bias_ih", Parameter(_empty(rows, dtype=dtype)) if bias else None)
-        self.register_parameter("bias_hh", Parameter(_empty(rows, dtype=dtype)) if bias else None)
+        self.weight_ih = Parameter(_empty(rows, input_size, dtype=dtype, device=device))
+        self.weight_hh = Parameter(_empty(rows, hidden_size, dtype=dtype, device=device))
+        self.register_parameter(
+            "bias_ih", Parameter(_empty(rows, dtype=dtype, device=device)) if bias else None
+        )
+        self.register_parameter(
+            "bias_hh", Parameter(_empty(rows, dtype=dtype, device=device)) if bias else None
+        )
         bound = 1.0 / math.sqrt(hidden_size) if hidden_size > 0 else 0
         for weight in self.parameters():
             init.uniform_(weight, -bound, bound)

@@ -33,7 +33,9 @@ class Embedding(Module):
         self.padding_idx, self.max_norm, self.norm_type = padding_idx, max_norm, norm_type
         self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
         if _weight is None:
-            self.weight = Parameter(_empty(num_embeddings, embedding_dim, dtype=dtype), not _freeze)
+            self.weight = Parameter(
+                _empty(num_embeddings, embedding_dim, dtype=dtype, device=device), not _freeze
+            )
             self.reset_parameters()
         else:
             self.weight = Parameter(_weight, not _freeze)
@@ -114,7 +116,7 @@ class EmbeddingBag(Module):
             sparse,
         )
         self.weight = Parameter(
-            _empty(num_embeddings, embedding_dim, dtype=dtype) if _weight is None else _weight
+            _empty(num_embeddings, embedding_dim, dtype=dtype, device=device) if _weight is None else _weight
         )
         if _weight is None:
             init.normal_(self.weight)

@@ -1,0 +1,115 @@
+// The kernels of this library, in the place of the CPU's.
+#include "cuda/install.h"
+
+#include "cuda/elementwise.h"
+#include "cuda/index.h"
+#include "cuda/matmul.h"
+#include "cuda/norm.h"
+#include "cuda/optimizer.h"
+#include "cuda/pooling.h"
+#include "cuda/random.h"
+#include "cuda/reduce.h"
+#include "cuda/softmax.h"
+#include "tensor/device_kernel.h"
+
+namespace taper::cuda {
+
+namespace {
+
+template <auto cpu_kernel>
+void install(decltype(cpu_kernel) function) {
+  DeviceKernel<cpu_kernel>::function = function;
+}
+
+void install_elementwise_kernels() {
+  install_arithmetic();
+  install_comparisons();
+  install_mathematics();
+  install_activations();
+  install_gradients();
+  device_map = map;
+  install<cpu::copy>(copy);
+  install<cpu::fill>(fill);
+}
+
+void install_reductions() {
+  install<cpu::sum>(sum);
+  install<cpu::nansum>(nansum);
+  install<cpu::prod>(prod);
+  install<cpu::mean>(mean);
+  install<cpu::var>(var);
+  install<cpu::norm>(norm);
+  install<static_cast<void (*)(const cpu::Reduction&)>(cpu::logsumexp)>(logsumexp);
+  install<cpu::max>(max);
+  install<cpu::min>(min);
+  install<cpu::argmax>(argmax);
+  install<cpu::argmin>(argmin);
+  install<cpu::max_with_indices>(max_with_indices);
+  install<cpu::min_with_indices>(min_with_indices);
+  install<cpu::any>(any);
+  install<cpu::all>(all);
+  install<cpu::count_nonzero>(count_nonzero);
+  install<cpu::softmax>(softmax);
+  install<cpu::log_softmax>(log_softmax);
+  install<cpu::softmax_backward>(softmax_backward);
+  install<cpu::log_softmax_backward>(log_softmax_backward);
+  install<cpu::cross_entropy>(cross_entropy);
+  install<cpu::cross_entropy_backward>(cross_entropy_backward);
+}
+
+void install_norms_and_pooling() {
+  install<cpu::row_norm>(row_norm);
+  install<cpu::row_norm_backward>(row_norm_backward);
+  install<cpu::batch_norm>(batch_norm);
+  install<cpu::batch_norm_backward>(batch_norm_backward);
+  install<cpu::max_pool>(max_pool);
+  install<cpu::max_pool_backward>(max_pool_backward);
+  install<cpu::average_pool>(average_pool);
+  install<cpu::average_pool_backward>(average_pool_backward);
+}
+
+void install_indexing() {
+  install<cpu::gather>(gather);
+  install<cpu::scatter>(scatter);
+  install<cpu::index_select>(index_select);
+  install<cpu::index_add>(index_add);
+  install<cpu::index>(index);
+  install<cpu::index_put>(index_put);
+  install<cpu::embedding>(embedding);
+  install<cpu::embedding_backward>(embedding_backward);
+}
+
+void install_random() {
+  using Probability = void (*)(cpu::PhiloxState, void*, DType, std::int64_t, double);
+  using Probabilities = void (*)(cpu::PhiloxState, void*, DType, std::int64_t, const void*, DType);
+  install<cpu::uniform>(uniform);
+  install<cpu::normal>(normal);
+  install<cpu::exponential>(exponential);
+  install<cpu::randint>(randint);
+  install<Probability(cpu::bernoulli)>(bernoulli);
+  install<Probabilities(cpu::bernoulli)>(bernoulli);
+}
+
+template <class Options>
+void install_step() {
+  constexpr void (*kernel)(const Options&, const std::vector<cpu::Parameter>&) = cpu::step;
+  install<kernel>(step);
+}
+
+}  // namespace
+
+void install_kernels() {
+  install_elementwise_kernels();
+  install_reductions();
+  install_norms_and_pooling();
+  install_indexing();
+  install_random();
+  install<cpu::gemm>(gemm);
+  install<cpu::gemm_batched>(gemm_batched);
+  install_step<cpu::Sgd>();
+  install_step<cpu::Adam>();
+  install_step<cpu::RmsProp>();
+  install_step<cpu::Adagrad>();
+}
+
+}  // namespace taper::cuda

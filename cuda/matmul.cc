@@ -1,0 +1,133 @@
+// Matrix products by cuBLAS. What is called of it: cublasCreate cublasDestroy cublasSetStream cublasGemmEx
+// cublasGemmStridedBatchedEx.
+#include "cuda/matmul.h"
+
+#include <cublas_v2.h>
+
+#include <complex>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "cuda/elementwise.h"
+#include "cuda/runtime.h"
+
+namespace taper::cuda {
+
+namespace {
+
+void check_cublas(cublasStatus_t status, const char* what) {
+  check<Error>(status == CUBLAS_STATUS_SUCCESS, "matmul: cuBLAS: ", what, " failed with status ",
+               int(status));
+}
+
+/// One of each thread and device: its calls are not for several threads at once.
+class Handle {
+ public:
+  Handle() { check_cublas(cublasCreate(&handle_), "cublasCreate"); }
+  ~Handle() { cublasDestroy(handle_); }
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+  cublasHandle_t get() const { return handle_; }
+
+ private:
+  cublasHandle_t handle_ = nullptr;
+};
+
+cublasHandle_t handle_in_use() {
+  thread_local std::vector<std::unique_ptr<Handle>> handles;
+  const auto device = std::size_t(runtime().device_in_use());
+  if (handles.size() <= device) handles.resize(device + 1);
+  if (!handles[device]) handles[device] = std::make_unique<Handle>();
+  check_cublas(cublasSetStream(handles[device]->get(), runtime().stream_in_use()), "cublasSetStream");
+  return handles[device]->get();
+}
+
+/// How a dtype is stored and accumulated, and the factors in the latter type.
+struct Types {
+  cudaDataType_t data;
+  cublasComputeType_t compute;
+  alignas(16) unsigned char alpha[16];
+  alignas(16) unsigned char beta[16];
+
+  Types(DType dtype, const Scalar& a, const Scalar& b) {
+    switch (dtype) {
+      case float16: set<float>(CUDA_R_16F, CUBLAS_COMPUTE_32F, a, b); break;
+      case bfloat16: set<float>(CUDA_R_16BF, CUBLAS_COMPUTE_32F, a, b); break;
+      case float32: set<float>(CUDA_R_32F, CUBLAS_COMPUTE_32F, a, b); break;
+      case float64: set<double>(CUDA_R_64F, CUBLAS_COMPUTE_64F, a, b); break;
+      case complex64: set<std::complex<float>>(CUDA_C_32F, CUBLAS_COMPUTE_32F, a, b); break;
+      case complex128: set<std::complex<double>>(CUDA_C_64F, CUBLAS_COMPUTE_64F, a, b); break;
+      default:
+        fail<DTypeError>("matmul: on CUDA needs a floating or complex dtype, got ", dtype,
+                         "; convert with .float(), or move the operands to the CPU with .cpu()");
+    }
+  }
+
+ private:
+  template <class T>
+  void set(cudaDataType_t stored, cublasComputeType_t accumulated, const Scalar& a, const Scalar& b) {
+    data = stored;
+    compute = accumulated;
+    new (alpha) T(a.to<T>());
+    new (beta) T(b.to<T>());
+  }
+};
+
+// cuBLAS takes no int64 in these calls.
+int narrow(std::int64_t value, const char* what) {
+  check<ShapeError>(value <= INT32_MAX, "matmul: ", what, " of ", value, " is beyond what cuBLAS takes, ",
+                    INT32_MAX);
+  return int(value);
+}
+
+// C [batch, m, n] becomes the row of biases in each of its rows.
+void set_rows(DType dtype, const void* bias, void* c, std::int64_t m, std::int64_t n, std::int64_t ldc,
+              std::int64_t stride_c, std::int64_t batch) {
+  const Shape sizes{batch, m, n}, from{0, 0, 1}, to{stride_c, ldc, 1};
+  copy(sizes, {const_cast<void*>(bias), dtype, from.data()}, {c, dtype, to.data()});
+}
+
+}  // namespace
+
+void gemm(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
+          const Scalar& alpha, const void* a, std::int64_t lda, const void* b, std::int64_t ldb,
+          const Scalar& beta, void* c, std::int64_t ldc, const void* bias) {
+  gemm_batched(dtype, trans_a, trans_b, m, n, k, alpha, a, lda, 0, b, ldb, 0, beta, c, ldc, 0, 1, bias);
+}
+
+// Row-major C = A B is column-major C^T = B^T A^T: operands and sizes change places.
+void gemm_batched(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
+                  const Scalar& alpha, const void* a, std::int64_t lda, std::int64_t stride_a, const void* b,
+                  std::int64_t ldb, std::int64_t stride_b, const Scalar& beta, void* c, std::int64_t ldc,
+                  std::int64_t stride_c, std::int64_t batch, const void* bias) {
+  if (m == 0 || n == 0 || batch == 0) return;
+  check<ValueError>(!bias || beta.equals(0), "matmul: a bias is added to a fresh result only");
+  if (bias) set_rows(dtype, bias, c, m, n, ldc, stride_c, batch);
+  const Scalar kept = bias ? Scalar(1) : beta;
+  const Types types(dtype, alpha, kept);
+  if (k == 0) {
+    check<ValueError>(bias || beta.equals(0), "matmul: an empty sum beside beta is not supported on CUDA");
+    const Shape sizes{batch, m, n}, strides{stride_c, ldc, 1};
+    if (!bias) fill(sizes, {c, dtype, strides.data()}, 0);
+    return;
+  }
+  const cublasOperation_t first = trans_b ? CUBLAS_OP_T : CUBLAS_OP_N,
+                          second = trans_a ? CUBLAS_OP_T : CUBLAS_OP_N;
+  const int columns = narrow(n, "a width"), rows = narrow(m, "a height"), inner = narrow(k, "an inner size");
+  const int leading_a = narrow(lda, "a stride"), leading_b = narrow(ldb, "a stride"),
+            leading_c = narrow(ldc, "a stride");
+  const cublasHandle_t handle = handle_in_use();
+  if (batch == 1)
+    return check_cublas(cublasGemmEx(handle, first, second, columns, rows, inner, types.alpha, b, types.data,
+                                     leading_b, a, types.data, leading_a, types.beta, c, types.data,
+                                     leading_c, types.compute, CUBLAS_GEMM_DEFAULT),
+                        "cublasGemmEx");
+  check_cublas(cublasGemmStridedBatchedEx(handle, first, second, columns, rows, inner, types.alpha, b,
+                                          types.data, leading_b, stride_b, a, types.data, leading_a, stride_a,
+                                          types.beta, c, types.data, leading_c, stride_c,
+                                          narrow(batch, "a batch"), types.compute, CUBLAS_GEMM_DEFAULT),
+               "cublasGemmStridedBatchedEx");
+}
+
+}  // namespace taper::cuda

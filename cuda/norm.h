@@ -1,0 +1,18 @@
+// Layer, RMS and batch normalization on a device: as in cpu/normalization.h.
+#pragma once
+
+#include "cpu/normalization.h"
+
+namespace taper::cuda {
+
+void row_norm(const cpu::RowNorm& norm, const void* x, const void* weight, const void* bias, void* y,
+              double* mean, double* rstd);
+void row_norm_backward(const cpu::RowNorm& norm, const void* x, const void* dy, const void* weight,
+                       const double* mean, const double* rstd, void* dx, void* dw, void* db);
+void batch_norm(const cpu::ChannelNorm& norm, double eps, const void* x, const void* weight, const void* bias,
+                void* y, double* mean, double* variance, double* rstd);
+void batch_norm_backward(const cpu::ChannelNorm& norm, bool training, const void* x, const void* dy,
+                         const void* weight, const double* mean, const double* rstd, void* dx, void* dw,
+                         void* db);
+
+}  // namespace taper::cuda

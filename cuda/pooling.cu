@@ -1,0 +1,213 @@
+// Max and average pooling: a thread for each output. Windows are those of src/cpu/pooling_plan.cc.
+#include "cpu/pooling_plan.h"
+#include "cuda/device.cuh"
+#include "cuda/elementwise.h"
+#include "cuda/pooling.h"
+
+namespace taper::cuda {
+
+namespace {
+
+/// A pooling with three spatial dimensions always, the first ones of size 1.
+struct PoolPlan {
+  DType dtype;
+  bool channels_last, adaptive, count_include_pad;
+  int64_t channels, outputs, plane_in, plane_out;
+  int64_t input[3], output[3], kernel[3], stride[3], padding[3], dilation[3];
+  double divisor_override;
+};
+
+PoolPlan plan_of(const cpu::Pooling& p, const char* op) {
+  cpu::PoolingPlan(p, op);  // checks the sizes
+  PoolPlan plan{p.dtype,
+                p.channels_last,
+                p.adaptive,
+                p.count_include_pad,
+                p.channels,
+                0,
+                1,
+                1,
+                {1, 1, 1},
+                {1, 1, 1},
+                {1, 1, 1},
+                {1, 1, 1},
+                {},
+                {1, 1, 1},
+                double(p.divisor_override)};
+  for (int i = 0, at = 3 - p.spatial_dims; i < p.spatial_dims; ++i, ++at) {
+    plan.input[at] = p.input[i], plan.output[at] = p.output[i], plan.kernel[at] = p.kernel[i];
+    plan.stride[at] = p.stride[i], plan.padding[at] = p.padding[i], plan.dilation[at] = p.dilation[i];
+    plan.plane_in *= p.input[i], plan.plane_out *= p.output[i];
+  }
+  plan.outputs = p.batch * p.channels * plan.plane_out;
+  return plan;
+}
+
+}  // namespace
+
+namespace kernels {
+
+struct Window {
+  int64_t begin, end, step, counted;
+};
+
+__device__ __forceinline__ Window window_of(const PoolPlan& p, int d, int64_t o) {
+  if (p.adaptive) {
+    const int64_t begin = o * p.input[d] / p.output[d],
+                  end = ((o + 1) * p.input[d] + p.output[d] - 1) / p.output[d];
+    return {begin, end, 1, end - begin};
+  }
+  const int64_t first = o * p.stride[d] - p.padding[d], step = p.dilation[d];
+  const int64_t reach = first + step * (p.kernel[d] - 1) + 1;
+  const int64_t skipped = first < 0 ? (-first + step - 1) / step : 0;
+  const int64_t begin = first + skipped * step, end = reach < p.input[d] ? reach : p.input[d];
+  const int64_t padded_end = first + p.kernel[d], most = p.input[d] + p.padding[d];
+  const int64_t padded = (padded_end < most ? padded_end : most) - first;
+  return {begin, end, step, p.count_include_pad ? padded : end - begin};
+}
+
+/// The output of a thread: its image and channel, and the place of element `at` of an input plane of theirs.
+struct OutputAt {
+  Window windows[3];
+  int64_t image, channel;
+
+  __device__ OutputAt(const PoolPlan& p, int64_t i) {
+    int64_t place;
+    if (p.channels_last) {
+      channel = i % p.channels, place = i / p.channels % p.plane_out, image = i / p.channels / p.plane_out;
+    } else {
+      place = i % p.plane_out, channel = i / p.plane_out % p.channels, image = i / p.plane_out / p.channels;
+    }
+    windows[2] = window_of(p, 2, place % p.output[2]);
+    windows[1] = window_of(p, 1, place / p.output[2] % p.output[1]);
+    windows[0] = window_of(p, 0, place / p.output[2] / p.output[1]);
+  }
+  __device__ int64_t input(const PoolPlan& p, int64_t at) const {
+    return p.channels_last ? (image * p.plane_in + at) * p.channels + channel
+                           : (image * p.channels + channel) * p.plane_in + at;
+  }
+  /// body(place in the plane) for each input of the window, in row-major order.
+  template <class F>
+  __device__ __forceinline__ void each(const PoolPlan& p, const F& body) const {
+    for (int64_t a = windows[0].begin; a < windows[0].end; a += windows[0].step)
+      for (int64_t b = windows[1].begin; b < windows[1].end; b += windows[1].step)
+        for (int64_t c = windows[2].begin; c < windows[2].end; c += windows[2].step)
+          body((a * p.input[1] + b) * p.input[2] + c);
+  }
+  __device__ double divisor(const PoolPlan& p) const {
+    return p.divisor_override != 0 ? p.divisor_override
+                                   : double(windows[0].counted * windows[1].counted * windows[2].counted);
+  }
+};
+
+__device__ __forceinline__ double element(const void* data, DType dtype, int64_t i) {
+  return load<double>(static_cast<const char*>(data) + i * item_size(dtype), dtype);
+}
+
+/// The first of the largest, the last NaN.
+__global__ void __launch_bounds__(block_threads)
+    max_pool(const PoolPlan p, const void* x, void* y, int64_t* indices) {
+  for (int64_t i = thread_number(); i < p.outputs; i += thread_count()) {
+    const OutputAt output(p, i);
+    double best = -INFINITY;
+    int64_t place = -1;
+    output.each(p, [&](int64_t at) {
+      const double value = element(x, p.dtype, output.input(p, at));
+      if (place < 0 || value > best || value != value) best = value, place = at;
+    });
+    store(static_cast<char*>(y) + i * item_size(p.dtype), p.dtype, best);
+    if (indices) indices[i] = place;
+  }
+}
+
+__global__ void __launch_bounds__(block_threads) average_pool(const PoolPlan p, const void* x, void* y) {
+  for (int64_t i = thread_number(); i < p.outputs; i += thread_count()) {
+    const OutputAt output(p, i);
+    double sum = 0;
+    output.each(p, [&](int64_t at) { sum += element(x, p.dtype, output.input(p, at)); });
+    store(static_cast<char*>(y) + i * item_size(p.dtype), p.dtype, sum / output.divisor(p));
+  }
+}
+
+/// sums [inputs] in float64 or float32: dx before it is rounded.
+template <class T>
+__global__ void __launch_bounds__(block_threads)
+    max_pool_backward(const PoolPlan p, const void* dy, const int64_t* indices, T* sums, int* fault) {
+  for (int64_t i = thread_number(); i < p.outputs; i += thread_count()) {
+    const int64_t at = indices[i];
+    if (at < 0 || at >= p.plane_in) {
+      *fault = int(Fault::index);
+      continue;
+    }
+    atomicAdd(sums + OutputAt(p, i).input(p, at), T(element(dy, p.dtype, i)));
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(block_threads)
+    average_pool_backward(const PoolPlan p, const void* dy, T* sums) {
+  for (int64_t i = thread_number(); i < p.outputs; i += thread_count()) {
+    const OutputAt output(p, i);
+    const T share = T(element(dy, p.dtype, i) / output.divisor(p));
+    output.each(p, [&](int64_t at) { atomicAdd(sums + output.input(p, at), share); });
+  }
+}
+
+}  // namespace kernels
+
+namespace {
+
+/// Fills sums with what add(sums) adds atomically, then rounds them into dx.
+template <class Add>
+void scatter_into(const cpu::Pooling& pooling, const PoolPlan& plan, void* dx, const Add& add) {
+  const int64_t inputs = pooling.batch * pooling.channels * plan.plane_in;
+  if (inputs == 0) return;
+  const Shape sizes{inputs}, strides{1};
+  const bool wide = plan.dtype == float64, direct = wide || plan.dtype == float32;
+  const Scratch scratch(direct ? 0 : inputs * int64_t(sizeof(float)));
+  void* sums = direct ? dx : scratch.data();
+  fill(sizes, {sums, wide ? float64 : float32, strides.data()}, 0);
+  if (plan.outputs) {
+    if (wide) add(static_cast<double*>(sums));
+    else add(static_cast<float*>(sums));
+  }
+  if (!direct) copy(sizes, {sums, float32, strides.data()}, {dx, plan.dtype, strides.data()});
+}
+
+}  // namespace
+
+void max_pool(const cpu::Pooling& pooling, const void* x, void* y, int64_t* indices) {
+  const PoolPlan plan = plan_of(pooling, "max_pool");
+  if (plan.outputs == 0) return;
+  kernels::max_pool<<<blocks_for(plan.outputs), block_threads, 0, runtime().stream_in_use()>>>(plan, x, y,
+                                                                                               indices);
+  check_launch("max_pool");
+}
+
+void max_pool_backward(const cpu::Pooling& pooling, const void* dy, const int64_t* indices, void* dx) {
+  const PoolPlan plan = plan_of(pooling, "max_pool_backward");
+  scatter_into(pooling, plan, dx, [&]<class T>(T* sums) {
+    kernels::max_pool_backward<<<blocks_for(plan.outputs), block_threads, 0, runtime().stream_in_use()>>>(
+        plan, dy, indices, sums, runtime().fault_word());
+    check_launch("max_pool_backward");
+  });
+}
+
+void average_pool(const cpu::Pooling& pooling, const void* x, void* y) {
+  const PoolPlan plan = plan_of(pooling, "average_pool");
+  if (plan.outputs == 0) return;
+  kernels::average_pool<<<blocks_for(plan.outputs), block_threads, 0, runtime().stream_in_use()>>>(plan, x,
+                                                                                                   y);
+  check_launch("average_pool");
+}
+
+void average_pool_backward(const cpu::Pooling& pooling, const void* dy, void* dx) {
+  const PoolPlan plan = plan_of(pooling, "average_pool_backward");
+  scatter_into(pooling, plan, dx, [&]<class T>(T* sums) {
+    kernels::average_pool_backward<<<blocks_for(plan.outputs), block_threads, 0, runtime().stream_in_use()>>>(
+        plan, dy, sums);
+    check_launch("average_pool_backward");
+  });
+}
+
+}  // namespace taper::cuda

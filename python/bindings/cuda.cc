@@ -1,0 +1,84 @@
+// taper.cuda: devices, memory, streams and events; and tensors' ways between devices.
+#include "taper/cuda.h"
+
+#include "python.h"
+#include "taper/generator.h"
+#include "taper/ops/copy.h"
+#include "tensor/device_runtime.h"
+
+namespace taper::python {
+
+namespace {
+
+void bind_queues(py::module_& module) {
+  py::class_<cuda::Stream>(module, "_CudaStream")
+      .def(py::init<int, int>(), py::arg("device") = -1, py::arg("priority") = 0)
+      .def_property_readonly("device_index", &cuda::Stream::device)
+      .def_property_readonly("cuda_stream",
+                             [](const cuda::Stream& self) { return std::uintptr_t(self.handle()); })
+      .def("query", &cuda::Stream::query)
+      .def("synchronize", &cuda::Stream::synchronize, py::call_guard<py::gil_scoped_release>())
+      .def("wait_event", [](const cuda::Stream& self, const cuda::Event& event) { self.wait(event); })
+      .def("wait_stream", [](const cuda::Stream& self, const cuda::Stream& other) { self.wait(other); })
+      .def("__eq__", [](const cuda::Stream& a, const cuda::Stream& b) { return a == b; })
+      .def("__hash__", [](const cuda::Stream& self) {
+        return py::hash(py::make_tuple(self.device(), std::uintptr_t(self.handle())));
+      });
+  py::class_<cuda::Event>(module, "_CudaEvent")
+      .def(py::init<bool>(), py::arg("timed") = false)
+      .def("_record", &cuda::Event::record)
+      .def("query", &cuda::Event::query)
+      .def("synchronize", &cuda::Event::synchronize, py::call_guard<py::gil_scoped_release>())
+      .def("_elapsed", &cuda::Event::milliseconds_to);
+  module.def("_cuda_current_stream", cuda::current_stream);
+  module.def("_cuda_default_stream", cuda::default_stream);
+  module.def("_cuda_set_stream", cuda::set_stream);
+}
+
+void bind_memory(py::module_& module) {
+  module.def("_cuda_memory_statistics", [](int device) {
+    const cuda::MemoryStatistics s = cuda::memory_statistics(device);
+    return py::dict(py::arg("allocated") = s.allocated, py::arg("peak_allocated") = s.peak_allocated,
+                    py::arg("reserved") = s.reserved, py::arg("peak_reserved") = s.peak_reserved,
+                    py::arg("allocations") = s.allocations, py::arg("frees") = s.frees);
+  });
+  module.def("_cuda_reset_peak_memory", cuda::reset_peak_memory);
+  module.def("_cuda_empty_cache", cuda::empty_cache);
+  module.def("_cuda_memory_info", [](int device) {
+    const cuda::MemoryInfo info = cuda::memory_info(device);
+    return py::make_tuple(info.free, info.total);
+  });
+  module.def("_to_device", [](const Tensor& x, const Device& device, bool non_blocking, bool copy) {
+    return to(x, device, non_blocking, copy);
+  });
+  module.def("_pin_memory", cuda::pin_memory);
+  module.def("_is_pinned", cuda::is_pinned);
+  module.def("_record_stream", cuda::record_stream);
+}
+
+}  // namespace
+
+void bind_cuda(py::module_& module) {
+  module.def("_cuda_available", cuda::is_available);
+  module.def("_cuda_why_unavailable", cuda::why_unavailable);
+  module.def("_cuda_device_count", cuda::device_count);
+  module.def("_cuda_current_device", cuda::current_device);
+  module.def("_cuda_set_device", cuda::set_device);
+  module.def("_cuda_synchronize", cuda::synchronize, py::call_guard<py::gil_scoped_release>());
+  module.def("_cuda_can_access_peer", cuda::can_access_peer);
+  module.def("_cuda_properties", [](int device) {
+    const cuda::DeviceProperties p = cuda::device_properties(device);
+    return py::dict(
+        py::arg("name") = p.name, py::arg("major") = p.major, py::arg("minor") = p.minor,
+        py::arg("total_memory") = p.total_memory, py::arg("multi_processor_count") = p.multi_processor_count,
+        py::arg("max_threads_per_multi_processor") = p.max_threads_per_multi_processor,
+        py::arg("warp_size") = p.warp_size, py::arg("shared_memory_per_block") = p.shared_memory_per_block,
+        py::arg("L2_cache_size") = p.l2_cache_size);
+  });
+  module.def("_manual_seed", [](std::uint64_t seed) { manual_seed(seed); });
+  module.def("_cuda_generator", [](const Device& device) { return default_generator(device); });
+  bind_queues(module);
+  bind_memory(module);
+}
+
+}  // namespace taper::python
