@@ -12,6 +12,7 @@
 
 #include "io/safetensors.h"
 #include "taper/autograd.h"
+#include "taper/cuda.h"
 #include "taper/error.h"
 #include "taper/ops.h"
 
@@ -218,8 +219,10 @@ class TreeReader {
     Tensor tensor = fetch(name);
     const Device saved_on = device == json.end() ? Device(Device::Type::cpu) : saved_device(text(*device));
     const Device target = placement_ ? placement_(saved_on) : saved_on;
-    check<DeviceError>(target.is_cpu(), source_, ": tensor ", Quote{name}, " was saved from ", saved_on,
-                       ", which this build cannot use; load it with map_location='cpu'");
+    check<DeviceError>(target.is_cpu() || cuda::is_available(), source_, ": tensor ", Quote{name},
+                       " was saved from ", saved_on, ", which is not available (", cuda::why_unavailable(),
+                       "); load it with map_location='cpu'");
+    tensor = to(tensor, target);
     if (requires_grad) tensor.requires_grad_(true);
     tensor.record()->parameter = parameter;
     return known->second = tensor;

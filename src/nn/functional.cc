@@ -104,7 +104,7 @@ Tensor one_hot(const Tensor& x, std::int64_t num_classes) {
   check<IndexError>(low >= 0, "one_hot: class values must be non-negative, got ", low);
   const std::int64_t count = num_classes == -1 ? high + 1 : num_classes;
   check<IndexError>(high < count, "one_hot: class value ", high, " must be smaller than num_classes ", count);
-  return to(eq(unsqueeze(x, -1), arange(0, count)), int64);
+  return to(eq(unsqueeze(x, -1), arange(0, count, 1, int64, x.device())), int64);
 }
 
 Tensor bilinear(const Tensor& a, const Tensor& b, const Tensor& weight, const Tensor& bias) {

@@ -128,16 +128,26 @@ void Module::requires_grad_(bool requires_grad) {
 void Module::to(DType dtype) {
   check<DTypeError>(is_floating_point(dtype) || is_complex(dtype),
                     "Module::to: needs a floating or complex dtype, got ", dtype);
+  replace_tensors([dtype](const Tensor& x) {
+    return x.is_floating_point() || x.is_complex() ? taper::to(x, dtype) : x;
+  });
+}
+
+void Module::to(Device device) {
+  replace_tensors([device](const Tensor& x) { return taper::to(x, device); });
+}
+
+void Module::replace_tensors(const std::function<Tensor(const Tensor&)>& replacement) {
   for (auto& [name, tensor] : parameters_) {
-    if (tensor->dtype() == dtype) continue;
+    const Tensor old = tensor->detach(), fresh = replacement(old);
+    if (fresh.is(old)) continue;
     const bool requires_grad = tensor->requires_grad();
-    *tensor = taper::to(tensor->detach(), dtype);
+    *tensor = fresh;
     tensor->record()->parameter = true;
     tensor->requires_grad_(requires_grad);
   }
-  for (auto& [name, tensor] : buffers_)
-    if (tensor->is_floating_point() || tensor->is_complex()) *tensor = taper::to(*tensor, dtype);
-  for (auto& [name, child] : children_) child->to(dtype);
+  for (auto& [name, tensor] : buffers_) *tensor = replacement(*tensor);
+  for (auto& [name, child] : children_) child->replace_tensors(replacement);
 }
 
 void Module::apply(const std::function<void(Module&)>& function) {

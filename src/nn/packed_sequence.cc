@@ -13,14 +13,16 @@ namespace {
 
 using Lengths = std::vector<std::int64_t>;
 
-Tensor indices(const Lengths& values) { return tensor(values, {std::int64_t(values.size())}); }
+Tensor indices(const Lengths& values, Device device) {
+  return to(tensor(values, {std::int64_t(values.size())}), device);
+}
 
 // rows of padding_value behind x.
 Tensor padded_to(const Tensor& x, std::int64_t rows, double padding_value) {
   if (x.size(0) == rows) return x;
   Shape sizes = x.sizes();
   sizes[0] = rows - x.size(0);
-  return cat({x, full(sizes, padding_value, x.dtype())});
+  return cat({x, full(sizes, padding_value, x.dtype(), x.device())});
 }
 
 // The places of lengths from the longest to the shortest, and the inverse.
@@ -48,8 +50,8 @@ PackedSequence pack_padded_sequence(const Tensor& x, Lengths lengths, bool batch
   PackedSequence packed;
   if (!enforce_sorted) {
     const auto [order, inverse] = falling_order(lengths);
-    packed.sorted_indices = indices(order);
-    packed.unsorted_indices = indices(inverse);
+    packed.sorted_indices = indices(order, x.device());
+    packed.unsorted_indices = indices(inverse, x.device());
     steps = index_select(steps, 1, packed.sorted_indices);
     std::sort(lengths.rbegin(), lengths.rend());
   }
@@ -87,7 +89,8 @@ std::pair<Tensor, Lengths> pad_packed_sequence(const PackedSequence& sequence, b
   if (sequence.unsorted_indices.defined()) {
     padded = index_select(padded, 1, sequence.unsorted_indices);
     Lengths unsorted;
-    const std::int64_t* places = sequence.unsorted_indices.data<std::int64_t>();
+    const Tensor order = to(sequence.unsorted_indices, Device());
+    const std::int64_t* places = order.data<std::int64_t>();
     for (std::size_t i = 0; i < lengths.size(); ++i) unsorted.push_back(lengths[std::size_t(places[i])]);
     lengths = std::move(unsorted);
   }

@@ -39,7 +39,7 @@ void check_nonlinearity(const std::string& nonlinearity, const char* layer) {
 Tensor zero_state(const Tensor& x, std::int64_t hidden) {
   Shape sizes(x.sizes().data(), x.ndim() - 1);
   sizes.push_back(hidden);
-  return zeros(sizes, x.dtype());
+  return zeros(sizes, x.dtype(), x.device());
 }
 
 }  // namespace
@@ -126,7 +126,7 @@ Tensors Recurrent::checked_states(const Tensor& x, const Tensors& initial, int s
   for (int s = 0; s < states; ++s) {
     const Shape sizes{std::int64_t(directions_.size()), x.size(1), widths[s]};
     const Tensor& given = initial[std::size_t(s)];
-    start.push_back(given.defined() ? given : zeros(sizes, x.dtype()));
+    start.push_back(given.defined() ? given : zeros(sizes, x.dtype(), x.device()));
     check<ShapeError>(start.back().sizes() == sizes, name(), ": expected an initial state of shape ", sizes,
                       ", got ", start.back().sizes());
   }
@@ -179,7 +179,7 @@ std::pair<PackedSequence, Tensors> Recurrent::run(const PackedSequence& x, const
                     x.data.sizes());
   // In the sorted order, which is also that of the result's data.
   const auto [input, lengths] = utils::rnn::pad_packed_sequence(PackedSequence{x.data, x.batch_sizes});
-  const Tensor ends = tensor(lengths, {std::int64_t(lengths.size()), 1});
+  const Tensor ends = taper::to(tensor(lengths, {std::int64_t(lengths.size()), 1}), input.device());
   Tensors masks;
   for (std::int64_t t = 0; t < input.size(0); ++t) masks.push_back(gt(ends, t));
   Tensors given = initial;

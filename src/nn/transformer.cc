@@ -13,7 +13,7 @@ Tensor value_of(const Tensor* tensor) { return tensor ? *tensor : Tensor(); }
 // A mask as what is added to the scores: -inf where a bool mask hides.
 Tensor added(const Tensor& mask, DType dtype) {
   if (mask.dtype() != boolean) return mask;
-  return masked_fill(zeros(mask.sizes(), dtype), mask, Scalar(-INFINITY));
+  return masked_fill(zeros(mask.sizes(), dtype, mask.device()), mask, Scalar(-INFINITY));
 }
 
 // All masks as one that is added to the scores [N, heads, L, S]; undefined if there is none.

@@ -147,7 +147,7 @@ Tensors gradient(const Tensor& x, const std::vector<double>& spacing, const std:
     check_gradient(x, dim, edge_order);
     const Tensor width = reshape(wrapped(spacing[std::size_t(i)]), Shape::filled(x.ndim(), 1));
     const DType dtype = is_integral(x.dtype(), true) ? default_dtype() : x.dtype();
-    results.push_back(slopes_of(x, to(width, dtype), dim, edge_order));
+    results.push_back(slopes_of(x, to(to(width, dtype), x.device()), dim, edge_order));
   }
   return results;
 }

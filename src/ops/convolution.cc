@@ -180,7 +180,7 @@ Tensor convolution_by_products(const Tensor& x, const Tensor& w, const Geometry&
   for (int i = dims - 1; i >= 0; --i)
     margins.push_back(geometry.padding[i]), margins.push_back(geometry.padding[i]);
   const Tensor padded = pad(x, margins), weight = reshape(w, {groups, outputs, inputs, numel(window)});
-  Tensor y = zeros({sizes[0], groups, outputs, plane}, x.dtype());
+  Tensor y = zeros({sizes[0], groups, outputs, plane}, x.dtype(), x.device());
   for (std::int64_t k = 0; k < numel(window); ++k) {
     Tensor seen = padded;
     std::int64_t rest = k;
@@ -204,7 +204,7 @@ Tensor transpose_by_products(const Tensor& x, const Tensor& w, const Geometry& g
     Shape wide = spread.sizes();
     wide[i + 2] = std::max<std::int64_t>(0, (wide[i + 2] - 1) * geometry.stride[i] + 1);
     spread =
-        slice_scatter(zeros(wide, x.dtype()), spread, i + 2, std::nullopt, std::nullopt, geometry.stride[i]);
+        slice_scatter(zeros(wide, x.dtype(), x.device()), spread, i + 2, std::nullopt, std::nullopt, geometry.stride[i]);
     const std::int64_t margin = geometry.dilation[i] * (w.sizes()[i + 2] - 1) - geometry.padding[i];
     margins.insert(0, margin + more[i]);
     margins.insert(0, margin);

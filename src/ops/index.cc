@@ -191,7 +191,7 @@ const Tensor& index_put_(const Tensor& x, const OptionalTensors& indices, const 
 Tensor nonzero(const Tensor& x) {
   const cpu::Source source{x.data(), x.sizes(), x.strides()};
   const cpu::TrueCounts counts = kernel_for<cpu::count_true>("nonzero", x)(source, x.dtype());
-  Tensor y = empty({counts.back(), x.ndim()}, int64);
+  Tensor y = empty({counts.back(), x.ndim()}, int64, x.device());
   if (y.numel())
     kernel_for<cpu::nonzero>("nonzero", x)(source, x.dtype(), counts, y.device_data<std::int64_t>());
   return y;
@@ -252,7 +252,7 @@ Tensor index_fill(const Tensor& x, std::int64_t dim, const Tensor& places, const
   Shape chosen = Shape::filled(x.ndim(), 1);
   if (x.ndim()) chosen[place] = x.sizes()[place];
   const Tensor mask = index_put(zeros({x.ndim() ? chosen[place] : 1}, boolean, x.device()),
-                                {reshape(places, {-1})}, tensor(true));
+                                {reshape(places, {-1})}, full({}, true, boolean, x.device()));
   return masked_fill(x, reshape(mask, chosen), value);
 }
 

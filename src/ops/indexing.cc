@@ -32,7 +32,7 @@ class Walk {
   explicit Walk(const Tensor& x) : result{x} {}
 
   void operator()(std::int64_t position) { result.view = select(result.view, dim_, position); }
-  void operator()(bool keep) { apply_mask(full({1}, keep, boolean)); }
+  void operator()(bool keep) { apply_mask(full({1}, keep, boolean, result.view.device())); }
   void operator()(const Slice& s) { result.view = slice(result.view, dim_++, s.start, s.stop, s.step); }
   void operator()(NoneIndex) { result.view = unsqueeze(result.view, dim_++); }
   void operator()(EllipsisIndex) { dim_ += left; }
@@ -99,7 +99,7 @@ const Tensor& Tensor::index_put_(const std::vector<TensorIndex>& indices, const 
 }
 
 const Tensor& Tensor::index_put_(const std::vector<TensorIndex>& indices, const Scalar& value) const {
-  return index_put_(indices, taper::full({}, value, dtype()));
+  return index_put_(indices, taper::full({}, value, dtype(), device()));
 }
 
 Tensor Tensor::operator[](std::int64_t index) const { return taper::select(*this, 0, index); }

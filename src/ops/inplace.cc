@@ -24,9 +24,9 @@ struct Region {
         offset(view.storage_offset() - base.storage_offset()) {}
 
   /// Zeros with the layout of the base.
-  Tensor blank(DType dtype) const {
+  Tensor blank(DType dtype, Device device) const {
     const auto [first, last] = extent(base_sizes, base_strides);
-    return window(zeros({last + 1}, dtype), base_sizes, base_strides, 0);
+    return window(zeros({last + 1}, dtype, device), base_sizes, base_strides, 0);
   }
   Tensor of(const Tensor& laid_out) const { return window(laid_out, sizes, strides, offset); }
 };
@@ -39,7 +39,7 @@ struct ReplaceRegion {
   Region region;
 
   Tensor forward(const Tensor& base, const Tensor& value) const {
-    Tensor result = region.blank(base.dtype());
+    Tensor result = region.blank(base.dtype(), base.device());
     copy_elements(base, result);
     copy_elements(value, region.of(result));
     return result;
@@ -52,7 +52,7 @@ struct TakeRegion {
   Region region;
 
   Tensor forward(const Tensor& base) const {
-    Tensor laid_out = region.blank(base.dtype());
+    Tensor laid_out = region.blank(base.dtype(), base.device());
     copy_elements(base, laid_out);
     return clone(region.of(laid_out));
   }

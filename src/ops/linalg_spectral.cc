@@ -217,7 +217,7 @@ struct Pinv {
   bool hermitian;
 
   Tensor forward(const Tensor& a, const Tensor& atol, const Tensor& rtol) const {
-    if (a.numel() == 0) return empty(with(batch_of(a), {columns_of(a), rows_of(a)}), a.dtype());
+    if (a.numel() == 0) return empty(with(batch_of(a), {columns_of(a), rows_of(a)}), a.dtype(), a.device());
     if (hermitian) {
       const auto [values, v] = eigh(a);
       const Tensor size = abs(values), kept = gt(size, cutoff(a, size, atol, rtol));
@@ -268,17 +268,17 @@ std::tuple<Tensor, Tensor> geqrf(const Tensor& a) {
   check_matrix(a, "geqrf");
   const NoGrad no_gradient;
   const Tensor packed = fresh(a);
-  const Tensor tau = empty(with(batch_of(a), {std::min(rows_of(a), columns_of(a))}), a.dtype());
+  const Tensor tau = empty(with(batch_of(a), {std::min(rows_of(a), columns_of(a))}), a.dtype(), a.device());
   kernel_for<cpu::geqrf>("geqrf", a)(a.dtype(), numel(batch_of(a)), rows_of(a), columns_of(a), packed.data(),
                                      tau.data());
   return {packed, tau};
 }
 
 Tensor matrix_rank_by_tol(const Tensor& a, const Tensor& tol, bool hermitian) {
-  return matrix_rank(a, tol, zeros({}, float64), hermitian);
+  return matrix_rank(a, tol, zeros({}, float64, a.device()), hermitian);
 }
 Tensor pinv_by_rcond(const Tensor& a, const Tensor& rcond, bool hermitian) {
-  return pinv(a, zeros({}, float64), rcond, hermitian);
+  return pinv(a, zeros({}, float64, a.device()), rcond, hermitian);
 }
 
 }  // namespace

@@ -184,7 +184,7 @@ Tensor bincount(const Tensor& x, const Tensor& weights, std::int64_t minlength) 
 
 Tensor histc(const Tensor& x, std::int64_t bins, double low, double high) {
   check<ValueError>(bins > 0, "histc: bins must be > 0, got ", bins);
-  if (x.numel() == 0) return zeros({bins}, x.dtype());
+  if (x.numel() == 0) return zeros({bins}, x.dtype(), x.device());
   if (low == high) {
     low = min(x).item<double>();
     high = max(x).item<double>();

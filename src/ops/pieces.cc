@@ -130,7 +130,7 @@ Tensor as_strided_scatter(const Tensor& x, const Tensor& source, const Shape& si
 
 Tensor fill(const Tensor& x, const Tensor& value) {
   check<ShapeError>(value.ndim() == 0, "fill: value must be a number or 0-d, got shape ", value.sizes());
-  return masked_fill(x, tensor(true), to(value, x.dtype()));
+  return masked_fill(x, full({}, true, boolean, x.device()), to(value, x.dtype()));
 }
 
 namespace {

@@ -172,7 +172,7 @@ Tensor seen_by(const Windows& windows, const Tensor& x, const Scalar& outside) {
     const std::int64_t reach = p.dilation[i] * (p.kernel[i] - 1) + 1;
     sizes[i + 2] = std::max((p.output[i] - 1) * p.stride[i] + reach, p.input[i] + p.padding[i]);
   }
-  Tensor seen = full(sizes, outside, x.dtype()), inner = seen;
+  Tensor seen = full(sizes, outside, x.dtype(), x.device()), inner = seen;
   for (int i = 0; i < dims; ++i) inner = narrow(inner, i + 2, p.padding[i], p.input[i]);
   copy_elements(x, inner);
   for (int i = 0; i < dims; ++i) {
@@ -186,11 +186,11 @@ Tensor seen_by(const Windows& windows, const Tensor& x, const Scalar& outside) {
 // Of integers, which have no kernels.
 std::tuple<Tensor, Tensor> integer_max_pool(const Windows& windows, const Tensor& x) {
   const NoGrad integers_have_no_gradient;
-  const Tensor lowest = x.numel() ? min(x) : zeros({}, x.dtype());
+  const Tensor lowest = x.numel() ? min(x) : zeros({}, x.dtype(), x.device());
   const Tensor seen = seen_by(windows, x, lowest.item()), values = amax(seen, Shape{-1});
   Shape plane = windows.input_sizes;
   plane[0] = plane[1] = 1;
-  const Tensor numbers = seen_by(windows, reshape(arange(0, numel(plane), 1, int64), plane), -1);
+  const Tensor numbers = seen_by(windows, reshape(arange(0, numel(plane), 1, int64, x.device()), plane), -1);
   const Tensor chosen = logical_and(eq(seen, unsqueeze(values, -1)), ge(numbers, 0));
   const Tensor at = argmax(to(chosen, uint8), -1, true);
   return {values, squeeze(gather(expand(numbers, seen.sizes()), -1, at), Shape{-1})};
@@ -208,7 +208,7 @@ Tensor integer_average_pool(const Windows& windows, const Tensor& x) {
     plane.pooling.padding[i] = 0;
   }
   const Tensor counts =
-      sum(seen_by(plane, ones(plane.input_sizes, x.dtype()), 0), Shape{-1}, false, x.dtype());
+      sum(seen_by(plane, ones(plane.input_sizes, x.dtype(), x.device()), 0), Shape{-1}, false, x.dtype());
   return div(total, counts, "trunc");
 }
 

@@ -85,7 +85,7 @@ struct NextAfter {
     return map_binary(kernels::nextafter, x, y, Promotion::same);
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
-    return {reduce_to(dy, a), saved.needs(1) ? zeros(b.sizes, b.dtype) : Tensor()};
+    return {reduce_to(dy, a), saved.needs(1) ? zeros(b.sizes, b.dtype, b.device) : Tensor()};
   }
 };
 

@@ -169,7 +169,12 @@ Tensor put(const Tensor& x, const Tensor& index, const Tensor& source, bool accu
 Tensor isin(const Tensor& elements, const Tensor& test_elements, bool, bool invert) {
   const DType common = result_type(elements, test_elements);
   check<DTypeError>(!is_complex(common), "isin: complex numbers are not supported");
-  const Tensor x = to(elements.detach(), common), wanted = reshape(to(test_elements.detach(), common), {-1});
+  // A number may stand in main memory beside a tensor on a device.
+  const Device device = elements.ndim() ? elements.device() : test_elements.device();
+  const auto operand = [&](const Tensor& t) {
+    return to(t.ndim() ? t.detach() : to(t.detach(), device), common);
+  };
+  const Tensor x = operand(elements), wanted = reshape(operand(test_elements), {-1});
   if (wanted.numel() == 0) return full(x.sizes(), invert, boolean, x.device());
   const auto as_searched = [](const Tensor& t) { return t.dtype() == boolean ? to(t, uint8) : t; };
   const Tensor sorted = std::get<0>(sort(as_searched(wanted)));

@@ -50,7 +50,7 @@ struct Where {
     return map_operands(kernels::where, {&condition, &x, &y}, common, common);
   }
   std::array<Tensor, 3> backward(const Saved& saved, const Tensor& dy) const {
-    const Tensor condition = saved.input(0), zero = zeros({}, dy.dtype());
+    const Tensor condition = saved.input(0), zero = zeros({}, dy.dtype(), dy.device());
     return {Tensor(), saved.needs(1) ? reduce_to(where(condition, dy, zero), a) : Tensor(),
             saved.needs(2) ? reduce_to(where(condition, zero, dy), b) : Tensor()};
   }
@@ -158,7 +158,7 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value) {
 Tensor masked_fill(const Tensor& x, const Tensor& mask, const Scalar& value) {
   check<ValueError>(!value.is_complex() || x.is_complex(), "masked_fill: the complex number ", value,
                     " cannot be written into a tensor of dtype ", x.dtype());
-  return masked_fill(x, mask, full({}, value, x.dtype()));
+  return masked_fill(x, mask, full({}, value, x.dtype(), x.device()));
 }
 
 Tensor lerp(const Tensor& a, const Tensor& b, const Tensor& weight) {

@@ -163,7 +163,7 @@ struct CrossEntropyBackward {
     const Tensor smooth = sum(mul(log_probability, factor), Shape{1});
     const Tensor loss =
         add(mul(hard, label_smoothing - 1), mul(smooth, -label_smoothing / double(x.sizes()[1])));
-    return where(counted, loss, zeros({}, x.dtype()));
+    return where(counted, loss, zeros({}, x.dtype(), x.device()));
   }
 };
 
@@ -263,8 +263,8 @@ Tensor nll_loss(const Tensor& x, const Tensor& target, const Tensor& weight, std
   const Tensor rows = as_rows(x), classes = reshape(to(target, int64), {-1});
   const Tensor counted = ne(classes, ignore_index), chosen = where(counted, classes, zeros({}, int64));
   const Tensor factor =
-      where(counted, weight.defined() ? index_select(weight, 0, chosen) : ones({}, x.dtype()),
-            zeros({}, x.dtype()));
+      where(counted, weight.defined() ? index_select(weight, 0, chosen) : ones({}, x.dtype(), x.device()),
+            zeros({}, x.dtype(), x.device()));
   const Tensor loss = neg(mul(squeeze(gather(rows, 1, unsqueeze(chosen, 1)), Shape{1}), factor));
   if (how == LossReduction::none) return reshape(loss, target.sizes());
   return how == LossReduction::sum ? sum(loss) : div(sum(loss), sum(factor));

@@ -180,7 +180,7 @@ Tensor polygamma(std::int64_t n, const Tensor& x) {
 Tensor mvlgamma(const Tensor& x, std::int64_t p) {
   check<ValueError>(p >= 1, "mvlgamma: p must be at least 1, got ", p);
   const DType dtype = is_integral(x.dtype(), true) ? default_dtype() : x.dtype();
-  const Tensor steps = mul(arange(1 - p, 1, 1, dtype), 0.5);
+  const Tensor steps = mul(arange(1 - p, 1, 1, dtype, x.device()), 0.5);
   const Tensor sums = sum(lgamma(add(unsqueeze(to(x, dtype), -1), steps)), Shape{-1});
   return add(sums, double(p) * double(p - 1) / 4 * std::log(std::numbers::pi));
 }

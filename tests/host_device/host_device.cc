@@ -183,13 +183,15 @@ void install_all() {
   install<gather, scatter, index_select, index_add, cpu::index, index_put, count_true, nonzero>();
   install<embedding, embedding_backward, embedding_bag, embedding_bag_backward,
           embedding_bag_backward_samples>();
-  install<row_norm, row_norm_backward, batch_norm, batch_norm_backward, group_norm, group_norm_backward>();
+  install<row_norm, row_norm_backward, batch_norm, batch_norm_backward, batch_norm_inference, group_norm,
+          group_norm_backward>();
   install<max_pool, max_pool_backward, average_pool, average_pool_backward, interpolate,
           interpolate_backward>();
   install<convolution_forward, convolution_backward_input, convolution_backward_weight>();
   install<attention, attention_backward, lstm_cell, lstm_cell_backward, gru_cell, gru_cell_backward>();
-  install<gemm, gemm_batched, sort, topk, kthvalue, median, searchsorted>();
-  install<cumsum, cumprod, logcumsumexp, cummax, cummin>();
+  install<gemm, gemm_batched, sort, topk, kthvalue, median, searchsorted, unique, unique_consecutive>();
+  install<bincount_size, bincount, weighted_bincount>();
+  install<cumsum, cumprod, logcumsumexp, cummax, cummin, linear_recurrence>();
   install<uniform, normal, exponential, randint, Probability(bernoulli), Probabilities(bernoulli)>();
   install<Step<Sgd>(step), Step<Adam>(step), Step<RmsProp>(step), Step<Adagrad>(step)>();
   install<cholesky, lu_factor, lu_solve, solve_triangular, qr, geqrf, eig, eigh, svd, matrix_exp, fft>();

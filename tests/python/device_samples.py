@@ -36,8 +36,8 @@ def tensors(value):
     return found
 
 
-def moved(x):
-    return x.detach().to("cuda").requires_grad_(x.requires_grad)
+def leaf(x, device):
+    return x.detach().to(device).requires_grad_(x.requires_grad)
 
 
 def run(entry, args, kwargs):
@@ -65,13 +65,11 @@ def main():
             case = f"{name_of(entry)}({text})"
             print(case, file=sys.stderr, flush=True)
             args, kwargs = samples.arguments(text)
-            here, places_here = run(entry, args, kwargs)
-            args, kwargs = samples.arguments(text)
             if not tensors((args, kwargs)):
                 continue
-            args, kwargs = change(args, moved), change(kwargs, moved)
+            here, _ = run(entry, *change((args, kwargs), lambda x: leaf(x, "cpu")))
             try:
-                there, places = run(entry, args, kwargs)
+                there, places = run(entry, *change((args, kwargs), lambda x: leaf(x, "cuda")))
             except taper.DeviceError as error:
                 report["refused"][name_of(entry)] = str(error)
                 continue

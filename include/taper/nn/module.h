@@ -68,6 +68,9 @@ class Module {
   void requires_grad_(bool requires_grad = true);
   /// Converts floating parameters and buffers. Optimizers made before keep the old ones.
   void to(DType dtype);
+  /// Moves parameters and buffers. Optimizers made before keep the old ones. Throws DeviceError where there is
+  /// no such device.
+  void to(Device device);
   /// Calls function on all modules below, then on this one.
   void apply(const std::function<void(Module&)>& function);
 
@@ -97,6 +100,7 @@ class Module {
     std::vector<std::pair<std::int64_t, BackwardHook>> backward;
   };
   Hooks& hooks();
+  void replace_tensors(const std::function<Tensor(const Tensor&)>& replacement);
   Tensor forward_hooked(const Tensor& x);
 
   Owned parameters_, buffers_;
