@@ -269,7 +269,7 @@ TEST(Sort, Counting) {
   EXPECT_EQ(std::vector<int64>(counts, counts + 5), (std::vector<int64>{1, 2, 0, 3, 0}));
   const float weights[6] = {1, 2, 3, 4, 5, 6};
   double sums[4];
-  bincount(x, int16, 6, 4, weights, float32, sums);
+  weighted_bincount(x, int16, 6, 4, weights, float32, sums);
   EXPECT_EQ(std::vector<double>(sums, sums + 4), (std::vector<double>{2, 10, 0, 9}));
   const int64 negative[2] = {1, -5};
   try {
