@@ -27,7 +27,7 @@ __device__ __forceinline__ T logistic(T x) {
   };
 
 TAPER_ACTIVATION(Sigmoid, logistic(x))
-TAPER_ACTIVATION(Relu, x < T(0) ? T(0) : x)
+TAPER_ACTIVATION(Relu, std::is_signed_v<T>&& x < T(0) ? T(0) : x)
 TAPER_ACTIVATION(Gelu, T(0.5) * x * erfc(x * T(-0.70710678118654752)))
 TAPER_ACTIVATION(GeluTanh, x* logistic(T(1.5957691216057308) * x * (T(1) + T(0.044715) * x * x)))
 TAPER_ACTIVATION(Silu, x* logistic(x))
