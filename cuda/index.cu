@@ -227,20 +227,20 @@ void gather(const cpu::Source& x, DType dtype, int dim, const cpu::Indices& inde
 }
 
 void scatter(const cpu::Target& y, DType dtype, int dim, const cpu::Indices& index, const cpu::Source& x,
-             cpu::Combine combine, bool include_self) {
+             cpu::Combine combine, bool include_self, const char* op) {
   check<DeviceError>(
       combine == cpu::Combine::set || (combine == cpu::Combine::add && include_self),
-      "scatter_reduce: on CUDA only sums that include self exist; move the operands to the CPU");
+      op, ": on CUDA only sums that include self exist; move the operands to the CPU");
   IndexPlan plan(y.data, x.data, dtype, Fault::scatter);
   if (index.sizes.empty()) {
-    plan.add_index(index.data, 1, 1, false, 0, "scatter");
-    plan.add_dim(1, 0, 0, {0}, "scatter");
+    plan.add_index(index.data, 1, 1, false, 0, op);
+    plan.add_dim(1, 0, 0, {0}, op);
   } else {
-    plan.add_index(index.data, y.sizes[dim], y.strides[dim], false, 0, "scatter");
-    add_dims(plan, index, y.strides, x.strides, dim, 0, "scatter");
+    plan.add_index(index.data, y.sizes[dim], y.strides[dim], false, 0, op);
+    add_dims(plan, index, y.strides, x.strides, dim, 0, op);
   }
-  if (combine == cpu::Combine::set) run_move(plan, "scatter");
-  else run_add(plan, 1, "scatter_add");
+  if (combine == cpu::Combine::set) run_move(plan, op);
+  else run_add(plan, 1, op);
 }
 
 void index_select(const cpu::Source& x, DType dtype, int dim, const cpu::Indices& index, void* y) {

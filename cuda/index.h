@@ -11,7 +11,7 @@ namespace taper::cuda {
 
 void gather(const cpu::Source& x, DType dtype, int dim, const cpu::Indices& index, void* y);
 void scatter(const cpu::Target& y, DType dtype, int dim, const cpu::Indices& index, const cpu::Source& x,
-             cpu::Combine combine, bool include_self);
+             cpu::Combine combine, bool include_self, const char* op);
 void index_select(const cpu::Source& x, DType dtype, int dim, const cpu::Indices& index, void* y);
 void index_add(const cpu::Target& y, DType dtype, int dim, const cpu::Indices& index, const cpu::Source& x,
                const Scalar& alpha);
