@@ -131,14 +131,14 @@ void map(const cpu::Kernel& kernel, const Shape& sizes, const cpu::Operand* inpu
       operands[k + 1] = {nullptr, common, nowhere.data()};
     } else if (condition ? inputs[k].dtype != boolean : !reads(compute, inputs[k].dtype)) {
       converted.push_back(std::make_unique<Converted>(sizes, condition ? boolean : common));
-      copy(sizes, inputs[k], converted.back()->operand);
+      cuda::copy(sizes, inputs[k], converted.back()->operand);
       operands[k + 1] = converted.back()->operand;
     }
   }
   for (int k = 0; k <= count; ++k) list[k] = &operands[k];
   set_loop(plan, sizes, list, count + 1, kernel.name);
   run(plan, attributes, kernel.name);
-  if (result != output.dtype) copy(sizes, operands[0], output);
+  if (result != output.dtype) cuda::copy(sizes, operands[0], output);
 }
 
 }  // namespace taper::cuda
