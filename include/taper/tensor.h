@@ -191,6 +191,11 @@ class Tensor {
   Tensor operator[](std::int64_t index) const;
   /// In another dtype; the tensor itself where it has it already, unless copy.
   Tensor to(DType dtype, bool copy = false) const;
+  /// On another device; as taper::to.
+  Tensor to(Device device, bool non_blocking = false, bool copy = false) const;
+  Tensor cpu() const;
+  /// On a CUDA device, the current one without a number. Throws DeviceError where there is none.
+  Tensor cuda(int device = -1) const;
   /// Each as add_, sub_, mul_ and div_.
   const Tensor& operator+=(const Tensor& b) const { return add_(b); }
   const Tensor& operator+=(const Scalar& b) const { return add_(b); }

@@ -20,9 +20,9 @@ struct Reduction {
   DType output;           ///< Of y.
 };
 
-// Float32 and the 16-bit types are accumulated in float64 (sums of eight that end in float32 or less excepted), integers in wrapping 64-bit integers (in float64
-// if the output is floating), complex64 in complex128. DTypeError where the output cannot hold the result's
-// kind.
+// Float32 and the 16-bit types are accumulated in float64 (sums of eight that end in float32 or less
+// excepted), integers in wrapping 64-bit integers (in float64 if the output is floating), complex64 in
+// complex128. DTypeError where the output cannot hold the result's kind.
 
 /// Empty: 0.
 void sum(const Reduction& reduction);

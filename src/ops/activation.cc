@@ -7,7 +7,6 @@
 #include "ops/huber.h"
 #include "ops/inplace.h"
 #include "ops/pointwise.h"
-#include "ops/polygamma.h"
 
 namespace taper {
 

@@ -105,5 +105,10 @@ const Tensor& Tensor::index_put_(const std::vector<TensorIndex>& indices, const 
 Tensor Tensor::operator[](std::int64_t index) const { return taper::select(*this, 0, index); }
 
 Tensor Tensor::to(DType dtype, bool copy) const { return taper::to(*this, dtype, copy); }
+Tensor Tensor::to(Device device, bool non_blocking, bool copy) const {
+  return taper::to(*this, device, non_blocking, copy);
+}
+Tensor Tensor::cpu() const { return taper::to(*this, Device()); }
+Tensor Tensor::cuda(int device) const { return taper::to(*this, Device(Device::Type::cuda, device)); }
 
 }  // namespace taper

@@ -6,7 +6,6 @@
 
 #include "cpu/special.h"
 #include "ops/pointwise.h"
-#include "ops/polygamma.h"
 
 namespace taper {
 

@@ -86,7 +86,9 @@ const Tensor& Tensor::gt_(const Scalar& b) const {
 const Tensor& Tensor::ge_(const Scalar& b) const {
   return inplace("ge_", *this, [&](const Tensor& before) { return taper::ge(before, b); });
 }
-const Tensor& Tensor::copy_(const Tensor& source) const { return taper::copy_(*this, source); }
+const Tensor& Tensor::copy_(const Tensor& source, bool non_blocking) const {
+  return taper::copy_(*this, source, non_blocking);
+}
 const Tensor& Tensor::fill_(const Scalar& value) const { return taper::fill_(*this, value); }
 const Tensor& Tensor::zero_() const { return taper::zero_(*this); }
 const Tensor& Tensor::resize_(const Shape& sizes) const { return taper::resize_(*this, sizes); }

@@ -1,4 +1,5 @@
-// What the tensor floor asks of the autograd floor: the modes tensors are made in, and to free what a record holds.
+// What the tensor floor asks of the autograd floor: the modes tensors are made in, and to free what a record
+// holds.
 #pragma once
 
 namespace taper {

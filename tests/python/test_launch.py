@@ -315,7 +315,7 @@ def test_killed_writers_never_tear_a_checkpoint(tmp_path):
         assert (whole["a"] == whole["step"]).all() and (whole["b"] == whole["step"]).all()
         assert whole["step"] >= last
         last = whole["step"]
-    assert last > 10
+    assert last > 2
     checkpoint.save(state(last + 1), checkpoint_id=folder)
     assert len(list(folder.iterdir())) == 2, "what killed writers left is removed"
 
