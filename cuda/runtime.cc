@@ -217,11 +217,24 @@ void Runtime::check_fault(int device, cudaStream_t stream) {
   check_cuda(cudaMemcpyAsync(&fault, word, sizeof(int), cudaMemcpyDeviceToHost, stream),
              "reading the fault word");
   check_cuda(cudaStreamSynchronize(stream), "waiting for the device");
+  check_trust(device);
   if (fault == 0) return;
   check_cuda(cudaMemsetAsync(word, 0, sizeof(int), stream), "clearing the fault word");
   check_cuda(cudaStreamSynchronize(stream), "waiting for the device");
   fail<IndexError>(name(Fault(fault)), ": an index given to this operation earlier on cuda:", device,
                    " was out of range; its result is not valid");
+}
+
+void Runtime::distrust(int device, const std::string& reason) {
+  DeviceState& here = state(device);
+  const std::lock_guard guard(here.lock);
+  if (here.distrusted.empty()) here.distrusted = reason;
+}
+
+void Runtime::check_trust(int device) {
+  DeviceState& here = state(device);
+  const std::lock_guard guard(here.lock);
+  check<DistributedError>(here.distrusted.empty(), here.distrusted);
 }
 
 void Runtime::synchronize(int device) {

@@ -45,6 +45,10 @@ class Runtime final : public DeviceRuntime {
   bool is_done(void* event) override;
   void wait_for(void* event) override;
   double milliseconds(void* start, void* end) override;
+  std::string communicator_name() override;
+  std::unique_ptr<DeviceCommunicator> connect(int device, const std::string& name, int rank, int size,
+                                              const std::function<void()>& go_on) override;
+  void distrust(int device, const std::string& reason) override;
 
   /// The device that use() chose for the calling thread, and its current stream.
   int device_in_use() const;
@@ -63,9 +67,12 @@ class Runtime final : public DeviceRuntime {
     int multi_processors = 1;
     int* fault = nullptr;
     std::atomic<std::int64_t> allocated{0}, peak{0}, allocations{0}, frees{0};
+    std::mutex lock;
+    std::string distrusted;  // why, or empty
   };
   void* take(int device, std::int64_t bytes, cudaStream_t stream);
   void check_fault(int device, cudaStream_t stream);
+  void check_trust(int device);
   void prepare(int device);
   DeviceState& state(int device);
 

@@ -88,6 +88,25 @@ Stream default_stream(int device = -1);
 /// Makes stream the current one of its device, and its device current, for the calling thread.
 void set_stream(const Stream& stream);
 
+/// Makes a stream the calling thread's current one, and its device current, for as long as it lives.
+class StreamGuard {
+ public:
+  explicit StreamGuard(const Stream& stream)
+      : device_(current_device()), before_(current_stream(stream.device())) {
+    set_stream(stream);
+  }
+  ~StreamGuard() {
+    set_stream(before_);
+    set_device(device_);
+  }
+  StreamGuard(const StreamGuard&) = delete;
+  StreamGuard& operator=(const StreamGuard&) = delete;
+
+ private:
+  int device_;
+  Stream before_;
+};
+
 /// A place in a queue.
 class Event {
  public:

@@ -46,7 +46,9 @@ class Work {
  public:
   struct Shared;
   explicit Work(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
-  /// Until it is done. Throws what made it fail: DistributedError naming rank and collective.
+  /// Until it is done. Throws what made it fail: DistributedError naming rank and collective. On a device
+  /// only the calling thread's current stream waits for it; what fails there later is thrown where the host
+  /// waits for the device.
   void wait() const;
   /// As wait, but false when it is not done in time; it goes on then.
   bool wait_for(std::chrono::milliseconds time) const;
@@ -79,6 +81,9 @@ class RunsInWait {
 /// about to do: where collective, operator, dtype, shape or root differ, all ranks throw DistributedError
 /// with the whole list, nothing was changed, and the group goes on. A killed or stopped rank fails all groups
 /// of the job.
+///
+/// Tensors in main memory go through Gloo. Those on a CUDA device go through NCCL, where the comparison is made
+/// only if TORCH_DISTRIBUTED_DEBUG=DETAIL is set: without it, calls that differ end at the timeout.
 ///
 /// Tensors may have any dtype and strides; they must have the shapes stated, on all ranks. Each method starts
 /// the collective; call wait() on its result. Collectives of one group run in the order of the calls.

@@ -22,12 +22,12 @@ Tensors parameters_with_gradient(const nn::Module& module) {
 
 void broadcast_tensors(ProcessGroup& group, const Tensors& tensors, int root) {
   const NoGrad no_grad;
-  std::map<DType, Tensors> by_dtype;
-  for (const Tensor& tensor : tensors) by_dtype[tensor.dtype()].push_back(tensor);
-  for (const auto& [dtype, list] : by_dtype) {
+  std::map<std::pair<DType, int>, Tensors> alike;
+  for (const Tensor& tensor : tensors) alike[{tensor.dtype(), tensor.device().index}].push_back(tensor);
+  for (const auto& [kind, list] : alike) {
     std::int64_t count = 0, start = 0;
     for (const Tensor& tensor : list) count += tensor.numel();
-    const Tensor flat = empty({count}, dtype);
+    const Tensor flat = empty({count}, kind.first, list.front().device());
     const auto part = [&](const Tensor& tensor) {
       const Tensor view = window(flat, tensor.sizes(), contiguous_strides(tensor.sizes()), start);
       start += tensor.numel();

@@ -101,18 +101,20 @@ void Work::wait() const {
   std::unique_lock lock(shared_->lock);
   shared_->changed.wait(lock, [this] { return shared_->done; });
   if (shared_->exception) std::rethrow_exception(shared_->exception);
+  if (shared_->on_device) cuda::current_stream(shared_->device).wait(*shared_->on_device);
 }
 
 bool Work::wait_for(std::chrono::milliseconds time) const {
   std::unique_lock lock(shared_->lock);
   if (!shared_->changed.wait_until(lock, after(time), [this] { return shared_->done; })) return false;
   if (shared_->exception) std::rethrow_exception(shared_->exception);
+  if (shared_->on_device) cuda::current_stream(shared_->device).wait(*shared_->on_device);
   return true;
 }
 
 bool Work::is_completed() const {
   const std::lock_guard guard(shared_->lock);
-  return shared_->done;
+  return shared_->done && (!shared_->on_device || shared_->exception || shared_->on_device->query());
 }
 
 std::exception_ptr Work::exception() const {

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <thread>
 
+#include "taper/cuda.h"
 #include "taper/distributed.h"
 
 namespace taper::distributed {
@@ -24,6 +25,9 @@ struct Work::Shared {
   std::exception_ptr exception;
   Tensors result;
   int source = -1;
+  /// A collective on a device is done for the host when it is queued, and for the device after this event.
+  std::shared_ptr<cuda::Event> on_device;
+  int device = -1;
   /// Where a waiting thread helps; empty for transfers between two ranks.
   std::weak_ptr<Executor> executor;
 

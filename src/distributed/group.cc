@@ -3,11 +3,13 @@
 #include "distributed/group.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "taper/autograd.h"
 #include "taper/error.h"
 #include "taper/ops.h"
+#include "tensor/device_runtime.h"
 
 namespace taper::distributed {
 
@@ -22,6 +24,11 @@ constexpr Milliseconds patience{1500};
 constexpr std::size_t small_bytes = 64 << 10;
 // The transport's lane of greetings; transfers.cc has the lower ones.
 constexpr std::uint8_t greetings = 3;
+
+bool asks_for_details() {
+  const char* level = std::getenv("TORCH_DISTRIBUTED_DEBUG");
+  return level && std::string_view(level) == "DETAIL";
+}
 
 // Fowler, Noll and Vo's hash, 64 bits, variant 1a.
 std::uint64_t hash(std::string_view text, std::uint64_t seed) {
@@ -47,12 +54,18 @@ ProcessGroup::State::State(std::string name, int rank, std::vector<int> global_r
       client(std::move(client)),
       transport(std::move(transport)),
       timeout(timeout.count()),
-      executor(Executor::start()) {
+      executor(Executor::start()),
+      compares_devices_(asks_for_details()) {
   for (int step = 1; step < size(); step *= 2)
     heard_.push_back(std::make_unique_for_overwrite<std::byte[]>(room));
 }
 
 void ProcessGroup::State::shut_down() {
+  std::unique_lock lock(lock_);
+  const bool broken = !broken_.empty();
+  lock.unlock();
+  if (!broken)
+    for (const auto& [device, queue] : queues_) queue->drain();
   break_off("the group was destroyed");
   executor->stop("the group was destroyed");
 }
@@ -74,16 +87,67 @@ void ProcessGroup::State::check_rank(int asked, const char* collective, const ch
                     " of a group of ", size(), " ranks");
 }
 
-Work ProcessGroup::State::start(std::string what, Tensors writes, std::function<void(std::uint32_t)> body,
-                                Small small) {
+Work ProcessGroup::State::start(std::string what, const Tensors& reads, Tensors writes,
+                                std::function<void(std::uint32_t)> body, Small small) {
   for (const Tensor& tensor : writes) tensor.storage().wrote("a collective");
-  return Work(
-      executor->add([this, what = std::move(what), body = std::move(body), small] { run(what, body, small); },
-                    std::move(writes)));
+  Tensors used = reads;
+  used.insert(used.end(), writes.begin(), writes.end());
+  if (!used.empty() && !used.front().device().is_cpu())
+    return start_on_device(std::move(what), std::move(used), std::move(writes), std::move(body));
+  const auto tagged = [body = std::move(body)](std::uint64_t number) { body(std::uint32_t(number)); };
+  return Work(executor->add([this, what = std::move(what), tagged, small] { run(what, tagged, small, true); },
+                            std::move(writes)));
 }
 
-void ProcessGroup::State::run(const std::string& what, const std::function<void(std::uint32_t)>& body,
-                              const Small& small) {
+Work ProcessGroup::State::start_on_device(std::string what, Tensors tensors, Tensors writes,
+                                          std::function<void(std::uint32_t)> body) {
+  const int device = tensors.front().device().index;
+  DeviceQueue& queue = queue_of(device);
+  const auto ready = std::make_shared<cuda::Event>(), done = std::make_shared<cuda::Event>();
+  ready->record(cuda::current_stream(device));
+  const Body queued = [=, this, &queue](std::uint64_t number) {
+    queue.run({what, number}, *ready, tensors, [&] { body(std::uint32_t(number)); }, *done,
+              after(Milliseconds(timeout.load())));
+  };
+  auto shared = executor->add([this, what, queued] { run(what, queued, {}, compares_devices_); },
+                              std::move(writes));
+  const std::lock_guard guard(shared->lock);
+  shared->on_device = done;
+  shared->device = device;
+  return Work(shared);
+}
+
+DeviceQueue& ProcessGroup::State::queue_of(int device) {
+  const std::lock_guard lock(lock_);
+  std::unique_ptr<DeviceQueue>& queue = queues_[device];
+  if (!queue)
+    queue = std::make_unique<DeviceQueue>(
+        device, rank, size(), [this, device] { return connect(device); },
+        [this](const DeviceQueue::Label& label, const std::string& cause) {
+          give_up(label.what, label.number, cause);
+        });
+  return *queue;
+}
+
+// In a collective, so all ranks come here in the same order.
+std::unique_ptr<DeviceCommunicator> ProcessGroup::State::connect(int device) {
+  const std::string key = concat("group/", name, "/communicator/", ++connections_);
+  DeviceRuntime& runtime = device_runtime();
+  if (rank == 0) client->set(key, runtime.communicator_name());
+  const Deadline deadline = after(Milliseconds(timeout.load()));
+  return runtime.connect(device, client->get(key), rank, size(), [&] {
+    const std::lock_guard lock(lock_);
+    check<DistributedError>(broken_.empty(), broken_);
+    if (Clock::now() > deadline) throw std::runtime_error("Timed out");
+  });
+}
+
+Collectives& ProcessGroup::State::collectives(Device device) {
+  if (device.is_cpu()) return *transport;
+  return queue_of(device.index);
+}
+
+void ProcessGroup::State::run(const std::string& what, const Body& body, const Small& small, bool greets) {
   std::unique_lock lock(lock_);
   const std::uint64_t number = ++number_;
   std::string trouble = broken_;
@@ -93,7 +157,7 @@ void ProcessGroup::State::run(const std::string& what, const std::function<void(
   check<DistributedError>(trouble.empty(), label(what, number), ": ", trouble);
   client->note(name, {number, true, what});
   try {
-    if (!greet(number, what, small)) body(std::uint32_t(number));
+    if (!greets || !greet(number, what, small)) body(number);
   } catch (const Error&) {
     lock.lock();
     inside_ = false;
@@ -158,6 +222,19 @@ bool ProcessGroup::State::greet(std::uint64_t number, const std::string& what, c
   return true;
 }
 
+void ProcessGroup::State::agree_on_parts(std::uint32_t number, const std::vector<std::int64_t>& sent,
+                                         const std::vector<std::int64_t>& wanted) {
+  std::vector<std::int64_t> offered(sent.size());
+  const std::vector<std::int64_t> one(sent.size(), 8);
+  transport->all_to_all(offered.data(), one, sent.data(), one, number);
+  std::string fault;
+  for (std::size_t other = 0; other < sent.size() && fault.empty(); ++other)
+    if (offered[other] != wanted[other])
+      fault = concat("expects ", wanted[other], " bytes from rank ", std::int64_t(other), ", which sends ",
+                     offered[other]);
+  agree(number, fault.empty() ? "its sizes fit" : fault, "the sizes of the parts differ", 1);
+}
+
 void ProcessGroup::State::agree(std::uint64_t number, const std::string& what, const std::string& fault,
                                 std::uint8_t stage) {
   const std::uint64_t own = hash(what, number);
@@ -199,7 +276,17 @@ void ProcessGroup::State::break_off(const std::string& reason) {
   std::unique_lock lock(lock_);
   if (broken_.empty()) broken_ = reason;
   lock.unlock();
+  abort();
+}
+
+void ProcessGroup::State::abort() noexcept {
   transport->abort();
+  std::unique_lock lock(lock_);
+  const std::string reason = broken_;
+  std::vector<DeviceQueue*> queues;
+  for (const auto& [device, queue] : queues_) queues.push_back(queue.get());
+  lock.unlock();
+  for (DeviceQueue* queue : queues) queue->give_up(reason);
 }
 
 std::string ProcessGroup::State::who_left(std::uint64_t number) {
@@ -242,6 +329,14 @@ std::string ProcessGroup::State::who_is_missing(std::uint64_t number) {
 void ProcessGroup::State::explain(const std::string& what, const std::string& cause) {
   std::unique_lock lock(lock_);
   const std::uint64_t number = number_;
+  lock.unlock();
+  const std::string reason = give_up(what, number, cause);
+  fail<DistributedError>(label(what, number), ": ", reason);
+}
+
+std::string ProcessGroup::State::give_up(const std::string& what, std::uint64_t number,
+                                         const std::string& cause) {
+  std::unique_lock lock(lock_);
   std::string reason = broken_;
   lock.unlock();
   if (reason.empty() && cause.find("Timed out") != std::string::npos) {
@@ -256,8 +351,8 @@ void ProcessGroup::State::explain(const std::string& what, const std::string& ca
   if (broken_.empty()) broken_ = reason;
   inside_ = false;
   lock.unlock();
-  transport->abort();
-  fail<DistributedError>(label(what, number), ": ", reason);
+  abort();
+  return reason;
 }
 
 Work ProcessGroup::State::start_transfer(std::function<int()> body, Tensors writes, std::string what) {

@@ -11,6 +11,7 @@
 
 #include "distributed/client.h"
 #include "distributed/combine.h"
+#include "distributed/device_queue.h"
 #include "distributed/executor.h"
 #include "distributed/transport.h"
 #include "taper/distributed.h"
@@ -35,14 +36,17 @@ struct ProcessGroup::State {
         std::unique_ptr<Transport> transport, Milliseconds timeout);
   ~State();
 
-  /// Queues a collective. what: all that must be equal on all ranks; body gets its tag. writes: tensors it
-  /// changes.
-  /// small: what body would do, where that is so little that it may be done on the way.
-  Work start(std::string what, Tensors writes, std::function<void(std::uint32_t tag)> body, Small small = {});
-  /// A second comparison inside of a collective, after its first.
-  void agree(std::uint64_t number, const std::string& what, const std::string& fault, std::uint8_t stage);
+  /// Queues a collective. what: all that must be equal on all ranks; body gets its tag. reads and writes: the
+  /// tensors it uses, all on one device, and those of them that it changes. small: what body would do, where
+  /// that is so little that it may be done on the way.
+  Work start(std::string what, const Tensors& reads, Tensors writes,
+             std::function<void(std::uint32_t tag)> body, Small small = {});
+  /// What moves tensors of a device; for bodies of start().
+  Collectives& collectives(Device device);
+  /// Inside of an all_to_all: that each rank sends as many bytes to each other as that expects.
+  void agree_on_parts(std::uint32_t number, const std::vector<std::int64_t>& sent,
+                      const std::vector<std::int64_t>& wanted);
   Work start_transfer(std::function<int()> body, Tensors writes, std::string what);
-  /// Ends everything under way and all later collectives with this reason.
   /// Runs begin; what the transport throws becomes an error that says what happened.
   template <class F>
   auto begin(const std::string& what, F&& begin) {
@@ -54,6 +58,7 @@ struct ProcessGroup::State {
       explain(what, error.what());
     }
   }
+  /// Ends everything under way and all later collectives with this reason.
   void break_off(const std::string& reason);
   void shut_down();
   /// Another rank said farewell, having entered so many collectives.
@@ -80,13 +85,24 @@ struct ProcessGroup::State {
   };
   /// Bytes that the longest greeting has.
   static const std::size_t room;
-  void run(const std::string& what, const std::function<void(std::uint32_t)>& body, const Small& small);
+  using Body = std::function<void(std::uint64_t number)>;
+  /// greets: whether the ranks compare first what they are about to do.
+  void run(const std::string& what, const Body& body, const Small& small, bool greets);
+  Work start_on_device(std::string what, Tensors tensors, Tensors writes,
+                       std::function<void(std::uint32_t tag)> body);
+  DeviceQueue& queue_of(int device);
+  std::unique_ptr<DeviceCommunicator> connect(int device);
+  void abort() noexcept;
+  /// A second comparison inside of a collective, after its first.
+  void agree(std::uint64_t number, const std::string& what, const std::string& fault, std::uint8_t stage);
   Greeting greet_partner(std::uint64_t number, std::size_t round, Greeting seen,
                          const std::vector<std::byte>& sum);
   /// Compares what all ranks are about to do. True where small was done on the way.
   bool greet(std::uint64_t number, const std::string& what, const Small& small);
   int partner(int step, bool to) const;
   [[noreturn]] void explain(const std::string& what, const std::string& cause);
+  /// Breaks the group off, tells the others, and returns the reason.
+  std::string give_up(const std::string& what, std::uint64_t number, const std::string& cause);
   std::string who_is_missing(std::uint64_t number);
   std::string who_left(std::uint64_t number);
   std::string label(const std::string& what, std::uint64_t number) const;
@@ -101,6 +117,11 @@ struct ProcessGroup::State {
   std::string broken_;
   /// Global rank to the number of its last collective here.
   std::map<int, std::uint64_t> departed_;
+  /// Whether collectives on devices compare, too.
+  const bool compares_devices_;
+  /// By device. Made by the thread that calls first, and never taken away.
+  std::map<int, std::unique_ptr<DeviceQueue>> queues_;
+  std::uint64_t connections_ = 0;
 };
 
 }  // namespace taper::distributed

@@ -11,8 +11,12 @@ namespace taper::distributed {
 class LonelyTransport : public Transport {
  public:
   void set_timeout(std::chrono::milliseconds) override {}
-  void all_reduce(void*, std::size_t, std::size_t, Combine, std::uint32_t) override {}
-  void reduce(void*, std::size_t, std::size_t, Combine, int, std::uint32_t) override {}
+  void all_reduce(void*, std::size_t, const Reduction&, std::uint32_t) override {}
+  void reduce(void*, std::size_t, const Reduction&, int, std::uint32_t) override {}
+  void reduce_scatter(void* output, const void* input, std::size_t count, const Reduction& reduction,
+                      std::uint32_t) override {
+    std::memmove(output, input, count * reduction.item_size());
+  }
   void broadcast(void*, std::size_t, int, std::uint32_t) override {}
   void all_gather(void* output, const void* input, std::size_t bytes, std::uint32_t) override {
     std::memmove(output, input, bytes);

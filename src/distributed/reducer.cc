@@ -71,20 +71,20 @@ struct GradientReducer::State {
 void GradientReducer::State::lay_out(const std::vector<std::size_t>& sequence) {
   buckets.clear();
   places.assign(parameters.size(), {});
-  std::map<DType, std::size_t> open;
+  std::map<std::pair<DType, int>, std::size_t> open;  // by dtype and device
   std::int64_t limit = std::min(first_bucket_bytes, std::int64_t(options.bucket_cap_mb * (1 << 20)));
   std::vector<std::int64_t> filled;
   for (const std::size_t member : sequence) {
-    const DType dtype = parameters[member].dtype();
-    const auto found = open.find(dtype);
+    const std::pair kind(parameters[member].dtype(), int(parameters[member].device().index));
+    const auto found = open.find(kind);
     const bool fits = found != open.end() && filled[found->second] + bytes_of(parameters[member]) <= limit;
     if (!fits) {
       if (found != open.end()) limit = std::int64_t(options.bucket_cap_mb * (1 << 20));
-      open[dtype] = buckets.size();
+      open[kind] = buckets.size();
       buckets.emplace_back();
       filled.push_back(0);
     }
-    const std::size_t bucket = open[dtype];
+    const std::size_t bucket = open[kind];
     places[member] = {bucket, buckets[bucket].members.size()};
     buckets[bucket].members.push_back(member);
     filled[bucket] += bytes_of(parameters[member]);
@@ -92,7 +92,8 @@ void GradientReducer::State::lay_out(const std::vector<std::size_t>& sequence) {
   for (BucketState& bucket : buckets) {
     std::int64_t count = 0;
     for (const std::size_t member : bucket.members) count += parameters[member].numel();
-    bucket.flat = empty({count}, parameters[bucket.members.front()].dtype());
+    const Tensor& first = parameters[bucket.members.front()];
+    bucket.flat = empty({count}, first.dtype(), first.device());
     std::int64_t start = 0;
     for (const std::size_t member : bucket.members) {
       const Shape& sizes = parameters[member].sizes();
@@ -269,7 +270,7 @@ void GradientReducer::State::deliver(std::size_t parameter, const Tensor& view, 
   if (!used_somewhere || same_memory(gradient, view)) return;
   if (options.gradient_as_bucket_view) return parameters[parameter].set_grad(view);
   if (gradient.defined()) return copy_elements(view, gradient);
-  const Tensor fresh = empty(view.sizes(), view.dtype());
+  const Tensor fresh = empty(view.sizes(), view.dtype(), view.device());
   copy_elements(view, fresh);
   parameters[parameter].set_grad(fresh);
 }

@@ -4,7 +4,9 @@
 
 #include "distributed/group.h"
 #include "ops/elementwise.h"
+#include "taper/cuda.h"
 #include "taper/error.h"
+#include "taper/ops.h"
 #include "tensor/layout.h"
 
 namespace taper::distributed {
@@ -32,8 +34,6 @@ constexpr std::uint8_t announcements = 0, answers = 1, contents = 2;
 Work ProcessGroup::send(const Tensor& tensor, int destination, std::uint32_t tag) {
   state_->check_rank(destination, "send", "dst");
   check<ValueError>(destination != rank(), "send: invalid destination rank: it is the rank of this process");
-  check<DeviceError>(tensor.device() == Device(), "send: Gloo moves tensors in main memory, got one on ",
-                     tensor.device());
   State* state = state_.get();
   const std::string what =
       concat("send(", tensor.dtype(), " ", tensor.sizes(), ", to rank ", destination, ")");
@@ -50,7 +50,8 @@ Work ProcessGroup::send(const Tensor& tensor, int destination, std::uint32_t tag
     message->answering = transport.begin_receive(&message->answer, sizeof message->answer, destination,
                                                  message->own.number, answers);
   });
-  const auto body = [=, row = row_major(tensor)] {
+  // Tensors on a device go through main memory.
+  const auto body = [=, row = row_major(to(tensor.detach(), Device()))] {
     message->announcing->sent();
     message->answering->received();
     message->answer.what[sizeof message->answer.what - 1] = '\0';
@@ -72,8 +73,6 @@ Work ProcessGroup::recv(const Tensor& tensor, std::optional<int> source, std::ui
     state_->check_rank(*source, "recv", "src");
     check<ValueError>(*source != rank(), "recv: invalid source rank: it is the rank of this process");
   }
-  check<DeviceError>(tensor.device() == Device(), "recv: Gloo moves tensors in main memory, got one on ",
-                     tensor.device());
   check_writable(tensor, "recv");
   State* state = state_.get();
   const std::string what = concat("recv(", tensor.dtype(), " ", tensor.sizes(), ", from ",
@@ -87,6 +86,8 @@ Work ProcessGroup::recv(const Tensor& tensor, std::optional<int> source, std::ui
     message->announcing = state->transport->begin_receive(&message->announced, sizeof message->announced,
                                                           source, tag, announcements);
   });
+  std::optional<cuda::Stream> stream;
+  if (!tensor.device().is_cpu()) stream = cuda::current_stream(tensor.device().index);
   const auto body = [=] {
     const int from = message->announcing->received();
     const Announcement own = announce(tensor, message->announced.number);
@@ -96,10 +97,13 @@ Work ProcessGroup::recv(const Tensor& tensor, std::optional<int> source, std::ui
                             state->global_ranks[std::size_t(state->rank)], ": rank ",
                             state->global_ranks[std::size_t(from)], " sends ", message->announced.what);
     if (tensor.numel() == 0) return from;
-    const Tensor row = tensor.is_contiguous() ? tensor : empty(tensor.sizes(), tensor.dtype());
+    const Tensor row =
+        tensor.is_contiguous() && !stream ? tensor : empty(tensor.sizes(), tensor.dtype());
     state->transport
         ->begin_receive(row.data(), std::size_t(row.numel() * row.item_size()), from, own.number, contents)
         ->received();
+    std::optional<cuda::StreamGuard> current;
+    if (stream) current.emplace(*stream);
     if (!row.is(tensor)) copy_elements(row, tensor);
     return from;
   };

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "taper/distributed.h"
+
 namespace taper::distributed {
 
 /// Combines count elements: result[i] = a[i] op b[i]; result may be a.
@@ -24,18 +26,26 @@ class Transfer {
   virtual int received() = 0;
 };
 
-/// Moves bytes among the ranks of one group. All methods block unless said otherwise, and throw an exception
-/// that says little: the group knows what was going on. Collectives carry a tag, which must be equal on all
-/// ranks.
-class Transport {
+/// How elements become one.
+struct Reduction {
+  ReduceOp op;
+  DType dtype;
+  Combine combine;
+  std::size_t item_size() const { return std::size_t(taper::item_size(dtype)); }
+};
+
+/// Moves bytes among the ranks of one group. All methods throw an exception that says little: the group knows
+/// what was going on. They carry a tag, which must be equal on all ranks.
+class Collectives {
  public:
-  virtual ~Transport() = default;
-  virtual void set_timeout(std::chrono::milliseconds timeout) = 0;
+  virtual ~Collectives() = default;
   /// data becomes the combination of all ranks' data; the same bits on all ranks.
-  virtual void all_reduce(void* data, std::size_t count, std::size_t item_size, Combine combine,
-                          std::uint32_t tag) = 0;
-  virtual void reduce(void* data, std::size_t count, std::size_t item_size, Combine combine, int root,
+  virtual void all_reduce(void* data, std::size_t count, const Reduction& reduction, std::uint32_t tag) = 0;
+  virtual void reduce(void* data, std::size_t count, const Reduction& reduction, int root,
                       std::uint32_t tag) = 0;
+  /// output becomes the combination of all ranks' parts of this rank's number; count elements each.
+  virtual void reduce_scatter(void* output, const void* input, std::size_t count, const Reduction& reduction,
+                              std::uint32_t tag) = 0;
   virtual void broadcast(void* data, std::size_t bytes, int root, std::uint32_t tag) = 0;
   /// output: bytes of each rank, in order.
   virtual void all_gather(void* output, const void* input, std::size_t bytes, std::uint32_t tag) = 0;
@@ -44,6 +54,14 @@ class Transport {
   /// Parts by rank, in order.
   virtual void all_to_all(void* output, const std::vector<std::int64_t>& output_bytes, const void* input,
                           const std::vector<std::int64_t>& input_bytes, std::uint32_t tag) = 0;
+  /// Makes all that waits, now and later, throw. From any thread.
+  virtual void abort() noexcept = 0;
+};
+
+/// Collectives on main memory, and messages between two ranks. Collectives block.
+class Transport : public Collectives {
+ public:
+  virtual void set_timeout(std::chrono::milliseconds timeout) = 0;
   /// Sends to one rank and receives from another at the same time. What comes may be shorter than room.
   virtual void exchange(int to, const void* output, std::size_t bytes, int from, void* input,
                         std::size_t room, std::uint64_t tag, std::uint8_t lane) = 0;
@@ -52,8 +70,6 @@ class Transport {
                                                std::uint8_t lane) = 0;
   virtual std::unique_ptr<Transfer> begin_receive(void* data, std::size_t bytes, std::optional<int> from,
                                                   std::uint64_t tag, std::uint8_t lane) = 0;
-  /// Makes all that waits, now and later, throw. From any thread.
-  virtual void abort() noexcept = 0;
 };
 
 /// Sets and gets what ranks tell each other while they connect.

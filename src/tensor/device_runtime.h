@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "taper/cuda.h"
 #include "taper/tensor.h"
+#include "tensor/device_communicator.h"
 
 namespace taper {
 
@@ -48,6 +50,16 @@ class DeviceRuntime {
   virtual bool is_done(void* event) = 0;
   virtual void wait_for(void* event) = 0;
   virtual double milliseconds(void* start, void* end) = 0;
+
+  /// A name that one rank makes and all ranks of a communicator give. Throws DeviceError where the library
+  /// that connects devices is missing.
+  virtual std::string communicator_name() = 0;
+  /// Waits for the other ranks, until go_on() throws.
+  virtual std::unique_ptr<DeviceCommunicator> connect(int device, const std::string& name, int rank, int size,
+                                                      const std::function<void()>& go_on) = 0;
+  /// The contents of the device's memory cannot be trusted any more: waits for it throw DistributedError with
+  /// this reason from now on.
+  virtual void distrust(int device, const std::string& reason) = 0;
 };
 
 /// The function taper_cuda_runtime of libtaper_cuda.so: fills the kernel slots and gives the runtime, which

@@ -142,6 +142,12 @@ class Runtime final : public DeviceRuntime {
   bool is_done(void*) override { return true; }
   void wait_for(void*) override {}
   double milliseconds(void*, void*) override { return 0; }
+  std::string communicator_name() override { throw std::runtime_error("host device: no communicators"); }
+  std::unique_ptr<DeviceCommunicator> connect(int, const std::string&, int, int,
+                                              const std::function<void()>&) override {
+    return communicator_name(), nullptr;
+  }
+  void distrust(int, const std::string&) override {}
 };
 
 /// The CPU's kernel with the memory open.

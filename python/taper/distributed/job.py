@@ -46,28 +46,30 @@ def is_gloo_available():
 
 
 def is_nccl_available():
-    """False: this build has no NCCL."""
-    return False
+    """Whether there is a CUDA device, whose tensors NCCL moves."""
+    return _C._cuda_available()
 
 
 def is_mpi_available():
-    """False: MPI starts processes here, it does not move tensors."""
+    """False: MPI starts processes here, it does not move tensors. Nor do UCC and XCCL."""
     return False
 
 
-is_ucc_available = is_xccl_available = is_nccl_available
+is_ucc_available = is_xccl_available = is_mpi_available
 
 
 def is_backend_available(backend):
     """Whether this build has the engine."""
-    return str(backend).lower() == "gloo" and is_gloo_available()
+    name = str(backend).lower()
+    return (name == "gloo" and is_gloo_available()) or (name == "nccl" and is_nccl_available())
 
 
 def get_default_backend_for_device(device):
     """The name of the engine for tensors on a device."""
-    if str(device).split(":")[0] != "cpu":
+    kind = str(device).split(":")[0]
+    if kind not in _ENGINES:
         raise ValueError(f"Default backend not registered for device : {device}")
-    return "gloo"
+    return _ENGINES[kind]
 
 
 def is_torchelastic_launched():
@@ -75,18 +77,24 @@ def is_torchelastic_launched():
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
+# What moves tensors, by where they are. Every group has both.
+_ENGINES = {"cpu": "gloo", "cuda": "nccl"}
+
+
 def _check_backend(backend):
-    if backend is None:
-        return
-    parts = dict(
-        part.split(":") if ":" in part else ("cpu", part) for part in str(backend).lower().split(",")
-    )
-    chosen = parts.get("cpu")
-    if chosen != "gloo":
-        raise ValueError(
-            f"init_process_group: the backend {backend!r} is not available: this build moves tensors in main "
-            "memory, with 'gloo'"
-        )
+    """Whether the engines asked for are those there are: "gloo", "nccl" or "cpu:gloo,cuda:nccl"."""
+    for part in str(backend).lower().split(",") if backend is not None else ():
+        device, _, engine = part.rpartition(":")
+        if engine not in _ENGINES.values() or (device and _ENGINES.get(device) != engine):
+            raise ValueError(
+                f"init_process_group: the backend {backend!r} is not available: this build moves tensors in "
+                "main memory with 'gloo', and those on CUDA devices with 'nccl'"
+            )
+        if engine == "nccl" and not is_nccl_available():
+            raise ValueError(
+                "init_process_group: the backend 'nccl' is not available, as it needs a CUDA device: "
+                f"{_C._cuda_why_unavailable()}; use 'gloo'"
+            )
 
 
 def _seconds(timeout, default=default_pg_timeout):
@@ -250,15 +258,16 @@ def get_world_size(group=None):
 
 
 def get_backend(group=None):
-    """The name of the group's engine."""
+    """The name of the engine for the devices there are: "nccl" or "gloo"."""
     if _resolve(group) is None:
         raise ValueError("Invalid process group specified")
-    return "gloo"
+    return "nccl" if is_nccl_available() else "gloo"
 
 
 def get_backend_config(group=None):
     """Engines by device."""
-    return f"cpu:{get_backend(group)}"
+    _resolve(group)
+    return ",".join(f"{device}:{name}" for device, name in _ENGINES.items() if is_backend_available(name))
 
 
 def get_process_group_ranks(group=None):

@@ -167,10 +167,10 @@ class GlooTransport : public Transport {
   GlooTransport(int rank, int size, const std::string& address, const Exchange& exchange,
                 Milliseconds timeout);
   void set_timeout(Milliseconds timeout) override { context_->setTimeout(limited(timeout)); }
-  void all_reduce(void* data, std::size_t count, std::size_t item_size, Combine combine,
-                  std::uint32_t tag) override;
-  void reduce(void* data, std::size_t count, std::size_t item_size, Combine combine, int root,
-              std::uint32_t tag) override;
+  void all_reduce(void* data, std::size_t count, const Reduction& reduction, std::uint32_t tag) override;
+  void reduce(void* data, std::size_t count, const Reduction& reduction, int root, std::uint32_t tag) override;
+  void reduce_scatter(void* output, const void* input, std::size_t count, const Reduction& reduction,
+                      std::uint32_t tag) override;
   void broadcast(void* data, std::size_t bytes, int root, std::uint32_t tag) override;
   void all_gather(void* output, const void* input, std::size_t bytes, std::uint32_t tag) override;
   void gather(void* output, const void* input, std::size_t bytes, int root, std::uint32_t tag) override;
@@ -224,27 +224,37 @@ void with_item(std::size_t item_size, F&& body) {
   }
 }
 
-void GlooTransport::all_reduce(void* data, std::size_t count, std::size_t item_size, Combine combine,
-                               std::uint32_t tag) {
-  with_item(item_size, [&]<class T>(T) {
+void GlooTransport::all_reduce(void* data, std::size_t count, const Reduction& reduction, std::uint32_t tag) {
+  with_item(reduction.item_size(), [&]<class T>(T) {
     gloo::AllreduceOptions options(context_);
     options.setOutput(static_cast<T*>(data), count);
-    options.setReduceFunction(combine);
+    options.setReduceFunction(reduction.combine);
     options.setTag(tag);
     gloo::allreduce(options);
   });
 }
 
-void GlooTransport::reduce(void* data, std::size_t count, std::size_t item_size, Combine combine, int root,
+void GlooTransport::reduce(void* data, std::size_t count, const Reduction& reduction, int root,
                            std::uint32_t tag) {
-  with_item(item_size, [&]<class T>(T) {
+  with_item(reduction.item_size(), [&]<class T>(T) {
     gloo::ReduceOptions options(context_);
     options.setOutput(static_cast<T*>(data), count);
-    options.setReduceFunction(combine);
+    options.setReduceFunction(reduction.combine);
     options.setRoot(root);
     options.setTag(tag);
     gloo::reduce(options);
   });
+}
+
+void GlooTransport::reduce_scatter(void* output, const void* input, std::size_t count,
+                                   const Reduction& reduction, std::uint32_t tag) {
+  const std::size_t bytes = count * reduction.item_size(), size = std::size_t(context_->size);
+  const auto parts = std::make_unique_for_overwrite<std::byte[]>(bytes * size);
+  const std::vector<std::int64_t> each(size, std::int64_t(bytes));
+  all_to_all(parts.get(), each, input, each, tag);
+  for (std::size_t other = 1; other < size; ++other)
+    reduction.combine(parts.get(), parts.get(), parts.get() + other * bytes, count);
+  std::memcpy(output, parts.get(), bytes);
 }
 
 void GlooTransport::broadcast(void* data, std::size_t bytes, int root, std::uint32_t tag) {

@@ -26,7 +26,7 @@ constexpr size_t kSlot = size_t(8) << 20;  // bytes that a rank can bring to one
 constexpr int kMostRanks = 16;
 constexpr auto kPatience = std::chrono::seconds(20);
 
-enum class Collective : int { all_reduce, reduce_scatter, all_gather, broadcast, reduce };
+enum class Collective : int { all_reduce, reduce_scatter, all_gather, broadcast, reduce, exchange };
 
 struct Request {
   Collective collective;
@@ -41,6 +41,7 @@ struct Meeting {
   std::atomic<unsigned> arrived, phase;
   std::atomic<int> aborted;
   Request requests[kMostRanks];
+  size_t sent[kMostRanks][kMostRanks];  // bytes, by sender and receiver
   char data[];
 };
 
@@ -55,8 +56,19 @@ struct ncclComm {
 
 namespace {
 
+// A send or a receive of a group; those of all ranks are one collective.
+struct Message {
+  char* data;
+  size_t bytes;
+  int rank;
+  bool sends;
+};
+
 thread_local int group_depth;
 thread_local std::vector<std::function<ncclResult_t()>> grouped;
+thread_local std::vector<Message> messages;
+thread_local ncclComm_t messages_of;
+thread_local cudaStream_t messages_on;
 
 size_t bytes_of(ncclDataType_t type) {
   switch (type) {
@@ -174,6 +186,68 @@ void run(ncclComm& comm, const Request& request, const void* send, void* receive
   meet(comm);
 }
 
+bool send_all(ncclComm& comm, const std::vector<Message>& list) {
+  std::fill_n(comm.meeting->sent[comm.rank], kMostRanks, 0);
+  size_t place = 0;
+  for (int rank = 0; rank < comm.size; ++rank)
+    for (const Message& message : list) {
+      if (!message.sends || message.rank != rank) continue;
+      if (place + message.bytes > kSlot) return false;
+      AccessChecker::instance().access_range(message.data, message.bytes, false, "what a message sends");
+      std::memcpy(comm.slot(comm.rank) + place, DeviceMemory::instance().host_view(message.data),
+                  message.bytes);
+      comm.meeting->sent[comm.rank][rank] += message.bytes;
+      place += message.bytes;
+    }
+  return true;
+}
+
+void receive_all(ncclComm& comm, const std::vector<Message>& list) {
+  for (const Message& message : list) {
+    if (message.sends) continue;
+    const size_t* sent = comm.meeting->sent[message.rank];
+    if (sent[comm.rank] != message.bytes) {
+      comm.error = ncclInvalidUsage;
+      report("collective", "rank " + std::to_string(comm.rank) + " expects " + std::to_string(message.bytes) +
+                               " bytes from rank " + std::to_string(message.rank) + ", which sends " +
+                               std::to_string(sent[comm.rank]));
+      continue;
+    }
+    size_t place = 0;
+    for (int rank = 0; rank < comm.rank; ++rank) place += sent[rank];
+    AccessChecker::instance().access_range(message.data, message.bytes, true, "a message's contents");
+    std::memcpy(DeviceMemory::instance().host_view(message.data), comm.slot(message.rank) + place,
+                message.bytes);
+  }
+}
+
+void run_exchange(ncclComm& comm, const std::vector<Message>& list) {
+  if (comm.error != ncclSuccess) return;
+  const bool fits = send_all(comm, list);
+  comm.meeting->requests[comm.rank] = {Collective::exchange, ncclUint8, ncclSum, 0, 0};
+  if (!meet(comm)) return;
+  if (fits && same_requests(comm)) receive_all(comm, list);
+  meet(comm);
+}
+
+ncclResult_t message(void* data, size_t count, ncclDataType_t type, int rank, ncclComm_t comm,
+                     cudaStream_t stream, bool sends) {
+  if (!comm || rank < 0 || rank >= comm->size || group_depth == 0) return ncclInvalidArgument;
+  messages.push_back({static_cast<char*>(data), count * bytes_of(type), rank, sends});
+  messages_of = comm;
+  messages_on = stream;
+  return ncclSuccess;
+}
+
+ncclResult_t begin_exchange() {
+  Runtime& runtime = Runtime::instance();
+  const Lock lock(runtime.mutex);
+  const auto list = std::exchange(messages, {});
+  const cudaError_t error =
+      runtime.enqueue(messages_on, [comm = messages_of, list] { run_exchange(*comm, list); });
+  return error ? ncclUnhandledCudaError : ncclSuccess;
+}
+
 ncclResult_t collective(const Request& request, const void* send, void* receive, ncclComm_t comm,
                         cudaStream_t stream) {
   if (!comm || request.root < 0 || request.root >= comm->size) return ncclInvalidArgument;
@@ -227,9 +301,10 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
   return ncclSuccess;
 }
 ncclResult_t ncclCommFinalize(ncclComm_t) { return ncclSuccess; }
+// Its memory stays: another thread may be in a collective.
 ncclResult_t ncclCommAbort(ncclComm_t comm) {
   comm->meeting->aborted = 1;
-  return ncclCommDestroy(comm);
+  return ncclSuccess;
 }
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* error) {
   *error = comm->error;
@@ -261,7 +336,17 @@ ncclResult_t ncclGroupEnd() {
   ncclResult_t result = ncclSuccess;
   for (const auto& call : std::exchange(grouped, {}))
     if (const ncclResult_t error = call()) result = error;
+  if (!messages.empty())
+    if (const ncclResult_t error = begin_exchange()) result = error;
   return result;
+}
+ncclResult_t ncclSend(const void* data, size_t count, ncclDataType_t type, int rank, ncclComm_t comm,
+                      cudaStream_t stream) {
+  return message(const_cast<void*>(data), count, type, rank, comm, stream, true);
+}
+ncclResult_t ncclRecv(void* data, size_t count, ncclDataType_t type, int rank, ncclComm_t comm,
+                      cudaStream_t stream) {
+  return message(data, count, type, rank, comm, stream, false);
 }
 
 ncclResult_t ncclAllReduce(const void* send, void* receive, size_t count, ncclDataType_t type,

@@ -70,6 +70,11 @@ class Unit:
         for places, parameter in named:
             if parameter.ndim == 0:
                 raise ValueError("fully_shard: a parameter without dimensions cannot be cut; use shape (1,)")
+            if parameter.is_cuda:
+                raise _C.DeviceError(
+                    f"fully_shard: a parameter is on {parameter.device}; sharded parameters live in main memory. "
+                    "Use DistributedDataParallel or ZeroRedundancyOptimizer on CUDA devices"
+                )
             if parameter.dtype != self.dtype:
                 raise _C.DTypeError(
                     f"fully_shard: parameters of one unit have dtypes {self.dtype} and {parameter.dtype}; "

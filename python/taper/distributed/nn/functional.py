@@ -85,7 +85,7 @@ def all_to_all(output_tensor_list, input_tensor_list, group=None):
     sources = [(t.shape, t.dtype) for t in input_tensor_list]
 
     def exchange(tensors, shapes):
-        results = [taper.empty(shape, dtype=dtype) for shape, dtype in shapes]
+        results = [taper.empty(shape, dtype=dtype, device=tensors[0].device) for shape, dtype in shapes]
         collectives.all_to_all(results, list(tensors), group)
         return tuple(results)
 

@@ -12,6 +12,7 @@ class PipelineStage:
 
     submodule  takes the tensors that the stage before gives (the first one: the arguments of step()), and
                gives a tensor or a tuple of tensors
+    device     where the tensors that the other stages send are to be (the CPU unless given)
     group      the ranks that the network is cut among (all unless given)
     """
 
@@ -19,6 +20,7 @@ class PipelineStage:
         self, submodule, stage_index, num_stages, device=None, input_args=None, output_args=None, group=None
     ):
         self.submod, self.stage_index, self.num_stages = submodule, stage_index, num_stages
+        self.device = device
         self.group = _resolve(group)
         if self.group is None:
             raise ValueError("PipelineStage: this process is not in the given group")
@@ -44,7 +46,7 @@ class PipelineStage:
             self._sends.append(self.group._send(tensor.contiguous(), rank, tag, True))
 
     def _receive(self, templates, stage, tag):
-        tensors = [taper.empty(shape, dtype=dtype) for shape, dtype in templates]
+        tensors = [taper.empty(shape, dtype=dtype, device=self.device) for shape, dtype in templates]
         works = [self.group._recv(t, stage % self.group.size(), tag, True) for t in tensors]
         for work in works:
             work.wait()

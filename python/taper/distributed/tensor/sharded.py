@@ -141,6 +141,8 @@ def distribute_parameter(parameter, device_mesh, placement, partial_group=None):
 
 def norm_of_gradients(parameters, norm_type):
     """The norm of the gradients of parameters of which some are cut: over all ranks that have parts."""
+    parameters = list(parameters)
+    place = parameters[0].device if parameters else "cpu"
     stack, infinite = taper.stack, norm_type == float("inf")
     by_groups = {}
     for parameter in parameters:
@@ -151,7 +153,7 @@ def norm_of_gradients(parameters, norm_type):
             entry[1].append((size.max() if infinite else size.pow(norm_type).sum()).double())
     sums = []
     for groups, parts in by_groups.values():
-        total = stack(parts) if parts else taper.zeros(1, dtype=taper.float64)
+        total = stack(parts) if parts else taper.zeros(1, dtype=taper.float64, device=place)
         total = total.max() if infinite else total.sum()
         for group in groups:
             all_reduce(total, ReduceOp.MAX if infinite else ReduceOp.SUM, group)

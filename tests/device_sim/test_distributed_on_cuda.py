@@ -1,0 +1,67 @@
+"""Collectives of tensors on devices, through NCCL's stand-in, between processes."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import LIBRARIES, ROOT
+
+PROGRAM = Path(__file__).with_name("collectives_on_cuda.py")
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def run(program, ranks=2, **more):
+    """The output of each rank."""
+    port = str(free_port())
+    processes = []
+    for rank in range(ranks):
+        environment = {
+            **os.environ,
+            "LD_LIBRARY_PATH": f"{LIBRARIES}:{os.environ.get('LD_LIBRARY_PATH', '')}",
+            "PYTHONPATH": str(ROOT / "python"),
+            "RANK": str(rank),
+            "WORLD_SIZE": str(ranks),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": port,
+            **more,
+        }
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, PROGRAM, program],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    return [process.communicate(timeout=120)[0] for process in processes]
+
+
+@pytest.mark.parametrize("program", ["collectives", "messages", "training"])
+def test_ranks_on_devices(device, program):
+    for output in run(program, TAPER_JOB_SECRET="a secret of the test"):
+        assert output.strip().endswith("right"), output
+
+
+def test_three_ranks(device):
+    for output in run("collectives", 3, TAPER_JOB_SECRET="a secret of the test"):
+        assert output.strip().endswith("right"), output
+
+
+def test_calls_that_differ_are_named_when_asked_for(device):
+    for output in run("differing", TAPER_JOB_SECRET="a secret of the test", TORCH_DISTRIBUTED_DEBUG="DETAIL"):
+        assert output.strip().endswith("right"), output
+
+
+def test_a_lost_rank_is_named_where_the_host_waits(device):
+    for output in run("lost", TAPER_JOB_SECRET="a secret of the test"):
+        assert output.strip().endswith("right"), output
