@@ -4,6 +4,7 @@ import collections
 import math
 
 from . import _C, linalg
+from ._creation import _on
 from ._C import Tensor
 from .linalg import _with_out
 
@@ -44,7 +45,7 @@ def cholesky_solve(input, L, upper=False):
 def cholesky_inverse(L, upper=False):
     """The inverse of A, from a Cholesky factor of A."""
     linalg._check_square("cholesky_inverse", L)
-    return cholesky_solve(_taper["eye"](L.shape[-1], dtype=L.dtype), L, upper)
+    return cholesky_solve(_taper["eye"](L.shape[-1], dtype=L.dtype, device=L.device), L, upper)
 
 
 @_with_out
@@ -310,7 +311,7 @@ def lu(A, pivot=True, get_infos=False, out=None):
 
 def _basis(A, q, niter):
     """Orthonormal columns that span most of A's range: Halko et al. 2009, arXiv:0909.4061, algorithm 4.4."""
-    Q = linalg.qr(A @ _taper["randn"](A.shape[-1], q, dtype=A.dtype))[0]
+    Q = linalg.qr(A @ _taper["randn"](A.shape[-1], q, dtype=A.dtype, device=A.device))[0]
     for _ in range(niter):
         Q = linalg.qr(A.mH @ Q)[0]
         Q = linalg.qr(A @ Q)[0]
@@ -377,12 +378,12 @@ def vander(x, N=None, increasing=False):
     if x.ndim != 1:
         raise _C.ShapeError("x must be a one-dimensional tensor.")
     count = x.shape[0] if N is None else N
-    powers = _taper["arange"](count)
+    powers = _taper["arange"](count, device=x.device)
     result = x.unsqueeze(-1) ** powers
     return result if increasing else result.flip(-1)
 
 
-def _window(name, size, periodic, dtype, requires_grad, values):
+def _window(name, size, periodic, dtype, device, requires_grad, values):
     if size < 0:
         raise _C.ValueError(f"{name}: requires non-negative window_length, got window_length={size}")
     dtype = dtype or _C.get_default_dtype()
@@ -393,7 +394,7 @@ def _window(name, size, periodic, dtype, requires_grad, values):
     else:
         places = _taper["arange"](size, dtype=_C.float64) / (size if periodic else size - 1)
         result = values(places).to(dtype)
-    return result.requires_grad_(requires_grad)
+    return _on(device, result).requires_grad_(requires_grad)
 
 
 def _cosine(places, terms):
@@ -413,7 +414,7 @@ def hann_window(
 ):
     """sin^2 window."""
     return _window(
-        "hann_window", window_length, periodic, dtype, requires_grad, lambda t: _cosine(t, (0.5, 0.5))
+        "hann_window", window_length, periodic, dtype, device, requires_grad, lambda t: _cosine(t, (0.5, 0.5))
     )
 
 
@@ -431,7 +432,13 @@ def hamming_window(
 ):
     """alpha - beta cos window."""
     return _window(
-        "hamming_window", window_length, periodic, dtype, requires_grad, lambda t: _cosine(t, (alpha, beta))
+        "hamming_window",
+        window_length,
+        periodic,
+        dtype,
+        device,
+        requires_grad,
+        lambda t: _cosine(t, (alpha, beta)),
     )
 
 
@@ -468,7 +475,13 @@ def bartlett_window(
 ):
     """Triangular window."""
     return _window(
-        "bartlett_window", window_length, periodic, dtype, requires_grad, lambda t: 1 - (2 * t - 1).abs()
+        "bartlett_window",
+        window_length,
+        periodic,
+        dtype,
+        device,
+        requires_grad,
+        lambda t: 1 - (2 * t - 1).abs(),
     )
 
 
@@ -500,7 +513,7 @@ def kaiser_window(
             _taper["full"]((), float(beta), dtype=_C.float64)
         )
 
-    return _window("kaiser_window", window_length, periodic, dtype, requires_grad, values)
+    return _window("kaiser_window", window_length, periodic, dtype, device, requires_grad, values)
 
 
 def stft(
@@ -562,12 +575,9 @@ def _check_frames(op, n_fft, hop_length, win_length, window):
 def _framed(window, win_length, n_fft, like):
     """The window, or ones, in the middle of n_fft zeros."""
     dtype = linalg._real_dtype(like)
-    window = _taper["ones"](win_length, dtype=dtype) if window is None else window
+    window = _taper["ones"](win_length, dtype=dtype, device=like.device) if window is None else window
     left = (n_fft - win_length) // 2
-    zeros = _taper["zeros"]
-    return _taper["cat"](
-        [zeros(left, dtype=window.dtype), window, zeros(n_fft - win_length - left, dtype=window.dtype)]
-    )
+    return _taper["cat"]([window.new_zeros(left), window, window.new_zeros(n_fft - win_length - left)])
 
 
 def istft(
@@ -604,7 +614,8 @@ def istft(
     weights = _framed(window, win_length, n_fft, input)
     frames = frames * weights
     total = n_fft + hop_length * (x.shape[-2] - 1)
-    places = (_taper["arange"](x.shape[-2]).unsqueeze(-1) * hop_length + _taper["arange"](n_fft)).flatten()
+    starts = _taper["arange"](x.shape[-2], device=x.device).unsqueeze(-1) * hop_length
+    places = (starts + _taper["arange"](n_fft, device=x.device)).flatten()
     batch = frames.shape[0]
     signal = frames.new_zeros((batch, total)).index_add(1, places, frames.reshape(batch, -1))
     squares = (weights * weights).expand(x.shape[-2], n_fft).flatten()

@@ -33,7 +33,7 @@ def native_batch_norm(input, weight, bias, running_mean, running_var, training, 
     batch_norm = _functional["batch_norm"]
     result = batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
     if not training:
-        empty = _f["empty"]((0,), dtype=input.dtype)
+        empty = _f["empty"]((0,), dtype=input.dtype, device=input.device)
         return result, empty, empty.clone()
     mean, scale = _statistics(input.detach(), tuple(d for d in range(input.ndim) if d != 1), eps)
     return result, mean.flatten(), scale.flatten()
@@ -43,7 +43,7 @@ def native_dropout(input, p, train):
     """Dropout and the elements that it keeps."""
     if not train or p == 0:
         return input.clone(), _f["ones_like"](input, dtype=getattr(_C, "bool"))
-    kept = _f["rand"](*input.shape) >= p
+    kept = _f["rand"](*input.shape, device=input.device) >= p
     return input * kept * (0.0 if p == 1 else 1 / (1 - p)), kept
 
 

@@ -142,7 +142,7 @@ def matrix_power(A, n):
     if n < 0:
         A, n = inv(A), -n  # noqa: F821
     if n == 0:
-        return _taper["eye"](A.shape[-1], dtype=A.dtype).expand(A.shape).clone()
+        return _taper["eye"](A.shape[-1], dtype=A.dtype, device=A.device).expand(A.shape).clone()
     result = None
     while n:
         if n & 1:
@@ -235,7 +235,7 @@ def vander(x, *, N=None):
     dtype = x.dtype if x.dtype != getattr(_C, "bool") else _C.int64
     if not (x.is_floating_point() or x.is_complex()):
         dtype = _C.int64
-    ones = _taper["ones"]((*x.shape, 1), dtype=dtype)
+    ones = _taper["ones"]((*x.shape, 1), dtype=dtype, device=x.device)
     powers = x.to(dtype).unsqueeze(-1).expand(*x.shape, max(count - 1, 0))
     return _taper["cat"]([ones, powers.cumprod(-1)], -1)
 
@@ -255,7 +255,7 @@ def householder_product(input, tau):
             f"{op}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got "
             f"{tuple(tau.shape[:-1])}"
         )
-    eye = _taper["eye"](m, n, dtype=input.dtype)
+    eye = _taper["eye"](m, n, dtype=input.dtype, device=input.device)
     result = _reflected(input.tril(-1) + eye, tau, eye.expand(input.shape), reversed(range(tau.shape[-1])))
     return result.clone() if tau.shape[-1] == 0 else result
 
@@ -290,7 +290,7 @@ def ormqr(input, tau, other, left=True, transpose=False):
         raise _C.DTypeError(f"{op}: needs one dtype, got {input.dtype}, {tau.dtype} and {other.dtype}")
     if not left:
         return ormqr(input, tau, other.mH, True, not transpose).mH
-    vectors = input.tril(-1) + _taper["eye"](*input.shape[-2:], dtype=input.dtype)
+    vectors = input.tril(-1) + _taper["eye"](*input.shape[-2:], dtype=input.dtype, device=input.device)
     count = range(tau.shape[-1])
     if transpose:
         return _reflected(vectors, tau.conj(), other, count)
@@ -334,7 +334,7 @@ def lstsq(A, B, rcond=None, *, driver=None):
     m, n = A.shape[-2:]
     tolerance = _eps(A.dtype) * max(m, n) if rcond is None else rcond
     solution = pinv(A, rtol=tolerance) @ right  # noqa: F821
-    real = _taper["empty"](0, dtype=_real_dtype(A))
+    real = A.new_empty(0, dtype=_real_dtype(A))
     values = svdvals(A.detach())  # noqa: F821
     rank = real.new_empty((0,), dtype=_C.int64)
     if driver != "gels":

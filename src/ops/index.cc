@@ -28,6 +28,11 @@ void append_position(Positions& positions, const Tensor& index, int dim) {
   positions.dims.push_back(dim);
 }
 
+// An index of main memory serves on every device.
+Tensor beside(const Tensor& x, const Tensor& index) {
+  return index.device().is_cpu() && !x.device().is_cpu() ? to(index, x.device()) : index;
+}
+
 Positions positions_of(const Tensor& x, const OptionalTensors& indices, const char* op) {
   Positions positions;
   int dim = 0;
@@ -42,7 +47,7 @@ Positions positions_of(const Tensor& x, const OptionalTensors& indices, const ch
         check<IndexError>(dim + i < x.ndim() && index.sizes()[i] == x.sizes()[dim + i], op,
                           ": the shape of the mask ", index.sizes(), " at index ", dim,
                           " does not match the shape of the indexed tensor ", x.sizes());
-      const Tensor found = nonzero(index);
+      const Tensor found = beside(x, nonzero(index));
       for (int i = 0; i < index.ndim(); ++i) append_position(positions, select(found, 1, i), dim++);
       continue;
     }
@@ -50,7 +55,7 @@ Positions positions_of(const Tensor& x, const OptionalTensors& indices, const ch
                       ": tensors used as indices must be long, int, byte or bool tensors, got ",
                       index.dtype());
     check<IndexError>(dim < x.ndim(), op, ": too many indices for tensor of dimension ", x.ndim());
-    append_position(positions, to(index, int64), dim++);
+    append_position(positions, beside(x, to(index, int64)), dim++);
   }
   check<IndexError>(dim <= x.ndim(), op, ": too many indices for tensor of dimension ", x.ndim());
   for (const Tensor& tensor : positions.tensors)
@@ -154,7 +159,8 @@ Tensor fitting_values(const Tensor& x, const Positions& positions, const Tensor&
   check<DTypeError>(values.dtype() == x.dtype() || values.ndim() == 0 || values.record()->wrapped_number ||
                         kind(values.dtype()) <= kind(x.dtype()),
                     op, ": values of dtype ", values.dtype(), " do not fit into ", x.dtype());
-  return expand(to(source, x.dtype()), sizes);
+  // A number may stand in main memory beside a tensor on a device.
+  return expand(to(source.ndim() ? source : beside(x, source), x.dtype()), sizes);
 }
 
 }  // namespace

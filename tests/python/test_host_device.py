@@ -37,3 +37,7 @@ def test_training_follows_the_curve_of_the_cpu():
         "device_training.py", "SGD", "Adam", "AdamW", "RMSprop", "Adagrad"
     ).values():
         assert losses_device == losses_cpu
+
+
+def test_modules_and_functions_give_on_a_device_what_they_give_on_the_cpu():
+    assert run("device_modules.py") == {}

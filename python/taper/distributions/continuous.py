@@ -166,7 +166,9 @@ class Uniform(Distribution):
     mode = property(lambda self: _ops["full_like"](self.low, math.nan))
 
     def rsample(self, sample_shape=()):
-        draw = _ops["rand"](tuple(self._extended_shape(sample_shape)), dtype=self.low.dtype)
+        draw = _ops["rand"](
+            tuple(self._extended_shape(sample_shape)), dtype=self.low.dtype, device=self.low.device
+        )
         return self.low + draw * (self.high - self.low)
 
     def log_prob(self, value):

@@ -112,7 +112,9 @@ class Binomial(_Successes):
         total = int(self.total_count.max())
         if int(self.total_count.min()) != total:
             raise NotImplementedError("Inhomogeneous total count not supported by `enumerate_support`.")
-        values = _ops["arange"](1 + total, dtype=self.probs.dtype).view((-1,) + (1,) * len(self._batch_shape))
+        values = _ops["arange"](1 + total, dtype=self.probs.dtype, device=self.probs.device).view(
+            (-1,) + (1,) * len(self._batch_shape)
+        )
         return values.expand((-1,) + tuple(self._batch_shape)) if expand else values
 
 
@@ -170,7 +172,9 @@ class Multinomial(Distribution):
 
     def _sample(self, sample_shape):
         drawn = self._classes.sample((self.total_count, *sample_shape))
-        counts = _ops["zeros"](tuple(self._extended_shape(sample_shape)), dtype=self.probs.dtype)
+        counts = _ops["zeros"](
+            tuple(self._extended_shape(sample_shape)), dtype=self.probs.dtype, device=self.probs.device
+        )
         drawn = drawn.permute(*range(1, drawn.ndim), 0)
         return counts.scatter_add(-1, drawn, _ops["ones_like"](drawn, dtype=counts.dtype))
 
@@ -183,7 +187,7 @@ class Multinomial(Distribution):
         return (value.sum(-1) + 1).lgamma() - (value + 1).lgamma().sum(-1) + powers.sum(-1)
 
     def entropy(self):
-        n = _ops["full"]((), float(self.total_count), dtype=self.probs.dtype)
+        n = _ops["full"]((), float(self.total_count), dtype=self.probs.dtype, device=self.probs.device)
         trials = Binomial(self.total_count, probs=self.probs, validate_args=False)
         support = trials.enumerate_support(False)[1:]
         weights = trials.log_prob(support).exp() * (support + 1).lgamma()

@@ -72,7 +72,9 @@ class Bernoulli(_ByProbability):
         return -_log_likelihood(self.logits, self.probs)
 
     def enumerate_support(self, expand=True):
-        values = _ops["arange"](2, dtype=self.probs.dtype).view((2,) + (1,) * len(self._batch_shape))
+        values = _ops["arange"](2, dtype=self.probs.dtype, device=self.probs.device).view(
+            (2,) + (1,) * len(self._batch_shape)
+        )
         return values.expand((2,) + tuple(self._batch_shape)) if expand else values
 
 
@@ -124,8 +126,16 @@ class Categorical(Distribution):
 
     support = property(lambda self: constraints.integer_interval(0, self._num_events - 1))
     param_shape = property(lambda self: _C.Size(tuple(self._batch_shape) + (self._num_events,)))
-    mean = property(lambda self: _ops["full"](tuple(self._batch_shape), math.nan, dtype=self.probs.dtype))
-    variance = property(lambda self: _ops["full"](tuple(self._batch_shape), math.nan, dtype=self.probs.dtype))
+    mean = property(
+        lambda self: _ops["full"](
+            tuple(self._batch_shape), math.nan, dtype=self.probs.dtype, device=self.probs.device
+        )
+    )
+    variance = property(
+        lambda self: _ops["full"](
+            tuple(self._batch_shape), math.nan, dtype=self.probs.dtype, device=self.probs.device
+        )
+    )
     mode = property(lambda self: self.probs.argmax(-1))
 
     def _sample(self, sample_shape):
@@ -146,7 +156,8 @@ class Categorical(Distribution):
         return -(self.logits.clamp(min=lowest) * self.probs).sum(-1)
 
     def enumerate_support(self, expand=True):
-        values = _ops["arange"](self._num_events).view((-1,) + (1,) * len(self._batch_shape))
+        values = _ops["arange"](self._num_events, device=self._param.device)
+        values = values.view((-1,) + (1,) * len(self._batch_shape))
         return values.expand((self._num_events,) + tuple(self._batch_shape)) if expand else values
 
 
@@ -181,7 +192,9 @@ class OneHotCategorical(Categorical):
 
     def enumerate_support(self, expand=True):
         n = self._num_events
-        values = _ops["eye"](n, dtype=self.probs.dtype).view((n,) + (1,) * len(self._batch_shape) + (n,))
+        values = _ops["eye"](n, dtype=self.probs.dtype, device=self.probs.device).view(
+            (n,) + (1,) * len(self._batch_shape) + (n,)
+        )
         return values.expand((n,) + tuple(self._batch_shape) + (n,)) if expand else values
 
 

@@ -1,6 +1,7 @@
 """The base of distributions."""
 
 from .. import _C
+from .._creation import _on
 
 _ops = _C._homes["taper"]
 
@@ -11,19 +12,23 @@ def broadcast_all(*values):
     dtype = tensors[0].dtype if tensors else _C.get_default_dtype()
     if not (dtype.is_floating_point or dtype.is_complex):
         dtype = next((x.dtype for x in tensors if x.is_floating_point()), dtype)
-    made = [value if isinstance(value, _C.Tensor) else _C._from_data(value, dtype, True) for value in values]
+    place = tensors[0].device if tensors else None
+    made = [
+        value if isinstance(value, _C.Tensor) else _on(place, _C._from_data(value, dtype, True))
+        for value in values
+    ]
     return _ops["broadcast_tensors"](made)
 
 
 def standard_normal(shape, like):
     """Standard normal numbers of like's dtype."""
-    return _ops["randn"](tuple(shape), dtype=like.dtype)
+    return _ops["randn"](tuple(shape), dtype=like.dtype, device=like.device)
 
 
 def uniform(shape, like):
     """Numbers in (0, 1) of like's dtype, never 0, so that their logarithm is finite."""
     tiny = 2.0**-53 if like.dtype is _C.float64 else 2.0**-24
-    return _ops["rand"](tuple(shape), dtype=like.dtype).clamp(min=tiny, max=1 - tiny)
+    return _ops["rand"](tuple(shape), dtype=like.dtype, device=like.device).clamp(min=tiny, max=1 - tiny)
 
 
 class Distribution:

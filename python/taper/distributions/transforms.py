@@ -467,7 +467,7 @@ class StickBreakingTransform(Transform):
     domain, codomain, bijective = constraints.real_vector, constraints.simplex, True
 
     def _offset(self, x):
-        return x.shape[-1] + 1 - _ops["ones"]((x.shape[-1],), dtype=x.dtype).cumsum(-1)
+        return x.shape[-1] + 1 - _ops["ones"]((x.shape[-1],), dtype=x.dtype, device=x.device).cumsum(-1)
 
     def _call(self, x):
         z = SigmoidTransform()(x - self._offset(x).log())
@@ -477,7 +477,7 @@ class StickBreakingTransform(Transform):
 
     def _inverse(self, y):
         cropped = y[..., :-1]
-        offset = y.shape[-1] - _ops["ones"]((cropped.shape[-1],), dtype=y.dtype).cumsum(-1)
+        offset = y.shape[-1] - _ops["ones"]((cropped.shape[-1],), dtype=y.dtype, device=y.device).cumsum(-1)
         rest = (1 - cropped.cumsum(-1)).clamp(min=2.0**-126)
         return cropped.log() - rest.log() + offset.log()
 

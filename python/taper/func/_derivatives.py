@@ -175,7 +175,7 @@ def jvp(func, primals, tangents, *, strict=False, has_aux=False):
 
 def _basis(x):
     for i in range(x.numel()):
-        direction = _ops["zeros"]((x.numel(),), dtype=x.dtype)
+        direction = _ops["zeros"]((x.numel(),), dtype=x.dtype, device=x.device)
         direction[i] = 1
         yield direction.view(x.shape)
 
@@ -183,7 +183,9 @@ def _basis(x):
 def _rows(y, leaves):
     rows = [_gradients([y], leaves, [start]) for start in _basis(y)]
     if not rows:
-        return [_ops["zeros"](tuple(y.shape) + tuple(x.shape), dtype=x.dtype) for x in leaves]
+        return [
+            _ops["zeros"](tuple(y.shape) + tuple(x.shape), dtype=x.dtype, device=x.device) for x in leaves
+        ]
     return [
         _ops["stack"]([row[i] for row in rows]).reshape(tuple(y.shape) + tuple(x.shape))
         for i, x in enumerate(leaves)
@@ -201,7 +203,7 @@ def _columns(outputs, leaves):
             blocks[j].append(
                 _ops["stack"]([column[j] for column in columns], -1).reshape(shape)
                 if columns
-                else _ops["zeros"](shape, dtype=y.dtype)
+                else _ops["zeros"](shape, dtype=y.dtype, device=y.device)
             )
     return blocks
 

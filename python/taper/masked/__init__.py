@@ -57,7 +57,9 @@ def _mask(input, mask):
 def _filled(input, mask, value):
     if mask is None:
         return input
-    return _f["where"](_mask(input, mask), input, _f["scalar_tensor"](value, dtype=input.dtype))
+    return _f["where"](
+        _mask(input, mask), input, _f["scalar_tensor"](value, dtype=input.dtype, device=input.device)
+    )
 
 
 def _least(dtype):

@@ -9,11 +9,11 @@ _ops = _C._homes["taper"]
 
 def _starts(samples, size, out, kernel):
     """Where the windows start along one dimension: [N, C, out] from samples [N, C] in [0, 1)."""
-    last = _ops["full"]((*samples.shape, 1), size - kernel, dtype=_C.int64)
+    last = _ops["full"]((*samples.shape, 1), size - kernel, dtype=_C.int64, device=samples.device)
     if out <= 1:
         return last[..., :out]
     alpha = (size - kernel) / (out - 1)
-    steps = _ops["arange"](out - 1, dtype=samples.dtype) + samples.unsqueeze(-1)
+    steps = _ops["arange"](out - 1, dtype=samples.dtype, device=samples.device) + samples.unsqueeze(-1)
     places = (steps * alpha).to(_C.int64) - (samples.unsqueeze(-1) * alpha).to(_C.int64)
     return _ops["cat"]([places, last], -1)
 
@@ -56,7 +56,9 @@ def _windows(name, dims, input, kernel, out, samples):
     for i in range(dims):
         # PyTorch's samples are (width, height) of planes, but (depth, height, width) of volumes.
         sample = samples[..., dims - 1 - i if dims == 2 else i]
-        places = _starts(sample, sizes[i], out[i], kernel[i]).unsqueeze(-1) + _ops["arange"](kernel[i])
+        places = _starts(sample, sizes[i], out[i], kernel[i]).unsqueeze(-1) + _ops["arange"](
+            kernel[i], device=sample.device
+        )
         index = index * sizes[i] + _spread(places, i, dims)
     return index.flatten(-dims)
 
@@ -76,7 +78,7 @@ def _fractional(name, dims, input, kernel_size, output_size, output_ratio, sampl
     kernel = _each(kernel_size, dims, name, "kernel_size")
     out = _output_sizes(name, dims, input.shape[-dims:], output_size, output_ratio)
     if samples is None:
-        samples = _ops["rand"](*input.shape[:2], dims, dtype=input.dtype)
+        samples = _ops["rand"](*input.shape[:2], dims, dtype=input.dtype, device=input.device)
     if tuple(samples.shape) != (*input.shape[:2], dims):
         raise _C.ShapeError(
             f"{name}: _random_samples must be {[*input.shape[:2], dims]}, got {list(samples.shape)}"

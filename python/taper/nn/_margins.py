@@ -141,6 +141,8 @@ def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     if p == 1:
         return input * 0
     lowest = -1.7580993408473766
-    keep = _ops["full"]((*input.shape[:2], *(1,) * (input.ndim - 2)), 1 - p, dtype=input.dtype).bernoulli()
+    keep = _ops["full"](
+        (*input.shape[:2], *(1,) * (input.ndim - 2)), 1 - p, dtype=input.dtype, device=input.device
+    ).bernoulli()
     scale = ((1 - p) * (1 + p * lowest**2)) ** -0.5
     return (input * keep + lowest * (1 - keep)) * scale - scale * p * lowest

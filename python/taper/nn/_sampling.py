@@ -22,7 +22,11 @@ def affine_grid(theta, size, align_corners=None):
         )
     axes = []
     for count in spatial:
-        axis = _ops["linspace"](-1, 1, count, dtype=theta.dtype) if count > 1 else theta.new_zeros(count)
+        axis = (
+            _ops["linspace"](-1, 1, count, dtype=theta.dtype, device=theta.device)
+            if count > 1
+            else theta.new_zeros(count)
+        )
         axes.append(axis if align_corners else axis * ((count - 1) / count))
     grids = _ops["meshgrid"](axes, indexing="ij")
     points = _ops["stack"]([*reversed(grids), _ops["ones_like"](grids[0])], -1).reshape(-1, len(spatial) + 1)

@@ -340,7 +340,7 @@ def ctc_loss(
     if zero_infinity:
         loss = loss.masked_fill(loss == math.inf, 0)
     if reduction == "mean":
-        return (loss / _C._from_data([max(s, 1) for s in sizes], loss.dtype, True)).mean()
+        return (loss / loss.new_tensor([max(s, 1) for s in sizes])).mean()
     if unbatched and reduction == "none":
         return loss[0]
     return _reduced(loss, reduction, "ctc_loss")
@@ -350,13 +350,13 @@ def _ctc_sample(log_probs, labels, blank):
     path = [blank]
     for label in labels:
         path += [label, blank]
-    places = _C._from_data(path, _C.int64, True)
+    places = log_probs.new_tensor(path, dtype=_C.int64)
     emitted = log_probs.index_select(1, places)
     never = -1e30
     count = len(path)
     skips = [never if i < 2 or path[i] == blank or path[i] == path[i - 2] else 0.0 for i in range(count)]
-    skip = _C._from_data(skips, log_probs.dtype, True)
-    start = _C._from_data([0.0 if i < 2 else never for i in range(count)], log_probs.dtype, True)
+    skip = log_probs.new_tensor(skips)
+    start = log_probs.new_tensor([0.0 if i < 2 else never for i in range(count)])
     if log_probs.shape[0] == 0:
         return log_probs.new_full((), 0.0 if not labels else math.inf)
     alpha = start + emitted[0]
@@ -410,7 +410,7 @@ def one_hot(tensor, num_classes=-1):
     if tensor.numel() == 0:
         if num_classes <= 0:
             raise _C.ValueError("one_hot: cannot infer the number of classes of an empty tensor")
-        return _ops["zeros"]((*tensor.shape, num_classes), dtype=_C.int64)
+        return _ops["zeros"]((*tensor.shape, num_classes), dtype=_C.int64, device=tensor.device)
     low, high = int(tensor.min()), int(tensor.max())
     if num_classes == -1:
         num_classes = high + 1
@@ -421,7 +421,8 @@ def one_hot(tensor, num_classes=-1):
             f"one_hot: class {wrong} at position {place} is out of range for {num_classes} classes, expected 0 "
             f"to {num_classes - 1}"
         )
-    return _ops["zeros"]((*tensor.shape, num_classes), dtype=_C.int64).scatter(-1, tensor.unsqueeze(-1), 1)
+    zeros = _ops["zeros"]((*tensor.shape, num_classes), dtype=_C.int64, device=tensor.device)
+    return zeros.scatter(-1, tensor.unsqueeze(-1), 1)
 
 
 def pixel_shuffle(input, upscale_factor):
@@ -507,7 +508,7 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     padded_height, padded_width = height + 2 * ph, width + 2 * pw
     places = (
         unfold(
-            _ops["arange"](padded_height * padded_width, dtype=_C.float64).reshape(
+            _ops["arange"](padded_height * padded_width, dtype=_C.float64, device=input.device).reshape(
                 1, 1, padded_height, padded_width
             ),
             (kh, kw),
@@ -518,7 +519,7 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
         .long()
         .reshape(-1)
     )
-    result = _ops["zeros"]((n, channels, padded_height * padded_width), dtype=input.dtype)
+    result = input.new_zeros(n, channels, padded_height * padded_width)
     result = result.index_add(2, places, input.reshape(n, channels, -1))
     return result.reshape(n, channels, padded_height, padded_width)[:, :, ph : ph + height, pw : pw + width]
 

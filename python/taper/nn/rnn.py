@@ -151,10 +151,10 @@ class _Recurrent(Module):
             input, sizes = pad_packed_sequence(packed)
             if packed.unsorted_indices is not None:
                 input = input.index_select(1, packed.sorted_indices)
-                sizes = sizes.index_select(0, packed.sorted_indices)
+                sizes = sizes.index_select(0, packed.sorted_indices.cpu())
                 hx = self._permuted(hx, packed.sorted_indices)
-            steps = _ops["arange"](input.shape[0]).unsqueeze(1)
-            masks = (steps < sizes.unsqueeze(0)).unsqueeze(-1).unbind(0)
+            steps = _ops["arange"](input.shape[0], device=input.device).unsqueeze(1)
+            masks = (steps < sizes.to(input.device).unsqueeze(0)).unsqueeze(-1).unbind(0)
         elif input.ndim not in (2, 3):
             raise ValueError(
                 f"{type(self).__name__}: expected input to be 2D or 3D, got {input.ndim}D instead"
@@ -173,7 +173,6 @@ class _Recurrent(Module):
         states = self._initial(hx, input.shape[1], input.dtype)
         output, final = self._layers(input, states, masks)
         if packed is not None:
-            sizes = sizes
             output = pack_padded_sequence(output, sizes, enforce_sorted=True)
             output = PackedSequence(
                 output.data, output.batch_sizes, packed.sorted_indices, packed.unsorted_indices

@@ -139,7 +139,7 @@ class _Orthogonal(Module):
         A = X - X.mH
         if self.orthogonal_map == "matrix_exp":
             return linalg.matrix_exp(A)
-        one = _ops["eye"](n, dtype=A.dtype)
+        one = _ops["eye"](n, dtype=A.dtype, device=A.device)
         return linalg.solve(one - 0.5 * A, one + 0.5 * A)
 
     def forward(self, X):
@@ -174,12 +174,12 @@ class _Orthogonal(Module):
         basis = _orthonormal(tall)
         if n != k:
             # The columns beyond k complete it to a square matrix.
-            rest = _ops["randn"]((*tall.shape[:-2], n, n - k), dtype=tall.dtype)
+            rest = _ops["randn"]((*tall.shape[:-2], n, n - k), dtype=tall.dtype, device=tall.device)
             basis = _orthonormal(_ops["cat"]([basis, rest], -1))
             basis = _ops["cat"]([_orthonormal(tall), basis[..., k:]], -1)
         self.base = basis
         if self.orthogonal_map == "householder":
-            return -_ops["eye"](*Q.shape[-2:], dtype=Q.dtype).expand(Q.shape).clone()
+            return -_ops["eye"](*Q.shape[-2:], dtype=Q.dtype, device=Q.device).expand(Q.shape).clone()
         return _ops["zeros_like"](Q)
 
 

@@ -238,7 +238,7 @@ class RandomStructured(_Structured):
         self.amount, self.dim = amount, dim
 
     def _scores(self, t):
-        return _ops["rand"](t.shape[self.dim])
+        return _ops["rand"](t.shape[self.dim], device=t.device)
 
 
 class LnStructured(_Structured):

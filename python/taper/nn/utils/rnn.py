@@ -71,11 +71,11 @@ def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True)
     values = lengths.tolist()
     if not enforce_sorted:
         order = sorted(range(len(values)), key=lambda i: -values[i])
-        sorted_indices = _C._from_data(order, _C.int64, True)
+        sorted_indices = input.new_tensor(order, dtype=_C.int64)
         inverse = [0] * len(order)
         for place, index in enumerate(order):
             inverse[index] = place
-        unsorted_indices = _C._from_data(inverse, _C.int64, True)
+        unsorted_indices = input.new_tensor(inverse, dtype=_C.int64)
         input = input.index_select(0 if batch_first else 1, sorted_indices)
         values = [values[i] for i in order]
     if batch_first:
@@ -123,7 +123,7 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
     lengths = _C._from_data([sum(count > i for count in sizes) for i in range(batch)], _C.int64, True)
     if sequence.unsorted_indices is not None:
         padded = padded.index_select(1, sequence.unsorted_indices)
-        lengths = lengths.index_select(0, sequence.unsorted_indices)
+        lengths = lengths.index_select(0, sequence.unsorted_indices.cpu())
     return padded.transpose(0, 1) if batch_first else padded, lengths
 
 
