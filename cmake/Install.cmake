@@ -51,6 +51,11 @@ if(TAPER_GLOO)
   set_target_properties(taper_gloo PROPERTIES INSTALL_RPATH "${bundle_rpath};$ORIGIN")
   install(TARGETS taper_gloo LIBRARY DESTINATION ${library_dir})
 endif()
+if(TARGET taper_cuda)
+  # NVIDIA's libraries are found where they were when Taper was built, or as the loader finds them.
+  set_target_properties(taper_cuda PROPERTIES INSTALL_RPATH "$ORIGIN;${CUDAToolkit_LIBRARY_DIR}")
+  install(TARGETS taper_cuda LIBRARY DESTINATION ${library_dir})
+endif()
 
 if(SKBUILD)
   set_target_properties(_C PROPERTIES INSTALL_RPATH "$ORIGIN/lib")
