@@ -52,6 +52,14 @@ struct Geometry {
   }
 };
 
+// A copy that the gradient to the weights finds again, where it would otherwise have to make its own.
+struct InChannelsLast {
+  static constexpr auto name = "channels_last";
+
+  Tensor forward(const Tensor& x) const { return laid_out(x, true); }
+  Tensor backward(const Saved&, const Tensor& dy) const { return dy; }
+};
+
 struct ConvolutionBackwardInput;
 struct ConvolutionBackwardWeight;
 
@@ -252,7 +260,8 @@ Tensor convolution(const Tensor& x, const Tensor& w, const Tensor& bias, const S
     sizes.push_back((padded - reach) / geometry.stride[i] + 1);
   }
   if (!x.is_floating_point()) return with_bias(convolution_by_products(x, w, geometry, sizes), bias);
-  return record(ConvolutionOp{geometry, sizes}, x, w, bias);
+  const bool as_it_is = lies_channels_last(x) || geometry.stays_first(x, x.sizes(), w.sizes(), sizes);
+  return record(ConvolutionOp{geometry, sizes}, as_it_is ? x : record(InChannelsLast{}, x), w, bias);
 }
 
 Tensor convolution_transpose(const Tensor& x, const Tensor& w, const Tensor& bias, const Shape& stride,
