@@ -123,6 +123,7 @@ void convolution_forward(const Convolution& c, const void* x, const void* w, con
   const auto *x32 = static_cast<const float*>(x), *w32 = static_cast<const float*>(w),
              *bias32 = static_cast<const float*>(bias);
   if (few_positions_convolution_forward(c, x32, w32, bias32, static_cast<float*>(y)) ||
+      depthwise_convolution_forward(c, x32, w32, bias32, static_cast<float*>(y)) ||
       winograd_convolution_forward(c, x32, w32, bias32, static_cast<float*>(y)))
     return;
   if (is_native(c.dtype) && onednn_convolution_forward(c, x, w, bias, y)) return;
@@ -140,8 +141,9 @@ void convolution_backward_input(const Convolution& c, const void* dy, const void
   if (is_pointwise(c))
     return pointwise_convolution_backward_input(c, static_cast<const float*>(dy),
                                                 static_cast<const float*>(w), static_cast<float*>(dx));
-  if (winograd_convolution_backward_input(c, static_cast<const float*>(dy), static_cast<const float*>(w),
-                                          static_cast<float*>(dx)))
+  const auto *dy32 = static_cast<const float*>(dy), *w32 = static_cast<const float*>(w);
+  if (depthwise_convolution_backward_input(c, dy32, w32, static_cast<float*>(dx)) ||
+      winograd_convolution_backward_input(c, dy32, w32, static_cast<float*>(dx)))
     return;
   if (is_native(c.dtype) && onednn_convolution_backward_input(c, dy, w, dx)) return;
   if (item_size(c.dtype) > 2) return plain_convolution_backward_input(c, dy, w, dx);
@@ -165,7 +167,9 @@ void convolution_backward_weight(const Convolution& c, const void* x, const void
       return pointwise_convolution_backward_weight(c, static_cast<const float*>(x),
                                                    static_cast<const float*>(dy), dw32, dbias32);
     const auto *x32 = static_cast<const float*>(x), *dy32 = static_cast<const float*>(dy);
-    if (winograd_convolution_backward_weight(c, x32, dy32, dw32)) return sum_channels(c, dy32, dbias32);
+    if (depthwise_convolution_backward_weight(c, x32, dy32, dw32) ||
+        winograd_convolution_backward_weight(c, x32, dy32, dw32))
+      return sum_channels(c, dy32, dbias32);
     if (native && onednn_convolution_backward_weight(c, x, dy, dw32, dbias32)) return;
   }
   if (item_size(c.dtype) > 2) return plain_convolution_backward_weight(c, x, dy, dw, dbias);

@@ -1,5 +1,5 @@
-// The ways a convolution is computed: through oneDNN, as a matrix product of the images themselves, and by
-// unfolding windows into a matrix product.
+// The ways a convolution is computed: through oneDNN, by own kernels, as a matrix product of the images
+// themselves, and by unfolding windows into a matrix product.
 #pragma once
 
 #include "cpu/convolution.h"
@@ -13,6 +13,13 @@ bool onednn_convolution_forward(const Convolution& c, const void* x, const void*
 bool onednn_convolution_backward_input(const Convolution& c, const void* dy, const void* w, void* dx);
 bool onednn_convolution_backward_weight(const Convolution& c, const void* x, const void* dy, float* dw,
                                         float* dbias);
+
+/// Each channel with a window of its own, for float32 in channels-last order. False if the sizes are not
+/// suited.
+bool depthwise_convolution_forward(const Convolution& c, const float* x, const float* w, const float* bias,
+                                   float* y);
+bool depthwise_convolution_backward_input(const Convolution& c, const float* dy, const float* w, float* dx);
+bool depthwise_convolution_backward_weight(const Convolution& c, const float* x, const float* dy, float* dw);
 
 /// By Winograd's minimal filtering, for float32. False if the sizes are not suited or a result is not finite:
 /// an infinite number spreads over its tile here, so that the caller then has to take another path.

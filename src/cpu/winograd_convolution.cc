@@ -21,11 +21,13 @@ namespace taper::cpu {
 
 /// How tiles lie in images: x [batch, height, width, channels], y [batch, rows, columns, out_channels].
 struct WinogradTiles {
-  std::int64_t batch, channels, out_channels, height, width, rows, columns, padding_y, padding_x;
+  std::int64_t batch, groups, channels, out_channels, height, width, rows, columns, padding_y, padding_x;
 
   std::int64_t down() const { return (rows + 1) / 2; }
   std::int64_t across() const { return (columns + 1) / 2; }
   std::int64_t count() const { return batch * down() * across(); }
+  std::int64_t group_channels() const { return channels / groups; }
+  std::int64_t group_out_channels() const { return out_channels / groups; }
 };
 
 /// The first result of a tile.
@@ -190,42 +192,49 @@ HWY_INLINE void transform_window(const float* g, int64 width, bool turned, float
 
 constexpr int64 windows_at_once = 8;
 
-/// Transformed windows as panels: plane i, panel j, is [channels, width] for the out_channels from j on.
+/// Transformed windows as panels: plane i, group g, panel j, is [channels, width] for the group's
+/// out_channels from j on.
 struct Panels {
-  int64 channels, out_channels;
-  int64 plane() const { return channels * out_channels + gap; }
-  static int64 width(int64 out_channels, int64 j) { return std::min(tile_columns<float>, out_channels - j); }
+  int64 groups, channels, out_channels;  // of one group
+  int64 group() const { return channels * out_channels; }
+  int64 plane() const { return groups * group() + gap; }
+  int64 width(int64 j) const { return std::min(tile_columns<float>, out_channels - j); }
 };
 
-/// Forward: w [out_channels, channels, 3, 3]. Turned, for the gradient to the input: w [channels,
-/// out_channels, 3, 3], each window turned by 180 degrees.
+/// The panel of a group's out_channels from j on.
+void transform_panel(const Panels& p, const float* w, bool turned, int64 j, float* u) {
+  HWY_ALIGN float columns[9 * windows_at_once * tile_columns<float>];
+  const int64 width = p.width(j);
+  for (int64 c = 0; c < p.channels; c += windows_at_once) {
+    const int64 count = std::min(windows_at_once, p.channels - c);
+    if (!turned)
+      pack_transposed(w + (j * p.channels + c) * 9, p.channels * 9, 9 * count, width, columns, width);
+    for (int64 k = 0; k < count; ++k) {
+      float* const window = columns + k * 9 * width;
+      if (turned) pack_transposed(w + ((c + k) * p.out_channels + j) * 9, 9, 9, width, window, width);
+      for (int64 v = 0; v < width; v += lanes<float>)
+        transform_window(window + v, width, turned, u + j * p.channels + (c + k) * width + v, p.plane());
+    }
+  }
+}
+
+/// Forward: each group's w [out_channels, channels, 3, 3]. Turned, for the gradient to the input: w
+/// [channels, out_channels, 3, 3], each window turned by 180 degrees.
 void transform_windows(const Panels& p, const float* w, bool turned, float* u) {
   const int64 panels = divide_up(p.out_channels, tile_columns<float>);
-  parallel_for(panels, 1, [&](int64 begin, int64 end) {
-    HWY_ALIGN float columns[9 * windows_at_once * tile_columns<float>];
-    for (int64 j = begin * tile_columns<float>; j < std::min(end * tile_columns<float>, p.out_channels);
-         j += tile_columns<float>) {
-      const int64 width = Panels::width(p.out_channels, j);
-      for (int64 c = 0; c < p.channels; c += windows_at_once) {
-        const int64 count = std::min(windows_at_once, p.channels - c);
-        if (!turned)
-          pack_transposed(w + (j * p.channels + c) * 9, p.channels * 9, 9 * count, width, columns, width);
-        for (int64 k = 0; k < count; ++k) {
-          float* const window = columns + k * 9 * width;
-          if (turned) pack_transposed(w + ((c + k) * p.out_channels + j) * 9, 9, 9, width, window, width);
-          for (int64 v = 0; v < width; v += lanes<float>)
-            transform_window(window + v, width, turned, u + j * p.channels + (c + k) * width + v, p.plane());
-        }
-      }
-    }
+  parallel_for(p.groups * panels, 1, [&](int64 begin, int64 end) {
+    for (int64 i = begin; i < end; ++i)
+      transform_panel(p, w + i / panels * p.group() * 9, turned, i % panels * tile_columns<float>,
+                      u + i / panels * p.group());
   });
 }
 
-/// dw [out_channels, channels, 3, 3] = G^T du G, du being [channels, out_channels] in each plane. Returns
-/// whether all is finite.
-bool transform_back_windows(int64 channels, int64 out_channels, const Planes& du, float* dw) {
+/// dw [out_channels, channels of a group, 3, 3] = G^T du G, du being [channels, out_channels of a group] in
+/// each plane. Returns whether all is finite.
+bool transform_back_windows(const WinogradTiles& t, const Planes& du, float* dw) {
+  const int64 channels = t.group_channels(), out_channels = t.group_out_channels();
   std::atomic<bool> finite = true;
-  parallel_for(out_channels / lanes<float>, 1, [&](int64 begin, int64 end) {
+  parallel_for(t.out_channels / lanes<float>, 1, [&](int64 begin, int64 end) {
     const Floats d;
     HWY_ALIGN float columns[9 * windows_at_once * lanes<float>];
     Vector bad = hn::Zero(d);
@@ -233,12 +242,13 @@ bool transform_back_windows(int64 channels, int64 out_channels, const Planes& du
       const auto half = hn::Set(d, 0.5f), sum = (u1 + u2) * half;
       result[0] = u0 + sum, result[step] = (u1 - u2) * half, result[2 * step] = sum + u3;
     };
-    for (int64 k = begin * lanes<float>; k < end * lanes<float>; k += lanes<float>)
+    for (int64 k = begin * lanes<float>; k < end * lanes<float>; k += lanes<float>) {
+      const int64 group = k / out_channels * channels, column = k % out_channels;
       for (int64 c = 0; c < channels; c += windows_at_once) {
         const int64 count = std::min(windows_at_once, channels - c);
         for (int64 r = 0; r < count; ++r) {
           Vector half[12], whole[9];
-          const auto at = [&](int i) HWY_ATTR { return hn::LoadU(d, du.at(i, c + r) + k); };
+          const auto at = [&](int i) HWY_ATTR { return hn::LoadU(d, du.at(i, group + c + r) + column); };
           for (int j = 0; j < 4; ++j) gather(at(j), at(4 + j), at(8 + j), at(12 + j), half + j, 4);
           for (int i = 0; i < 3; ++i)
             gather(half[4 * i], half[4 * i + 1], half[4 * i + 2], half[4 * i + 3], whole + 3 * i, 1);
@@ -250,6 +260,7 @@ bool transform_back_windows(int64 channels, int64 out_channels, const Planes& du
         pack_transposed(columns, lanes<float>, lanes<float>, 9 * count, dw + (k * channels + c) * 9,
                         channels * 9);
       }
+    }
     if (!all_finite(bad)) finite = false;
   });
   return finite;
@@ -283,7 +294,8 @@ int64 tiles_at_once(const WinogradTiles& t) {
 /// y = x * w + bias. Returns whether all of y is finite.
 bool forward(const WinogradTiles& t, const float* x, const float* w, bool turned, const float* bias,
              float* y) {
-  const Panels panels{t.channels, t.out_channels};
+  const int64 channels = t.group_channels(), out_channels = t.group_out_channels();
+  const Panels panels{t.groups, channels, out_channels};
   Scratch<float> u(16 * panels.plane()), zeros(t.channels);
   std::fill_n(zeros.data(), t.channels, 0.0f);
   transform_windows(panels, w, turned, u.data());
@@ -296,14 +308,15 @@ bool forward(const WinogradTiles& t, const float* x, const float* w, bool turned
     for (int64 first = begin; first < end; first += grain) {
       const int64 count = std::min(grain, end - first);
       for (int64 i = 0; i < count; ++i) transform_input(t, x, zeros.data(), first + i, v, i);
-      for (int64 plane = 0; plane < 16; ++plane) {
-        const float* const windows = u.data() + plane * panels.plane();
+      for (int64 i = 0; i < 16 * t.groups; ++i) {
+        const int64 plane = i / t.groups, group = i % t.groups;
+        const float* const windows = u.data() + plane * panels.plane() + group * panels.group();
         multiply_planes(
-            count, t.out_channels, t.channels, {v.at(plane, 0), v.row, 1},
+            count, out_channels, channels, {v.at(plane, 0) + group * channels, v.row, 1},
             [&](int64 j, int64 width) {
-              return Strip<float>{windows + j * t.channels, width, 1};
+              return Strip<float>{windows + j * channels, width, 1};
             },
-            m.at(plane, 0), m.row, 0);
+            m.at(plane, 0) + group * out_channels, m.row, 0);
       }
       for (int64 i = 0; i < count; ++i)
         if (!transform_output(t, m, i, first + i, bias, y)) finite = false;
@@ -316,12 +329,13 @@ bool forward(const WinogradTiles& t, const float* x, const float* w, bool turned
 bool backward_weight(const WinogradTiles& t, const float* x, const float* dy, float* dw) {
   constexpr int64 grain = 64, task = 16;
   const int64 widest = std::max(t.channels, t.out_channels);
+  const int64 channels = t.group_channels(), out_channels = t.group_out_channels();
   Scratch<float> v_memory(16 * Planes::plane_of(grain, t.channels)),
       m_memory(16 * Planes::plane_of(grain, t.out_channels)),
-      u_memory(16 * Planes::plane_of(t.channels, t.out_channels)), zeros(widest);
+      u_memory(16 * Planes::plane_of(t.channels, out_channels)), zeros(widest);
   std::fill_n(zeros.data(), widest, 0.0f);
   const Planes v(v_memory.data(), grain, t.channels), m(m_memory.data(), grain, t.out_channels),
-      u(u_memory.data(), t.channels, t.out_channels);
+      u(u_memory.data(), t.channels, out_channels);
   for (int64 first = 0; first < t.count(); first += grain) {
     const int64 count = std::min(grain, t.count() - first);
     parallel_for(count, task, [&](int64 begin, int64 end) {
@@ -330,17 +344,19 @@ bool backward_weight(const WinogradTiles& t, const float* x, const float* dy, fl
         transform_gradient(t, dy, zeros.data(), first + i, m, i);
       }
     });
-    parallel_for(16, 1, [&](int64 begin, int64 end) {
-      for (int64 plane = begin; plane < end; ++plane)
+    parallel_for(16 * t.groups, t.groups, [&](int64 begin, int64 end) {
+      for (int64 i = begin; i < end; ++i) {
+        const int64 plane = i / t.groups, group = i % t.groups;
         multiply_planes(
-            t.channels, t.out_channels, count, {v.at(plane, 0), 1, v.row},
+            channels, out_channels, count, {v.at(plane, 0) + group * channels, 1, v.row},
             [&](int64 j, int64) {
-              return Strip<float>{m.at(plane, 0) + j, m.row, 1};
+              return Strip<float>{m.at(plane, 0) + group * out_channels + j, m.row, 1};
             },
-            u.at(plane, 0), u.row, first ? 1.0f : 0.0f);
+            u.at(plane, group * channels), u.row, first ? 1.0f : 0.0f);
+      }
     });
   }
-  return transform_back_windows(t.channels, t.out_channels, u, dw);
+  return transform_back_windows(t, u, dw);
 }
 
 }  // namespace winograd
@@ -367,17 +383,18 @@ namespace {
 
 bool is_suited(const Convolution& c) {
   constexpr std::int64_t grain = 16, least_channels = 32, most_channels = 2048, least_tiles = 16;
-  bool suited = c.spatial_dims == 2 && c.groups == 1 && c.channels_last && c.dtype == DType::float32;
+  bool suited = c.spatial_dims == 2 && c.channels_last && c.dtype == DType::float32;
   for (int i = 0; i < 2; ++i)
     suited = suited && c.kernel[i] == 3 && c.stride[i] == 1 && c.dilation[i] == 1 && c.padding_before[i] <= 2;
   for (const std::int64_t channels : {c.in_channels, c.out_channels})
-    suited = suited && channels % grain == 0 && channels >= least_channels && channels <= most_channels;
+    suited = suited && channels % (grain * c.groups) == 0 && channels >= least_channels &&
+             channels <= most_channels;
   return suited && c.batch * ((c.output[0] + 1) / 2) * ((c.output[1] + 1) / 2) >= least_tiles;
 }
 
 WinogradTiles tiles_of(const Convolution& c) {
-  return {c.batch,     c.in_channels, c.out_channels,      c.input[0],         c.input[1],
-          c.output[0], c.output[1],   c.padding_before[0], c.padding_before[1]};
+  return {c.batch,    c.groups,    c.in_channels, c.out_channels,      c.input[0],
+          c.input[1], c.output[0], c.output[1],   c.padding_before[0], c.padding_before[1]};
 }
 
 }  // namespace
@@ -390,8 +407,8 @@ bool winograd_convolution_forward(const Convolution& c, const float* x, const fl
 bool winograd_convolution_backward_input(const Convolution& c, const float* dy, const float* w, float* dx) {
   if (!is_suited(c)) return false;
   const WinogradTiles turned{
-      c.batch,    c.out_channels,          c.in_channels,          c.output[0], c.output[1], c.input[0],
-      c.input[1], 2 - c.padding_before[0], 2 - c.padding_before[1]};
+      c.batch,     c.groups,   c.out_channels, c.in_channels,           c.output[0],
+      c.output[1], c.input[0], c.input[1],     2 - c.padding_before[0], 2 - c.padding_before[1]};
   return HWY_DYNAMIC_DISPATCH(winograd_forward)(turned, dy, w, true, nullptr, dx);
 }
 
