@@ -1,5 +1,6 @@
 """autocast's casts follow PyTorch's lists for the CPU; GradScaler's arithmetic follows its definition."""
 
+import numpy as np
 import pytest
 
 import taper
@@ -194,3 +195,16 @@ def test_cuda_scaler_is_disabled_without_a_gpu():
     assert not scaler.is_enabled() and scaler.get_scale() == 1 and scaler.scale(ones(1)).item() == 1
     with pytest.warns(UserWarning, match="Disabling"), autocast():
         assert LOWER["mm"]().dtype is f32
+
+
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_recurrent_layers_run_in_the_narrow_type(kind):
+    taper.manual_seed(0)
+    layer, x = getattr(nn, kind)(6, 8, num_layers=2, bidirectional=True), taper.randn(3, 2, 6)
+    expected = layer(x)[0]
+    with taper.autocast("cpu", dtype=taper.bfloat16):
+        output = layer(x)[0]
+    assert output.dtype is taper.bfloat16
+    np.testing.assert_allclose(output.float().detach().numpy(), expected.detach().numpy(), atol=2e-2)
+    output.float().sum().backward()
+    assert all(p.grad.dtype is taper.float32 for p in layer.parameters())

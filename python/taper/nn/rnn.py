@@ -28,6 +28,11 @@ def _gru_step(x_gates, h_gates, h):
     return candidate + update * (h - candidate)
 
 
+def _of_dtype(dtype, *tensors):
+    """The tensors in dtype, which under autocast is not their own; None stays."""
+    return [x if x is None or x.dtype is dtype else x.to(dtype) for x in tensors]
+
+
 class _Recurrent(Module):
     """Layers of a recurrent network; all time steps' input products are one matrix product."""
 
@@ -299,7 +304,9 @@ class GRU(_SingleState):
     def _whole(self, inputs, state, weights, reverse):
         weight_ih, weight_hh, bias_ih, bias_hh = weights
         gates = F.linear(inputs, weight_ih, bias_ih)
-        output = _layers["gru_layer"](gates.flip(0) if reverse else gates, state[0], weight_hh, bias_hh)
+        output = _layers["gru_layer"](
+            gates.flip(0) if reverse else gates, *_of_dtype(gates.dtype, state[0], weight_hh, bias_hh)
+        )
         return output.flip(0) if reverse else output, (output[-1],)
 
     def _step(self, x_gates, state, weight_hh, bias_hh, weight_hr):
@@ -325,7 +332,9 @@ class LSTM(_Recurrent):
     def _whole(self, inputs, state, weights, reverse):
         weight_ih, weight_hh, bias_ih, bias_hh = weights
         gates = F.linear(inputs, weight_ih, None if bias_ih is None else bias_ih + bias_hh)
-        output, cells = _layers["lstm_layer"](gates.flip(0) if reverse else gates, *state, weight_hh)
+        output, cells = _layers["lstm_layer"](
+            gates.flip(0) if reverse else gates, *_of_dtype(gates.dtype, *state, weight_hh)
+        )
         return output.flip(0) if reverse else output, (output[-1], cells[-1])
 
     def _step(self, x_gates, state, weight_hh, bias_hh, weight_hr):
