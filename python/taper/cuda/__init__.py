@@ -4,8 +4,10 @@ import contextlib
 import types
 
 from .. import _C
+from .._C import OutOfMemoryError
 from .._creation import _device
 from . import nvtx
+from ._device import _index
 
 
 def is_available():
@@ -31,15 +33,6 @@ def is_initialized():
 def init():
     """Makes GPUs ready. Throws DeviceError, saying why, where there is none."""
     current_device()
-
-
-def _index(device):
-    if device is None:
-        return -1
-    device = _device(device)
-    if device.type != "cuda":
-        raise ValueError(f"Expected a cuda device, but got: {device}")
-    return -1 if device.index is None else device.index
 
 
 def current_device():
@@ -120,57 +113,8 @@ def get_arch_list():
     return []
 
 
-def memory_stats(device=None):
-    """Bytes allocated and reserved, their peaks, and counts of allocations, by name."""
-    return _C._cuda_memory_statistics(_index(device)) if is_available() else {}
-
-
-def memory_allocated(device=None):
-    """Bytes in tensors."""
-    return memory_stats(device).get("allocated", 0)
-
-
-def max_memory_allocated(device=None):
-    """The most bytes that were in tensors at once."""
-    return memory_stats(device).get("peak_allocated", 0)
-
-
-def memory_reserved(device=None):
-    """Bytes that the pool holds, in tensors or free."""
-    return memory_stats(device).get("reserved", 0)
-
-
-def max_memory_reserved(device=None):
-    """The most bytes that the pool held at once."""
-    return memory_stats(device).get("peak_reserved", 0)
-
-
-def reset_peak_memory_stats(device=None):
-    """Makes what is in use now the peak."""
-    if is_available():
-        _C._cuda_reset_peak_memory(_index(device))
-
-
-def empty_cache():
-    """Gives back to the driver what no tensor uses."""
-    _C._cuda_empty_cache()
-
-
-def mem_get_info(device=None):
-    """(free, total) bytes of the device, as the driver tells them."""
-    return _C._cuda_memory_info(_index(device))
-
-
-def manual_seed(seed):
-    """Seeds the current device's generator; nothing without a GPU."""
-    if is_available():
-        _C._cuda_generator(_C.device("cuda")).manual_seed(int(seed) & (2**63 - 1))
-
-
-def manual_seed_all(seed):
-    """Seeds every device's generator; nothing without a GPU."""
-    for index in range(device_count()):
-        _C._cuda_generator(_C.device("cuda", index)).manual_seed(int(seed) & (2**63 - 1))
+def ipc_collect():
+    """Nothing: memory of a device is not shared between processes."""
 
 
 class Stream(_C._CudaStream):
@@ -243,3 +187,26 @@ def stream(stream):
 
 
 from . import amp  # noqa: E402
+from .memory import (  # noqa: E402
+    empty_cache,
+    max_memory_allocated,
+    max_memory_reserved,
+    mem_get_info,
+    memory_allocated,
+    memory_reserved,
+    memory_stats,
+    memory_summary,
+    reset_max_memory_allocated,
+    reset_peak_memory_stats,
+)
+from .random import (  # noqa: E402
+    get_rng_state,
+    get_rng_state_all,
+    initial_seed,
+    manual_seed,
+    manual_seed_all,
+    seed,
+    seed_all,
+    set_rng_state,
+    set_rng_state_all,
+)
