@@ -581,6 +581,13 @@ $more:
             120u);
 }
 
+TEST_F(Instruction, RegistersBetweenBracesAreOtherOnesThanThoseOutside) {
+  EXPECT_EQ(run("mov.b64 %t0, 5; { .reg .b64 %t0, %inner; mov.b64 %t0, 7; mov.b64 %inner, %t0; "
+                "add.u64 %r, %r, %inner; } { .reg .b64 %t<2>; mov.b64 %t1, 100; } add.u64 %r, %r, %t0;",
+                {}),
+            12u);
+}
+
 TEST_F(Instruction, BranchesByTable) {
   const std::string body =
       "targets: .branchtargets $zero, $one; brx.idx %a, targets; $zero: mov.b64 %r, 10; bra $end; "

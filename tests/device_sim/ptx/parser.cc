@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -85,7 +86,9 @@ const std::map<std::string, Special>& special_names() {
                                                     {"%dynamic_smem_size", dynamic_smem_size},
                                                     {"%total_smem_size", total_smem_size},
                                                     {"%gridid", gridid},
-                                                    {"%envreg1", envreg1}, {"%envreg2", envreg2}, {"%clock", clock_value},
+                                                    {"%envreg1", envreg1},
+                                                    {"%envreg2", envreg2},
+                                                    {"%clock", clock_value},
                                                     {"%clock64", clock_value},
                                                     {"%globaltimer", clock_value}};
   return names;
@@ -327,23 +330,25 @@ class Parser {
     parse_body(function);
   }
 
+  // What is between braces: registers that are declared there are other ones than those outside of it.
   struct Scope {
     int parent;
     std::map<std::string, int32_t> labels;
+    std::map<std::string, uint32_t> registers;
   };
 
   void parse_body(Function& function) {
-    registers_.clear();
+    register_count_ = 0;
     immediates_.clear();
     branches_.clear();
-    scopes_.assign(1, {-1, {}});
+    scopes_.assign(1, {-1, {}, {}});
     scope_ = 0;
     location_.clear();
     expect("{");
     for (int depth = 1; depth > 0;) {
       if (accept("{")) {
         ++depth;
-        scopes_.push_back({scope_, {}});
+        scopes_.push_back({scope_, {}, {}});
         scope_ = int(scopes_.size()) - 1;
       } else if (accept("}")) {
         --depth;
@@ -353,7 +358,7 @@ class Parser {
       }
     }
     for (const auto& branch : branches_) resolve(function, branch);
-    function.register_count = uint32_t(registers_.size());
+    function.register_count = register_count_;
   }
 
   void parse_statement(Function& function) {
@@ -395,17 +400,30 @@ class Parser {
       const Token name = take();
       if (accept("<")) {
         const uint64_t count = number_of(take());
-        for (uint64_t i = 0; i < count; ++i) register_named(name.text + std::to_string(i));
+        for (uint64_t i = 0; i < count; ++i) declare_register(name.text + std::to_string(i));
         expect(">");
       } else {
-        register_named(name.text);
+        declare_register(name.text);
       }
     } while (accept(","));
     expect(";");
   }
 
+  uint32_t declare_register(const std::string& name) {
+    const auto [at, is_new] = scopes_[scope_].registers.emplace(name, register_count_);
+    if (is_new) ++register_count_;
+    return at->second;
+  }
+  /// The innermost declaration that is visible here.
+  std::optional<uint32_t> known_register(const std::string& name) const {
+    for (int scope = scope_; scope >= 0; scope = scopes_[scope].parent)
+      if (const auto found = scopes_[scope].registers.find(name); found != scopes_[scope].registers.end())
+        return found->second;
+    return std::nullopt;
+  }
   uint32_t register_named(const std::string& name) {
-    return registers_.emplace(name, uint32_t(registers_.size())).first->second;
+    const std::optional<uint32_t> known = known_register(name);
+    return known ? *known : declare_register(name);
   }
 
   void parse_branch_targets(Function& function, const std::string& name) {
@@ -456,8 +474,7 @@ class Parser {
     if (token.text == "_") return {register_bank, false, true, register_named("_")};
     if (const auto special = special_names().find(token.text); special != special_names().end())
       return {special_bank, false, false, uint32_t(special->second)};
-    if (const auto known = registers_.find(token.text); known != registers_.end())
-      return {register_bank, false, false, known->second};
+    if (const auto known = known_register(token.text)) return {register_bank, false, false, *known};
     if (std::isdigit((unsigned char)token.text[0]))
       return immediate(function, negative ? -number_of(token) : number_of(token));
     if (const auto known = function.parameter_area.find(token.text); known != function.parameter_area.end())
@@ -580,8 +597,8 @@ class Parser {
       expect(",");
     }
     const Token callee = take();
-    if (const auto known = registers_.find(callee.text); known != registers_.end())
-      instruction.operands.push_back({register_bank, false, false, known->second});
+    if (const auto known = known_register(callee.text))
+      instruction.operands.push_back({register_bank, false, false, *known});
     else call.name = callee.text;
     if (accept(",")) {
       if (is("(")) call.arguments = parse_call_parameters(function);
@@ -608,7 +625,7 @@ class Parser {
   bool extern_ = false, has_unknown_register_ = false;
   std::map<std::string, std::string> files_;
   // of the function being parsed
-  std::map<std::string, uint32_t> registers_;
+  uint32_t register_count_ = 0;
   std::map<uint64_t, uint32_t> immediates_;
   std::map<std::string, int> tables_;
   std::vector<Branch> branches_;
