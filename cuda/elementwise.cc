@@ -21,18 +21,26 @@ std::unordered_map<const cpu::Kernel*, ElementwiseEntry>& entries() {
   return all;
 }
 
+}  // namespace
+
+/// Null where nothing is there for the kernel. Tests compare it with the CPU's kernel, too.
+const ElementwiseEntry* find_elementwise(const cpu::Kernel& kernel) {
+  const auto found = entries().find(&kernel);
+  return found == entries().end() ? nullptr : &found->second;
+}
+
+namespace {
+
 RunElementwise chosen(const cpu::Kernel& kernel, DType common) {
   check<DTypeError>(cpu::supports(kernel, common), kernel.name, ": not implemented for ", common);
-  const auto found = entries().find(&kernel);
   RunElementwise run = nullptr;
-  if (found != entries().end()) {
-    const ElementwiseEntry& entry = found->second;
+  if (const ElementwiseEntry* entry = find_elementwise(kernel)) {
     switch (cpu::compute_dtype(common)) {
-      case float32: run = entry.f32; break;
-      case float64: run = entry.f64; break;
-      case int64: run = entry.i64; break;
-      case uint64: run = entry.u64; break;
-      default: run = entry.c128;
+      case float32: run = entry->f32; break;
+      case float64: run = entry->f64; break;
+      case int64: run = entry->i64; break;
+      case uint64: run = entry->u64; break;
+      default: run = entry->c128;
     }
   }
   check<DeviceError>(run != nullptr, kernel.name, ": has no CUDA kernel for ", common,
@@ -81,22 +89,26 @@ void set_loop(ElementwisePlan& plan, const Shape& sizes, const cpu::Operand* con
                     ElementwisePlan::max_dims, " dimensions may be left after merging, got shape ", sizes);
   plan.dims = loop.dims;
   plan.total = loop.total;
-  bool dense = loop.dims == 1;
+  bool in_fours = loop.dims == 1;
   for (int d = 0; d < loop.dims; ++d) plan.sizes[d] = loop.sizes[d];
   for (int k = 0; k < count; ++k) {
     plan.data[k] = loop.data[k];
     plan.dtypes[k] = operands[k]->dtype;
     for (int d = 0; d < loop.dims; ++d) plan.strides[k][d] = loop.strides[k][d];
     const bool number = k > 0 && (plan.numbers >> (k - 1) & 1);
-    dense = dense && (number || (loop.strides[k][0] == 4 && operands[k]->dtype == float32 &&
-                                 reinterpret_cast<std::uintptr_t>(loop.data[k]) % 16 == 0));
+    const DType dtype = operands[k]->dtype;
+    const std::int64_t bytes = item_size(dtype);
+    in_fours = in_fours && (number || ((dtype == float32 || dtype == float16 || dtype == bfloat16) &&
+                                       loop.strides[k][0] == bytes &&
+                                       reinterpret_cast<std::uintptr_t>(loop.data[k]) % (4 * bytes) == 0));
   }
-  plan.dense_float = dense;
+  plan.in_fours = in_fours;
 }
 
 // The dtype that a kernel writes for operands of `common`.
 DType written(const cpu::Kernel& kernel, DType common, DType output) {
   if (kernel.predicate) return boolean;
+  if (kernel.complex_output) return common == float64 ? complex128 : complex64;
   if (kernel.real_output && is_complex(common)) return real_dtype(output);
   return reads(cpu::compute_dtype(common), output) ? output : common;
 }
@@ -104,7 +116,10 @@ DType written(const cpu::Kernel& kernel, DType common, DType output) {
 }  // namespace
 
 void install_elementwise(const cpu::Kernel& kernel, const ElementwiseEntry& entry) {
-  entries()[&kernel] = entry;
+  ElementwiseEntry& present = entries()[&kernel];
+  for (const auto type : {&ElementwiseEntry::f32, &ElementwiseEntry::f64, &ElementwiseEntry::i64,
+                          &ElementwiseEntry::u64, &ElementwiseEntry::c128})
+    if (entry.*type) present.*type = entry.*type;
 }
 
 void map(const cpu::Kernel& kernel, const Shape& sizes, const cpu::Operand* inputs, int count, DType common,

@@ -13,6 +13,8 @@ C number(const Scalar& value) {
   if constexpr (is_complex_v<C>) {
     const auto z = value.to<std::complex<double>>();
     return {z.real(), z.imag()};
+  } else if constexpr (std::is_integral_v<C>) {
+    return C(value.to<int64_t>());  // negative numbers wrap
   } else {
     return value.to<C>();
   }
@@ -71,7 +73,38 @@ __global__ void __launch_bounds__(block_threads) strided_loop(const F f, const E
   }
 }
 
-/// Dense float32 operands, aligned to 16 bytes: four elements a thread at a time.
+/// Elements 4 i to 4 i + 3 of float32, float16 or bfloat16. All threads take the same branch.
+__device__ __forceinline__ float4 load_four(const char* data, DType dtype, int64_t i) {
+  if (dtype == float32) return reinterpret_cast<const float4*>(data)[i];
+  const uint2 bits = reinterpret_cast<const uint2*>(data)[i];
+  float2 low, high;
+  if (dtype == float16) {
+    low = __half22float2(*reinterpret_cast<const __half2*>(&bits.x));
+    high = __half22float2(*reinterpret_cast<const __half2*>(&bits.y));
+  } else {
+    low = __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(&bits.x));
+    high = __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(&bits.y));
+  }
+  return make_float4(low.x, low.y, high.x, high.y);
+}
+
+__device__ __forceinline__ void store_four(char* data, DType dtype, int64_t i, const float* x) {
+  if (dtype == float32) {
+    reinterpret_cast<float4*>(data)[i] = make_float4(x[0], x[1], x[2], x[3]);
+    return;
+  }
+  uint2 bits;
+  if (dtype == float16) {
+    *reinterpret_cast<__half2*>(&bits.x) = __floats2half2_rn(x[0], x[1]);
+    *reinterpret_cast<__half2*>(&bits.y) = __floats2half2_rn(x[2], x[3]);
+  } else {
+    *reinterpret_cast<__nv_bfloat162*>(&bits.x) = __floats2bfloat162_rn(x[0], x[1]);
+    *reinterpret_cast<__nv_bfloat162*>(&bits.y) = __floats2bfloat162_rn(x[2], x[3]);
+  }
+  reinterpret_cast<uint2*>(data)[i] = bits;
+}
+
+/// Dense operands of float32, float16 and bfloat16, aligned to four elements: these four a thread at a time.
 template <class F, int arity>
 __global__ void __launch_bounds__(block_threads) vector_loop(const F f, const ElementwisePlan plan) {
   const int64_t vectors = plan.total / 4;
@@ -81,7 +114,7 @@ __global__ void __launch_bounds__(block_threads) vector_loop(const F f, const El
     for (int k = 0; k < arity; ++k) {
       const float value = *reinterpret_cast<const float*>(plan.values[k]);
       in[k] = plan.numbers >> k & 1 ? make_float4(value, value, value, value)
-                                    : reinterpret_cast<const float4*>(plan.data[k + 1])[i];
+                                    : load_four(plan.data[k + 1], plan.dtypes[k + 1], i);
     }
     float out[4];
 #pragma unroll
@@ -91,14 +124,14 @@ __global__ void __launch_bounds__(block_threads) vector_loop(const F f, const El
       for (int k = 0; k < arity; ++k) x[k] = reinterpret_cast<const float*>(&in[k])[lane];
       out[lane] = apply<F, float, arity>(f, x);
     }
-    reinterpret_cast<float4*>(plan.data[0])[i] = make_float4(out[0], out[1], out[2], out[3]);
+    store_four(plan.data[0], plan.dtypes[0], i, out);
   }
   const int64_t i = vectors * 4 + thread_number();
   if (i >= plan.total) return;
   float x[arity];
 #pragma unroll
-  for (int k = 0; k < arity; ++k) x[k] = operand<F, float>(plan, k, i * 4);
-  reinterpret_cast<float*>(plan.data[0])[i] = apply<F, float, arity>(f, x);
+  for (int k = 0; k < arity; ++k) x[k] = operand<F, float>(plan, k, i * plan.strides[k + 1][0]);
+  store(plan.data[0] + i * plan.strides[0][0], plan.dtypes[0], apply<F, float, arity>(f, x));
 }
 
 template <template <class> class F, class C, int arity>
@@ -107,7 +140,7 @@ void run_elementwise(const ElementwisePlan& plan, const void* attributes, const 
   const cudaStream_t stream = runtime().stream_in_use();
   if constexpr (std::is_same_v<C, float> && !has_condition<F<C>>) {
     if constexpr (std::is_same_v<decltype(apply<F<C>, C, arity>(f, nullptr)), float>) {
-      if (plan.dense_float) {
+      if (plan.in_fours) {
         vector_loop<F<C>, arity><<<blocks_for(plan.total / 4 + 1), block_threads, 0, stream>>>(f, plan);
         return check_launch(op);
       }
@@ -115,6 +148,16 @@ void run_elementwise(const ElementwisePlan& plan, const void* attributes, const 
   }
   strided_loop<F<C>, C, arity><<<blocks_for(plan.total), block_threads, 0, stream>>>(f, plan);
   check_launch(op);
+}
+
+/// float32 and the 16-bit types computed in float64, by the same kernel as float64.
+template <template <class> class F, int arity>
+void run_in_double(const ElementwisePlan& plan, const void* attributes, const char* op) {
+  ElementwisePlan wide = plan;
+  for (int k = 0; k < arity; ++k)
+    if (plan.numbers >> k & 1)
+      *reinterpret_cast<double*>(wide.values[k]) = *reinterpret_cast<const float*>(plan.values[k]);
+  run_elementwise<F, double, arity>(wide, attributes, op);
 }
 
 /// Installs F for a kernel and the types in which it is computed.
@@ -133,6 +176,15 @@ void install(const cpu::Kernel& kernel) {
   install_elementwise(kernel, entry);
 }
 
+/// For functions that are long to compute and seldom used.
+template <template <class> class F, int arity>
+void install_in_double(const cpu::Kernel& kernel) {
+  install_elementwise(kernel, {.f32 = run_in_double<F, arity>, .f64 = run_elementwise<F, double, arity>});
+}
+template <template <class> class F, int arity>
+void install_complex(const cpu::Kernel& kernel) {
+  install<F, arity, Complex>(kernel);
+}
 template <template <class> class F, int arity>
 void install_float(const cpu::Kernel& kernel) {
   install<F, arity, float, double>(kernel);

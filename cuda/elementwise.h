@@ -18,8 +18,8 @@ struct ElementwisePlan {
   alignas(16) unsigned char values[cpu::max_inputs][16];
   std::int64_t total;
   int dims;
-  /// One dimension of float32 without gaps, aligned to 16 bytes.
-  bool dense_float;
+  /// One dimension of float32, float16 or bfloat16 without gaps, each aligned to four elements.
+  bool in_fours;
   std::int64_t sizes[max_dims];
   std::int64_t strides[cpu::max_inputs + 1][max_dims];
 };
@@ -31,6 +31,7 @@ struct ElementwiseEntry {
   RunElementwise f32 = nullptr, f64 = nullptr, i64 = nullptr, u64 = nullptr, c128 = nullptr;
 };
 
+/// Adds what entry has to what is there for the kernel.
 void install_elementwise(const cpu::Kernel& kernel, const ElementwiseEntry& entry);
 
 /// What device_map becomes.
@@ -46,5 +47,11 @@ void install_comparisons();
 void install_mathematics();
 void install_activations();
 void install_gradients();
+void install_integer_functions();
+void install_special_functions();
+void install_bessel_functions();
+void install_polynomials();
+void install_complex_functions();
+void install_complex_trigonometry();
 
 }  // namespace taper::cuda
