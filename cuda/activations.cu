@@ -2,6 +2,7 @@
 // and binary_gradients.cc, whose comments derive them.
 #include "cpu/attributes.h"
 #include "cpu/binary.h"
+#include "cpu/losses.h"
 #include "cpu/unary.h"
 #include "cuda/elementwise.cuh"
 
@@ -124,6 +125,59 @@ struct ClampBackward {
   __device__ T operator()(T dy, T x) const { return x >= low && x <= high ? dy : T(0); }
 };
 
+template <class T>
+struct Selu {
+  // Klambauer et al. (2017), arXiv:1706.02515.
+  __device__ T operator()(T x) const {
+    constexpr double alpha = 1.6732632423543772848, scale = 1.0507009873554804934;
+    return x > T(0) ? T(scale) * x : T(scale * alpha) * expm1(x);
+  }
+};
+template <class T>
+struct Hardshrink {
+  T lambda;
+  explicit Hardshrink(const void* attributes)
+      : lambda(T(static_cast<const cpu::Shrink*>(attributes)->lambda)) {}
+  __device__ T operator()(T x) const { return fabs(x) <= lambda ? T(0) : x; }
+  __device__ T operator()(T dy, T x) const { return fabs(x) <= lambda ? T(0) : dy; }
+};
+template <class T>
+struct Softshrink {
+  T lambda;
+  explicit Softshrink(const void* attributes)
+      : lambda(T(static_cast<const cpu::Shrink*>(attributes)->lambda)) {}
+  __device__ T operator()(T x) const { return fabs(x) <= lambda ? T(0) : x - copysign(lambda, x); }
+};
+template <class T>
+struct Threshold {
+  double threshold;
+  T value;
+  explicit Threshold(const void* attributes) {
+    const auto& to = *static_cast<const cpu::Threshold*>(attributes);
+    threshold = to.threshold;
+    if constexpr (std::is_integral_v<T>) value = T(int64_t(to.value));
+    else value = T(to.value);
+  }
+  __device__ T operator()(T x) const { return below(x) ? value : x; }
+  __device__ T operator()(T dy, T x) const { return below(x) ? T(0) : dy; }
+
+ private:
+  __device__ bool below(T x) const {
+    if constexpr (std::is_same_v<T, float>) return x <= float(threshold);
+    else return double(x) <= threshold;
+  }
+};
+template <class T>
+struct Huber {
+  T delta;
+  explicit Huber(const void* attributes) : delta(T(static_cast<const cpu::Bend*>(attributes)->delta)) {}
+  __device__ T operator()(T x) const {
+    const T size = fabs(x), low = size > delta ? delta : size;
+    return low * (size - low * T(0.5));
+  }
+  __device__ T operator()(T dy, T x) const { return dy * (x < -delta ? -delta : x > delta ? delta : x); }
+};
+
 }  // namespace formulas
 
 void install_activations() {
@@ -145,6 +199,11 @@ void install_activations() {
   install_float<LeakyRelu, 1>(kernels::leaky_relu);
   install_float<Elu, 1>(kernels::elu);
   install_float<Hardtanh, 1>(kernels::hardtanh);
+  install_float<Selu, 1>(kernels::selu);
+  install_float<Hardshrink, 1>(kernels::hardshrink);
+  install_float<Softshrink, 1>(kernels::softshrink);
+  install_real<Threshold, 1>(kernels::threshold);
+  install_float<Huber, 1>(kernels::huber);
 }
 
 void install_gradients() {
@@ -170,6 +229,10 @@ void install_gradients() {
   install_float<Elu, 2>(kernels::elu_backward);
   install_float<Hardtanh, 2>(kernels::hardtanh_backward);
   install_float<ClampBackward, 2>(kernels::clamp_backward);
+  install_float<Hardshrink, 2>(kernels::hardshrink_backward);
+  install_float<Hardshrink, 2>(kernels::softshrink_backward);
+  install_float<Threshold, 2>(kernels::threshold_backward);
+  install_float<Huber, 2>(kernels::huber_backward);
 }
 
 }  // namespace taper::cuda

@@ -1,6 +1,7 @@
 // Arithmetic, rounding and selection, elementwise. Formulas are those of src/cpu/unary_basic.cc,
-// binary_arithmetic.cc, binary_division.cc, binary_integer.cc and ternary.cc.
+// binary_arithmetic.cc, binary_division.cc and ternary.cc.
 #include <cmath>
+#include <limits>
 
 #include "cpu/attributes.h"
 #include "cpu/binary.h"
@@ -25,7 +26,12 @@ struct Sub {
 };
 template <class T>
 struct Mul {
-  __device__ T operator()(T a, T b) const { return a * b; }
+  __device__ T operator()(T a, T b) const {
+    // As NumPy and PyTorch multiply, without C99's recovery of infinities from NaN.
+    if constexpr (is_complex_v<T>)
+      return T(a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real());
+    else return a * b;
+  }
 };
 template <class T>
 struct Div {
@@ -116,12 +122,20 @@ template <class T>
 struct Fmin {
   __device__ T operator()(T a, T b) const { return b != b || a <= b ? a : b; }
 };
+/// From the nearer end, so that a weight of 1 gives b exactly.
+template <class T>
+__device__ T interpolated(T a, T b, T weight) {
+  bool near_a;
+  if constexpr (is_complex_v<T>) near_a = hypot(weight.real(), weight.imag()) < 0.5;
+  else near_a = fabs(weight) < T(0.5);
+  return near_a ? a + weight * (b - a) : b - (b - a) * (T(1) - weight);
+}
 template <class T>
 struct LerpScalar {
   T weight;
   explicit LerpScalar(const void* attributes)
       : weight(number<T>(static_cast<const cpu::Factor*>(attributes)->value)) {}
-  __device__ T operator()(T a, T b) const { return a + weight * (b - a); }
+  __device__ T operator()(T a, T b) const { return interpolated(a, b, weight); }
 };
 
 template <class T>
@@ -145,7 +159,11 @@ struct Abs {
 };
 template <class T>
 struct Sign {
-  __device__ T operator()(T x) const { return x > T(0) ? T(1) : std::is_signed_v<T> && x < T(0) ? T(-1) : x; }
+  __device__ T operator()(T x) const {
+    if constexpr (is_complex_v<T>) return x == T(0) ? x : x / hypot(x.real(), x.imag());
+    else if constexpr (std::is_unsigned_v<T>) return x != 0;
+    else return x > T(0) ? T(1) : x < T(0) ? T(-1) : x;
+  }
 };
 template <class T>
 struct Sqrt {
@@ -167,20 +185,25 @@ struct Affine {
         offset(number<T>(static_cast<const cpu::Affine*>(attributes)->offset)) {}
   __device__ T operator()(T x) const { return x * scale + offset; }
 };
+/// A bound as T; of unsigned integers a negative one is 0.
+template <class T>
+T bound(const Scalar& value) {
+  if constexpr (std::is_unsigned_v<T>) return T(std::max<int64_t>(value.to<int64_t>(), 0));
+  else return value.to<T>();
+}
+// A bound that is NaN makes everything NaN.
 template <class T>
 struct ClampScalar {
-  T low, high;
-  bool has_low, has_high;
+  T low = std::numeric_limits<T>::lowest(), high = std::numeric_limits<T>::max();
   explicit ClampScalar(const void* attributes) {
     const auto& bounds = *static_cast<const cpu::Bounds*>(attributes);
-    low = number<T>(bounds.low);
-    high = number<T>(bounds.high);
-    has_low = bounds.has_low;
-    has_high = bounds.has_high;
+    if constexpr (is_float_v<T>) low = -INFINITY, high = INFINITY;
+    if (bounds.has_low) low = bound<T>(bounds.low);
+    if (bounds.has_high) high = bound<T>(bounds.high);
   }
   __device__ T operator()(T x) const {
-    if (has_low && x < low) x = low;
-    return has_high && x > high ? high : x;
+    const T raised = x < low || low != low ? low : x;
+    return raised > high || high != high ? high : raised;
   }
 };
 template <class T>
@@ -206,11 +229,14 @@ struct Trunc {
 };
 template <class T>
 struct Frac {
-  __device__ T operator()(T x) const { return x - trunc(x); }
+  __device__ T operator()(T x) const {
+    if constexpr (is_float_v<T>) return x - trunc(x);
+    else return 0;
+  }
 };
 template <class T>
 struct Round {
-  double up = 1, down = 1;
+  double up = 1, down = 1;  // one of them is 1: a power of ten is exact, its inverse is not
   explicit Round(const void* attributes) {
     if (!attributes) return;
     const int decimals = static_cast<const cpu::Decimals*>(attributes)->decimals;
@@ -219,6 +245,24 @@ struct Round {
   __device__ T operator()(T x) const {
     if (up != 1) return rint(x * T(up)) / T(up);
     return down != 1 ? rint(x / T(down)) * T(down) : rint(x);
+  }
+};
+// Integers are rounded only before the decimal point; halves to even.
+template <class T>
+struct RoundInteger {
+  uint64_t unit = 1;
+  explicit RoundInteger(const void* attributes) {
+    const int decimals = attributes ? static_cast<const cpu::Decimals*>(attributes)->decimals : 0;
+    for (int i = 0; i > std::max(decimals, -19); --i) unit *= 10;
+  }
+  __device__ T operator()(T x) const {
+    if (unit == 1) return x;
+    const bool negative = std::is_signed_v<T> && int64_t(x) < 0;
+    const uint64_t magnitude = negative ? 0 - uint64_t(x) : uint64_t(x);
+    const uint64_t below = magnitude / unit, rest = magnitude % unit;
+    const bool up = rest > unit - rest || (rest == unit - rest && below % 2 == 1);
+    const uint64_t rounded = (below + up) * unit;
+    return T(negative ? 0 - rounded : rounded);
   }
 };
 template <class T>
@@ -259,37 +303,11 @@ struct AddCDiv {
 };
 template <class T>
 struct Lerp {
-  __device__ T operator()(T a, T b, T weight) const { return a + weight * (b - a); }
+  __device__ T operator()(T a, T b, T weight) const { return interpolated(a, b, weight); }
 };
 template <class T>
 struct Clamp {
   __device__ T operator()(T x, T low, T high) const { return Minimum<T>()(Maximum<T>()(x, low), high); }
-};
-
-template <class T>
-struct BitwiseAnd {
-  __device__ T operator()(T a, T b) const { return a & b; }
-};
-template <class T>
-struct BitwiseOr {
-  __device__ T operator()(T a, T b) const { return a | b; }
-};
-template <class T>
-struct BitwiseXor {
-  __device__ T operator()(T a, T b) const { return a ^ b; }
-};
-
-template <class T>
-struct Conj {
-  __device__ T operator()(T z) const { return T(z.real(), -z.imag()); }
-};
-template <class T>
-struct Real {
-  __device__ double operator()(T z) const { return z.real(); }
-};
-template <class T>
-struct Imag {
-  __device__ double operator()(T z) const { return z.imag(); }
 };
 
 }  // namespace formulas
@@ -311,11 +329,11 @@ void install_arithmetic() {
   install_real<Minimum, 2>(kernels::minimum);
   install_real<Fmax, 2>(kernels::fmax);
   install_real<Fmin, 2>(kernels::fmin);
-  install_float<LerpScalar, 2>(kernels::lerp_scalar);
+  install_float_complex<LerpScalar, 2>(kernels::lerp_scalar);
   install_all<Neg, 1>(kernels::neg);
   install_all<Square, 1>(kernels::square);
   install_all<Abs, 1>(kernels::abs);
-  install_real<Sign, 1>(kernels::sign);
+  install_all<Sign, 1>(kernels::sign);
   install_float<Sqrt, 1>(kernels::sqrt);
   install_float<Rsqrt, 1>(kernels::rsqrt);
   install_float_complex<Reciprocal, 1>(kernels::reciprocal);
@@ -324,21 +342,17 @@ void install_arithmetic() {
   install_real<Floor, 1>(kernels::floor);
   install_real<Ceil, 1>(kernels::ceil);
   install_real<Trunc, 1>(kernels::trunc);
-  install_float<Frac, 1>(kernels::frac);
+  install_real<Frac, 1>(kernels::frac);
   install_float<Round, 1>(kernels::round);
+  install_integer<RoundInteger, 1>(kernels::round);
   install_float<NanToNum, 1>(kernels::nan_to_num);
+  install_integer<Positive, 1>(kernels::nan_to_num);
   install_all<Positive, 1>(kernels::positive);
   install_all<Where, 3>(kernels::where);
   install_all<AddCMul, 3>(kernels::addcmul);
-  install_float<AddCDiv, 3>(kernels::addcdiv);
-  install_float<Lerp, 3>(kernels::lerp);
+  install_float_complex<AddCDiv, 3>(kernels::addcdiv);
+  install_float_complex<Lerp, 3>(kernels::lerp);
   install_real<Clamp, 3>(kernels::clamp);
-  install_integer<BitwiseAnd, 2>(kernels::bitwise_and);
-  install_integer<BitwiseOr, 2>(kernels::bitwise_or);
-  install_integer<BitwiseXor, 2>(kernels::bitwise_xor);
-  install<Conj, 1, Complex>(kernels::conj);
-  install<Real, 1, Complex>(kernels::real);
-  install<Imag, 1, Complex>(kernels::imag);
 }
 
 }  // namespace taper::cuda

@@ -55,18 +55,57 @@ struct IsNan {
 template <class T>
 struct IsInf {
   __device__ bool operator()(T x) const {
-    if constexpr (std::is_floating_point_v<T>) return isinf(x);
+    if constexpr (is_complex_v<T>) return isinf(x.real()) || isinf(x.imag());
+    else if constexpr (std::is_floating_point_v<T>) return isinf(x);
     else return false;
   }
 };
 template <class T>
 struct IsFinite {
   __device__ bool operator()(T x) const {
-    if constexpr (std::is_floating_point_v<T>) return isfinite(x);
+    if constexpr (is_complex_v<T>) return isfinite(x.real()) && isfinite(x.imag());
+    else if constexpr (std::is_floating_point_v<T>) return isfinite(x);
     else return true;
   }
 };
-// |a - b| <= atol + rtol |b|.
+template <class T>
+struct IsPositiveInf {
+  __device__ bool operator()(T x) const {
+    if constexpr (std::is_floating_point_v<T>) return x == T(INFINITY);
+    else return false;
+  }
+};
+template <class T>
+struct IsNegativeInf {
+  __device__ bool operator()(T x) const {
+    if constexpr (std::is_floating_point_v<T>) return x == T(-INFINITY);
+    else return false;
+  }
+};
+template <class T>
+struct SignBit {
+  __device__ bool operator()(T x) const {
+    if constexpr (std::is_floating_point_v<T>) return signbit(x);
+    else if constexpr (std::is_signed_v<T>) return x < 0;
+    else return false;
+  }
+};
+
+/// |a - b| and |b| in double; of integers the distance is exact before it is rounded.
+template <class T>
+__device__ void distance_and_size(T a, T b, double& distance, double& size) {
+  if constexpr (is_complex_v<T>) {
+    distance = hypot(a.real() - b.real(), a.imag() - b.imag());
+    size = hypot(b.real(), b.imag());
+  } else if constexpr (std::is_floating_point_v<T>) {
+    distance = fabs(double(a) - double(b));
+    size = fabs(double(b));
+  } else {
+    distance = double(a > b ? uint64_t(a) - uint64_t(b) : uint64_t(b) - uint64_t(a));
+    size = fabs(double(b));
+  }
+}
+// NumPy's isclose: equal values (infinities among them) are close; otherwise |a - b| <= atol + rtol |b|.
 template <class T>
 struct IsClose {
   double rtol, atol;
@@ -76,9 +115,11 @@ struct IsClose {
     rtol = tolerance.rtol, atol = tolerance.atol, equal_nan = tolerance.equal_nan;
   }
   __device__ bool operator()(T a, T b) const {
-    if (a == b || (equal_nan && a != a && b != b)) return true;
-    const double x = double(a), y = double(b), gap = fabs(x - y);
-    return isfinite(gap) && gap <= atol + rtol * fabs(y);
+    if (a == b) return true;
+    if (a != a || b != b) return equal_nan && a != a && b != b;
+    double distance, size;
+    distance_and_size(a, b, distance, size);
+    return isfinite(size) && distance <= atol + rtol * size;
   }
 };
 
@@ -97,10 +138,13 @@ void install_comparisons() {
   install_all<EitherTrue, 2>(kernels::logical_or);
   install_all<OneTrue, 2>(kernels::logical_xor);
   install_all<LogicalNot, 1>(kernels::logical_not);
-  install_real<IsNan, 1>(kernels::isnan);
-  install_real<IsInf, 1>(kernels::isinf);
-  install_real<IsFinite, 1>(kernels::isfinite);
-  install_real<IsClose, 2>(kernels::isclose);
+  install_all<IsNan, 1>(kernels::isnan);
+  install_all<IsInf, 1>(kernels::isinf);
+  install_all<IsFinite, 1>(kernels::isfinite);
+  install_real<IsPositiveInf, 1>(kernels::isposinf);
+  install_real<IsNegativeInf, 1>(kernels::isneginf);
+  install_real<SignBit, 1>(kernels::signbit);
+  install_all<IsClose, 2>(kernels::isclose);
 }
 
 }  // namespace taper::cuda

@@ -27,6 +27,12 @@ void install_elementwise_kernels() {
   install_mathematics();
   install_activations();
   install_gradients();
+  install_integer_functions();
+  install_special_functions();
+  install_bessel_functions();
+  install_polynomials();
+  install_complex_functions();
+  install_complex_trigonometry();
   device_map = map;
   install<cpu::copy>(copy);
   install<cpu::fill>(fill);
