@@ -2,8 +2,8 @@
 
 import ctypes
 import os
-from pathlib import Path
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +15,7 @@ sys.path[:0] = [str(ROOT / "tests/python")]
 def load():
     """The stand-ins under the names that libtaper_cuda asks for; the runtime among them, or None."""
     found = {}
-    for name in ("cudart", "cublas", "cublasLt"):
+    for name in ("cudart", "cublas", "cublasLt", "cufft", "cusolver"):
         for path in sorted(LIBRARIES.glob(f"lib{name}.so.[0-9]*")):
             found[name] = ctypes.CDLL(str(path), ctypes.RTLD_GLOBAL)
     return found.get("cudart")

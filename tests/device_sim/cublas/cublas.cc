@@ -3,13 +3,8 @@
 
 #include "../ptx/access_checker.h"
 #include "../runtime/runtime.h"
+#include "cublas_context.h"
 #include "gemm.h"
-
-struct cublasContext {
-  cudaStream_t stream = nullptr;
-  cublasMath_t math = CUBLAS_DEFAULT_MATH;
-  cublasPointerMode_t pointers = CUBLAS_POINTER_MODE_HOST;
-};
 
 using namespace device_sim;
 

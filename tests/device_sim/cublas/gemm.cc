@@ -12,44 +12,8 @@
 namespace device_sim {
 namespace {
 
-using Number = std::complex<double>;
-
-Number load(const void* data, cudaDataType type, int64_t at) {
-  switch (type) {
-    case CUDA_R_16F: return double(static_cast<const Half*>(data)[at]);
-    case CUDA_R_16BF: return double(float(static_cast<const Bfloat16*>(data)[at]));
-    case CUDA_R_32F: return static_cast<const float*>(data)[at];
-    case CUDA_R_64F: return static_cast<const double*>(data)[at];
-    case CUDA_C_32F: return Number(static_cast<const std::complex<float>*>(data)[at]);
-    case CUDA_C_64F: return static_cast<const Number*>(data)[at];
-    case CUDA_R_8I: return static_cast<const int8_t*>(data)[at];
-    default: return static_cast<const int32_t*>(data)[at];
-  }
-}
-
-void store(void* data, cudaDataType type, int64_t at, Number value) {
-  switch (type) {
-    case CUDA_R_16F: static_cast<Half*>(data)[at] = Half(value.real()); break;
-    case CUDA_R_16BF: static_cast<Bfloat16*>(data)[at] = Bfloat16(value.real()); break;
-    case CUDA_R_32F: static_cast<float*>(data)[at] = float(value.real()); break;
-    case CUDA_R_64F: static_cast<double*>(data)[at] = value.real(); break;
-    case CUDA_C_32F: static_cast<std::complex<float>*>(data)[at] = std::complex<float>(value); break;
-    case CUDA_C_64F: static_cast<Number*>(data)[at] = value; break;
-    default: static_cast<int32_t*>(data)[at] = int32_t(value.real());
-  }
-}
-
 int64_t place(const MatrixOperand& m, int64_t row, int64_t column) {
   return m.row_major ? row * m.leading + column : row + column * m.leading;
-}
-
-// Checks one column (or row, where that is what lies together) after the other.
-void touch(const MatrixOperand& m, const char* base, bool write, const char* what) {
-  const int64_t width = element_bytes(m.type), lines = m.row_major ? m.rows : m.columns;
-  const int64_t together = m.row_major ? m.columns : m.rows;
-  for (int64_t line = 0; line < lines; ++line)
-    AccessChecker::instance().access_range(base + line * m.leading * width, size_t(together * width), write,
-                                           what);
 }
 
 // The matrix as op() gives it, row by row.
@@ -59,7 +23,7 @@ std::vector<Number> gathered(const MatrixOperand& m, const void* data, cublasOpe
                 columns = op == CUBLAS_OP_N ? m.columns : m.rows;
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j) {
-      const Number value = load(data, m.type, op == CUBLAS_OP_N ? place(m, i, j) : place(m, j, i));
+      const Number value = load_number(data, m.type, op == CUBLAS_OP_N ? place(m, i, j) : place(m, j, i));
       values.push_back(op == CUBLAS_OP_C ? std::conj(value) : value);
     }
   return values;
@@ -107,9 +71,9 @@ void run_member(const Product& p, int64_t number) {
   const DeviceMemory& memory = DeviceMemory::instance();
   const int64_t depth = p.op_a == CUBLAS_OP_N ? p.a.columns : p.a.rows;
   const Number alpha(p.alpha[0], p.alpha[1]), beta(p.beta[0], p.beta[1]);
-  touch(p.a, member(p.a, number), false, "matrix A of a product");
-  touch(p.b, member(p.b, number), false, "matrix B of a product");
-  if (beta != 0.0) touch(p.c, member(p.c, number), false, "matrix C of a product");
+  touch_matrix(p.a, member(p.a, number), false, "matrix A of a product");
+  touch_matrix(p.b, member(p.b, number), false, "matrix B of a product");
+  if (beta != 0.0) touch_matrix(p.c, member(p.c, number), false, "matrix C of a product");
   if (p.bias)
     AccessChecker::instance().access_range(p.bias, size_t(p.d.rows * element_bytes(p.bias_type)), false,
                                            "the bias of a product");
@@ -123,15 +87,15 @@ void run_member(const Product& p, int64_t number) {
       Number& value = result[size_t(i * p.d.columns + j)];
       value *= alpha;
       if (beta != 0.0)
-        value += beta * load(memory.host_view(member(p.c, number)), p.c.type, place(p.c, i, j));
-      if (p.bias) value += load(memory.host_view(p.bias), p.bias_type, i);
+        value += beta * load_number(memory.host_view(member(p.c, number)), p.c.type, place(p.c, i, j));
+      if (p.bias) value += load_number(memory.host_view(p.bias), p.bias_type, i);
       if (p.activation != Activation::none) value = activated(value.real(), p.activation);
     }
-  touch(p.d, member(p.d, number), true, "the result of a product");
+  touch_matrix(p.d, member(p.d, number), true, "the result of a product");
   for (int64_t i = 0; i < p.d.rows; ++i)
     for (int64_t j = 0; j < p.d.columns; ++j)
-      store(memory.host_view(member(p.d, number)), p.d.type, place(p.d, i, j),
-            result[size_t(i * p.d.columns + j)]);
+      store_number(memory.host_view(member(p.d, number)), p.d.type, place(p.d, i, j),
+                   result[size_t(i * p.d.columns + j)]);
 }
 
 bool valid(const MatrixOperand& m) {
@@ -141,6 +105,39 @@ bool valid(const MatrixOperand& m) {
 }
 
 }  // namespace
+
+void touch_matrix(const MatrixOperand& m, const char* base, bool write, const char* what) {
+  const int64_t width = element_bytes(m.type), lines = m.row_major ? m.rows : m.columns;
+  const int64_t together = m.row_major ? m.columns : m.rows;
+  for (int64_t line = 0; line < lines; ++line)
+    AccessChecker::instance().access_range(base + line * m.leading * width, size_t(together * width), write,
+                                           what);
+}
+
+Number load_number(const void* data, cudaDataType type, int64_t at) {
+  switch (type) {
+    case CUDA_R_16F: return double(static_cast<const Half*>(data)[at]);
+    case CUDA_R_16BF: return double(float(static_cast<const Bfloat16*>(data)[at]));
+    case CUDA_R_32F: return static_cast<const float*>(data)[at];
+    case CUDA_R_64F: return static_cast<const double*>(data)[at];
+    case CUDA_C_32F: return Number(static_cast<const std::complex<float>*>(data)[at]);
+    case CUDA_C_64F: return static_cast<const Number*>(data)[at];
+    case CUDA_R_8I: return static_cast<const int8_t*>(data)[at];
+    default: return static_cast<const int32_t*>(data)[at];
+  }
+}
+
+void store_number(void* data, cudaDataType type, int64_t at, Number value) {
+  switch (type) {
+    case CUDA_R_16F: static_cast<Half*>(data)[at] = Half(value.real()); break;
+    case CUDA_R_16BF: static_cast<Bfloat16*>(data)[at] = Bfloat16(value.real()); break;
+    case CUDA_R_32F: static_cast<float*>(data)[at] = float(value.real()); break;
+    case CUDA_R_64F: static_cast<double*>(data)[at] = value.real(); break;
+    case CUDA_C_32F: static_cast<std::complex<float>*>(data)[at] = std::complex<float>(value); break;
+    case CUDA_C_64F: static_cast<Number*>(data)[at] = value; break;
+    default: static_cast<int32_t*>(data)[at] = int32_t(value.real());
+  }
+}
 
 int64_t element_bytes(cudaDataType type) {
   switch (type) {
@@ -187,7 +184,7 @@ void run_now(const Product& product) {
 }
 
 void read_scale(double (&scale)[2], const void* value, cudaDataType scale_type) {
-  const Number number = load(value, scale_type, 0);
+  const Number number = load_number(value, scale_type, 0);
   scale[0] = number.real(), scale[1] = number.imag();
 }
 

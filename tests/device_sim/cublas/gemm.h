@@ -1,8 +1,10 @@
-// Matrix products of the stand-in cuBLAS: plain loops in double, with every element that is touched checked.
+// Matrices as the stand-ins of libraries see them, and the products of cuBLAS: plain loops in double, with
+// every element that is touched checked.
 #pragma once
 
 #include <cublas_v2.h>
 
+#include <complex>
 #include <cstdint>
 
 namespace device_sim {
@@ -32,6 +34,15 @@ struct Product {
 
 /// Bytes of one element; 0 for a type that the stand-in does not compute with.
 int64_t element_bytes(cudaDataType type);
+
+using Number = std::complex<double>;
+/// Element `at` of host memory of that type.
+Number load_number(const void* data, cudaDataType type, int64_t at);
+void store_number(void* data, cudaDataType type, int64_t at, Number value);
+
+/// The current operation reads or writes the matrix at base, called `what`: one column (or row, where that is
+/// what lies together) after the other.
+void touch_matrix(const MatrixOperand& matrix, const char* base, bool write, const char* what);
 
 /// What the real library refuses: sizes that do not fit, leading dimensions that are too small, unknown
 /// types.
