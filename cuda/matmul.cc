@@ -1,47 +1,16 @@
-// Matrix products by cuBLAS. What is called of it: cublasCreate cublasDestroy cublasSetStream cublasGemmEx
-// cublasGemmStridedBatchedEx.
+// Matrix products by cuBLAS. What is called of it: cublasGemmEx cublasGemmStridedBatchedEx.
 #include "cuda/matmul.h"
 
-#include <cublas_v2.h>
-
 #include <complex>
-#include <memory>
 #include <new>
-#include <vector>
 
+#include "cuda/cublas.h"
 #include "cuda/elementwise.h"
-#include "cuda/runtime.h"
+#include "taper/error.h"
 
 namespace taper::cuda {
 
 namespace {
-
-void check_cublas(cublasStatus_t status, const char* what) {
-  check<Error>(status == CUBLAS_STATUS_SUCCESS, "matmul: cuBLAS: ", what, " failed with status ",
-               int(status));
-}
-
-/// One of each thread and device: its calls are not for several threads at once.
-class Handle {
- public:
-  Handle() { check_cublas(cublasCreate(&handle_), "cublasCreate"); }
-  ~Handle() { cublasDestroy(handle_); }
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
-  cublasHandle_t get() const { return handle_; }
-
- private:
-  cublasHandle_t handle_ = nullptr;
-};
-
-cublasHandle_t handle_in_use() {
-  thread_local std::vector<std::unique_ptr<Handle>> handles;
-  const auto device = std::size_t(runtime().device_in_use());
-  if (handles.size() <= device) handles.resize(device + 1);
-  if (!handles[device]) handles[device] = std::make_unique<Handle>();
-  check_cublas(cublasSetStream(handles[device]->get(), runtime().stream_in_use()), "cublasSetStream");
-  return handles[device]->get();
-}
 
 /// How a dtype is stored and accumulated, and the factors in the latter type.
 struct Types {
@@ -74,12 +43,7 @@ struct Types {
   }
 };
 
-// cuBLAS takes no int64 in these calls.
-int narrow(std::int64_t value, const char* what) {
-  check<ShapeError>(value <= INT32_MAX, "matmul: ", what, " of ", value, " is beyond what cuBLAS takes, ",
-                    INT32_MAX);
-  return int(value);
-}
+int narrow(std::int64_t value) { return narrow_size(value, "matmul"); }
 
 // C [batch, m, n] becomes the row of biases in each of its rows.
 void set_rows(DType dtype, const void* bias, void* c, std::int64_t m, std::int64_t n, std::int64_t ldc,
@@ -114,20 +78,19 @@ void gemm_batched(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::
   }
   const cublasOperation_t first = trans_b ? CUBLAS_OP_T : CUBLAS_OP_N,
                           second = trans_a ? CUBLAS_OP_T : CUBLAS_OP_N;
-  const int columns = narrow(n, "a width"), rows = narrow(m, "a height"), inner = narrow(k, "an inner size");
-  const int leading_a = narrow(lda, "a stride"), leading_b = narrow(ldb, "a stride"),
-            leading_c = narrow(ldc, "a stride");
-  const cublasHandle_t handle = handle_in_use();
+  const int columns = narrow(n), rows = narrow(m), inner = narrow(k);
+  const int leading_a = narrow(lda), leading_b = narrow(ldb), leading_c = narrow(ldc);
+  const cublasHandle_t handle = cublas_in_use();
   if (batch == 1)
     return check_cublas(cublasGemmEx(handle, first, second, columns, rows, inner, types.alpha, b, types.data,
                                      leading_b, a, types.data, leading_a, types.beta, c, types.data,
                                      leading_c, types.compute, CUBLAS_GEMM_DEFAULT),
-                        "cublasGemmEx");
+                        "matmul", "cublasGemmEx");
   check_cublas(cublasGemmStridedBatchedEx(handle, first, second, columns, rows, inner, types.alpha, b,
                                           types.data, leading_b, stride_b, a, types.data, leading_a, stride_a,
-                                          types.beta, c, types.data, leading_c, stride_c,
-                                          narrow(batch, "a batch"), types.compute, CUBLAS_GEMM_DEFAULT),
-               "cublasGemmStridedBatchedEx");
+                                          types.beta, c, types.data, leading_c, stride_c, narrow(batch),
+                                          types.compute, CUBLAS_GEMM_DEFAULT),
+               "matmul", "cublasGemmStridedBatchedEx");
 }
 
 }  // namespace taper::cuda
