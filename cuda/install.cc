@@ -2,6 +2,7 @@
 #include "cuda/install.h"
 
 #include "cuda/elementwise.h"
+#include "cuda/fourier.h"
 #include "cuda/index.h"
 #include "cuda/matmul.h"
 #include "cuda/norm.h"
@@ -96,6 +97,8 @@ void install_random() {
   install<Probabilities(cpu::bernoulli)>(bernoulli);
 }
 
+void install_linalg() { install<cpu::fft>(fft); }
+
 template <class Options>
 void install_step() {
   constexpr void (*kernel)(const Options&, const std::vector<cpu::Parameter>&) = cpu::step;
@@ -110,6 +113,7 @@ void install_kernels() {
   install_norms_and_pooling();
   install_indexing();
   install_random();
+  install_linalg();
   install<cpu::gemm>(gemm);
   install<cpu::gemm_batched>(gemm_batched);
   install_step<cpu::Sgd>();
