@@ -4,6 +4,7 @@
 #include "cuda/elementwise.h"
 #include "cuda/fourier.h"
 #include "cuda/index.h"
+#include "cuda/linalg.h"
 #include "cuda/matmul.h"
 #include "cuda/norm.h"
 #include "cuda/optimizer.h"
@@ -97,7 +98,19 @@ void install_random() {
   install<Probabilities(cpu::bernoulli)>(bernoulli);
 }
 
-void install_linalg() { install<cpu::fft>(fft); }
+void install_linalg() {
+  install<cpu::lu_factor>(lu_factor);
+  install<cpu::lu_solve>(lu_solve);
+  install<cpu::cholesky>(cholesky);
+  install<cpu::solve_triangular>(solve_triangular);
+  install<cpu::qr>(qr);
+  install<cpu::geqrf>(geqrf);
+  install<cpu::eigh>(eigh);
+  install<cpu::eig>(eig);
+  install<cpu::svd>(svd);
+  install<cpu::matrix_exp>(matrix_exp);
+  install<cpu::fft>(fft);
+}
 
 template <class Options>
 void install_step() {
