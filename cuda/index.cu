@@ -78,12 +78,24 @@ __device__ __forceinline__ bool find(const IndexPlan& plan, int64_t i, int64_t (
     int64_t value = index.data[index_offset[k]];
     if (index.wraps && value < 0) value += index.size;
     if (value < 0 || value >= index.size) {
-      *plan.fault_word = int(plan.fault);
+      atomicExch(plan.fault_word, int(plan.fault));
       return false;
     }
     offset[index.side] += value * index.stride;
   }
   return true;
+}
+
+/// Where an index is named twice, two threads write one element, and either value may stay: volatile stores
+/// are whole words.
+template <class Element>
+__device__ __forceinline__ void store_shared(Element* to, Element value) {
+  if constexpr (sizeof(Element) == 16) {
+    auto* words = reinterpret_cast<volatile unsigned long long*>(to);
+    words[0] = value.x, words[1] = value.y;
+  } else {
+    *reinterpret_cast<volatile Element*>(to) = value;
+  }
 }
 
 template <class Element>
@@ -95,7 +107,8 @@ __global__ void __launch_bounds__(block_threads) move_indexed(const __grid_const
     if (!found && plan.indices[0].side == 0) continue;
     auto* to = reinterpret_cast<Element*>(plan.data[0]) + offset[0];
     const auto* from = reinterpret_cast<const Element*>(plan.data[1]) + offset[1];
-    *to = found ? *from : Element{};
+    if (plan.indices[0].side == 0) store_shared(to, *from);
+    else *to = found ? *from : Element{};
   }
 }
 
@@ -109,7 +122,7 @@ __device__ __forceinline__ void add_at(char* p, DType dtype, double value) {
     const auto address = reinterpret_cast<std::uintptr_t>(p);
     auto* word = reinterpret_cast<unsigned*>(address & ~std::uintptr_t(3));
     const int shift = address & 2 ? 16 : 0;
-    unsigned seen = *reinterpret_cast<volatile unsigned*>(word), expected;
+    unsigned seen = 0, expected;  // a guess, which the exchange corrects
     do {
       expected = seen;
       const auto half = static_cast<unsigned short>(expected >> shift);
@@ -134,7 +147,7 @@ __device__ __forceinline__ void add_at(char* p, DType dtype, int64_t value) {
     auto* word = reinterpret_cast<unsigned*>(address & ~std::uintptr_t(3));
     const int shift = int(address & 3) * 8;
     const unsigned mask = (item_size(dtype) == 2 ? 0xffffu : 0xffu) << shift;
-    unsigned seen = *reinterpret_cast<volatile unsigned*>(word), expected;
+    unsigned seen = 0, expected;  // a guess, which the exchange corrects
     do {
       expected = seen;
       unsigned sum = ((expected & mask) >> shift) + unsigned(value);

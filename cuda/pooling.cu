@@ -136,7 +136,7 @@ __global__ void __launch_bounds__(block_threads)
   for (int64_t i = thread_number(); i < p.outputs; i += thread_count()) {
     const int64_t at = indices[i];
     if (at < 0 || at >= p.plane_in) {
-      *fault = int(Fault::index);
+      atomicExch(fault, int(Fault::index));
       continue;
     }
     atomicAdd(sums + OutputAt(p, i).input(p, at), T(element(dy, p.dtype, i)));

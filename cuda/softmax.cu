@@ -110,7 +110,7 @@ __global__ void __launch_bounds__(block_threads)
   const T log_sum = log(sum);
   log_sum_exp[row] = double(most) + double(log_sum);
   const bool ignored = wanted == entropy.ignore_index, known = wanted >= 0 && wanted < entropy.classes;
-  if (!ignored && !known) *fault = int(Fault::cross_entropy);
+  if (!ignored && !known) atomicExch(fault, int(Fault::cross_entropy));
   const T weight = known && !ignored ? class_weight<T>(entropy, wanted) : T(0);
   T value = T(0);
   if (!ignored) {
