@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "cuda/device.cuh"
+#include "cuda/graph.h"
 #include "cuda/optimizer.h"
 
 namespace taper::cuda {
@@ -28,6 +29,7 @@ struct Batch {
 
 }  // namespace
 
+/// What differs between the rules. move_on(steps): a run of a recorded graph, with that many before it.
 namespace rules {
 
 template <class T>
@@ -48,6 +50,7 @@ struct Sgd {
         nesterov(o.nesterov),
         maximize(o.maximize),
         first(parameter.step == 1) {}
+  __device__ void move_on(uint64_t steps) { first = first && steps == 0; }
   __device__ bool reads_states() const { return !first; }
   template <class T>
   __device__ void apply(T& value, T gradient, T* state) const {
@@ -61,12 +64,14 @@ struct Sgd {
 };
 
 struct Adam {
-  double step_size, root_correction, beta1, beta2, eps, decay, shrink;
+  double lr, count, step_size, root_correction, beta1, beta2, eps, decay, shrink;
   bool amsgrad, maximize;
   Adam() = default;
   Adam(const cpu::Adam& o, const cpu::Parameter& parameter)
-      : step_size(o.lr / (1 - std::pow(o.beta1, double(parameter.step)))),
-        root_correction(std::sqrt(1 - std::pow(o.beta2, double(parameter.step)))),
+      : lr(o.lr),
+        count(double(parameter.step)),
+        step_size(o.lr / (1 - std::pow(o.beta1, count))),
+        root_correction(std::sqrt(1 - std::pow(o.beta2, count))),
         beta1(o.beta1),
         beta2(o.beta2),
         eps(o.eps),
@@ -74,6 +79,10 @@ struct Adam {
         shrink(o.decoupled ? 1 - o.lr * o.weight_decay : 1),
         amsgrad(o.amsgrad),
         maximize(o.maximize) {}
+  __device__ void move_on(uint64_t steps) {
+    step_size = lr / (1 - pow(beta1, count + double(steps)));
+    root_correction = sqrt(1 - pow(beta2, count + double(steps)));
+  }
   __device__ bool reads_states() const { return true; }
   template <class T>
   __device__ void apply(T& value, T gradient, T* state) const {
@@ -99,6 +108,7 @@ struct RmsProp {
         momentum(o.momentum),
         centered(o.centered),
         maximize(o.maximize) {}
+  __device__ void move_on(uint64_t) {}
   __device__ bool reads_states() const { return true; }
   template <class T>
   __device__ void apply(T& value, T gradient, T* state) const {
@@ -116,14 +126,18 @@ struct RmsProp {
 };
 
 struct Adagrad {
-  double rate, weight_decay, eps;
+  double lr, lr_decay, count, rate, weight_decay, eps;
   bool maximize;
   Adagrad() = default;
   Adagrad(const cpu::Adagrad& o, const cpu::Parameter& parameter)
-      : rate(o.lr / (1 + double(parameter.step - 1) * o.lr_decay)),
+      : lr(o.lr),
+        lr_decay(o.lr_decay),
+        count(double(parameter.step - 1)),
+        rate(o.lr / (1 + count * o.lr_decay)),
         weight_decay(o.weight_decay),
         eps(o.eps),
         maximize(o.maximize) {}
+  __device__ void move_on(uint64_t steps) { rate = lr / (1 + (count + double(steps)) * lr_decay); }
   __device__ bool reads_states() const { return true; }
   template <class T>
   __device__ void apply(T& value, T gradient, T* state) const {
@@ -137,8 +151,8 @@ struct Adagrad {
 
 namespace kernels {
 
-template <class T, class Entry>
-__device__ __forceinline__ void step_chunk(const Entry& entry, int64_t begin) {
+template <class T, class Entry, class Rule>
+__device__ __forceinline__ void step_chunk(const Entry& entry, const Rule& rule, int64_t begin) {
   const int64_t item = item_size(entry.dtype);
   const int64_t end = begin + chunk < entry.size ? begin + chunk : entry.size;
   for (int64_t i = begin + threadIdx.x; i < end; i += block_threads) {
@@ -147,9 +161,9 @@ __device__ __forceinline__ void step_chunk(const Entry& entry, int64_t begin) {
     T state[3] = {};
 #pragma unroll
     for (int k = 0; k < 3; ++k)
-      if (entry.has_state[k] && entry.rule.reads_states())
+      if (entry.has_state[k] && rule.reads_states())
         state[k] = load<T>(static_cast<char*>(entry.state[k]) + i * item, entry.dtype);
-    entry.rule.apply(value, gradient, state);
+    rule.apply(value, gradient, state);
     store(static_cast<char*>(entry.value) + i * item, entry.dtype, value);
 #pragma unroll
     for (int k = 0; k < 3; ++k)
@@ -158,13 +172,16 @@ __device__ __forceinline__ void step_chunk(const Entry& entry, int64_t begin) {
 }
 
 template <class Rule>
-__global__ void __launch_bounds__(block_threads) step(const __grid_constant__ Batch<Rule> batch) {
+__global__ void __launch_bounds__(block_threads)
+    step(const __grid_constant__ Batch<Rule> batch, const uint64_t* shift) {
   int k = 0;
   while (batch.entries[k].last_block <= int64_t(blockIdx.x)) ++k;
   const auto& entry = batch.entries[k];
   const int64_t begin = (int64_t(blockIdx.x) - (k ? batch.entries[k - 1].last_block : 0)) * chunk;
-  if (entry.dtype == float64) step_chunk<double>(entry, begin);
-  else step_chunk<float>(entry, begin);
+  Rule rule = entry.rule;
+  if (shift) rule.move_on(shift[2]);
+  if (entry.dtype == float64) step_chunk<double>(entry, rule, begin);
+  else step_chunk<float>(entry, rule, begin);
 }
 
 }  // namespace kernels
@@ -175,7 +192,7 @@ template <class Rule>
 void launch(const Batch<Rule>& batch, const char* op) {
   if (batch.count == 0) return;
   const auto blocks = unsigned(batch.entries[batch.count - 1].last_block);
-  kernels::step<Rule><<<blocks, block_threads, 0, runtime().stream_in_use()>>>(batch);
+  kernels::step<Rule><<<blocks, block_threads, 0, runtime().stream_in_use()>>>(batch, shift_of_run());
   check_launch(op);
 }
 

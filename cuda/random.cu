@@ -6,6 +6,7 @@
 #include "cpu/exact_math.h"
 #include "cpu/philox.h"
 #include "cuda/device.cuh"
+#include "cuda/graph.h"
 #include "cuda/random.h"
 
 namespace taper::cuda {
@@ -83,10 +84,18 @@ struct Exponential {
   }
 };
 
+/// The state to draw from: what was recorded goes on from run to run of the graph.
+__device__ __forceinline__ cpu::PhiloxState moved(cpu::PhiloxState state, const uint64_t* shift) {
+  if (shift) state.seed += shift[0], state.offset += shift[1];
+  return state;
+}
+
 /// A thread makes the numbers of one block of Philox: four of float, two of double.
 template <class T, class Make>
 __global__ void __launch_bounds__(block_threads)
-    fill_real(const Make make, const cpu::PhiloxState state, char* y, DType dtype, int64_t n) {
+    fill_real(const Make make, const cpu::PhiloxState recorded, const uint64_t* shift, char* y, DType dtype,
+              int64_t n) {
+  const auto state = moved(recorded, shift);
   constexpr int numbers = 16 / sizeof(T);
   const int64_t blocks = (n + numbers - 1) / numbers, item = item_size(dtype);
   for (int64_t block = thread_number(); block < blocks; block += thread_count()) {
@@ -107,7 +116,9 @@ __device__ __forceinline__ void store_truth(char* p, DType dtype, bool yes) {
 }
 
 __global__ void __launch_bounds__(block_threads)
-    bernoulli(const cpu::PhiloxState state, char* y, DType dtype, int64_t n, uint64_t limit) {
+    bernoulli(const cpu::PhiloxState recorded, const uint64_t* shift, char* y, DType dtype, int64_t n,
+              uint64_t limit) {
+  const auto state = moved(recorded, shift);
   for (int64_t i = thread_number(); i < n; i += thread_count()) {
     const auto words = cpu::philox(state.seed, state.offset + uint64_t(i / 4));
     store_truth(y + i * item_size(dtype), dtype, words[std::size_t(i % 4)] < limit);
@@ -115,8 +126,9 @@ __global__ void __launch_bounds__(block_threads)
 }
 
 __global__ void __launch_bounds__(block_threads)
-    bernoulli_of_each(const cpu::PhiloxState state, char* y, DType dtype, int64_t n, const char* p,
-                      DType p_dtype) {
+    bernoulli_of_each(const cpu::PhiloxState recorded, const uint64_t* shift, char* y, DType dtype, int64_t n,
+                      const char* p, DType p_dtype) {
+  const auto state = moved(recorded, shift);
   for (int64_t i = thread_number(); i < n; i += thread_count()) {
     const auto words = cpu::philox(state.seed, state.offset + uint64_t(i / 4));
     const double chance = load<double>(p + i * item_size(p_dtype), p_dtype);
@@ -127,7 +139,9 @@ __global__ void __launch_bounds__(block_threads)
 /// The upper part of (random / 2^64 or 2^128) * count: Lemire (2019), arXiv:1805.10941, without the
 /// rejection.
 __global__ void __launch_bounds__(block_threads)
-    randint(const cpu::PhiloxState state, char* y, DType dtype, int64_t n, int64_t low, uint64_t count) {
+    randint(const cpu::PhiloxState recorded, const uint64_t* shift, char* y, DType dtype, int64_t n,
+            int64_t low, uint64_t count) {
+  const auto state = moved(recorded, shift);
   const bool small = count && count <= 0xffffffffu;
   for (int64_t i = thread_number(); i < n; i += thread_count()) {
     const auto words = cpu::philox(state.seed, state.offset + uint64_t(small ? i / 2 : i));
@@ -185,10 +199,11 @@ void fill(const Make& make, cpu::PhiloxState state, void* y, DType dtype, int64_
   if (n == 0) return;
   const cudaStream_t stream = runtime().stream_in_use();
   const int blocks = blocks_for((n + 1) / 2);
+  const uint64_t* shift = shift_of_run();
   auto* to = static_cast<char*>(y);
   if (dtype == float64)
-    kernels::fill_real<double><<<blocks, block_threads, 0, stream>>>(make, state, to, dtype, n);
-  else kernels::fill_real<float><<<blocks, block_threads, 0, stream>>>(make, state, to, dtype, n);
+    kernels::fill_real<double><<<blocks, block_threads, 0, stream>>>(make, state, shift, to, dtype, n);
+  else kernels::fill_real<float><<<blocks, block_threads, 0, stream>>>(make, state, shift, to, dtype, n);
   check_launch(op);
 }
 
@@ -233,7 +248,7 @@ void bernoulli(cpu::PhiloxState state, void* y, DType dtype, int64_t n, double p
   check<ValueError>(p >= 0 && p <= 1, "bernoulli: got probability ", p, ", expected one in [0, 1]");
   if (n == 0) return;
   kernels::bernoulli<<<blocks_for(n), block_threads, 0, runtime().stream_in_use()>>>(
-      state, static_cast<char*>(y), dtype, n, uint64_t(std::llround(p * 0x1p32)));
+      state, shift_of_run(), static_cast<char*>(y), dtype, n, uint64_t(std::llround(p * 0x1p32)));
   check_launch("bernoulli_");
 }
 
@@ -242,7 +257,7 @@ void bernoulli(cpu::PhiloxState state, void* y, DType dtype, int64_t n, const vo
   check_floating("bernoulli", p_dtype, false);
   if (n == 0) return;
   kernels::bernoulli_of_each<<<blocks_for(n), block_threads, 0, runtime().stream_in_use()>>>(
-      state, static_cast<char*>(y), dtype, n, static_cast<const char*>(p), p_dtype);
+      state, shift_of_run(), static_cast<char*>(y), dtype, n, static_cast<const char*>(p), p_dtype);
   check_launch("bernoulli");
 }
 
@@ -250,7 +265,7 @@ void randint(cpu::PhiloxState state, void* y, DType dtype, int64_t n, int64_t lo
   check<DTypeError>(!is_complex(dtype), "randint: needs a real type, got ", dtype);
   if (n == 0) return;
   kernels::randint<<<blocks_for(n), block_threads, 0, runtime().stream_in_use()>>>(
-      state, static_cast<char*>(y), dtype, n, low, count);
+      state, shift_of_run(), static_cast<char*>(y), dtype, n, low, count);
   check_launch("random_");
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cuda/graph.h"
 #include "cuda/install.h"
 
 namespace taper::cuda {
@@ -29,13 +30,19 @@ struct DeviceBlock {
   void* memory;
   std::int64_t bytes;
   Stream home;
+  std::shared_ptr<GraphPool> pool;  // that it is from, if it was made while a graph was recorded
   std::mutex lock;
   std::vector<Stream> others;
 };
 
 void release_device(void* context) {
-  const std::unique_ptr<DeviceBlock> block(static_cast<DeviceBlock*>(context));
-  runtime().free(block->device, block->memory, block->bytes, block->home, block->others);
+  auto* block = static_cast<DeviceBlock*>(context);
+  if (!block->pool && release_after_recording(block->device, release_device, context)) return;
+  const std::unique_ptr<DeviceBlock> owned(block);
+  // Where other streams use it, recorded work cannot tell when they are done: then it stays as it is.
+  if (block->pool && block->others.empty()) block->pool->give_back(block->memory);
+  runtime().free(block->device, block->pool ? nullptr : block->memory, block->bytes, block->home,
+                 block->others);
 }
 
 /// What a storage in page-locked memory keeps: the copies that still read or write it.
@@ -123,12 +130,16 @@ Storage* Runtime::allocate(int device, std::int64_t bytes) {
   DeviceState& here = state(device);
   set_device_of_thread(device);
   const Stream home = current_stream(device);
-  void* memory = bytes ? take(device, bytes, handle_of(home)) : nullptr;
+  std::shared_ptr<GraphPool> pool = pool_of_recording(device);
+  // Whole words, which atomic operations on parts of them exchange.
+  const std::int64_t words = (bytes + 3) / 4 * 4;
+  void* memory = nullptr;
+  if (bytes) memory = pool ? pool->take(words, handle_of(home)) : take(device, words, handle_of(home));
   ++here.allocations;
   const std::int64_t held = here.allocated += bytes;
   for (std::int64_t peak = here.peak; peak < held && !here.peak.compare_exchange_weak(peak, held);) {
   }
-  auto* block = new DeviceBlock{device, memory, bytes, home, {}, {}};
+  auto* block = new DeviceBlock{device, memory, bytes, home, std::move(pool), {}, {}};
   Storage* storage = Storage::adopt(memory, bytes, release_device, block);
   storage->device = {Device::Type::cuda, device};
   return storage;

@@ -2,8 +2,10 @@
 #include "taper/cuda.h"
 
 #include "python.h"
+#include "taper/cuda_graph.h"
 #include "taper/generator.h"
 #include "taper/ops/copy.h"
+#include "tensor/device_graphs.h"
 #include "tensor/device_runtime.h"
 
 namespace taper::python {
@@ -56,6 +58,27 @@ void bind_memory(py::module_& module) {
   module.def("_record_stream", cuda::record_stream);
 }
 
+// The memory of recorded work, which other graphs may share.
+struct GraphPool {
+  std::shared_ptr<void> memory;
+};
+
+void bind_graphs(py::module_& module) {
+  py::class_<GraphPool>(module, "_CudaGraphPool");
+  py::class_<cuda::Graph>(module, "_CudaGraph")
+      .def(py::init<>())
+      .def("_begin",
+           [](cuda::Graph& self, const GraphPool* pool) { self.begin(pool ? pool->memory : nullptr); })
+      .def("capture_end", &cuda::Graph::end)
+      .def("replay", &cuda::Graph::replay)
+      .def("reset", &cuda::Graph::reset)
+      .def("pool", [](const cuda::Graph& self) { return GraphPool{self.pool()}; });
+  module.def("_cuda_make_graph_pool", [] {
+    return GraphPool{device_graphs().make_pool(cuda::current_device())};
+  });
+  module.def("_cuda_is_recording", cuda::is_recording);
+}
+
 }  // namespace
 
 void bind_cuda(py::module_& module) {
@@ -79,6 +102,7 @@ void bind_cuda(py::module_& module) {
   module.def("_cuda_generator", [](const Device& device) { return default_generator(device); });
   bind_queues(module);
   bind_memory(module);
+  bind_graphs(module);
 }
 
 }  // namespace taper::python

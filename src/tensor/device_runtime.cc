@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "taper/error.h"
+#include "tensor/device_graphs.h"
 #include "tensor/kernel_for.h"
 
 namespace taper {
@@ -18,6 +19,7 @@ namespace {
 
 struct Loaded {
   DeviceRuntime* runtime = nullptr;
+  DeviceGraphs* graphs = nullptr;
   std::string why_not;
 };
 
@@ -45,6 +47,8 @@ Loaded load() {
     return loaded;
   }
   loaded.runtime = open(loaded.why_not);
+  const auto graphs = reinterpret_cast<OpenDeviceGraphs>(dlsym(library, "taper_cuda_graphs"));
+  if (loaded.runtime && graphs) loaded.graphs = graphs();
   return loaded;
 }
 
@@ -70,6 +74,12 @@ DeviceRuntime& device_runtime() {
   check<DeviceError>(loaded().runtime != nullptr, "device cuda is not available: ", loaded().why_not,
                      "; use 'cpu'");
   return *loaded().runtime;
+}
+
+DeviceGraphs& device_graphs() {
+  check<DeviceError>(device_runtime().device_count() > 0 && loaded().graphs != nullptr,
+                     "device cuda cannot record graphs");
+  return *loaded().graphs;
 }
 
 Device resolved(Device device) {

@@ -48,6 +48,8 @@ def test_a_reason_is_given_for_no_device():
         lambda: taper.cuda.current_stream(),
         lambda: taper.cuda.get_device_properties(0),
         lambda: taper.cuda.mem_get_info(),
+        lambda: taper.cuda.get_rng_state(),
+        lambda: taper.cuda.CUDAGraph().capture_begin(),
     ],
 )
 def test_asking_for_a_device_says_why_there_is_none(make):
@@ -68,6 +70,9 @@ def test_what_asks_nothing_of_a_device_is_harmless():
         == 0
     )
     assert not taper.cuda.is_initialized() and not taper.cuda.is_bf16_supported()
+    assert taper.cuda.memory_stats() == {} and "0.0 MiB" in taper.cuda.memory_summary()
+    assert taper.cuda.get_rng_state_all() == [] and not taper.cuda.is_current_stream_capturing()
+    taper.cuda.ipc_collect()
     with taper.cuda.nvtx.range("nothing"):
         pass
 

@@ -187,6 +187,13 @@ def stream(stream):
 
 
 from . import amp  # noqa: E402
+from .graphs import (  # noqa: E402
+    CUDAGraph,
+    graph,
+    graph_pool_handle,
+    is_current_stream_capturing,
+    make_graphed_callables,
+)
 from .memory import (  # noqa: E402
     empty_cache,
     max_memory_allocated,

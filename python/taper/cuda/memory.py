@@ -53,10 +53,7 @@ def reset_max_memory_allocated(device=None):
 
 def memory_summary(device=None, abbreviated=False):
     """The numbers of memory_stats() as a table for people."""
-    rows = [
-        ("Allocated memory", "allocated_bytes.all"),
-        ("Reserved memory", "reserved_bytes.all"),
-    ]
+    rows = [("Allocated memory", "allocated_bytes.all"), ("Reserved memory", "reserved_bytes.all")]
     counts = memory_stats(device)
     lines = [f"{'':<18}{'now':>16}{'peak':>16}"]
     for title, key in rows:
