@@ -53,7 +53,7 @@ def weighted_sum(results):
         cosines = np.cos(np.arange(result.numel())).reshape(result.shape)
         weights = taper.tensor(cosines).to(result.device, result.dtype)
         part = (result * weights).sum()
-        part = part.real if part.is_complex() else part
+        part = taper.real(part) if part.is_complex() else part
         total = part if total is None else total + part
     return total
 
@@ -79,8 +79,9 @@ def test_operation(device, entry, text, dtype):
     expected, expected_gradients = evaluate(entry, text, narrow)
     try:
         got, gradients = evaluate(entry, text, lambda x: to_cuda(narrow(x)))
-    except taper.DeviceError as error:
-        if "kernel" not in str(error):
+    except (taper.DeviceError, taper.DTypeError) as error:
+        # What does not exist there says so.
+        if "has no kernel" not in str(error) and "on CUDA" not in str(error):
             raise
         pytest.xfail(str(error))
     assert_same(got, expected)
