@@ -33,6 +33,7 @@ PUBLIC = {
     "tensor_methods.inc": "tensor",
     "generator.h": "tensor",
     "cuda.h": "tensor",
+    "cuda_graph.h": "tensor",
     "state.h": "tensor",
     "autograd.h": "autograd",
     "ops.h": "ops",
