@@ -1,6 +1,7 @@
 // The kernels of this library, in the place of the CPU's.
 #include "cuda/install.h"
 
+#include "cuda/convolution.h"
 #include "cuda/elementwise.h"
 #include "cuda/fourier.h"
 #include "cuda/index.h"
@@ -76,6 +77,12 @@ void install_norms_and_pooling() {
   install<cpu::average_pool_backward>(average_pool_backward);
 }
 
+void install_networks() {
+  install<cpu::convolution_forward>(convolution_forward);
+  install<cpu::convolution_backward_input>(convolution_backward_input);
+  install<cpu::convolution_backward_weight>(convolution_backward_weight);
+}
+
 void install_indexing() {
   install<cpu::gather>(gather);
   install<cpu::scatter>(scatter);
@@ -124,6 +131,7 @@ void install_kernels() {
   install_elementwise_kernels();
   install_reductions();
   install_norms_and_pooling();
+  install_networks();
   install_indexing();
   install_random();
   install_linalg();

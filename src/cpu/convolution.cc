@@ -13,8 +13,6 @@
 #include "taper/error.h"
 
 namespace taper::cpu {
-namespace {
-
 void check_sizes(const Convolution& c) {
   check<ShapeError>(c.spatial_dims >= 1 && c.spatial_dims <= 3, "convolution: has ", c.spatial_dims,
                     " spatial dimensions, expected 1 to 3");
@@ -35,6 +33,8 @@ void check_sizes(const Convolution& c) {
                       " inputs with padding, but there are ", room);
   }
 }
+
+namespace {
 
 std::int64_t input_count(const Convolution& c) { return c.batch * c.in_channels * volume(c, c.input); }
 std::int64_t output_count(const Convolution& c) { return c.batch * c.out_channels * volume(c, c.output); }

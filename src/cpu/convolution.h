@@ -28,6 +28,10 @@ struct Convolution {
   bool channels_last = true;
 };
 
+/// Throws ShapeError, ValueError or DTypeError if the sizes contradict one another or the dtype is not
+/// floating.
+void check_sizes(const Convolution& convolution);
+
 /// Whether the windows are single elements of channels-first float32 images: then the images are the
 /// matrices, and need not be put in channels-last order.
 bool is_pointwise(const Convolution& c);

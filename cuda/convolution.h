@@ -1,0 +1,14 @@
+// Convolution on a device: as in cpu/convolution.h.
+#pragma once
+
+#include "cpu/convolution.h"
+
+namespace taper::cuda {
+
+void convolution_forward(const cpu::Convolution& convolution, const void* x, const void* w, const void* bias,
+                         void* y);
+void convolution_backward_input(const cpu::Convolution& convolution, const void* dy, const void* w, void* dx);
+void convolution_backward_weight(const cpu::Convolution& convolution, const void* x, const void* dy, void* dw,
+                                 void* dbias);
+
+}  // namespace taper::cuda
