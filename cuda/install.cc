@@ -81,6 +81,9 @@ void install_networks() {
   install<cpu::convolution_forward>(convolution_forward);
   install<cpu::convolution_backward_input>(convolution_backward_input);
   install<cpu::convolution_backward_weight>(convolution_backward_weight);
+  install<cpu::batch_norm_inference>(batch_norm_inference);
+  install<cpu::group_norm>(group_norm);
+  install<cpu::group_norm_backward>(group_norm_backward);
 }
 
 void install_indexing() {

@@ -1,4 +1,4 @@
-// Layer, RMS and batch normalization on a device: as in cpu/normalization.h.
+// Layer, RMS, batch and group normalization on a device: as in cpu/normalization.h.
 #pragma once
 
 #include "cpu/normalization.h"
@@ -12,6 +12,13 @@ void row_norm_backward(const cpu::RowNorm& norm, const void* x, const void* dy, 
 void batch_norm(const cpu::ChannelNorm& norm, double eps, const void* x, const void* weight, const void* bias,
                 void* y, double* mean, double* variance, double* rstd);
 void batch_norm_backward(const cpu::ChannelNorm& norm, bool training, const void* x, const void* dy,
+                         const void* weight, const double* mean, const double* rstd, void* dx, void* dw,
+                         void* db);
+void batch_norm_inference(const cpu::ChannelNorm& norm, const void* x, const void* weight, const void* bias,
+                          const double* mean, const double* rstd, void* y);
+void group_norm(const cpu::ChannelNorm& norm, std::int64_t groups, double eps, const void* x,
+                const void* weight, const void* bias, void* y, double* mean, double* rstd);
+void group_norm_backward(const cpu::ChannelNorm& norm, std::int64_t groups, const void* x, const void* dy,
                          const void* weight, const double* mean, const double* rstd, void* dx, void* dw,
                          void* db);
 
