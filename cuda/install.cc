@@ -5,6 +5,7 @@
 #include "cuda/elementwise.h"
 #include "cuda/fourier.h"
 #include "cuda/index.h"
+#include "cuda/interpolate.h"
 #include "cuda/linalg.h"
 #include "cuda/matmul.h"
 #include "cuda/norm.h"
@@ -84,6 +85,8 @@ void install_networks() {
   install<cpu::batch_norm_inference>(batch_norm_inference);
   install<cpu::group_norm>(group_norm);
   install<cpu::group_norm_backward>(group_norm_backward);
+  install<cpu::interpolate>(interpolate);
+  install<cpu::interpolate_backward>(interpolate_backward);
 }
 
 void install_indexing() {
