@@ -321,23 +321,4 @@ void embedding(const cpu::Embedding& table, const void* weight, const int64_t* i
   run_move(plan, "embedding");
 }
 
-void embedding_backward(const cpu::Embedding& table, const void* dy, const int64_t* indices, void* dw) {
-  check<DeviceError>(
-      !table.scale_by_frequency,
-      "embedding: gradients with scale_grad_by_freq do not exist on CUDA; move the table to the CPU");
-  const Shape sizes{table.rows, table.size}, strides{table.size, 1};
-  fill(sizes, {dw, table.dtype, strides.data()}, 0);
-  IndexPlan plan(dw, dy, table.dtype, Fault::embedding);
-  plan.add_index(indices, table.rows, table.size, false, 0, "embedding_backward");
-  plan.add_dim(table.size, 1, 1, {0}, "embedding_backward");
-  plan.add_dim(table.count, 0, table.size, {1}, "embedding_backward");
-  run_add(plan, 1, "embedding_backward");
-  if (table.padding_index < 0) return;
-  const Shape row{table.size}, step{1};
-  fill(row,
-       {static_cast<char*>(dw) + table.padding_index * table.size * item_size(table.dtype), table.dtype,
-        step.data()},
-       0);
-}
-
 }  // namespace taper::cuda

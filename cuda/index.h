@@ -19,7 +19,5 @@ void index(const void* x, DType dtype, const cpu::AdvancedIndex& plan, void* y, 
 void index_put(void* x, DType dtype, const cpu::AdvancedIndex& plan, const void* values, bool accumulate,
                const char* op);
 void embedding(const cpu::Embedding& embedding, const void* weight, const std::int64_t* indices, void* y);
-void embedding_backward(const cpu::Embedding& embedding, const void* dy, const std::int64_t* indices,
-                        void* dw);
 
 }  // namespace taper::cuda

@@ -3,6 +3,7 @@
 
 #include "cuda/convolution.h"
 #include "cuda/elementwise.h"
+#include "cuda/embedding.h"
 #include "cuda/fourier.h"
 #include "cuda/index.h"
 #include "cuda/interpolate.h"
@@ -87,6 +88,9 @@ void install_networks() {
   install<cpu::group_norm_backward>(group_norm_backward);
   install<cpu::interpolate>(interpolate);
   install<cpu::interpolate_backward>(interpolate_backward);
+  install<cpu::embedding_bag>(embedding_bag);
+  install<cpu::embedding_bag_backward>(embedding_bag_backward);
+  install<cpu::embedding_bag_backward_samples>(embedding_bag_backward_samples);
 }
 
 void install_indexing() {
