@@ -13,6 +13,7 @@
 #include "cuda/optimizer.h"
 #include "cuda/pooling.h"
 #include "cuda/random.h"
+#include "cuda/recurrent.h"
 #include "cuda/reduce.h"
 #include "cuda/softmax.h"
 #include "tensor/device_kernel.h"
@@ -91,6 +92,10 @@ void install_networks() {
   install<cpu::embedding_bag>(embedding_bag);
   install<cpu::embedding_bag_backward>(embedding_bag_backward);
   install<cpu::embedding_bag_backward_samples>(embedding_bag_backward_samples);
+  install<cpu::lstm_cell>(lstm_cell);
+  install<cpu::lstm_cell_backward>(lstm_cell_backward);
+  install<cpu::gru_cell>(gru_cell);
+  install<cpu::gru_cell_backward>(gru_cell_backward);
 }
 
 void install_indexing() {
