@@ -1,6 +1,7 @@
 // The kernels of this library, in the place of the CPU's.
 #include "cuda/install.h"
 
+#include "cuda/attention.h"
 #include "cuda/convolution.h"
 #include "cuda/elementwise.h"
 #include "cuda/embedding.h"
@@ -92,6 +93,8 @@ void install_networks() {
   install<cpu::embedding_bag>(embedding_bag);
   install<cpu::embedding_bag_backward>(embedding_bag_backward);
   install<cpu::embedding_bag_backward_samples>(embedding_bag_backward_samples);
+  install<cpu::attention>(attention);
+  install<cpu::attention_backward>(attention_backward);
   install<cpu::lstm_cell>(lstm_cell);
   install<cpu::lstm_cell_backward>(lstm_cell_backward);
   install<cpu::gru_cell>(gru_cell);
