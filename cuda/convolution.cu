@@ -1,7 +1,9 @@
-// Convolution as a matrix product whose operands are gathered while it runs (implicit GEMM): in tiles in
-// shared memory, or, where groups are narrower than a tile, by a thread for each result.
+// Convolution by cuDNN where it is there; else as a matrix product whose operands are gathered while it runs
+// (implicit GEMM): in tiles in shared memory, or, where groups are narrower than a tile, by a thread for each
+// result.
 #include "cuda/convolution.h"
 
+#include "cuda/cudnn_convolution.h"
 #include "cuda/element.cuh"
 #include "cuda/reduce.h"
 
@@ -26,7 +28,6 @@ int narrow(int64_t size) {
 }
 
 ConvolutionPlan plan_of(const cpu::Convolution& c) {
-  cpu::check_sizes(c);
   ConvolutionPlan plan{};
   plan.dtype = c.dtype;
   plan.batch = narrow(c.batch), plan.groups = narrow(c.groups);
@@ -325,6 +326,16 @@ __global__ void __launch_bounds__(block_threads) direct_product(const __grid_con
   }
 }
 
+__global__ void __launch_bounds__(block_threads)
+    add_bias(DType dtype, int64_t count, int64_t channels, int64_t step, const void* bias, void* y) {
+  for (int64_t i = thread_number(); i < count; i += thread_count()) {
+    const int64_t channel = i / step % channels;
+    if (dtype == float64)
+      put(y, dtype, i, element<double>(y, dtype, i) + element<double>(bias, dtype, channel));
+    else put(y, dtype, i, element<float>(y, dtype, i) + element<float>(bias, dtype, channel));
+  }
+}
+
 }  // namespace kernels
 
 namespace {
@@ -379,10 +390,41 @@ void backward_weight(const ConvolutionPlan& c, const void* x, const void* dy, vo
     sum({parts.data(), sizeof(T) == 8 ? float64 : float32, {slices, count}, {count, 1}, 1, dw, c.dtype});
 }
 
+int64_t outputs_of(const cpu::Convolution& c) {
+  int64_t plane = 1;
+  for (int i = 0; i < c.spatial_dims; ++i) plane *= c.output[i];
+  return plane;
+}
+
+/// To y [batch, out_channels, output...]; nothing if bias is null.
+void add_bias(const cpu::Convolution& c, const void* bias, void* y) {
+  const int64_t plane = outputs_of(c), count = c.batch * c.out_channels * plane;
+  if (!bias || count == 0) return;
+  kernels::add_bias<<<blocks_for(count), block_threads, 0, runtime().stream_in_use()>>>(
+      c.dtype, count, c.out_channels, c.channels_last ? 1 : plane, bias, y);
+  check_launch("convolution");
+}
+
+/// dbias = dy summed over images and positions.
+void sum_channels(const cpu::Convolution& c, const void* dy, void* dbias) {
+  if (c.out_channels == 0) return;
+  const int64_t plane = outputs_of(c), channel = c.channels_last ? 1 : plane,
+                position = c.channels_last ? c.out_channels : 1;
+  sum({dy,
+       c.dtype,
+       {c.batch, c.out_channels, plane},
+       {c.out_channels * plane, channel, position},
+       0b101,
+       dbias,
+       c.dtype});
+}
+
 }  // namespace
 
 void convolution_forward(const cpu::Convolution& convolution, const void* x, const void* w, const void* bias,
                          void* y) {
+  cpu::check_sizes(convolution);
+  if (cudnn_convolution_forward(convolution, x, w, y)) return add_bias(convolution, bias, y);
   const ConvolutionPlan plan = plan_of(convolution);
   if (plan.dtype == float64) run_product(kernels::Forward<double>{plan, x, w, bias, y}, 1, "convolution");
   else run_product(kernels::Forward<float>{plan, x, w, bias, y}, 1, "convolution");
@@ -390,6 +432,8 @@ void convolution_forward(const cpu::Convolution& convolution, const void* x, con
 
 void convolution_backward_input(const cpu::Convolution& convolution, const void* dy, const void* w,
                                 void* dx) {
+  cpu::check_sizes(convolution);
+  if (cudnn_convolution_backward_input(convolution, dy, w, dx)) return;
   const ConvolutionPlan plan = plan_of(convolution);
   const char* op = "convolution_backward_input";
   if (plan.dtype == float64) run_product(kernels::BackwardInput<double>{plan, dy, w, dx}, 1, op);
@@ -398,17 +442,12 @@ void convolution_backward_input(const cpu::Convolution& convolution, const void*
 
 void convolution_backward_weight(const cpu::Convolution& convolution, const void* x, const void* dy, void* dw,
                                  void* dbias) {
+  cpu::check_sizes(convolution);
+  if (dbias) sum_channels(convolution, dy, dbias);
+  if (cudnn_convolution_backward_weight(convolution, x, dy, dw)) return;
   const ConvolutionPlan plan = plan_of(convolution);
   if (plan.dtype == float64) backward_weight<double>(plan, x, dy, dw);
   else backward_weight<float>(plan, x, dy, dw);
-  if (dbias && convolution.out_channels)
-    sum({dy,
-         plan.dtype,
-         {plan.batch, convolution.out_channels, plan.plane_out},
-         {plan.y_image, plan.y_channel, plan.y_position},
-         0b101,
-         dbias,
-         plan.dtype});
 }
 
 }  // namespace taper::cuda

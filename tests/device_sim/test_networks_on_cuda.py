@@ -64,6 +64,14 @@ def test_convolution(device, x, w, options, dtype):
     )
 
 
+def test_convolution_of_images_at_an_odd_address(device):
+    assert_as_on_cpu(
+        lambda x, w: F.conv2d(x[1:], w[1:]),
+        numbers(3, 1, 5, 3, dtype=taper.float16),
+        numbers(3, 1, 3, 3, dtype=taper.float16),
+    )
+
+
 @pytest.mark.parametrize("groups, width", [(1, 3), (3, 1)])
 def test_gradient_of_a_weight_is_cut_into_slices(device, groups, width):
     assert_as_on_cpu(

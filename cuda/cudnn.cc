@@ -1,0 +1,83 @@
+// Finding cuDNN, and its descriptors.
+#if __has_include(<cudnn_backend.h>)
+
+#include "cuda/cudnn.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "taper/error.h"
+
+namespace taper::cuda {
+
+namespace {
+
+template <class F>
+bool find(void* library, const char* name, F& function) {
+  function = reinterpret_cast<F>(dlsym(library, name));
+  return function != nullptr;
+}
+
+const Cudnn* open() {
+  const char* chosen = std::getenv("TAPER_CUDNN_LIBRARY");
+  void* library = dlopen(chosen ? chosen : "libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
+  static Cudnn found;
+  const bool complete = library && find(library, "cudnnCreate", found.create) &&
+                        find(library, "cudnnDestroy", found.destroy) &&
+                        find(library, "cudnnSetStream", found.set_stream) &&
+                        find(library, "cudnnGetErrorString", found.error_string) &&
+                        find(library, "cudnnGetLastErrorString", found.last_error_string) &&
+                        find(library, "cudnnBackendCreateDescriptor", found.create_descriptor) &&
+                        find(library, "cudnnBackendDestroyDescriptor", found.destroy_descriptor) &&
+                        find(library, "cudnnBackendSetAttribute", found.set_attribute) &&
+                        find(library, "cudnnBackendGetAttribute", found.get_attribute) &&
+                        find(library, "cudnnBackendFinalize", found.finalize) &&
+                        find(library, "cudnnBackendExecute", found.execute);
+  return complete ? &found : nullptr;
+}
+
+}  // namespace
+
+const Cudnn* cudnn() {
+  static const Cudnn* const found = open();
+  return found;
+}
+
+void check_cudnn(cudnnStatus_t status, const char* what) {
+  if (status == CUDNN_STATUS_SUCCESS) return;
+  char words[512] = "";
+  cudnn()->last_error_string(words, sizeof(words));
+  fail<Error>("cuDNN: ", what, " failed: ", cudnn()->error_string(status), " ",
+              static_cast<const char*>(words));
+}
+
+Descriptor::Descriptor(cudnnBackendDescriptorType_t type) {
+  check_cudnn(cudnn()->create_descriptor(type, &descriptor_), "creating a descriptor");
+}
+
+Descriptor::~Descriptor() {
+  if (descriptor_) cudnn()->destroy_descriptor(descriptor_);
+}
+
+void Descriptor::set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, std::int64_t count,
+                     const void* values) {
+  const cudnnStatus_t status = cudnn()->set_attribute(descriptor_, name, type, count, values);
+  if (status != CUDNN_STATUS_SUCCESS) check_cudnn(status, concat("setting attribute ", int(name)).c_str());
+}
+
+void Descriptor::finalize() { check_cudnn(cudnn()->finalize(descriptor_), "finalizing a descriptor"); }
+
+bool Descriptor::try_finalize() { return cudnn()->finalize(descriptor_) == CUDNN_STATUS_SUCCESS; }
+
+std::int64_t Descriptor::get(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
+                             std::int64_t count, void* values) const {
+  std::int64_t found = 0;
+  const cudnnStatus_t status = cudnn()->get_attribute(descriptor_, name, type, count, &found, values);
+  return status == CUDNN_STATUS_SUCCESS ? found : 0;
+}
+
+}  // namespace taper::cuda
+
+#endif
