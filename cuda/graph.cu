@@ -5,8 +5,8 @@
 #include <atomic>
 #include <thread>
 
+#include "cuda/cublas.h"
 #include "cuda/device.cuh"
-#include "cuda/matmul.h"
 #include "tensor/device_graphs.h"
 
 namespace taper::cuda {
@@ -77,7 +77,7 @@ class Graphs final : public DeviceGraphs {
     const cudaStream_t stream = runtime().stream_in_use();
     check<ValueError>(stream != nullptr,
                       "Graph: the default stream cannot be recorded; make another one current");
-    prepare_products();
+    cublas_in_use();  // made ready now: that cannot be recorded
     auto started = std::make_unique<Recording>();
     started->pool = std::static_pointer_cast<GraphPool>(std::move(pool));
     started->stream = stream;

@@ -54,8 +54,6 @@ void set_rows(DType dtype, const void* bias, void* c, std::int64_t m, std::int64
 
 }  // namespace
 
-void prepare_products() { handle_in_use(); }
-
 void gemm(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
           const Scalar& alpha, const void* a, std::int64_t lda, const void* b, std::int64_t ldb,
           const Scalar& beta, void* c, std::int64_t ldc, const void* bias) {

@@ -5,9 +5,6 @@
 
 namespace taper::cuda {
 
-/// Makes the calling thread's cuBLAS ready, which cannot be done while a graph is recorded.
-void prepare_products();
-
 void gemm(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
           const Scalar& alpha, const void* a, std::int64_t lda, const void* b, std::int64_t ldb,
           const Scalar& beta, void* c, std::int64_t ldc, const void* bias);
