@@ -115,6 +115,7 @@ def losses(place, kind, make_optimizer, steps=4, half=None):
     """The losses of some steps; with half, under autocast in that type and with scaled gradients."""
     taper.manual_seed(0)
     model = MODELS[kind][0]().to(place)
+    taper.manual_seed(1)  # the CPU's generator, and not the GPU's, has made the parameters
     optimizer = make_optimizer(model.parameters())
     scaler = taper.amp.GradScaler(place, init_scale=2.0**10, enabled=half is not None)
     x, y = (t.to(place) for t in data_of(kind))
