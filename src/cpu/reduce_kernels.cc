@@ -155,31 +155,112 @@ TAPER_INLINE void halve(typename Op::Lane* lane) {
   if constexpr (w > 4) halve<Op, w / 2>(lane);
 }
 
+#if HWY_TARGET != HWY_SCALAR
+/// lane[l] += the sum of x[l], x[width + l], ... x[7 width + l], as sum_of_eight.
+template <int64 width>
+HWY_INLINE void add_eights(const float* x, double* lane) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::CappedTag<float, width> d;
+  const hn::Half<decltype(d)> half;
+  const hn::Rebind<double, decltype(half)> wide;
+  constexpr int64 step = int64(hn::MaxLanes(d));
+  for (int64 l = 0; l < width; l += step) {
+    const auto pair = [&](int64 k) HWY_ATTR {
+      return hn::Add(hn::LoadU(d, x + l + k * width), hn::LoadU(d, x + l + (k + 1) * width));
+    };
+    const auto sum = hn::Add(hn::Add(pair(0), pair(2)), hn::Add(pair(4), pair(6)));
+    double *const low = lane + l, *const high = low + step / 2;
+    hn::StoreU(hn::Add(hn::LoadU(wide, low), hn::PromoteTo(wide, hn::LowerHalf(half, sum))), wide, low);
+    hn::StoreU(hn::Add(hn::LoadU(wide, high), hn::PromoteTo(wide, hn::UpperHalf(half, sum))), wide, high);
+  }
+}
+#else
+template <int64 width>
+void add_eights(const float* x, double* lane) {
+  for (int64 l = 0; l < width; ++l) lane[l] += double(sum_of_eight(x + l, width));
+}
+#endif
+
+template <class Op, int64 width>
+TAPER_INLINE typename Op::Lane fold_lanes(typename Op::Lane* lane) {
+  halve<Op, width / 2>(lane);
+  return Op::merge_last(Op::merge_last(lane[0], lane[2]), Op::merge_last(lane[1], lane[3]));
+}
+
 // Not inlined: among the loop over rows the compiler would not see that the lanes are a vector.
 template <class Op, int64 width>
 HWY_NOINLINE typename Op::Lane fold_wide(const typename Op::Element* x, int64 n, const Op& op) {
   typename Op::Lane lane[width];
   for (int64 l = 0; l < width; ++l) lane[l] = Op::start();
   int64 i = 0;
-  if constexpr (std::is_same_v<Op, ShortSumOf>) {
-    for (; i + 8 * width <= n; i += 8 * width) {
-#pragma GCC unroll 1
-      for (int64 l = 0; l < width; ++l) lane[l] += double(sum_of_eight(x + i + l, width));
-    }
-  }
+  if constexpr (std::is_same_v<Op, ShortSumOf>)
+    for (; i + 8 * width <= n; i += 8 * width) add_eights<width>(x + i, lane);
   for (; i + width <= n; i += width) {
 #pragma GCC unroll 1  // else a short loop is unrolled before it can become a vector
     for (int64 l = 0; l < width; ++l) lane[l] = op.step(lane[l], x[i + l]);
   }
   for (int64 l = 0; i + l < n; ++l) lane[l] = op.step(lane[l], x[i + l]);
-  halve<Op, width / 2>(lane);
-  return Op::merge_last(Op::merge_last(lane[0], lane[2]), Op::merge_last(lane[1], lane[3]));
+  return fold_lanes<Op, width>(lane);
+}
+
+/// Memory is read faster as a few streams than as one: the processor looks ahead of each.
+constexpr int streams = 4;
+constexpr int64 least_stream_bytes = 16384;
+
+/// result[r] = fold_wide of run r, side by side.
+template <class Op>
+HWY_NOINLINE void fold_streams(const typename Op::Element* const (&x)[streams], int64 n, const Op& op,
+                               typename Op::Lane (&result)[streams]) {
+  typename Op::Lane lane[streams][lanes];
+  for (int r = 0; r < streams; ++r)
+    for (int64 l = 0; l < lanes; ++l) lane[r][l] = Op::start();
+  int64 i = 0;
+  if constexpr (std::is_same_v<Op, ShortSumOf>)
+    for (; i + 8 * lanes <= n; i += 8 * lanes)
+      for (int r = 0; r < streams; ++r) add_eights<lanes>(x[r] + i, lane[r]);
+  for (; i + lanes <= n; i += lanes)
+    for (int r = 0; r < streams; ++r) {
+#pragma GCC unroll 1
+      for (int64 l = 0; l < lanes; ++l) lane[r][l] = op.step(lane[r][l], x[r][i + l]);
+    }
+  for (int r = 0; r < streams; ++r) {
+    for (int64 l = 0; i + l < n; ++l) lane[r][l] = op.step(lane[r][l], x[r][i + l]);
+    result[r] = fold_lanes<Op, lanes>(lane[r]);
+  }
 }
 
 /// Short runs take few lanes: merging many would cost more than they save.
 template <class Op>
 TAPER_INLINE typename Op::Lane fold(const typename Op::Element* x, int64 n, const Op& op) {
-  return n < 256 ? fold_wide<Op, 16>(x, n, op) : fold_wide<Op, lanes>(x, n, op);
+  if (n < 256) return fold_wide<Op, 16>(x, n, op);
+  if (n * int64(sizeof *x) < streams * least_stream_bytes) return fold_wide<Op, lanes>(x, n, op);
+  const int64 part = n / streams;
+  const typename Op::Element* const parts[] = {x, x + part, x + 2 * part, x + 3 * part};
+  typename Op::Lane result[streams];
+  fold_streams(parts, part, op, result);
+  auto whole = Op::merge_last(Op::merge_last(result[0], result[1]), Op::merge_last(result[2], result[3]));
+  for (int64 i = streams * part; i < n; ++i) whole = op.step(whole, x[i]);
+  return whole;
+}
+
+/// Calls f(row, its result) for each row.
+template <class Op, class F>
+TAPER_INLINE void fold_rows(const typename Op::Element* x, int64 rows, int64 stride, int64 n, const Op& op,
+                            F&& f) {
+  using E = typename Op::Element;
+  const int64 bytes = n * int64(sizeof(E)), part = rows / streams;
+  int64 row = 0;
+  if (n >= 256 && bytes < streams * least_stream_bytes && part * bytes >= least_stream_bytes) {
+    for (; row < part; ++row) {
+      const E* const runs[] = {x + row * stride, x + (part + row) * stride, x + (2 * part + row) * stride,
+                               x + (3 * part + row) * stride};
+      typename Op::Lane result[streams];
+      fold_streams(runs, n, op, result);
+      for (int r = 0; r < streams; ++r) f(r * part + row, result[r]);
+    }
+    row = streams * part;
+  }
+  for (; row < rows; ++row) f(row, fold(x + row * stride, n, op));
 }
 
 /// A dense matrix narrower than the lanes: several rows are taken as one, and their sums folded at the end.
@@ -225,10 +306,8 @@ struct Fold {
 
   static void rows(const void* x, int64 rows, int64 stride, int64 n, const ReduceArguments& arguments,
                    void* state) {
-    const Op op(arguments);
-    for (int64 row = 0; row < rows; ++row) {
-      static_cast<State*>(state)[row] = State(fold(static_cast<const E*>(x) + row * stride, n, op));
-    }
+    fold_rows(static_cast<const E*>(x), rows, stride, n, Op(arguments),
+              [&](int64 row, Lane result) { static_cast<State*>(state)[row] = State(result); });
   }
   static void columns(const void* x, int64 rows, int64 stride, int64 width, const ReduceArguments& arguments,
                       void* state) {
