@@ -96,27 +96,44 @@ Shape position_of(int64 flat, const Shape& sizes) {
                    size ? concat(", expected ", range) : "");
 }
 
+/// The bounds of indices, and what to say where one is outside. dim < 0 names no dimension.
+struct IndexCheck {
+  const char* op;
+  const Shape& sizes;  // of the indices
+  int dim;
+  int64 size;
+  bool wraps;
+
+  /// Throws for the first of n indices, `stride` apart and from position `flat` on, that is not in [0, size),
+  /// or [-size, size) if it wraps.
+  void run(const int64* values, int64 stride, int64 n, int64 flat) const {
+    // A sign bit where an index is too low or too high: unlike comparisons, in any vector.
+    const std::uint64_t low = wraps ? std::uint64_t(size) : 0, last = std::uint64_t(size) - 1;
+    const auto outside = [&](int64 value) {
+      return (std::uint64_t(value) + low) | (last - std::uint64_t(value));
+    };
+    std::uint64_t signs = 0;
+    if (stride == 1) {
+      for (int64 j = 0; j < n; ++j) signs |= outside(values[j]);
+    } else {
+      for (int64 j = 0; j < n; ++j) signs |= outside(values[j * stride]);
+    }
+    if (int64(signs) >= 0) return;
+    for (int64 j = 0; j < n; ++j)
+      if (int64(outside(values[j * stride])) < 0)
+        fail_index(op, values[j * stride], position_of(flat + j, sizes), dim, size, wraps);
+  }
+};
+
 /// Throws for the first index that is not in [0, size), or [-size, size) if it wraps. dim < 0 names no
 /// dimension.
 void check_indices(const char* op, const Indices& index, int dim, int64 size, bool wraps) {
   const Walk<1> walk(index.sizes, {index.strides});
-  const std::uint64_t low = wraps ? std::uint64_t(size) : 0, span = low + std::uint64_t(size);
+  const IndexCheck bounds{op, index.sizes, dim, size, wraps};
   parallel_for(walk.elements(), chunk, [&](int64 begin, int64 end) {
     int64 flat = begin;
     walk.run(begin, end, [&](const auto& offset, int64 n) {
-      const int64* values = index.data + offset[0];
-      const int64 stride = walk.inner_stride(0);
-      bool bad = false;
-      if (stride == 1) {
-        for (int64 j = 0; j < n; ++j) bad |= std::uint64_t(values[j]) + low >= span;
-      } else {
-        for (int64 j = 0; j < n; ++j) bad |= std::uint64_t(values[j * stride]) + low >= span;
-      }
-      for (int64 j = 0; bad && j < n; ++j) {
-        const int64 value = values[j * stride];
-        if (std::uint64_t(value) + low >= span)
-          fail_index(op, value, position_of(flat + j, index.sizes), dim, size, wraps);
-      }
+      bounds.run(index.data + offset[0], walk.inner_stride(0), n, flat);
       flat += n;
     });
   });
@@ -140,17 +157,24 @@ Operand at_least_1d(Operand operand) {
 void gather(const Source& source, DType dtype, int dim, const Indices& positions, void* y) {
   const Source x = at_least_1d(source);
   const Indices index = at_least_1d(positions);
-  check_indices("gather", index, dim, x.sizes[dim], false);
   const Walk<2> walk(index.sizes, {without(x.strides, dim), index.strides});
   const int64 along = x.strides[dim], a = walk.inner_stride(0), b = walk.inner_stride(1);
+  // Checked run by run, while the indices are in the nearest cache: y is nobody's yet.
+  const IndexCheck bounds{"gather", index.sizes, dim, x.sizes[dim], false};
   visit_size(dtype, [&]<class T>() {
     parallel_for(walk.elements(), chunk, [&](int64 begin, int64 end) {
-      T* to = static_cast<T*>(y) + begin;
+      int64 flat = begin;
       walk.run(begin, end, [&](const auto& offset, int64 n) {
+        T* const to = static_cast<T*>(y) + flat;
         const T* from = static_cast<const T*>(x.data) + offset[0];
         const int64* indices = index.data + offset[1];
-        for (int64 j = 0; j < n; ++j) to[j] = from[j * a + indices[j * b] * along];
-        to += n;
+        bounds.run(indices, b, n, flat);
+        if (a == 0 && b == 1 && along == 1) {
+          for (int64 j = 0; j < n; ++j) to[j] = from[indices[j]];
+        } else {
+          for (int64 j = 0; j < n; ++j) to[j] = from[j * a + indices[j * b] * along];
+        }
+        flat += n;
       });
     });
   });
@@ -282,8 +306,8 @@ void scatter_combining(const Scatter& s, Combine how, bool include_self) {
 void scatter(const Target& y, DType dtype, int dim, const Indices& index, const Source& x, Combine combine,
              bool include_self, const char* op) {
   const Scatter s{at_least_1d(y), at_least_1d(index), at_least_1d(x), dim};
-  check<DTypeError>(!is_complex(dtype) || (combine != Combine::amin && combine != Combine::amax),
-                    op, ": ", dtype, " has no order; amin and amax need real numbers");
+  check<DTypeError>(!is_complex(dtype) || (combine != Combine::amin && combine != Combine::amax), op, ": ",
+                    dtype, " has no order; amin and amax need real numbers");
   check_indices(op, s.index, dim, s.y.sizes[dim], false);
   if (combine == Combine::set) return visit_size(dtype, [&]<class T>() { scatter_all<Combine::set, T>(s); });
   visit(dtype, [&]<class T>() { scatter_combining<T>(s, combine, include_self); });
