@@ -1,172 +1,95 @@
-// Layer, RMS and batch normalization: a block for each row or channel. Statistics are float64, from values
-// less the first of the row, so that a mean far from 0 costs no accuracy.
-#include "cuda/block.cuh"
+// Layer and RMS norm: a block for each row. Statistics are sums of values less the first of the row, so that
+// a mean far from 0 costs no accuracy.
 #include "cuda/norm.h"
+
+#include "cuda/norm.cuh"
 
 namespace taper::cuda {
 
 namespace kernels {
 
-__device__ __forceinline__ double element(const void* data, DType dtype, int64_t i) {
-  return load<double>(static_cast<const char*>(data) + i * item_size(dtype), dtype);
-}
-__device__ __forceinline__ double element_or(const void* data, DType dtype, int64_t i, double otherwise) {
-  return data ? element(data, dtype, i) : otherwise;
-}
-__device__ __forceinline__ void put(void* data, DType dtype, int64_t i, double value) {
-  store(static_cast<char*>(data) + i * item_size(dtype), dtype, value);
-}
-
-struct Sums {
-  double first, second;
-};
-struct PlusSums {
-  __device__ Sums operator()(const Sums& a, const Sums& b) const {
-    return {a.first + b.first, a.second + b.second};
-  }
-};
-
-/// Rows of layer norm and channels of batch norm, as places of n elements: at(i) is the place of element i,
-/// and parameter(i) that of its weight.
-struct Row {
-  int64_t start;
-  __device__ int64_t at(int64_t i) const { return start + i; }
-};
-struct Channel {
-  int64_t channel, channels, plane;
-  bool last;
-  __device__ int64_t at(int64_t i) const {
-    if (last) return i * channels + channel;
-    return (i / plane * channels + channel) * plane + i % plane;
-  }
-};
-
-/// Mean and biased variance of n elements; all threads of the block get them.
-template <class Places>
-__device__ __forceinline__ void moments(const void* x, DType dtype, const Places& places, int64_t n,
-                                        bool centered, Sums* shared, double& mean, double& variance) {
-  const double origin = centered ? element(x, dtype, places.at(0)) : 0;
-  Sums sums{0, 0};
-  for (int64_t i = threadIdx.x; i < n; i += block_threads) {
-    const double value = element(x, dtype, places.at(i)) - origin;
-    sums.first += value;
-    sums.second += value * value;
-  }
-  sums = combine_block(sums, shared, 1, PlusSums());
-  const double shift = centered ? sums.first / double(n) : 0;
-  mean = origin + shift;
-  variance = fmax(0., sums.second / double(n) - shift * shift);
-}
-
-__global__ void __launch_bounds__(block_threads)
+template <class T>
+__global__ void __launch_bounds__(block_threads, 1)
     row_norm(const cpu::RowNorm norm, const void* x, const void* weight, const void* bias, void* y,
              double* mean, double* rstd) {
   __shared__ Sums shared[block_threads];
-  const Row row{int64_t(blockIdx.x) * norm.size};
-  double center, variance;
-  moments(x, norm.dtype, row, norm.size, norm.centered, shared, center, variance);
+  const int64_t start = int64_t(blockIdx.x) * norm.size;
+  const T origin = norm.centered ? element<T>(x, norm.dtype, start) : T(0);
+  Sums sums =
+      sum_terms<T>(int64_t(threadIdx.x), norm.size, block_threads, [&](int64_t i, T& first, T& second) {
+        const T value = element<T>(x, norm.dtype, start + i) - origin;
+        first += value, second += value * value;
+      });
+  sums = combine_block(sums, shared, 1, PlusSums());
+  const double shift = norm.centered ? sums.first / double(norm.size) : 0;
+  const double variance = fmax(0., sums.second / double(norm.size) - shift * shift);
   const double scale = 1 / sqrt(variance + norm.eps);
   if (threadIdx.x == 0) {
-    if (mean) mean[blockIdx.x] = center;
+    if (mean) mean[blockIdx.x] = double(origin) + shift;
     if (rstd) rstd[blockIdx.x] = scale;
   }
+  const T down = T(shift), factor = T(scale);
   for (int64_t i = threadIdx.x; i < norm.size; i += block_threads) {
-    const double value = (element(x, norm.dtype, row.at(i)) - center) * scale;
-    put(y, norm.dtype, row.at(i),
-        value * element_or(weight, norm.parameter_dtype, i, 1) +
-            element_or(bias, norm.parameter_dtype, i, 0));
+    const T value = (element<T>(x, norm.dtype, start + i) - origin - down) * factor;
+    put(y, norm.dtype, start + i,
+        value * element_or<T>(weight, norm.parameter_dtype, i, 1) +
+            element_or<T>(bias, norm.parameter_dtype, i, 0));
   }
 }
 
-__global__ void __launch_bounds__(block_threads)
+template <class T>
+__global__ void __launch_bounds__(block_threads, 1)
     row_norm_dx(const cpu::RowNorm norm, const void* x, const void* dy, const void* weight,
                 const double* mean, const double* rstd, void* dx) {
   __shared__ Sums shared[block_threads];
-  const Row row{int64_t(blockIdx.x) * norm.size};
-  const double center = mean ? mean[blockIdx.x] : 0, scale = rstd[blockIdx.x];
-  Sums sums{0, 0};
-  for (int64_t i = threadIdx.x; i < norm.size; i += block_threads) {
-    const double g = element(dy, norm.dtype, row.at(i)) * element_or(weight, norm.parameter_dtype, i, 1);
-    sums.first += g;
-    sums.second += g * (element(x, norm.dtype, row.at(i)) - center) * scale;
-  }
+  const int64_t start = int64_t(blockIdx.x) * norm.size;
+  const InParts<T> center(mean ? mean[blockIdx.x] : 0);
+  const T scale = T(rstd[blockIdx.x]);
+  const auto normal = [&](int64_t i) { return center.from(element<T>(x, norm.dtype, start + i)) * scale; };
+  const auto weighted = [&](int64_t i) {
+    return element<T>(dy, norm.dtype, start + i) * element_or<T>(weight, norm.parameter_dtype, i, 1);
+  };
+  Sums sums =
+      sum_terms<T>(int64_t(threadIdx.x), norm.size, block_threads, [&](int64_t i, T& first, T& second) {
+        const T g = weighted(i);
+        first += g, second += g * normal(i);
+      });
   sums = combine_block(sums, shared, 1, PlusSums());
-  const double size = double(norm.size), average = norm.centered ? sums.first / size : 0;
-  for (int64_t i = threadIdx.x; i < norm.size; i += block_threads) {
-    const double g = element(dy, norm.dtype, row.at(i)) * element_or(weight, norm.parameter_dtype, i, 1);
-    const double normal = (element(x, norm.dtype, row.at(i)) - center) * scale;
-    put(dx, norm.dtype, row.at(i), scale * (g - average - normal * sums.second / size));
-  }
+  const T average = norm.centered ? T(sums.first / double(norm.size)) : T(0),
+          along = T(sums.second / double(norm.size));
+  for (int64_t i = threadIdx.x; i < norm.size; i += block_threads)
+    put(dx, norm.dtype, start + i, scale * (weighted(i) - average - normal(i) * along));
 }
 
-/// 32 columns and 8 rows at a time, so that rows are read in whole lines.
-__global__ void __launch_bounds__(block_threads)
-    row_norm_parameters(const cpu::RowNorm norm, const void* x, const void* dy, const double* mean,
-                        const double* rstd, void* dw, void* db) {
+/// 32 columns and 8 rows at a time, so that rows are read in whole lines; of a slice of the rows.
+template <class T>
+__global__ void __launch_bounds__(block_threads, 1)
+    row_norm_parts(const cpu::RowNorm norm, int64_t slice_rows, const void* x, const void* dy,
+                   const double* mean, const double* rstd, Sums* parts) {
   __shared__ Sums shared[block_threads];
-  const int64_t column = int64_t(blockIdx.x) * 32 + threadIdx.x % 32;
+  const int64_t tiles = (norm.size + 31) / 32, slice = blockIdx.x / tiles;
+  const int64_t column = blockIdx.x % tiles * 32 + threadIdx.x % 32;
+  const int64_t begin = slice * slice_rows,
+                end = begin + slice_rows < norm.rows ? begin + slice_rows : norm.rows;
   Sums sums{0, 0};
   if (column < norm.size)
-    for (int64_t row = threadIdx.x / 32; row < norm.rows; row += block_threads / 32) {
-      const double g = element(dy, norm.dtype, row * norm.size + column);
-      const double value = element(x, norm.dtype, row * norm.size + column) - (mean ? mean[row] : 0);
-      sums.first += g;
-      sums.second += g * value * rstd[row];
-    }
+    sums = sum_terms<T>(begin + threadIdx.x / 32, end, block_threads / 32,
+                        [&](int64_t row, T& first, T& second) {
+                          const int64_t i = row * norm.size + column;
+                          const InParts<T> center(mean ? mean[row] : 0);
+                          const T g = element<T>(dy, norm.dtype, i);
+                          first += g, second += g * center.from(element<T>(x, norm.dtype, i)) * T(rstd[row]);
+                        });
   sums = combine_block(sums, shared, 32, PlusSums());
-  if (threadIdx.x >= 32 || column >= norm.size) return;
-  if (dw) put(dw, norm.parameter_dtype, column, sums.second);
-  if (db) put(db, norm.parameter_dtype, column, sums.first);
+  if (threadIdx.x < 32 && column < norm.size) parts[slice * norm.size + column] = sums;
 }
 
-__global__ void __launch_bounds__(block_threads)
-    batch_norm(const cpu::ChannelNorm norm, double eps, const void* x, const void* weight, const void* bias,
-               void* y, double* mean, double* variance, double* rstd) {
-  __shared__ Sums shared[block_threads];
-  const Channel channel{blockIdx.x, norm.channels, norm.plane, norm.channels_last};
-  const int64_t n = norm.batch * norm.plane;
-  double center, spread;
-  moments(x, norm.dtype, channel, n, true, shared, center, spread);
-  const double scale = 1 / sqrt(spread + eps);
-  if (threadIdx.x == 0) {
-    mean[blockIdx.x] = center;
-    variance[blockIdx.x] = spread;
-    rstd[blockIdx.x] = scale;
-  }
-  const double slope = scale * element_or(weight, norm.parameter_dtype, blockIdx.x, 1);
-  const double offset = element_or(bias, norm.parameter_dtype, blockIdx.x, 0);
-  for (int64_t i = threadIdx.x; i < n; i += block_threads)
-    put(y, norm.dtype, channel.at(i), (element(x, norm.dtype, channel.at(i)) - center) * slope + offset);
-}
-
-__global__ void __launch_bounds__(block_threads)
-    batch_norm_backward(const cpu::ChannelNorm norm, bool training, const void* x, const void* dy,
-                        const void* weight, const double* mean, const double* rstd, void* dx, void* dw,
-                        void* db) {
-  __shared__ Sums shared[block_threads];
-  const Channel channel{blockIdx.x, norm.channels, norm.plane, norm.channels_last};
-  const int64_t n = norm.batch * norm.plane;
-  const double center = mean[blockIdx.x], scale = rstd[blockIdx.x];
-  Sums sums{0, 0};
-  for (int64_t i = threadIdx.x; i < n; i += block_threads) {
-    const double g = element(dy, norm.dtype, channel.at(i));
-    sums.first += g;
-    sums.second += g * (element(x, norm.dtype, channel.at(i)) - center) * scale;
-  }
-  sums = combine_block(sums, shared, 1, PlusSums());
-  if (threadIdx.x == 0) {
-    if (dw) put(dw, norm.parameter_dtype, blockIdx.x, sums.second);
-    if (db) put(db, norm.parameter_dtype, blockIdx.x, sums.first);
-  }
-  if (!dx) return;
-  const double slope = scale * element_or(weight, norm.parameter_dtype, blockIdx.x, 1);
-  for (int64_t i = threadIdx.x; i < n; i += block_threads) {
-    double g = element(dy, norm.dtype, channel.at(i));
-    if (training) {
-      const double normal = (element(x, norm.dtype, channel.at(i)) - center) * scale;
-      g -= (sums.first + normal * sums.second) / double(n);
-    }
-    put(dx, norm.dtype, channel.at(i), g * slope);
+__global__ void __launch_bounds__(block_threads, 1)
+    finish_parameters(const Sums* parts, int slices, int64_t count, DType dtype, void* dw, void* db) {
+  for (int64_t i = thread_number(); i < count; i += thread_count()) {
+    const Sums sums = sum_parts(parts, slices, count, i);
+    if (dw) put(dw, dtype, i, sums.second);
+    if (db) put(db, dtype, i, sums.first);
   }
 }
 
@@ -175,38 +98,31 @@ __global__ void __launch_bounds__(block_threads)
 void row_norm(const cpu::RowNorm& norm, const void* x, const void* weight, const void* bias, void* y,
               double* mean, double* rstd) {
   if (norm.rows == 0 || norm.size == 0) return;
-  kernels::row_norm<<<unsigned(norm.rows), block_threads, 0, runtime().stream_in_use()>>>(
-      norm, x, weight, bias, y, mean, rstd);
+  visit_norm_type(norm.dtype, norm.parameter_dtype, [&]<class T>() {
+    kernels::row_norm<T><<<unsigned(norm.rows), block_threads, 0, runtime().stream_in_use()>>>(
+        norm, x, weight, bias, y, mean, rstd);
+  });
   check_launch("layer_norm");
 }
 
 void row_norm_backward(const cpu::RowNorm& norm, const void* x, const void* dy, const void* weight,
                        const double* mean, const double* rstd, void* dx, void* dw, void* db) {
   const cudaStream_t stream = runtime().stream_in_use();
-  if (dx && norm.rows && norm.size)
-    kernels::row_norm_dx<<<unsigned(norm.rows), block_threads, 0, stream>>>(norm, x, dy, weight, mean, rstd,
-                                                                            dx);
-  if ((dw || db) && norm.size)
-    kernels::row_norm_parameters<<<unsigned((norm.size + 31) / 32), block_threads, 0, stream>>>(
-        norm, x, dy, mean, rstd, dw, db);
+  visit_norm_type(norm.dtype, norm.parameter_dtype, [&]<class T>() {
+    if (dx && norm.rows && norm.size)
+      kernels::row_norm_dx<T>
+          <<<unsigned(norm.rows), block_threads, 0, stream>>>(norm, x, dy, weight, mean, rstd, dx);
+    if ((!dw && !db) || norm.size == 0) return;
+    const int64_t tiles = (norm.size + 31) / 32;
+    const int slices = norm_slices(tiles, norm.rows);
+    const Scratch parts(slices * norm.size * int64_t(sizeof(kernels::Sums)));
+    auto* sums = parts.data<kernels::Sums>();
+    kernels::row_norm_parts<T><<<unsigned(tiles * slices), block_threads, 0, stream>>>(
+        norm, (norm.rows + slices - 1) / slices, x, dy, mean, rstd, sums);
+    kernels::finish_parameters<<<blocks_for(norm.size), block_threads, 0, stream>>>(
+        sums, slices, norm.size, norm.parameter_dtype, dw, db);
+  });
   check_launch("layer_norm_backward");
-}
-
-void batch_norm(const cpu::ChannelNorm& norm, double eps, const void* x, const void* weight, const void* bias,
-                void* y, double* mean, double* variance, double* rstd) {
-  if (norm.channels == 0 || norm.batch * norm.plane == 0) return;
-  kernels::batch_norm<<<unsigned(norm.channels), block_threads, 0, runtime().stream_in_use()>>>(
-      norm, eps, x, weight, bias, y, mean, variance, rstd);
-  check_launch("batch_norm");
-}
-
-void batch_norm_backward(const cpu::ChannelNorm& norm, bool training, const void* x, const void* dy,
-                         const void* weight, const double* mean, const double* rstd, void* dx, void* dw,
-                         void* db) {
-  if (norm.channels == 0) return;
-  kernels::batch_norm_backward<<<unsigned(norm.channels), block_threads, 0, runtime().stream_in_use()>>>(
-      norm, training, x, dy, weight, mean, rstd, dx, dw, db);
-  check_launch("batch_norm_backward");
 }
 
 }  // namespace taper::cuda

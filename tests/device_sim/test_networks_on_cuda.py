@@ -1,5 +1,5 @@
-"""Kernels of neural networks on "cuda" where the registry's samples are thin: several tiles and blocks, groups, 16-bit
-types, ties, empty sizes. Expected are the CPU's results in float64, of operands rounded to the dtype."""
+"""Kernels of neural networks on "cuda" where the registry's samples are thin: several tiles and blocks, groups,
+16-bit types, ties, empty sizes. Expected are the CPU's results in float64, of operands rounded to the dtype."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def run(function, operands, move, dtype):
 
 
 def assert_as_on_cpu(function, *operands, tolerance=None):
-    """Result and gradients of all operands; scaled by the largest, as sums of many terms lose some of each."""
+    """Result and gradients of all operands, compared beside the largest of each."""
     dtype = next(x.dtype for x in operands if x.is_floating_point())
     got = run(function, operands, lambda x: x.to("cuda"), dtype)
     expected = run(function, operands, lambda x: x.to(taper.float64) if x.is_floating_point() else x, dtype)
@@ -123,6 +123,44 @@ def test_batch_norm_by_given_statistics(device, dtype):
         numbers(40, dtype=dtype),
         numbers(40, dtype=dtype),
     )
+
+
+@pytest.mark.parametrize("dtype", FLOATING)
+@pytest.mark.parametrize("shape", [(9, 40), (3, 40, 4, 5), (2, 3, 700)])
+@pytest.mark.parametrize("last", [False, True])
+def test_batch_norm(device, shape, last, dtype):
+    """Several tiles of channels, and several slices of a channel."""
+
+    def norm(x, w, b):
+        last_dim = last and x.ndim == 4
+        x = x.to(memory_format=taper.channels_last) if last_dim else x
+        return F.batch_norm(x, None, None, w, b, training=True)
+
+    weights = [numbers(shape[1], dtype=dtype) for _ in range(2)]
+    assert_as_on_cpu(norm, numbers(*shape, dtype=dtype) + 3, *weights, tolerance=TOLERANCE[dtype] * 4)
+
+
+@pytest.mark.parametrize("dtype", FLOATING)
+@pytest.mark.parametrize("shape", [(3, 40), (520, 2), (2, 700)])
+def test_layer_norm(device, shape, dtype):
+    weights = [numbers(shape[1], dtype=dtype) for _ in range(2)]
+    assert_as_on_cpu(
+        lambda x, w, b: F.layer_norm(x, (shape[1],), w, b),
+        numbers(*shape, dtype=dtype) + 3,
+        *weights,
+        tolerance=TOLERANCE[dtype] * 4,
+    )
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer", "rms"])
+def test_norm_of_a_large_mean(device, norm):
+    x = numbers(40, 300, dtype=taper.float32) + 4096
+    functions = {
+        "batch": lambda x: F.batch_norm(x, None, None, training=True),
+        "layer": lambda x: F.layer_norm(x, (300,)),
+        "rms": lambda x: F.rms_norm(x, (300,)),
+    }
+    assert_as_on_cpu(functions[norm], x, tolerance=1e-4)
 
 
 @pytest.mark.parametrize("dtype", FLOATING)
