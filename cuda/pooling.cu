@@ -1,6 +1,7 @@
 // Max and average pooling: a thread for each output. Windows are those of src/cpu/pooling_plan.cc.
 #include "cpu/pooling_plan.h"
-#include "cuda/device.cuh"
+#include "cuda/block.cuh"
+#include "cuda/element.cuh"
 #include "cuda/elementwise.h"
 #include "cuda/pooling.h"
 
@@ -100,55 +101,55 @@ struct OutputAt {
   }
 };
 
-__device__ __forceinline__ double element(const void* data, DType dtype, int64_t i) {
-  return load<double>(static_cast<const char*>(data) + i * item_size(dtype), dtype);
-}
-
 /// The first of the largest, the last NaN.
-__global__ void __launch_bounds__(block_threads)
-    max_pool(const PoolPlan p, const void* x, void* y, int64_t* indices) {
+template <class T>
+__global__ void __launch_bounds__(block_threads, 1)
+    max_pool(const __grid_constant__ PoolPlan p, const void* x, void* y, int64_t* indices) {
   for (int64_t i = thread_number(); i < p.outputs; i += thread_count()) {
     const OutputAt output(p, i);
-    double best = -INFINITY;
+    T best = T(-INFINITY);
     int64_t place = -1;
     output.each(p, [&](int64_t at) {
-      const double value = element(x, p.dtype, output.input(p, at));
+      const T value = element<T>(x, p.dtype, output.input(p, at));
       if (place < 0 || value > best || value != value) best = value, place = at;
     });
-    store(static_cast<char*>(y) + i * item_size(p.dtype), p.dtype, best);
+    put(y, p.dtype, i, best);
     if (indices) indices[i] = place;
   }
 }
 
-__global__ void __launch_bounds__(block_threads) average_pool(const PoolPlan p, const void* x, void* y) {
+template <class T>
+__global__ void __launch_bounds__(block_threads, 1)
+    average_pool(const __grid_constant__ PoolPlan p, const void* x, void* y) {
   for (int64_t i = thread_number(); i < p.outputs; i += thread_count()) {
     const OutputAt output(p, i);
-    double sum = 0;
-    output.each(p, [&](int64_t at) { sum += element(x, p.dtype, output.input(p, at)); });
-    store(static_cast<char*>(y) + i * item_size(p.dtype), p.dtype, sum / output.divisor(p));
+    T sum = 0;
+    output.each(p, [&](int64_t at) { sum += element<T>(x, p.dtype, output.input(p, at)); });
+    put(y, p.dtype, i, sum / T(output.divisor(p)));
   }
 }
 
 /// sums [inputs] in float64 or float32: dx before it is rounded.
 template <class T>
-__global__ void __launch_bounds__(block_threads)
-    max_pool_backward(const PoolPlan p, const void* dy, const int64_t* indices, T* sums, int* fault) {
+__global__ void __launch_bounds__(block_threads, 1)
+    max_pool_backward(const __grid_constant__ PoolPlan p, const void* dy, const int64_t* indices, T* sums,
+                      int* fault) {
   for (int64_t i = thread_number(); i < p.outputs; i += thread_count()) {
     const int64_t at = indices[i];
     if (at < 0 || at >= p.plane_in) {
       atomicExch(fault, int(Fault::index));
       continue;
     }
-    atomicAdd(sums + OutputAt(p, i).input(p, at), T(element(dy, p.dtype, i)));
+    atomicAdd(sums + OutputAt(p, i).input(p, at), element<T>(dy, p.dtype, i));
   }
 }
 
 template <class T>
-__global__ void __launch_bounds__(block_threads)
-    average_pool_backward(const PoolPlan p, const void* dy, T* sums) {
+__global__ void __launch_bounds__(block_threads, 1)
+    average_pool_backward(const __grid_constant__ PoolPlan p, const void* dy, T* sums) {
   for (int64_t i = thread_number(); i < p.outputs; i += thread_count()) {
     const OutputAt output(p, i);
-    const T share = T(element(dy, p.dtype, i) / output.divisor(p));
+    const T share = element<T>(dy, p.dtype, i) / T(output.divisor(p));
     output.each(p, [&](int64_t at) { atomicAdd(sums + output.input(p, at), share); });
   }
 }
@@ -179,8 +180,10 @@ void scatter_into(const cpu::Pooling& pooling, const PoolPlan& plan, void* dx, c
 void max_pool(const cpu::Pooling& pooling, const void* x, void* y, int64_t* indices) {
   const PoolPlan plan = plan_of(pooling, "max_pool");
   if (plan.outputs == 0) return;
-  kernels::max_pool<<<blocks_for(plan.outputs), block_threads, 0, runtime().stream_in_use()>>>(plan, x, y,
-                                                                                               indices);
+  visit_row_type(plan.dtype, [&]<class T>() {
+    kernels::max_pool<T>
+        <<<blocks_for(plan.outputs), block_threads, 0, runtime().stream_in_use()>>>(plan, x, y, indices);
+  });
   check_launch("max_pool");
 }
 
@@ -196,8 +199,10 @@ void max_pool_backward(const cpu::Pooling& pooling, const void* dy, const int64_
 void average_pool(const cpu::Pooling& pooling, const void* x, void* y) {
   const PoolPlan plan = plan_of(pooling, "average_pool");
   if (plan.outputs == 0) return;
-  kernels::average_pool<<<blocks_for(plan.outputs), block_threads, 0, runtime().stream_in_use()>>>(plan, x,
-                                                                                                   y);
+  visit_row_type(plan.dtype, [&]<class T>() {
+    kernels::average_pool<T>
+        <<<blocks_for(plan.outputs), block_threads, 0, runtime().stream_in_use()>>>(plan, x, y);
+  });
   check_launch("average_pool");
 }
 
