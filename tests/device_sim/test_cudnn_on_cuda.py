@@ -28,7 +28,11 @@ def test_convolutions_by_cudnn(device, tmp_path):
         "convolution or gradient_of_a_weight",
     ]
     done = subprocess.run(
-        [*command, str(HERE / "test_networks_on_cuda.py")], env=environment, capture_output=True, text=True
+        [*command, str(HERE / "test_networks_on_cuda.py")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     passes = log.read_text().split()
