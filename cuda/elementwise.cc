@@ -67,10 +67,14 @@ struct Converted {
         operand{memory.data(), dtype, strides.data()} {}
 };
 
-void set_number(ElementwisePlan& plan, int k, const cpu::Operand& operand, DType compute) {
+// An integer wraps to the tensors' dtype first; a float keeps the digits that the kernel computes with.
+void set_number(ElementwisePlan& plan, int k, const cpu::Operand& operand, DType common, DType compute) {
+  alignas(16) unsigned char number[16];
+  const DType narrow = is_integral(common) ? common : operand.dtype;
+  cpu::convert_run(operand.dtype, operand.data, 0, narrow, number, 0, 1);
   const auto convert_to = [&]<class C>() {
-    const C value = visit(operand.dtype,
-                          [&]<class T>() { return cpu::convert<C>(*static_cast<const T*>(operand.data)); });
+    const C value =
+        visit(narrow, [&]<class T>() { return cpu::convert<C>(*reinterpret_cast<const T*>(number)); });
     std::memcpy(plan.values[k], &value, sizeof value);
   };
   switch (compute) {
@@ -142,7 +146,7 @@ void map(const cpu::Kernel& kernel, const Shape& sizes, const cpu::Operand* inpu
     const bool condition = kernel.condition && k == 0;
     if (numbers >> k & 1) {
       plan.numbers |= 1u << k;
-      set_number(plan, k, inputs[k], compute);
+      set_number(plan, k, inputs[k], common, compute);
       operands[k + 1] = {nullptr, common, nowhere.data()};
     } else if (condition ? inputs[k].dtype != boolean : !reads(compute, inputs[k].dtype)) {
       converted.push_back(std::make_unique<Converted>(sizes, condition ? boolean : common));

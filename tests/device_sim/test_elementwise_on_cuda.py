@@ -201,3 +201,10 @@ def test_dense_floats_go_by_fours_and_rest_singly_for_every_width(device, dtype,
     compare(lambda x, y: x.float() + y, x, y, rtol=0)
     compare(lambda x, y: (x[1:] * y[:-1]).float(), x, y, rtol=0)
     compare(lambda x: taper.sigmoid(x).float(), x, rtol=1e-2 if dtype != taper.float32 else 1e-6)
+
+
+def test_integer_numbers_wrap_to_the_dtype_of_the_tensors_and_floats_keep_their_digits(device):
+    compare(lambda x: x < -1, taper.tensor([0, 216, 255], dtype=taper.uint8), rtol=0)
+    compare(lambda x: (x + 0.1).float(), taper.tensor([1000.0, 0.001]).to(taper.float16), rtol=0)
+    compare(lambda x: (x * 0.1).float(), taper.tensor([3.0, 7.0]).to(taper.bfloat16), rtol=0)
+    compare(lambda x: x * (0.1 + 0.2j), taper.tensor([1 + 2j]).to(taper.complex64), rtol=1e-7)
