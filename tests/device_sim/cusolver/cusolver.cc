@@ -3,9 +3,11 @@
 #include <cusolverDn.h>
 
 #include <Eigen/Dense>
+#include <algorithm>
 #include <functional>
+#include <vector>
 
-#include "../cublas/gemm.h"
+#include "../cublas/lu.h"
 #include "../ptx/access_checker.h"
 #include "../runtime/runtime.h"
 
@@ -101,30 +103,6 @@ cusolverStatus_t enqueue(const Call& call, const std::function<int()>& work) {
   return error ? CUSOLVER_STATUS_EXECUTION_FAILED : CUSOLVER_STATUS_SUCCESS;
 }
 
-double size_of(Number z) { return std::abs(z.real()) + std::abs(z.imag()); }
-
-// Gauss with row exchanges, as LAPACK's getf2.
-int factor_lu(Matrix& a, int64_t* pivots) {
-  int info = 0;
-  const int64_t m = a.rows(), n = a.cols();
-  for (int64_t j = 0; j < std::min(m, n); ++j) {
-    int64_t pivot = j;
-    for (int64_t i = j + 1; i < m; ++i)
-      if (size_of(a(i, j)) > size_of(a(pivot, j))) pivot = i;
-    pivots[j] = pivot + 1;
-    a.row(j).swap(a.row(pivot));
-    if (a(j, j) == 0.0) {
-      if (info == 0) info = int(j + 1);
-      continue;
-    }
-    for (int64_t i = j + 1; i < m; ++i) {
-      a(i, j) /= a(j, j);
-      for (int64_t k = j + 1; k < n; ++k) a(i, k) -= a(i, j) * a(j, k);
-    }
-  }
-  return info;
-}
-
 // A = U^H U from the upper triangle, or L L^H from the lower one; the other triangle stays as it is.
 int factor_cholesky(Matrix& a, bool upper) {
   const int64_t n = a.rows();
@@ -143,6 +121,27 @@ int factor_cholesky(Matrix& a, bool upper) {
   if (upper) a.triangularView<Eigen::Upper>() = l.adjoint();
   else a.triangularView<Eigen::Lower>() = l;
   return info;
+}
+
+// The pointers of a batch lie in device memory and are read when the factorization runs.
+cusolverStatus_t cholesky_batch(cusolverDnHandle_t handle, cublasFillMode_t fill, int n, cudaDataType type,
+                                void* const* a, int lda, int* info, int batch) {
+  if (!handle) return CUSOLVER_STATUS_NOT_INITIALIZED;
+  if (n < 0 || lda < std::max(n, 1) || batch < 0 || !info) return CUSOLVER_STATUS_INVALID_VALUE;
+  Runtime& runtime = Runtime::instance();
+  const Lock lock(runtime.mutex);
+  const cudaError_t error = runtime.enqueue(handle->stream, [=] {
+    const DeviceMemory& memory = DeviceMemory::instance();
+    AccessChecker::instance().access_range(a, size_t(batch) * sizeof(void*), false,
+                                           "the pointers of a batch");
+    for (int k = 0; k < batch; ++k) {
+      const Stored stored(memory.host_view(a)[k], type, n, n, lda, "a matrix of potrfBatched");
+      Matrix values = stored.read();
+      report(info + k, factor_cholesky(values, fill == CUBLAS_FILL_MODE_UPPER));
+      stored.write(values);
+    }
+  });
+  return error ? CUSOLVER_STATUS_EXECUTION_FAILED : CUSOLVER_STATUS_SUCCESS;
 }
 
 cusolverStatus_t orthogonal(cusolverDnHandle_t handle, cudaDataType type, int m, int n, int k, void* a,
@@ -203,12 +202,10 @@ cusolverStatus_t cusolverDnXgetrf(cusolverDnHandle_t handle, cusolverDnParams_t,
   if (m < 0 || n < 0 || lda < std::max<int64_t>(m, 1)) return CUSOLVER_STATUS_INVALID_VALUE;
   return enqueue(
       {handle, type, compute, device_need(m, n, type), device, device_bytes, host, host_bytes, info}, [=] {
-        const Stored stored(a, type, m, n, lda, "the matrix of getrf");
-        Matrix values = stored.read();
-        AccessChecker::instance().access_range(pivots, size_t(std::min(m, n)) * 8, true,
-                                               "the pivots of getrf");
-        const int result = factor_lu(values, DeviceMemory::instance().host_view(pivots));
-        stored.write(values);
+        std::vector<int64_t> found;
+        const int result = factor_lu({a, type, m, n, lda}, found);
+        AccessChecker::instance().access_range(pivots, found.size() * 8, true, "the pivots of getrf");
+        std::copy(found.begin(), found.end(), DeviceMemory::instance().host_view(pivots));
         return result;
       });
 }
@@ -232,6 +229,17 @@ cusolverStatus_t cusolverDnXpotrf(cusolverDnHandle_t handle, cusolverDnParams_t,
         return result;
       });
 }
+
+#define DEVICE_SIM_POTRF(letter, T, type)                                                                    \
+  cusolverStatus_t cusolverDn##letter##potrfBatched(cusolverDnHandle_t handle, cublasFillMode_t fill, int n, \
+                                                    T* a[], int lda, int* info, int batch) {                 \
+    return cholesky_batch(handle, fill, n, type, reinterpret_cast<void* const*>(a), lda, info, batch);       \
+  }
+DEVICE_SIM_POTRF(S, float, CUDA_R_32F)
+DEVICE_SIM_POTRF(D, double, CUDA_R_64F)
+DEVICE_SIM_POTRF(C, cuComplex, CUDA_C_32F)
+DEVICE_SIM_POTRF(Z, cuDoubleComplex, CUDA_C_64F)
+#undef DEVICE_SIM_POTRF
 
 cusolverStatus_t cusolverDnXgeqrf_bufferSize(cusolverDnHandle_t, cusolverDnParams_t, int64_t m, int64_t n,
                                              cudaDataType type, const void*, int64_t lda, cudaDataType,
