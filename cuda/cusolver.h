@@ -27,6 +27,10 @@ struct Cusolver {
   TAPER_FUNCTION(cusolverDnXgetrf);
   TAPER_FUNCTION(cusolverDnXpotrf_bufferSize);
   TAPER_FUNCTION(cusolverDnXpotrf);
+  TAPER_FUNCTION(cusolverDnSpotrfBatched);
+  TAPER_FUNCTION(cusolverDnDpotrfBatched);
+  TAPER_FUNCTION(cusolverDnCpotrfBatched);
+  TAPER_FUNCTION(cusolverDnZpotrfBatched);
   TAPER_FUNCTION(cusolverDnXgeqrf_bufferSize);
   TAPER_FUNCTION(cusolverDnXgeqrf);
   TAPER_FUNCTION(cusolverDnXsyevd_bufferSize);

@@ -1,5 +1,5 @@
-// LU and Cholesky factorizations by cuSOLVER, triangular solves by cuBLAS. What is called of cuBLAS:
-// cublas[SDCZ]trsm cublas[SDCZ]trsmBatched.
+// LU and Cholesky factorizations by cuSOLVER and, batches of small matrices, by cuBLAS; triangular solves by
+// cuBLAS. What is called of cuBLAS: cublas[SDCZ]trsm, trsmBatched, getrfBatched.
 #include "cuda/linalg.h"
 
 #include <algorithm>
@@ -66,6 +66,80 @@ struct TriangularCall {
   }
 };
 
+/// Whether one call factors all matrices, each by few threads, rather than one call each.
+bool in_one_call(std::int64_t batch, std::int64_t n) {
+  constexpr std::int64_t largest = 128;
+  return batch > 1 && batch <= INT32_MAX && n <= largest;
+}
+
+/// Column-major square matrices.
+void factor_lu_batch(DType dtype, int batch, int n, void* a, std::int32_t* pivots, std::int32_t* info) {
+  const Scratch list(batch * std::int64_t(sizeof(void*)));
+  list_addresses(list.data<void*>(), a, std::int64_t(n) * n * item_size(dtype), batch);
+  const cublasHandle_t handle = cublas_in_use();
+  const auto run = [&]<class Number>(auto call) {
+    check_cublas(call(handle, n, list.data<Number*>(), n, pivots, info, batch), "lu_factor", "getrfBatched");
+  };
+  switch (dtype) {
+    case float32: return run.operator()<float>(cublasSgetrfBatched);
+    case float64: return run.operator()<double>(cublasDgetrfBatched);
+    case complex64: return run.operator()<cuComplex>(cublasCgetrfBatched);
+    default: run.operator()<cuDoubleComplex>(cublasZgetrfBatched);
+  }
+}
+
+void factor_cholesky_batch(DType dtype, int batch, int n, void* a, std::int32_t* info) {
+  const Scratch list(batch * std::int64_t(sizeof(void*)));
+  list_addresses(list.data<void*>(), a, std::int64_t(n) * n * item_size(dtype), batch);
+  const cusolverDnHandle_t handle = cusolver_in_use().handle;
+  const auto run = [&]<class Number>(auto call) {
+    check_cusolver(call(handle, CUBLAS_FILL_MODE_UPPER, n, list.data<Number*>(), n, info, batch), "cholesky");
+  };
+  const Cusolver& calls = cusolver();
+  switch (dtype) {
+    case float32: return run.operator()<float>(calls.cusolverDnSpotrfBatched);
+    case float64: return run.operator()<double>(calls.cusolverDnDpotrfBatched);
+    case complex64: return run.operator()<cuComplex>(calls.cusolverDnCpotrfBatched);
+    default: run.operator()<cuDoubleComplex>(calls.cusolverDnZpotrfBatched);
+  }
+}
+
+void factor_lu_each(DType dtype, std::int64_t batch, std::int64_t m, std::int64_t n, void* a,
+                    std::int32_t* pivots, std::int32_t* info) {
+  const std::int64_t size = std::min(m, n);
+  const Scratch wide_pivots(batch * size * 8);
+  const auto [handle, parameters] = cusolver_in_use();
+  const cudaDataType type = cuda_type(dtype);
+  std::size_t device_bytes = 0, host_bytes = 0;
+  check_cusolver(cusolver().cusolverDnXgetrf_bufferSize(handle, parameters, m, n, type, a, m, type,
+                                                        &device_bytes, &host_bytes),
+                 "lu_factor");
+  Workspace work(device_bytes, host_bytes);
+  for (std::int64_t k = 0; k < batch; ++k)
+    check_cusolver(
+        cusolver().cusolverDnXgetrf(handle, parameters, m, n, type, matrix_at(a, k, m * n, dtype), m,
+                                    wide_pivots.data<std::int64_t>() + k * size, type, work.device.data(),
+                                    device_bytes, work.host.data(), host_bytes, info + k),
+        "lu_factor");
+  const std::int64_t stride = 1;
+  copy(Shape{batch * size}, {wide_pivots.data(), int64, &stride}, {pivots, int32, &stride});
+}
+
+void factor_cholesky_each(DType dtype, std::int64_t batch, std::int64_t n, void* a, std::int32_t* info) {
+  const auto [handle, parameters] = cusolver_in_use();
+  const cudaDataType type = cuda_type(dtype);
+  std::size_t device_bytes = 0, host_bytes = 0;
+  check_cusolver(cusolver().cusolverDnXpotrf_bufferSize(handle, parameters, CUBLAS_FILL_MODE_UPPER, n, type,
+                                                        a, n, type, &device_bytes, &host_bytes),
+                 "cholesky");
+  Workspace work(device_bytes, host_bytes);
+  for (std::int64_t k = 0; k < batch; ++k)
+    check_cusolver(cusolver().cusolverDnXpotrf(handle, parameters, CUBLAS_FILL_MODE_UPPER, n, type,
+                                               matrix_at(a, k, n * n, dtype), n, type, work.device.data(),
+                                               device_bytes, work.host.data(), host_bytes, info + k),
+                   "cholesky");
+}
+
 }  // namespace
 
 // In column-major terms a row-major matrix is its transpose: B^T becomes X^T with X^T A^T = B^T, and the
@@ -86,26 +160,14 @@ void solve_triangular(DType dtype, std::int64_t batch, std::int64_t n, std::int6
 
 void lu_factor(DType dtype, std::int64_t batch, std::int64_t m, std::int64_t n, void* a, std::int32_t* pivots,
                std::int32_t* info) {
-  const std::int64_t size = std::min(m, n), step = m * n;
-  if (size == 0 || batch == 0) return clear_info(info, batch);
-  const Scratch matrices(batch * step * item_size(dtype)), wide_pivots(batch * size * 8);
+  const std::int64_t step = m * n;
+  if (step == 0 || batch == 0) return clear_info(info, batch);
+  const Scratch matrices(batch * step * item_size(dtype));
   to_column_major(dtype, batch, m, n, a, step, matrices.data(), step);
-  const auto [handle, parameters] = cusolver_in_use();
-  const cudaDataType type = cuda_type(dtype);
-  std::size_t device_bytes = 0, host_bytes = 0;
-  check_cusolver(cusolver().cusolverDnXgetrf_bufferSize(handle, parameters, m, n, type, matrices.data(), m,
-                                                        type, &device_bytes, &host_bytes),
-                 "lu_factor");
-  Workspace work(device_bytes, host_bytes);
-  for (std::int64_t k = 0; k < batch; ++k)
-    check_cusolver(cusolver().cusolverDnXgetrf(
-                       handle, parameters, m, n, type, matrix_at(matrices.data(), k, step, dtype), m,
-                       wide_pivots.data<std::int64_t>() + k * size, type, work.device.data(), device_bytes,
-                       work.host.data(), host_bytes, info + k),
-                   "lu_factor");
+  if (m == n && in_one_call(batch, n))
+    factor_lu_batch(dtype, int(batch), int(n), matrices.data(), pivots, info);
+  else factor_lu_each(dtype, batch, m, n, matrices.data(), pivots, info);
   to_row_major(dtype, batch, m, n, matrices.data(), step, m, a, step);
-  const std::int64_t stride = 1;
-  copy(Shape{batch * size}, {wide_pivots.data(), int64, &stride}, {pivots, int32, &stride});
 }
 
 void lu_solve(DType dtype, std::int64_t batch, std::int64_t n, std::int64_t columns, const void* lu,
@@ -120,18 +182,8 @@ void lu_solve(DType dtype, std::int64_t batch, std::int64_t n, std::int64_t colu
 // U is L^T.
 void cholesky(DType dtype, std::int64_t batch, std::int64_t n, void* a, std::int32_t* info) {
   if (n == 0 || batch == 0) return clear_info(info, batch);
-  const auto [handle, parameters] = cusolver_in_use();
-  const cudaDataType type = cuda_type(dtype);
-  std::size_t device_bytes = 0, host_bytes = 0;
-  check_cusolver(cusolver().cusolverDnXpotrf_bufferSize(handle, parameters, CUBLAS_FILL_MODE_UPPER, n, type,
-                                                        a, n, type, &device_bytes, &host_bytes),
-                 "cholesky");
-  Workspace work(device_bytes, host_bytes);
-  for (std::int64_t k = 0; k < batch; ++k)
-    check_cusolver(cusolver().cusolverDnXpotrf(handle, parameters, CUBLAS_FILL_MODE_UPPER, n, type,
-                                               matrix_at(a, k, n * n, dtype), n, type, work.device.data(),
-                                               device_bytes, work.host.data(), host_bytes, info + k),
-                   "cholesky");
+  if (in_one_call(batch, n)) factor_cholesky_batch(dtype, int(batch), int(n), a, info);
+  else factor_cholesky_each(dtype, batch, n, a, info);
   keep_triangle(dtype, batch, n, n, a, false);
   check_positive_diagonal(dtype, batch, n, a, info);
 }

@@ -170,6 +170,14 @@ def test_eig_and_matrix_exp_go_through_main_memory(device, dtype):
     close(linalg.matrix_exp(on_cuda(a)), expected)
 
 
+@pytest.mark.parametrize("n", [5, 130])
+def test_batches_of_small_matrices_and_of_larger_ones(device, n):
+    a, b = random(np.float64, 2, n, n), random(np.float64, 2, n, 1, seed=1)
+    close(linalg.solve(on_cuda(a), on_cuda(b)), np.linalg.solve(a, b))
+    spd = positive(np.float64, 2, n, n)
+    close(linalg.cholesky(on_cuda(spd)), np.linalg.cholesky(spd))
+
+
 def test_householder_factors_give_the_product(device, dtype):
     a = random(dtype, *TALL)
     packed, tau = taper.geqrf(on_cuda(a))
