@@ -16,6 +16,7 @@
 #include "cuda/random.h"
 #include "cuda/recurrent.h"
 #include "cuda/reduce.h"
+#include "cuda/scan.h"
 #include "cuda/softmax.h"
 #include "tensor/device_kernel.h"
 
@@ -112,6 +113,15 @@ void install_indexing() {
   install<cpu::embedding_backward>(embedding_backward);
 }
 
+void install_scans() {
+  install<cpu::cumsum>(cumsum);
+  install<cpu::cumprod>(cumprod);
+  install<cpu::logcumsumexp>(logcumsumexp);
+  install<cpu::linear_recurrence>(linear_recurrence);
+  install<cpu::cummax>(cummax);
+  install<cpu::cummin>(cummin);
+}
+
 void install_random() {
   using Probability = void (*)(cpu::PhiloxState, void*, DType, std::int64_t, double);
   using Probabilities = void (*)(cpu::PhiloxState, void*, DType, std::int64_t, const void*, DType);
@@ -151,6 +161,7 @@ void install_kernels() {
   install_norms_and_pooling();
   install_networks();
   install_indexing();
+  install_scans();
   install_random();
   install_linalg();
   install<cpu::gemm>(gemm);
