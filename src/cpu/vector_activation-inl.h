@@ -150,64 +150,43 @@ HWY_INLINE V normal_tail_single(D d, V x, V& density) {
 }
 
 #if HWY_NATIVE_FMA
-/// Up to here the normal distribution is taken from its centre, beyond from its tail.
-inline constexpr double normal_border = 0.8;
-
-/// The normal distribution function less 1/2, for |x| <= normal_border: x times a polynomial in x^2
-/// (Chebyshev interpolation, relative error 5e-9). Float32.
+/// For z = |x| up to 14.8 and q = z / (z + 3): the normal distribution's tail beyond z, times z, is (1 + p)
+/// 2^k q times the value returned, and exp(-x^2 / 2) = (1 + p) 2^k. The value is a polynomial in 1 / (z + 3)
+/// - 1/4 (minimax, relative error 2e-8): about there rounding errors are smallest. What x^2 rounds off is put
+/// back into the exponent. Float32.
 template <class D, class V>
-HWY_INLINE V normal_center(D d, V x) {
-  constexpr double c[] = {0.39894227863, -0.0664902415845, 0.00997181766445, -0.00117963763827,
-                          0.000101374751975};
-  return hn::Mul(x, horner(d, hn::Mul(x, x), c));
-}
-
-/// With w = 1 / (z + 3), for z = |x| from normal_border to 14.8: the normal distribution's tail beyond z is
-/// (1 + p) 2^k w times the value returned, a polynomial in w (relative error 2.5e-8), and exp(-x^2 / 2) = (1
-/// + p) 2^k. q = z / (z + 3). What z + 3 rounds off is put back into q, and what x^2 rounds off into the
-/// exponent. Float32.
-template <class D, class V>
-HWY_INLINE V normal_tail(D d, V z, V& p, V& k, V& q, V& w) {
-  constexpr double c[] = {0.398902629529, 1.19973559953,  3.10097736181, 8.74510929298, -4.41482772561,
-                          113.11232838,   -441.004518521, 574.924903656, -236.986733087};
-  const V square = hn::Mul(z, z), three = set(d, 3), third = set(d, 1.0 / 3);
+HWY_INLINE V normal_tail(D d, V z, V& p, V& k, V& q) {
+  constexpr double c[] = {1.04631316808,  4.60604424937, 10.0083795567,  2.84652277147,  -27.1459672856,
+                          -5.82865122505, 110.108566749, -94.8457553178, -741.997357726, -538.864559453};
+  const V square = hn::Mul(z, z);
   const V lost = hn::MulSub(z, z, square);
   const V r = hn::NegMulAdd(lost, set(d, 0.5), reduce_exp(d, hn::Mul(square, set(d, -0.5)), k));
   p = hn::MulAdd(hn::Mul(r, r), exp_rest<Precision::full>(d, r), r);
-  const V sum = hn::Add(z, three);
-  const V near = hn::Div(z, sum);
-  const V error = hn::Mul(hn::Sub(z, hn::Sub(sum, three)), hn::NegMulAdd(near, third, third));
-  q = hn::NegMulAdd(near, error, near);
-  w = hn::NegMulAdd(q, third, third);
-  return horner(d, w, c);
+  q = hn::Div(z, hn::Add(z, set(d, 3)));
+  return horner(d, hn::NegMulAdd(q, set(d, 1.0 / 3), set(d, 1.0 / 12)), c);
 }
 
 /// x Phi(x). Within 4 ulp, in float32.
 template <class D, class V>
 HWY_INLINE V gelu_of(D d, V x) {
   const V size = hn::Abs(x);
-  V p, k, q, w;
-  const V polynomial = normal_tail(d, at_most(d, size, 14.8), p, k, q, w);
-  const V product = hn::Mul(polynomial, q);
+  V p, k, q;
+  const V product = hn::Mul(normal_tail(d, at_most(d, size, 14.8), p, k, q), q);
   V tail = hn::MulAdd(product, p, product);
   if (HWY_LIKELY(hn::AllFalse(d, hn::Gt(size, set(d, 12.5))))) tail = hn::Mul(tail, power_of_two(d, k));
   else tail = scale(d, tail, k);
-  const V outer = hn::Sub(hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x), tail);
-  const V center = hn::MulAdd(x, normal_center(d, x), hn::Mul(x, set(d, 0.5)));
-  return hn::IfThenElse(hn::Lt(size, set(d, normal_border)), center, outer);
+  return hn::Sub(hn::IfThenZeroElse(hn::Lt(x, hn::Zero(d)), x), tail);
 }
 
 /// Its derivative, Phi(x) + x exp(-x^2 / 2) / sqrt(2 pi).
 template <class D, class V>
 HWY_INLINE V gelu_slope(D d, V x) {
-  const V size = hn::Abs(x), z = at_most(d, size, 14.8), one = set(d, 1);
-  V p, k, q, w;
-  const V polynomial = normal_tail(d, z, p, k, q, w);
+  const V z = at_most(d, hn::Abs(x), 14.8), one = set(d, 1);
+  V p, k, q;
+  const V polynomial = normal_tail(d, z, p, k, q);
   const V density = scale(d, hn::Add(one, p), k);
-  const V tail = hn::Mul(density, hn::Mul(w, polynomial));
-  const V outer = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(one, tail));
-  const V center = hn::Add(normal_center(d, x), set(d, 0.5));
-  const V phi = hn::IfThenElse(hn::Lt(size, set(d, normal_border)), center, outer);
+  const V tail = hn::Mul(density, hn::Mul(polynomial, hn::NegMulAdd(q, set(d, 1.0 / 3), set(d, 1.0 / 3))));
+  const V phi = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(one, tail));
   return hn::MulAdd(hn::Mul(hn::CopySign(z, x), density), set(d, 0.39894228040143268), phi);
 }
 #endif
