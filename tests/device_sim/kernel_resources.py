@@ -9,6 +9,7 @@ it names; under another one nothing is compared. Spilled registers do not show h
 
 import argparse
 import csv
+import ctypes
 import struct
 import subprocess
 import sys
@@ -17,12 +18,25 @@ from pathlib import Path
 TABLE = Path(__file__).with_name("kernel_resources.csv")
 COLUMNS = ["kernel", "instances", "registers", "stack_bytes", "shared_bytes"]
 MAGIC = struct.pack("<I", 0xBA55ED50)
-MACHINE_CODE = 2
+MACHINE_CODE, ZSTD = 2, 0x8000
 FRAME_SIZE = 0x11  # an attribute of .nv.info: symbol and bytes
 
 
+def plain(image, header):
+    """An image as it was before nvcc's --compress-mode=size."""
+    flags, _, size = struct.unpack_from("<QQQ", header, 40)
+    if not flags & ZSTD:
+        return image
+    result = ctypes.create_string_buffer(size)
+    compressed = struct.unpack_from("<I", header, 16)[0]
+    done = ctypes.CDLL("libzstd.so.1").ZSTD_decompress(
+        result, ctypes.c_size_t(size), image, ctypes.c_size_t(compressed)
+    )
+    return result.raw if done == size else b""
+
+
 def cubins_of(path):
-    """The ELF images of machine code in the fat binaries of a library, uncompressed ones only."""
+    """The ELF images of machine code in the fat binaries of a library, plain or by zstd."""
     data = path.read_bytes()
     at = data.find(MAGIC)
     while at >= 0:
@@ -31,8 +45,10 @@ def cubins_of(path):
         while entry + 16 <= end:
             kind, _, entry_header, entry_size = struct.unpack_from("<HHIQ", data, entry)
             image = data[entry + entry_header : entry + entry_header + entry_size]
-            if kind == MACHINE_CODE and image[:4] == b"\x7fELF":
-                yield image
+            if kind == MACHINE_CODE:
+                image = plain(image, data[entry : entry + entry_header])
+                if image[:4] == b"\x7fELF":
+                    yield image
             entry += entry_header + entry_size
         at = data.find(MAGIC, end)
 

@@ -1,5 +1,7 @@
 // Kernels: what nvcc's objects register, libraries loaded at run time, launches and what is asked about
-// functions. Objects must hold plain PTX: nvcc -gencode arch=compute_80,code=compute_80 --no-compress.
+// functions. Objects must hold PTX, plain (nvcc --no-compress) or by zstd (--compress-mode=size).
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -30,9 +32,11 @@ struct FatEntry {
   uint16_t kind, attributes;
   uint32_t header_size;
   uint64_t size;
-  uint32_t compressed_size;
+  uint32_t compressed_size, unused[5];
+  uint64_t flags, unused_too, plain_size;
 };
 constexpr uint16_t kPtx = 1;
+constexpr uint64_t kZstd = 0x8000, kCompressed = 0xa000;
 
 struct LoadedModule {
   std::string text;
@@ -75,6 +79,29 @@ int architecture(const std::string& ptx) {
   return target == std::string::npos ? 0 : std::atoi(ptx.c_str() + target + 3);
 }
 
+// The library of a package that every Debian and Ubuntu has; its headers are not needed for one function.
+std::string unpacked(const char* data, size_t bytes, size_t plain_bytes) {
+  using Decompress = size_t (*)(void*, size_t, const void*, size_t);
+  static void* const library = dlopen("libzstd.so.1", RTLD_NOW);
+  static const auto decompress = library ? Decompress(dlsym(library, "ZSTD_decompress")) : nullptr;
+  std::string text(plain_bytes, '\0');
+  if (!decompress || decompress(text.data(), text.size(), data, bytes) != plain_bytes) {
+    report("unreadable-ptx", decompress ? "its compression is damaged" : "there is no libzstd.so.1");
+    return {};
+  }
+  return text;
+}
+
+std::string text_of(const FatEntry* entry) {
+  const char* data = reinterpret_cast<const char*>(entry) + entry->header_size;
+  std::string text;
+  if (!(entry->flags & kCompressed)) text.assign(data, entry->size);
+  else if (entry->flags & kZstd) text = unpacked(data, entry->compressed_size, entry->plain_size);
+  else report("unreadable-ptx", "build with nvcc's --no-compress or --compress-mode=size");
+  text.resize(strnlen(text.data(), text.size()));
+  return text;
+}
+
 std::string ptx_of(const FatWrapper* wrapper) {
   std::string oldest;
   const auto* header = reinterpret_cast<const FatHeader*>(wrapper->data);
@@ -83,7 +110,7 @@ std::string ptx_of(const FatWrapper* wrapper) {
   while (at < end) {
     const auto* entry = reinterpret_cast<const FatEntry*>(at);
     if (entry->kind == kPtx) {
-      std::string text(at + entry->header_size, strnlen(at + entry->header_size, entry->size));
+      std::string text = text_of(entry);
       if (oldest.empty() || architecture(text) < architecture(oldest)) oldest = std::move(text);
     }
     at += entry->header_size + entry->size;
