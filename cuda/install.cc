@@ -18,6 +18,7 @@
 #include "cuda/reduce.h"
 #include "cuda/scan.h"
 #include "cuda/softmax.h"
+#include "cuda/sort.h"
 #include "tensor/device_kernel.h"
 
 namespace taper::cuda {
@@ -122,6 +123,20 @@ void install_scans() {
   install<cpu::cummin>(cummin);
 }
 
+void install_order() {
+  install<cpu::sort>(sort);
+  install<cpu::topk>(topk);
+  install<cpu::kthvalue>(kthvalue);
+  install<cpu::median>(median);
+  install<cpu::unique>(unique);
+  install<cpu::unique_consecutive>(unique_consecutive);
+  install<cpu::searchsorted>(searchsorted);
+  install<cpu::bincount_size>(bincount_size);
+  install<cpu::bincount>(bincount);
+  install<cpu::weighted_bincount>(weighted_bincount);
+  install<cpu::histc>(histc);
+}
+
 void install_random() {
   using Probability = void (*)(cpu::PhiloxState, void*, DType, std::int64_t, double);
   using Probabilities = void (*)(cpu::PhiloxState, void*, DType, std::int64_t, const void*, DType);
@@ -162,6 +177,7 @@ void install_kernels() {
   install_networks();
   install_indexing();
   install_scans();
+  install_order();
   install_random();
   install_linalg();
   install<cpu::gemm>(gemm);
