@@ -9,6 +9,7 @@
 #include "cuda/index.h"
 #include "cuda/interpolate.h"
 #include "cuda/linalg.h"
+#include "cuda/mask.h"
 #include "cuda/matmul.h"
 #include "cuda/norm.h"
 #include "cuda/optimizer.h"
@@ -135,6 +136,8 @@ void install_order() {
   install<cpu::bincount>(bincount);
   install<cpu::weighted_bincount>(weighted_bincount);
   install<cpu::histc>(histc);
+  install<cpu::count_true>(count_true);
+  install<cpu::nonzero>(nonzero);
 }
 
 void install_random() {
