@@ -218,8 +218,7 @@ void linear_recurrence(const void* x, const void* factor, DType dtype, int64_t o
   const ScanMemory memory(x, dtype, y, dtype, inner);
   const auto* factors = static_cast<const char*>(factor);
   const int64_t last = reverse ? n - 1 : -1;
-  if (is_complex(dtype))
-    run_scan(Recurrence<Complex>{memory, factors, last}, sizes, "linear_recurrence");
+  if (is_complex(dtype)) run_scan(Recurrence<Complex>{memory, factors, last}, sizes, "linear_recurrence");
   else run_scan(Recurrence<double>{memory, factors, last}, sizes, "linear_recurrence");
 }
 
