@@ -38,12 +38,24 @@ class Handle {
   cudnnHandle_t handle_ = nullptr;
 };
 
-/// One of each thread and device: its calls are not for several threads at once.
+/// Whether what is launched now is recorded as a graph. Handles and plans cannot be made then, so that
+/// convolutions which were not met before are recorded with Taper's own kernels.
+bool is_recording() {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check_cuda(cudaStreamIsCapturing(runtime().stream_in_use(), &status),
+             "asking whether a stream is recorded");
+  return status != cudaStreamCaptureStatusNone;
+}
+
+/// One of each thread and device: its calls are not for several threads at once. Null where there is none.
 cudnnHandle_t handle_in_use() {
   thread_local std::vector<std::unique_ptr<Handle>> handles;
   const auto device = std::size_t(runtime().device_in_use());
   if (handles.size() <= device) handles.resize(device + 1);
-  if (!handles[device]) handles[device] = std::make_unique<Handle>();
+  if (!handles[device]) {
+    if (is_recording()) return nullptr;
+    handles[device] = std::make_unique<Handle>();
+  }
   const cudnnHandle_t handle = handles[device]->get();
   if (handle) check_cudnn(cudnn()->set_stream(handle, runtime().stream_in_use()), "setting the stream");
   return handle;
@@ -71,6 +83,7 @@ const CudnnPlan* plan_for(const PlannedConvolution& p, cudnnHandle_t handle) {
   const Key key = key_of(p);
   auto found = plans.find(key);
   if (found == plans.end()) {
+    if (is_recording()) return nullptr;
     const int64_t free = runtime().memory_info(runtime().device_in_use()).free;
     found = plans.emplace(key, plan_convolution(p, {handle, nullptr}, free / 2)).first;
   }

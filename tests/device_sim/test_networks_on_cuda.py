@@ -72,6 +72,23 @@ def test_convolution_of_images_at_an_odd_address(device):
     )
 
 
+def test_convolution_is_recorded_in_a_graph(device):
+    """Also one that is met for the first time there, for which cuDNN is not asked."""
+    x, w = (
+        numbers(1, 2, 6, 7, dtype=taper.float32).to("cuda"),
+        numbers(3, 2, 2, 3, dtype=taper.float32).to("cuda"),
+    )
+    for padding, warm in [(0, False), (1, True)]:
+        if warm:
+            F.conv2d(x, w, padding=padding)
+        graph = taper.cuda.CUDAGraph()
+        with taper.cuda.graph(graph):
+            y = F.conv2d(x, w, padding=padding)
+        x.add_(1)
+        graph.replay()
+        np.testing.assert_allclose(array(y), array(F.conv2d(x.cpu(), w.cpu(), padding=padding)), atol=2e-5)
+
+
 @pytest.mark.parametrize("groups, width", [(1, 3), (3, 1)])
 def test_gradient_of_a_weight_is_cut_into_slices(device, groups, width):
     assert_as_on_cpu(
