@@ -1,5 +1,6 @@
 // Softmax, log-softmax and the fused cross entropy: a block for each row, or for 32 neighbouring slices.
 #include "cuda/block.cuh"
+#include "cuda/element.cuh"
 #include "cuda/softmax.h"
 
 namespace taper::cuda {
@@ -23,15 +24,6 @@ struct SliceAt {
     first = outer * slices.size * slices.inner + inner;
   }
 };
-
-template <class T>
-__device__ __forceinline__ T element(const void* data, DType dtype, int64_t i) {
-  return load<T>(static_cast<const char*>(data) + i * item_size(dtype), dtype);
-}
-template <class T>
-__device__ __forceinline__ void put(void* data, DType dtype, int64_t i, T value) {
-  store(static_cast<char*>(data) + i * item_size(dtype), dtype, value);
-}
 
 template <class T, bool logarithm>
 __global__ void __launch_bounds__(block_threads) softmax(const cpu::Slices slices, const void* x, void* y) {
