@@ -33,9 +33,10 @@ test: build
 test-device-sim: build
 	@ctest --test-dir build --output-on-failure -R device_sim
 
-# Each planted fault is found by the check that is there for it.
+# Each planted fault is found: those in the programs for the checks, and those in the backend's own sources.
 mutation-check: build
 	@build/tests/device_sim/device_sim_tests --gtest_filter='*PlantedFault*:ProgramsWithoutFaults*:HostAccess*'
+	@python tests/device_sim/mutations.py --jobs $(JOBS)
 
 install: build
 	@cmake --install build --prefix $(PREFIX) >/dev/null

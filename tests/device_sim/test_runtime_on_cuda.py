@@ -77,6 +77,18 @@ def test_memory_freed_on_the_host_is_kept_for_the_streams_that_use_it(device):
         y.record_stream(cuda.current_stream())
 
 
+def test_memory_of_a_stream_is_freed_in_its_order(device):
+    side = cuda.Stream()
+    with cuda.stream(side):
+        x = taper.full((5000,), 2.0, device="cuda")
+        y = x * 2
+        del x
+        z = y + 1
+    cuda.current_stream().wait_stream(side)
+    z.record_stream(cuda.current_stream())
+    assert taper.equal(z.cpu(), taper.full((5000,), 5.0))
+
+
 def test_copies_from_and_to_pinned_memory_need_not_wait(device):
     x = taper.arange(3000.0).pin_memory()
     assert x.is_pinned() and not taper.arange(3.0).is_pinned()
@@ -87,6 +99,8 @@ def test_copies_from_and_to_pinned_memory_need_not_wait(device):
     back.copy_(y * 2, non_blocking=True)
     cuda.synchronize()
     assert taper.equal(back, taper.arange(3000.0) * 2)
+    back.copy_(y * 3)
+    assert taper.equal(back, taper.arange(3000.0) * 3)
 
 
 def test_pageable_memory_is_ready_when_a_copy_returns(device):
