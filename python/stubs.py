@@ -51,6 +51,8 @@ PROPERTIES = {
     "mH": "Tensor",
     "real": "Tensor",
     "imag": "Tensor",
+    "real": "Tensor",
+    "imag": "Tensor",
 }
 RESULTS = {
     "backward": "None",

@@ -268,6 +268,37 @@ def new(self, *data, device=None):
     return _functions["empty"](tuple(size) if data else (0,), dtype=self.dtype, device=place)
 
 
+@_method
+def apply_(self, callable):
+    """Replaces each element by callable(element), one after another; for tensors on the CPU."""
+    if self.is_cuda:
+        raise TypeError("apply_ is only implemented on CPU tensors")
+    values = [callable(value) for value in self.detach().flatten().tolist()]
+    return self.copy_(_C._from_data(values, self.dtype, True).reshape(self.shape))
+
+
+@_method
+def map_(self, tensor, callable):
+    """Replaces each element by callable(element, the one of tensor), one after another; on the CPU."""
+    if self.is_cuda:
+        raise TypeError("map_ is only implemented on CPU tensors")
+    others = tensor.detach().expand(self.shape).flatten().tolist()
+    values = [callable(a, b) for a, b in zip(self.detach().flatten().tolist(), others)]
+    return self.copy_(_C._from_data(values, self.dtype, True).reshape(self.shape))
+
+
+def _part(name, doc):
+    function = _functions[name]
+
+    def assign(self, value):
+        function(self).copy_(value if isinstance(value, Tensor) else _C._from_data(value, None, True))
+
+    return property(function, assign, doc=doc)
+
+
+Tensor.real = _part("real", "The real parts, a view; the tensor itself where it is real.")
+Tensor.imag = _part("imag", "The imaginary parts, a view. Throws for real tensors.")
+Tensor.names = property(lambda self: (None,) * self.ndim, doc="Dimensions have no names.")
 Tensor.layout = property(lambda self: "strided", doc="How elements lie in memory: always by strides.")
 for _name in "sparse sparse_csr quantized meta mps mkldnn nested xla xpu vulkan mtia ipu".split():
     setattr(

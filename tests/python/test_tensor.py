@@ -232,3 +232,20 @@ def test_einsum_takes_lists_of_labels():
         taper.einsum(x, [0, 60])
     with pytest.raises(ValueError, match="a list of labels"):
         taper.einsum(x, [0, -1])
+
+
+def test_real_and_imag_are_views_that_can_be_assigned():
+    z = taper.tensor([1 + 2j, 3 - 1j])
+    z.real = 5
+    z.imag[0] = 7
+    assert z.tolist() == [5 + 7j, 5 - 1j]
+    x = taper.ones(2)
+    assert x.real is x
+    with pytest.raises(RuntimeError, match="imag"):
+        x.imag  # noqa: B018
+
+
+def test_apply_and_map_call_a_function_for_each_element():
+    x = taper.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert x.apply_(lambda value: value * 2) is x and x.tolist() == [[2, 4], [6, 8]]
+    assert x.map_(taper.tensor([10.0, 20.0]), lambda a, b: a + b).tolist() == [[12, 24], [16, 28]]
