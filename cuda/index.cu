@@ -3,6 +3,7 @@
 #include "cuda/device.cuh"
 #include "cuda/elementwise.h"
 #include "cuda/index.h"
+#include "cuda/scatter_reduce.h"
 
 namespace taper::cuda {
 
@@ -157,6 +158,17 @@ __device__ __forceinline__ void add_at(char* p, DType dtype, int64_t value) {
   }
 }
 
+/// Each part by itself.
+__device__ __forceinline__ void add_at(char* p, DType dtype, Complex value) {
+  if (dtype == complex64) {
+    atomicAdd(reinterpret_cast<float*>(p), float(value.real()));
+    atomicAdd(reinterpret_cast<float*>(p) + 1, float(value.imag()));
+  } else {
+    atomicAdd(reinterpret_cast<double*>(p), value.real());
+    atomicAdd(reinterpret_cast<double*>(p) + 1, value.imag());
+  }
+}
+
 template <class W>
 __global__ void __launch_bounds__(block_threads)
     add_indexed(const __grid_constant__ IndexPlan plan, const W alpha) {
@@ -194,11 +206,14 @@ void run_move(const IndexPlan& plan, const char* op) {
 }
 
 void run_add(const IndexPlan& plan, const Scalar& alpha, const char* op) {
-  check<DTypeError>(!is_complex(plan.dtype), op, ": complex numbers cannot be added at indices on CUDA");
   if (plan.total == 0) return;
   const int blocks = blocks_for(plan.total);
   const cudaStream_t stream = runtime().stream_in_use();
-  if (is_floating_point(plan.dtype))
+  if (is_complex(plan.dtype)) {
+    const auto factor = alpha.to<std::complex<double>>();
+    kernels::add_indexed<Complex>
+        <<<blocks, block_threads, 0, stream>>>(plan, Complex(factor.real(), factor.imag()));
+  } else if (is_floating_point(plan.dtype))
     kernels::add_indexed<double><<<blocks, block_threads, 0, stream>>>(plan, alpha.to<double>());
   else kernels::add_indexed<int64_t><<<blocks, block_threads, 0, stream>>>(plan, alpha.to<std::int64_t>());
   check_launch(op);
@@ -241,9 +256,8 @@ void gather(const cpu::Source& x, DType dtype, int dim, const cpu::Indices& inde
 
 void scatter(const cpu::Target& y, DType dtype, int dim, const cpu::Indices& index, const cpu::Source& x,
              cpu::Combine combine, bool include_self, const char* op) {
-  check<DeviceError>(
-      combine == cpu::Combine::set || (combine == cpu::Combine::add && include_self),
-      op, ": on CUDA only sums that include self exist; move the operands to the CPU");
+  if (combine != cpu::Combine::set && (combine != cpu::Combine::add || !include_self))
+    return scatter_combining(y, dtype, dim, index, x, combine, include_self, op);
   IndexPlan plan(y.data, x.data, dtype, Fault::scatter);
   if (index.sizes.empty()) {
     plan.add_index(index.data, 1, 1, false, 0, op);

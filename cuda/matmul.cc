@@ -6,6 +6,7 @@
 
 #include "cuda/cublas.h"
 #include "cuda/elementwise.h"
+#include "cuda/integer_product.h"
 #include "taper/error.h"
 
 namespace taper::cuda {
@@ -27,9 +28,7 @@ struct Types {
       case float64: set<double>(CUDA_R_64F, CUBLAS_COMPUTE_64F, a, b); break;
       case complex64: set<std::complex<float>>(CUDA_C_32F, CUBLAS_COMPUTE_32F, a, b); break;
       case complex128: set<std::complex<double>>(CUDA_C_64F, CUBLAS_COMPUTE_64F, a, b); break;
-      default:
-        fail<DTypeError>("matmul: on CUDA needs a floating or complex dtype, got ", dtype,
-                         "; convert with .float(), or move the operands to the CPU with .cpu()");
+      default: fail<DTypeError>("matmul: ", dtype, " has no product in cuBLAS");
     }
   }
 
@@ -69,6 +68,9 @@ void gemm_batched(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::
   check<ValueError>(!bias || beta.equals(0), "matmul: a bias is added to a fresh result only");
   if (bias) set_rows(dtype, bias, c, m, n, ldc, stride_c, batch);
   const Scalar kept = bias ? Scalar(1) : beta;
+  if (is_integral(dtype, true))
+    return integer_product(dtype, trans_a, trans_b, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, kept,
+                           c, ldc, stride_c, batch);
   const Types types(dtype, alpha, kept);
   if (k == 0) {
     check<ValueError>(bias || beta.equals(0), "matmul: an empty sum beside beta is not supported on CUDA");

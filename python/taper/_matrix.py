@@ -458,6 +458,7 @@ def blackman_window(
         window_length,
         periodic,
         dtype,
+        device,
         requires_grad,
         lambda t: _cosine(t, (0.42, 0.5, 0.08)),
     )
