@@ -1,6 +1,6 @@
-// Gradients of embeddings, and sums of rows, on a device: as in cpu/embedding.h. Gradients are sums in no fixed
-// order. An index out of range, or an offset that is not as it must be, takes no part and is reported when the
-// host next waits for the device.
+// Gradients of embeddings, and sums of rows, on a device: as in cpu/embedding.h. Gradients are sums in no
+// fixed order. An index out of range, or an offset that is not as it must be, takes no part and is reported
+// when the host next waits for the device.
 #pragma once
 
 #include "cpu/embedding.h"

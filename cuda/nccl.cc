@@ -133,18 +133,18 @@ class Communicator final : public DeviceCommunicator {
   void all_reduce(void* data, std::int64_t count, DType dtype, DeviceReduction reduction) override {
     const Elements elements = elements_of(dtype, reduction);
     run("all_reduce", nccl().all_reduce, data, data, std::size_t(count * elements.each), elements.type,
-         operation_of(dtype, reduction));
+        operation_of(dtype, reduction));
   }
   void reduce(void* data, std::int64_t count, DType dtype, DeviceReduction reduction, int root) override {
     const Elements elements = elements_of(dtype, reduction);
     run("reduce", nccl().reduce, data, data, std::size_t(count * elements.each), elements.type,
-         operation_of(dtype, reduction), root);
+        operation_of(dtype, reduction), root);
   }
   void reduce_scatter(void* output, const void* input, std::int64_t count, DType dtype,
                       DeviceReduction reduction) override {
     const Elements elements = elements_of(dtype, reduction);
     run("reduce_scatter", nccl().reduce_scatter, input, output, std::size_t(count * elements.each),
-         elements.type, operation_of(dtype, reduction));
+        elements.type, operation_of(dtype, reduction));
   }
   void broadcast(void* data, std::int64_t bytes, int root) override {
     run("broadcast", nccl().broadcast, data, data, std::size_t(bytes), ncclUint8, root);
@@ -156,8 +156,8 @@ class Communicator final : public DeviceCommunicator {
     nccl().group_start();
     ncclResult_t refused = ncclSuccess;
     const auto queue = [&](auto function, const Message& message) {
-      const ncclResult_t result = call("exchange", function, message.data, std::size_t(message.bytes),
-                                       ncclUint8, message.rank);
+      const ncclResult_t result =
+          call("exchange", function, message.data, std::size_t(message.bytes), ncclUint8, message.rank);
       if (result != ncclSuccess && result != ncclInProgress) refused = result;
     };
     for (const Message& message : sent) queue(nccl().send, message);
@@ -233,8 +233,9 @@ std::unique_ptr<DeviceCommunicator> Runtime::connect(int device, const std::stri
 namespace taper::cuda {
 
 std::string Runtime::communicator_name() {
-  fail<DeviceError>("NCCL is not available: Taper was built where nccl.h was not found; use tensors in main "
-                    "memory");
+  fail<DeviceError>(
+      "NCCL is not available: Taper was built where nccl.h was not found; use tensors in main "
+      "memory");
 }
 
 std::unique_ptr<DeviceCommunicator> Runtime::connect(int, const std::string&, int, int,

@@ -59,8 +59,8 @@ void release_pinned(void* context) {
 }
 
 const char* name(Fault fault) {
-  constexpr const char* names[] = {"", "gather", "scatter", "index", "embedding", "cross_entropy",
-                                   "searchsorted"};
+  constexpr const char* names[] = {"",          "gather",        "scatter",     "index",
+                                   "embedding", "cross_entropy", "searchsorted"};
   return names[int(fault)];
 }
 

@@ -82,8 +82,8 @@ class RunsInWait {
 /// with the whole list, nothing was changed, and the group goes on. A killed or stopped rank fails all groups
 /// of the job.
 ///
-/// Tensors in main memory go through Gloo. Those on a CUDA device go through NCCL, where the comparison is made
-/// only if TORCH_DISTRIBUTED_DEBUG=DETAIL is set: without it, calls that differ end at the timeout.
+/// Tensors in main memory go through Gloo. Those on a CUDA device go through NCCL, where the comparison is
+/// made only if TORCH_DISTRIBUTED_DEBUG=DETAIL is set: without it, calls that differ end at the timeout.
 ///
 /// Tensors may have any dtype and strides; they must have the shapes stated, on all ranks. Each method starts
 /// the collective; call wait() on its result. Collectives of one group run in the order of the calls.

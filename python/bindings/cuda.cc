@@ -73,9 +73,8 @@ void bind_graphs(py::module_& module) {
       .def("replay", &cuda::Graph::replay)
       .def("reset", &cuda::Graph::reset)
       .def("pool", [](const cuda::Graph& self) { return GraphPool{self.pool()}; });
-  module.def("_cuda_make_graph_pool", [] {
-    return GraphPool{device_graphs().make_pool(cuda::current_device())};
-  });
+  module.def("_cuda_make_graph_pool",
+             [] { return GraphPool{device_graphs().make_pool(cuda::current_device())}; });
   module.def("_cuda_is_recording", cuda::is_recording);
 }
 

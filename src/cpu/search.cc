@@ -115,8 +115,8 @@ void bincount(const void* x, DType dtype, int64 n, int64 size, int64* counts) {
   });
 }
 
-void weighted_bincount(const void* x, DType dtype, int64 n, int64 size, const void* weights, DType weights_dtype,
-              double* sums) {
+void weighted_bincount(const void* x, DType dtype, int64 n, int64 size, const void* weights,
+                       DType weights_dtype, double* sums) {
   check_integers(dtype);
   std::fill_n(sums, size, 0.);
   const Load load = find_load(weights_dtype, Wide::f64);

@@ -55,7 +55,7 @@ std::int64_t bincount_size(const void* x, DType dtype, std::int64_t n);
 void bincount(const void* x, DType dtype, std::int64_t n, std::int64_t size, std::int64_t* counts);
 /// sums[v] = the sum of the weights (real, dense) of the places where x is v.
 void weighted_bincount(const void* x, DType dtype, std::int64_t n, std::int64_t size, const void* weights,
-              DType weights_dtype, double* sums);
+                       DType weights_dtype, double* sums);
 
 /// counts[k] = how many of the n numbers lie in the k-th of `bins` equal parts of [low, high]; the last holds
 /// high too. Numbers outside and NaN do not count. ValueError unless low < high with a finite distance, and

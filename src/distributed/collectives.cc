@@ -19,7 +19,6 @@ std::size_t bytes_of(const Tensor& tensor) { return std::size_t(tensor.numel() *
 
 std::string shown(const Tensor& tensor) { return concat(tensor.dtype(), " ", tensor.sizes()); }
 
-
 void check_same_device(const Tensor& a, const Tensor& b, const char* collective) {
   check<DeviceError>(a.device() == b.device(), collective, ": tensors on ", a.device(), " and ", b.device(),
                      "; all must be on one device");
@@ -70,10 +69,12 @@ void in_a_row(const Tensor& tensor, F&& body) {
 
 // Devices average by themselves.
 void finish_average(ReduceOp op, const Tensor& tensor, int ranks) {
-  if (op == ReduceOp::avg && tensor.device().is_cpu()) divide(tensor.data(), std::size_t(tensor.numel()), tensor.dtype(), ranks);
+  if (op == ReduceOp::avg && tensor.device().is_cpu())
+    divide(tensor.data(), std::size_t(tensor.numel()), tensor.dtype(), ranks);
 }
 
-// output becomes the reduction of all ranks' parts of its number. inputs: the parts, or one tensor of them all.
+// output becomes the reduction of all ranks' parts of its number. inputs: the parts, or one tensor of them
+// all.
 Work reduce_parts(ProcessGroup::State& state, const Tensor& output, const Tensors& inputs, ReduceOp op) {
   check_writable(output, "reduce_scatter");
   const Reduction reduction{op, output.dtype(), combine_function(op, output.dtype(), "reduce_scatter")};
@@ -138,8 +139,7 @@ Work ProcessGroup::reduce(const Tensor& tensor, int root, ReduceOp op) {
     if (tensor.numel() == 0) return;
     // Gloo works in the memory it is given, on all ranks.
     const Tensor row = root == rank() ? row_major(tensor) : clone(tensor.detach(), "contiguous");
-    state_->collectives(row.device())
-        .reduce(row.data(), std::size_t(row.numel()), reduction, root, tag);
+    state_->collectives(row.device()).reduce(row.data(), std::size_t(row.numel()), reduction, root, tag);
     if (root != rank()) return;
     finish_average(op, row, size());
     if (!row.is(tensor)) copy_elements(row, tensor);

@@ -45,7 +45,8 @@ class DeviceQueue final : public Collectives {
   int device() const { return device_; }
 
   void all_reduce(void* data, std::size_t count, const Reduction& reduction, std::uint32_t tag) override;
-  void reduce(void* data, std::size_t count, const Reduction& reduction, int root, std::uint32_t tag) override;
+  void reduce(void* data, std::size_t count, const Reduction& reduction, int root,
+              std::uint32_t tag) override;
   void reduce_scatter(void* output, const void* input, std::size_t count, const Reduction& reduction,
                       std::uint32_t tag) override;
   void broadcast(void* data, std::size_t bytes, int root, std::uint32_t tag) override;

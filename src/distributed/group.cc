@@ -106,11 +106,12 @@ Work ProcessGroup::State::start_on_device(std::string what, Tensors tensors, Ten
   const auto ready = std::make_shared<cuda::Event>(), done = std::make_shared<cuda::Event>();
   ready->record(cuda::current_stream(device));
   const Body queued = [=, this, &queue](std::uint64_t number) {
-    queue.run({what, number}, *ready, tensors, [&] { body(std::uint32_t(number)); }, *done,
-              after(Milliseconds(timeout.load())));
+    queue.run(
+        {what, number}, *ready, tensors, [&] { body(std::uint32_t(number)); }, *done,
+        after(Milliseconds(timeout.load())));
   };
-  auto shared = executor->add([this, what, queued] { run(what, queued, {}, compares_devices_); },
-                              std::move(writes));
+  auto shared =
+      executor->add([this, what, queued] { run(what, queued, {}, compares_devices_); }, std::move(writes));
   const std::lock_guard guard(shared->lock);
   shared->on_device = done;
   shared->device = device;

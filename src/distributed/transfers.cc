@@ -97,8 +97,7 @@ Work ProcessGroup::recv(const Tensor& tensor, std::optional<int> source, std::ui
                             state->global_ranks[std::size_t(state->rank)], ": rank ",
                             state->global_ranks[std::size_t(from)], " sends ", message->announced.what);
     if (tensor.numel() == 0) return from;
-    const Tensor row =
-        tensor.is_contiguous() && !stream ? tensor : empty(tensor.sizes(), tensor.dtype());
+    const Tensor row = tensor.is_contiguous() && !stream ? tensor : empty(tensor.sizes(), tensor.dtype());
     state->transport
         ->begin_receive(row.data(), std::size_t(row.numel() * row.item_size()), from, own.number, contents)
         ->received();

@@ -128,9 +128,8 @@ void Module::requires_grad_(bool requires_grad) {
 void Module::to(DType dtype) {
   check<DTypeError>(is_floating_point(dtype) || is_complex(dtype),
                     "Module::to: needs a floating or complex dtype, got ", dtype);
-  replace_tensors([dtype](const Tensor& x) {
-    return x.is_floating_point() || x.is_complex() ? taper::to(x, dtype) : x;
-  });
+  replace_tensors(
+      [dtype](const Tensor& x) { return x.is_floating_point() || x.is_complex() ? taper::to(x, dtype) : x; });
 }
 
 void Module::to(Device device) {

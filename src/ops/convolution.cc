@@ -211,8 +211,8 @@ Tensor transpose_by_products(const Tensor& x, const Tensor& w, const Geometry& g
   for (int i = 0; i < dims; ++i) {
     Shape wide = spread.sizes();
     wide[i + 2] = std::max<std::int64_t>(0, (wide[i + 2] - 1) * geometry.stride[i] + 1);
-    spread =
-        slice_scatter(zeros(wide, x.dtype(), x.device()), spread, i + 2, std::nullopt, std::nullopt, geometry.stride[i]);
+    spread = slice_scatter(zeros(wide, x.dtype(), x.device()), spread, i + 2, std::nullopt, std::nullopt,
+                           geometry.stride[i]);
     const std::int64_t margin = geometry.dilation[i] * (w.sizes()[i + 2] - 1) - geometry.padding[i];
     margins.insert(0, margin + more[i]);
     margins.insert(0, margin);

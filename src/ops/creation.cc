@@ -185,8 +185,8 @@ Tensor eye_call(std::int64_t n, std::optional<std::int64_t> m, std::optional<DTy
 Tensor triangle_indices(std::int64_t rows, std::int64_t columns, std::int64_t offset, bool lower) {
   check<ShapeError>(rows >= 0 && columns >= 0, lower ? "tril" : "triu",
                     "_indices: sizes must not be negative, got ", rows, " and ", columns);
-  check<ShapeError>(std::max(rows, columns) < std::int64_t(1) << 60, lower ? "tril" : "triu", "_indices: ",
-                    rows, " rows or ", columns, " columns are too many");
+  check<ShapeError>(std::max(rows, columns) < std::int64_t(1) << 60, lower ? "tril" : "triu",
+                    "_indices: ", rows, " rows or ", columns, " columns are too many");
   const std::int64_t shift = std::clamp(offset, -rows, columns);
   // Rows [begin, end) have elements. Their number changes by one from row to row in [bend, end) of the upper
   // triangle and in [begin, bend) of the lower; other rows are whole.

@@ -24,8 +24,8 @@ struct Resize {
     cpu::Interpolate whole = plan;
     whole.channels_last = is_channels_last(x);
     const Tensor source = whole.channels_last ? x : contiguous(x);
-    Tensor y = empty_laid_out(transposed ? input_sizes : output_sizes, x.dtype(), whole.channels_last,
-                              x.device());
+    Tensor y =
+        empty_laid_out(transposed ? input_sizes : output_sizes, x.dtype(), whole.channels_last, x.device());
     if (transposed) kernel_for<cpu::interpolate_backward>(name, source)(whole, source.data(), y.data());
     else kernel_for<cpu::interpolate>(name, source)(whole, source.data(), y.data());
     return y;

@@ -93,9 +93,9 @@ std::tuple<Tensor, Tensor, Tensor> distinct(const Tensor& x, std::optional<std::
   const std::int64_t count = rows.sizes()[0], width = count ? rows.numel() / count : 1;
   const Tensor first = empty({count}, int64, x.device()), inverse = empty({count}, int64, x.device()),
                counts = empty({count}, int64, x.device());
-  const std::int64_t different = kernel_for<kernel>(op, x)(
-      rows.data(), rows.dtype(), count, width, first.device_data<std::int64_t>(),
-      inverse.device_data<std::int64_t>(), counts.device_data<std::int64_t>());
+  const std::int64_t different =
+      kernel_for<kernel>(op, x)(rows.data(), rows.dtype(), count, width, first.device_data<std::int64_t>(),
+                                inverse.device_data<std::int64_t>(), counts.device_data<std::int64_t>());
   Tensor values = index_select(rows.detach(), 0, narrow(first, 0, 0, different));
   if (dim && x.ndim()) values = movedim(values, {0}, {place});
   return {contiguous(values), dim ? inverse : reshape(inverse, x.sizes()),
@@ -170,15 +170,15 @@ Tensor bincount(const Tensor& x, const Tensor& weights, std::int64_t minlength) 
   if (!weights.defined()) {
     const Tensor counts = empty({size}, int64, x.device());
     kernel_for<cpu::bincount>("bincount", x)(dense.data(), x.dtype(), x.numel(), size,
-                                          counts.device_data<std::int64_t>());
+                                             counts.device_data<std::int64_t>());
     return counts;
   }
   check<ShapeError>(weights.sizes() == x.sizes(), "bincount: weights of shape ", weights.sizes(),
                     " do not fit input of shape ", x.sizes());
   const Tensor dense_weights = contiguous(weights.detach()), sums = empty({size}, float64, x.device());
   kernel_for<cpu::weighted_bincount>("bincount", x, weights)(dense.data(), x.dtype(), x.numel(), size,
-                                                  dense_weights.data(), weights.dtype(),
-                                                  sums.device_data<double>());
+                                                             dense_weights.data(), weights.dtype(),
+                                                             sums.device_data<double>());
   return weights.dtype() == float32 ? to(sums, float32) : sums;
 }
 

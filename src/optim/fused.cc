@@ -48,8 +48,8 @@ class Operands {
       check<ValueError>(state[k].sizes() == value.sizes() && state[k].dtype() == value.dtype(), op,
                         ": state ", k, " of parameter ", i, " does not fit: shape ", state[k].sizes(),
                         " dtype ", state[k].dtype());
-      check<DeviceError>(state[k].device() == value.device(), op, ": parameter ", i, " is on ", value.device(),
-                         " but its state ", k, " is on ", state[k].device());
+      check<DeviceError>(state[k].device() == value.device(), op, ": parameter ", i, " is on ",
+                         value.device(), " but its state ", k, " is on ", state[k].device());
       entry.state[k] = written(state[k]);
     }
     entries_.push_back(entry);

@@ -68,8 +68,8 @@ class Module {
   void requires_grad_(bool requires_grad = true);
   /// Converts floating parameters and buffers. Optimizers made before keep the old ones.
   void to(DType dtype);
-  /// Moves parameters and buffers. Optimizers made before keep the old ones. Throws DeviceError where there is
-  /// no such device.
+  /// Moves parameters and buffers. Optimizers made before keep the old ones. Throws DeviceError where there
+  /// is no such device.
   void to(Device device);
   /// Calls function on all modules below, then on this one.
   void apply(const std::function<void(Module&)>& function);

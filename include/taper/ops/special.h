@@ -24,8 +24,8 @@ Tensor xlog1py(const Tensor& x, const Tensor& y);
 Tensor igamma(const Tensor& a, const Tensor& x);
 /// 1 - igamma(a, x).
 Tensor igammac(const Tensor& a, const Tensor& x);
-/// Hurwitz's zeta function, the sum of (q + k)^-s over k >= 0; differentiable in q only. Throws ValueError for
-/// two numbers.
+/// Hurwitz's zeta function, the sum of (q + k)^-s over k >= 0; differentiable in q only. Throws ValueError
+/// for two numbers.
 Tensor zeta(const Tensor& s, const Tensor& q);
 /// The n-th derivative of digamma. Throws ValueError for negative n.
 Tensor polygamma(std::int64_t n, const Tensor& x);

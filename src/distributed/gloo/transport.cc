@@ -168,7 +168,8 @@ class GlooTransport : public Transport {
                 Milliseconds timeout);
   void set_timeout(Milliseconds timeout) override { context_->setTimeout(limited(timeout)); }
   void all_reduce(void* data, std::size_t count, const Reduction& reduction, std::uint32_t tag) override;
-  void reduce(void* data, std::size_t count, const Reduction& reduction, int root, std::uint32_t tag) override;
+  void reduce(void* data, std::size_t count, const Reduction& reduction, int root,
+              std::uint32_t tag) override;
   void reduce_scatter(void* output, const void* input, std::size_t count, const Reduction& reduction,
                       std::uint32_t tag) override;
   void broadcast(void* data, std::size_t bytes, int root, std::uint32_t tag) override;
