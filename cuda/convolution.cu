@@ -92,6 +92,25 @@ __device__ __forceinline__ int output_at(const ConvolutionPlan& c, const Place& 
   return inside ? position : -1;
 }
 
+/// Rows, inner places and columns of the products whose result is an image.
+struct ImageRow {
+  int image;
+  Place place;
+};
+__device__ __forceinline__ ImageRow image_row(int i, int plane, const int (&sizes)[3]) {
+  return {i / plane, place_of(i % plane, sizes)};
+}
+struct WindowElement {
+  int channel, element;
+  Place place;
+};
+__device__ __forceinline__ WindowElement window_element(int i, int channels, const int (&kernel)[3]) {
+  return {i % channels, i / channels, place_of(i / channels, kernel)};
+}
+struct Channel {
+  int channel;
+};
+
 // The three products, in each group of channels: result(row, column) = sum over inner of left * right.
 // inner_fastest: neighbours in the inner dimension are neighbours in channels-last memory.
 
@@ -108,21 +127,11 @@ struct Forward {
   int column_count() const { return c.group_out; }
   int inner_size() const { return c.window * c.group_in; }
 
-  struct Row {
-    int image;
-    Place place;
-  };
-  struct Inner {
-    int channel, element;
-    Place place;
-  };
-  struct Column {
-    int channel;
-  };
-  __device__ Row row(int i) const { return {i / c.plane_out, place_of(i % c.plane_out, c.output)}; }
-  __device__ Inner inner(int i) const {
-    return {i % c.group_in, i / c.group_in, place_of(i / c.group_in, c.kernel)};
-  }
+  using Row = ImageRow;
+  using Inner = WindowElement;
+  using Column = Channel;
+  __device__ Row row(int i) const { return image_row(i, c.plane_out, c.output); }
+  __device__ Inner inner(int i) const { return window_element(i, c.group_in, c.kernel); }
   __device__ Column column(int i) const { return {i}; }
   __device__ T left(const Row& row, const Inner& k, int group) const {
     const int position = input_at(c, row.place, k.place);
@@ -155,21 +164,11 @@ struct BackwardInput {
   int column_count() const { return c.group_in; }
   int inner_size() const { return c.window * c.group_out; }
 
-  struct Row {
-    int image;
-    Place place;
-  };
-  struct Inner {
-    int channel, element;
-    Place place;
-  };
-  struct Column {
-    int channel;
-  };
-  __device__ Row row(int i) const { return {i / c.plane_in, place_of(i % c.plane_in, c.input)}; }
-  __device__ Inner inner(int i) const {
-    return {i % c.group_out, i / c.group_out, place_of(i / c.group_out, c.kernel)};
-  }
+  using Row = ImageRow;
+  using Inner = WindowElement;
+  using Column = Channel;
+  __device__ Row row(int i) const { return image_row(i, c.plane_in, c.input); }
+  __device__ Inner inner(int i) const { return window_element(i, c.group_out, c.kernel); }
   __device__ Column column(int i) const { return {i}; }
   __device__ T left(const Row& row, const Inner& k, int group) const {
     const int position = output_at(c, row.place, k.place);
