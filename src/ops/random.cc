@@ -1,12 +1,9 @@
 // Random tensors and dropout.
 #include "taper/ops/random.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <numbers>
-#include <numeric>
-#include <vector>
 
 #include "autograd/history.h"
 #include "autograd/record.h"

@@ -99,11 +99,6 @@ void on_different_devices(const char* op, const Tensor& a, const Tensor& b) {
                     "; move one with .to()");
 }
 
-void check_on_cpu(const Tensor& x, const char* op) {
-  check<DeviceError>(x.device().is_cpu(), op, ": is computed on the CPU only, got a tensor on ", x.device(),
-                     "; move it with .cpu()");
-}
-
 namespace cuda {
 
 bool is_available() { return loaded().runtime != nullptr; }

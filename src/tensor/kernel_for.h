@@ -31,8 +31,4 @@ inline decltype(cpu_kernel) kernel_for(const char* op, const Tensor& x, const Te
   return DeviceKernel<cpu_kernel>::function;
 }
 
-/// For what is computed in the caller, from and to main memory. Throws DeviceError naming op for other
-/// tensors.
-void check_on_cpu(const Tensor& x, const char* op);
-
 }  // namespace taper
