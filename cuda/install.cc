@@ -3,6 +3,7 @@
 
 #include "cuda/attention.h"
 #include "cuda/convolution.h"
+#include "cuda/ctc.h"
 #include "cuda/elementwise.h"
 #include "cuda/embedding.h"
 #include "cuda/fourier.h"
@@ -71,6 +72,8 @@ void install_reductions() {
   install<cpu::log_softmax_backward>(log_softmax_backward);
   install<cpu::cross_entropy>(cross_entropy);
   install<cpu::cross_entropy_backward>(cross_entropy_backward);
+  install<cpu::ctc_loss>(ctc_loss);
+  install<cpu::ctc_loss_backward>(ctc_loss_backward);
 }
 
 void install_norms_and_pooling() {

@@ -60,7 +60,7 @@ void release_pinned(void* context) {
 
 const char* name(Fault fault) {
   constexpr const char* names[] = {"",          "gather",        "scatter",     "index",
-                                   "embedding", "cross_entropy", "searchsorted"};
+                                   "embedding", "cross_entropy", "searchsorted", "ctc_loss"};
   return names[int(fault)];
 }
 

@@ -13,7 +13,7 @@
 namespace taper::cuda {
 
 /// Where kernels report an index out of range; checked where the host waits for a device.
-enum class Fault : int { none = 0, gather, scatter, index, embedding, cross_entropy, searchsorted };
+enum class Fault : int { none = 0, gather, scatter, index, embedding, cross_entropy, searchsorted, ctc_loss };
 
 class Runtime final : public DeviceRuntime {
  public:

@@ -95,7 +95,8 @@ from ._late import late as _late  # noqa: E402
 _HOMES = {
     "_aliases": """abs_ acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ asin_ asinh_ atan_
         atanh_ ceil_ celu clamp_ clamp_max_ clamp_min_ clip_ cos_ cosh_ deg2rad_ detach detach_ erf_ erfc_ exp2_
-        exp_ expm1_ fill_ fix_ floor_ frac_ gcd_ ger get_device greater greater_equal hardshrink i0_ index_put_
+        exp_ expm1_ fill_ fix_ floor_ frac_ gcd_ ger get_device greater greater_equal grid_sampler_2d grid_sampler_3d
+        hardshrink i0_ index_put_
         lcm_ ldexp_ less less_equal log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_ negative_ not_equal rad2deg_
         reciprocal_ relu_ resize_as_ round_ row_stack rsqrt_ selu_ sigmoid_ sin_ sinc_ sinh_ sqrt_ square_ tan_
         tanh_ threshold trunc_ unsafe_split_with_sizes xlogy_ zero_""",
@@ -118,9 +119,7 @@ _HOMES = {
     "amp": "autocast",
     "compiler": "compile",
     "func": "vmap",
-    "nn._sampling": "grid_sampler grid_sampler_2d grid_sampler_3d",
-    "nn.functional": """alpha_dropout bilinear channel_shuffle cosine_similarity feature_alpha_dropout
-        pairwise_distance pixel_shuffle pixel_unshuffle rrelu""",
+    "nn.functional": "alpha_dropout feature_alpha_dropout",
     "serialization": "load save",
 }
 _LAZY = """accelerator amp backends compiler cpu cuda distributed distributions fft func futures jit linalg

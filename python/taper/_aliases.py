@@ -7,6 +7,7 @@ _functions, _functional = _C._homes["taper"], _C._homes["nn.functional"]
 
 globals().update({_alias: _functions[_name] for _alias, _name in SECOND_NAMES.items()})
 row_stack = _functions["vstack"]
+grid_sampler_2d = grid_sampler_3d = _functions["grid_sampler"]
 celu, threshold = _functional["celu"], _functional["threshold"]
 
 

@@ -46,10 +46,6 @@ PReLU::PReLU(std::int64_t num_parameters, double init)
 
 Tensor PReLU::forward(const Tensor& x) { return prelu(x, weight); }
 
-Tensor RReLU::forward(const Tensor& x) {
-  if (!is_training()) return leaky_relu(x, (lower_ + upper_) / 2);
-  const Tensor slope = uniform_(empty_like(x.detach()), lower_, upper_);
-  return where(ge(x, 0), x, mul(x, slope));
-}
+Tensor RReLU::forward(const Tensor& x) { return rrelu(x, lower_, upper_, is_training()); }
 
 }  // namespace taper::nn

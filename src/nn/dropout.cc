@@ -32,14 +32,9 @@ template class DropoutOf<3>;
 
 AlphaDropout::AlphaDropout(double p) : p_(checked_probability(p)) {}
 
-Tensor AlphaDropout::forward(const Tensor& x) {
-  if (!is_training() || p_ == 0) return x;
-  if (p_ == 1) return mul(x, 0.0);
-  // What SELU tends to for inputs far below zero.
-  constexpr double lowest = -1.7580993408473766;
-  const double scale = 1 / std::sqrt((1 - p_) * (1 + p_ * lowest * lowest)), shift = -scale * p_ * lowest;
-  const Tensor kept = bernoulli(full(x.sizes(), 1 - p_, x.dtype()));
-  return add(mul(add(mul(x, kept), mul(rsub(kept, 1), lowest)), scale), shift);
-}
+Tensor AlphaDropout::forward(const Tensor& x) { return alpha_dropout(x, p_, is_training()); }
+
+FeatureAlphaDropout::FeatureAlphaDropout(double p) : p_(checked_probability(p)) {}
+Tensor FeatureAlphaDropout::forward(const Tensor& x) { return feature_alpha_dropout(x, p_, is_training()); }
 
 }  // namespace taper::nn

@@ -1,148 +1,93 @@
-// The losses, composed of operations.
+// The losses of nn: the options with the functions of ops/loss.h.
 #include "taper/nn/loss.h"
 
-#include <cmath>
-#include <numbers>
-
-#include "ops/huber.h"
-#include "taper/autograd.h"
 #include "taper/error.h"
 #include "taper/ops.h"
 
 namespace taper::nn {
 
-namespace {
-
-void check_same_shape(const Tensor& input, const Tensor& target, const char* loss) {
-  check<ShapeError>(input.sizes() == target.sizes(), loss, ": input has shape ", input.sizes(),
-                    " but target has shape ", target.sizes(),
-                    "; they must be equal, since broadcasting would compare every pair");
-}
-
-Tensor reduced(const Tensor& loss, const std::string& reduction, const char* name) {
-  return reduce_loss(loss, loss_reduction(reduction, name));
-}
-Tensor weighted(const Tensor& loss, const Tensor& weight) { return weight.defined() ? loss * weight : loss; }
-
-Tensor positive(const Tensor& x) { return clamp(x, Scalar(0)); }
-
-}  // namespace
-
 Tensor CrossEntropyLoss::operator()(const Tensor& input, const Tensor& target) const {
   return cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing);
 }
-
 Tensor NLLLoss::operator()(const Tensor& input, const Tensor& target) const {
   return nll_loss(input, target, weight, ignore_index, reduction);
 }
-
 Tensor MSELoss::operator()(const Tensor& input, const Tensor& target) const {
-  check_same_shape(input, target, "MSELoss");
-  return reduced(square(input - target), reduction, "MSELoss");
+  return mse_loss(input, target, reduction);
 }
-
 Tensor L1Loss::operator()(const Tensor& input, const Tensor& target) const {
-  check_same_shape(input, target, "L1Loss");
-  return reduced(abs(input - target), reduction, "L1Loss");
+  return l1_loss(input, target, reduction);
 }
-
 Tensor HuberLoss::operator()(const Tensor& input, const Tensor& target) const {
-  check_same_shape(input, target, "HuberLoss");
-  check<ValueError>(delta > 0, "HuberLoss: delta must be positive, got ", delta);
-  return reduced(huber(input - target, delta), reduction, "HuberLoss");
+  return huber_loss(input, target, reduction, delta);
 }
-
 Tensor SmoothL1Loss::operator()(const Tensor& input, const Tensor& target) const {
-  check_same_shape(input, target, "SmoothL1Loss");
-  check<ValueError>(beta >= 0, "SmoothL1Loss: beta must not be negative, got ", beta);
-  const Tensor difference = input - target;
-  return reduced(beta == 0 ? abs(difference) : huber(difference, beta) / beta, reduction, "SmoothL1Loss");
+  return smooth_l1_loss(input, target, reduction, beta);
 }
-
 Tensor BCELoss::operator()(const Tensor& input, const Tensor& target) const {
-  check_same_shape(input, target, "BCELoss");
-  if (input.numel())
-    check<ValueError>(min(input.detach()).item<double>() >= 0 && max(input.detach()).item<double>() <= 1,
-                      "BCELoss: all elements of input should be between 0 and 1; apply sigmoid() or use "
-                      "BCEWithLogitsLoss");
-  const Tensor yes = clamp(log(input), Scalar(-100)), no = clamp(log(1 - input), Scalar(-100));
-  return reduced(weighted(-(target * yes + (1 - target) * no), weight), reduction, "BCELoss");
+  return binary_cross_entropy(input, target, weight, reduction);
 }
-
 Tensor BCEWithLogitsLoss::operator()(const Tensor& input, const Tensor& target) const {
-  check_same_shape(input, target, "BCEWithLogitsLoss");
-  Tensor yes = -logsigmoid(input);
-  if (pos_weight.defined()) yes = yes * (1 + (pos_weight - 1) * target);
-  return reduced(weighted((1 - target) * input + yes, weight), reduction, "BCEWithLogitsLoss");
+  return binary_cross_entropy_with_logits(input, target, weight, reduction, pos_weight);
 }
-
 Tensor KLDivLoss::operator()(const Tensor& input, const Tensor& target) const {
-  const Tensor loss = log_target ? exp(target) * (target - input) : xlogy(target, target) - target * input;
-  if (reduction == "batchmean")
-    return sum(loss) / double(std::max<std::int64_t>(input.ndim() ? input.size(0) : 1, 1));
-  return reduced(loss, reduction, "KLDivLoss");
+  return kl_div(input, target, reduction, log_target);
 }
-
 Tensor HingeEmbeddingLoss::operator()(const Tensor& input, const Tensor& target) const {
-  const Tensor zero = zeros_like(input);
-  return reduced(where(ne(target, -1), input, zero) + where(ne(target, 1), positive(margin - input), zero),
-                 reduction, "HingeEmbeddingLoss");
+  return hinge_embedding_loss(input, target, margin, reduction);
 }
-
 Tensor SoftMarginLoss::operator()(const Tensor& input, const Tensor& target) const {
-  return reduced(softplus(-target * input), reduction, "SoftMarginLoss");
+  return soft_margin_loss(input, target, reduction);
 }
-
 Tensor MultiLabelSoftMarginLoss::operator()(const Tensor& input, const Tensor& target) const {
-  check_same_shape(input, target, "MultiLabelSoftMarginLoss");
-  const Tensor loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input));
-  return reduced(mean(weighted(loss, weight), Shape{-1}), reduction, "MultiLabelSoftMarginLoss");
+  return multilabel_soft_margin_loss(input, target, weight, reduction);
 }
-
+Tensor MultiMarginLoss::operator()(const Tensor& input, const Tensor& target) const {
+  return multi_margin_loss(input, target, p, margin, weight, reduction);
+}
+Tensor MultiLabelMarginLoss::operator()(const Tensor& input, const Tensor& target) const {
+  return multilabel_margin_loss(input, target, reduction);
+}
 Tensor PoissonNLLLoss::operator()(const Tensor& input, const Tensor& target) const {
-  check_same_shape(input, target, "PoissonNLLLoss");
-  Tensor loss = log_input ? exp(input) - target * input : input - target * log(input + eps);
-  if (full) {
-    const Tensor stirling = target * log(target) - target + 0.5 * log(2 * std::numbers::pi * target);
-    loss = loss + masked_fill(stirling, le(target, 1), 0);
-  }
-  return reduced(loss, reduction, "PoissonNLLLoss");
+  return poisson_nll_loss(input, target, log_input, full, eps, reduction);
 }
-
 Tensor GaussianNLLLoss::operator()(const Tensor& input, const Tensor& target, const Tensor& variance) const {
-  check<ValueError>(!any(lt(variance.detach(), 0)).item<bool>(),
-                    "GaussianNLLLoss: variance has negative entries");
-  const Tensor bounded = maximum(variance, full_like(variance.detach(), eps));
-  const Tensor loss = 0.5 * (log(bounded) + square(input - target) / bounded);
-  return reduced(full ? loss + 0.5 * std::log(2 * std::numbers::pi) : loss, reduction, "GaussianNLLLoss");
+  return gaussian_nll_loss(input, target, variance, full, eps, reduction);
 }
-
 Tensor MarginRankingLoss::operator()(const Tensor& a, const Tensor& b, const Tensor& target) const {
-  return reduced(positive(margin - target * (a - b)), reduction, "MarginRankingLoss");
+  return margin_ranking_loss(a, b, target, margin, reduction);
 }
-
 Tensor CosineEmbeddingLoss::operator()(const Tensor& a, const Tensor& b, const Tensor& target) const {
-  const Tensor cosine = CosineSimilarity{.dim = -1}(a, b);
-  return reduced(where(eq(target, 1), 1 - cosine, positive(cosine - margin)), reduction,
-                 "CosineEmbeddingLoss");
+  return cosine_embedding_loss(a, b, target, margin, reduction);
 }
-
-Tensor TripletMarginLoss::operator()(const Tensor& anchor, const Tensor& positive_one,
+Tensor TripletMarginLoss::operator()(const Tensor& anchor, const Tensor& positive,
                                      const Tensor& negative) const {
-  const PairwiseDistance distance{p, eps};
-  Tensor apart = distance(anchor, negative);
-  if (swap) apart = minimum(apart, distance(positive_one, negative));
-  return reduced(positive(distance(anchor, positive_one) - apart + margin), reduction, "TripletMarginLoss");
+  return triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction);
+}
+Tensor TripletMarginWithDistanceLoss::operator()(const Tensor& anchor, const Tensor& positive,
+                                                 const Tensor& negative) const {
+  check<ValueError>(margin > 0, "TripletMarginWithDistanceLoss: margin must be greater than 0, got ", margin);
+  const auto between = [&](const Tensor& a, const Tensor& b) {
+    return distance ? distance(a, b) : pairwise_distance(a, b);
+  };
+  Tensor apart = between(anchor, negative);
+  if (swap) apart = minimum(apart, between(positive, negative));
+  const Tensor loss = clamp(between(anchor, positive) - apart + margin, Scalar(0));
+  check<ValueError>(reduction == "mean" || reduction == "sum" || reduction == "none",
+                    "TripletMarginWithDistanceLoss: reduction must be 'mean', 'sum' or 'none', got ",
+                    reduction);
+  return reduction == "mean" ? mean(loss) : reduction == "sum" ? sum(loss) : loss;
+}
+Tensor CTCLoss::operator()(const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths,
+                           const Tensor& target_lengths) const {
+  return ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity);
 }
 
 Tensor CosineSimilarity::operator()(const Tensor& a, const Tensor& b) const {
-  const Tensors both = broadcast_tensors({a, b});
-  const auto size = [&](const Tensor& x) { return clamp(norm(x, 2, Shape{dim}), Scalar(eps)); };
-  return sum(both[0] * both[1], Shape{dim}) / (size(both[0]) * size(both[1]));
+  return cosine_similarity(a, b, dim, eps);
 }
-
 Tensor PairwiseDistance::operator()(const Tensor& a, const Tensor& b) const {
-  return norm(a - b + eps, p, Shape{-1}, keepdim);
+  return pairwise_distance(a, b, p, eps, keepdim);
 }
 
 }  // namespace taper::nn

@@ -116,12 +116,7 @@ template class InstanceNorm<2>;
 template class InstanceNorm<3>;
 
 Tensor LocalResponseNorm::forward(const Tensor& x) {
-  check<ShapeError>(x.ndim() >= 3, "LocalResponseNorm: expected at least 3 dimensions, got shape ",
-                    x.sizes());
-  const Tensor energy = flatten(unsqueeze(square(x), 1), 3);
-  const Tensor padded = pad(energy, {0, 0, size_ / 2, (size_ - 1) / 2});
-  const Tensor mean = reshape(average_pool(padded, 2, {size_, 1}, {1}), x.sizes());
-  return div(x, pow(add(mul(mean, alpha_), k_), Scalar(beta_)));
+  return local_response_norm(x, size_, alpha_, beta_, k_);
 }
 
 }  // namespace taper::nn

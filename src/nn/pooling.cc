@@ -50,10 +50,14 @@ std::string AdaptivePool<dims, largest>::extra_repr() const {
 
 template <int dims>
 Tensor LPPool<dims>::forward(const Tensor& x) {
-  const Shape kernel = spread(kernel_size_, dims);
-  const Tensor mean =
-      average_pool(pow(x, Scalar(p_)), dims, kernel, stride_ ? Shape(*stride_) : Shape(), {0}, ceil_mode_);
-  return pow(mul(mul(sign(mean), relu(abs(mean))), double(numel(kernel))), Scalar(1 / p_));
+  return lp_pool(x, dims, p_, kernel_size_, stride_ ? Shape(*stride_) : Shape(), ceil_mode_);
+}
+
+template <int dims>
+Tensor MaxUnpool<dims>::operator()(const Tensor& x, const Tensor& indices,
+                                   const std::optional<Shape>& output_size) const {
+  return max_unpool(x, indices, dims, kernel_size_, stride_ ? Shape(*stride_) : Shape(), padding_,
+                    output_size);
 }
 
 template class MaxPool<1>;
@@ -71,5 +75,8 @@ template class AdaptivePool<3, false>;
 template class LPPool<1>;
 template class LPPool<2>;
 template class LPPool<3>;
+template class MaxUnpool<1>;
+template class MaxUnpool<2>;
+template class MaxUnpool<3>;
 
 }  // namespace taper::nn

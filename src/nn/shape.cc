@@ -13,41 +13,15 @@ Tensor Upsample::forward(const Tensor& x) {
   return interpolate(x, {options_.size, options_.scale_factor, options_.mode, options_.align_corners});
 }
 
-Tensor PixelShuffle::forward(const Tensor& x) {
-  const std::int64_t r = factor_;
-  check<ShapeError>(x.ndim() >= 3 && r > 0 && x.size(-3) % (r * r) == 0, "PixelShuffle: channels of shape ",
-                    x.sizes(), " are not divisible by ", r * r);
-  Shape split(x.sizes().data(), x.ndim() - 3), joined = split;
-  const int n = split.size();
-  const std::int64_t channels = x.size(-3) / (r * r), height = x.size(-2), width = x.size(-1);
-  for (const std::int64_t size : {channels, r, r, height, width}) split.push_back(size);
-  for (const std::int64_t size : {channels, height * r, width * r}) joined.push_back(size);
-  Shape order;
-  for (int i = 0; i < n; ++i) order.push_back(i);
-  for (const int i : {0, 3, 1, 4, 2}) order.push_back(n + i);
-  return reshape(permute(reshape(x, split), order), joined);
-}
+Tensor PixelShuffle::forward(const Tensor& x) { return pixel_shuffle(x, factor_); }
+Tensor PixelUnshuffle::forward(const Tensor& x) { return pixel_unshuffle(x, factor_); }
+Tensor ChannelShuffle::forward(const Tensor& x) { return channel_shuffle(x, groups_); }
 
-Tensor PixelUnshuffle::forward(const Tensor& x) {
-  const std::int64_t r = factor_;
-  check<ShapeError>(x.ndim() >= 3 && r > 0 && x.size(-1) % r == 0 && x.size(-2) % r == 0,
-                    "PixelUnshuffle: sizes of shape ", x.sizes(), " are not divisible by ", r);
-  Shape split(x.sizes().data(), x.ndim() - 3), joined = split;
-  const int n = split.size();
-  const std::int64_t channels = x.size(-3), height = x.size(-2) / r, width = x.size(-1) / r;
-  for (const std::int64_t size : {channels, height, r, width, r}) split.push_back(size);
-  for (const std::int64_t size : {channels * r * r, height, width}) joined.push_back(size);
-  Shape order;
-  for (int i = 0; i < n; ++i) order.push_back(i);
-  for (const int i : {0, 2, 4, 1, 3}) order.push_back(n + i);
-  return reshape(permute(reshape(x, split), order), joined);
+Tensor Unfold::forward(const Tensor& x) {
+  return im2col(x, kernel_size_, options_.dilation, options_.padding, options_.stride);
 }
-
-Tensor ChannelShuffle::forward(const Tensor& x) {
-  check<ShapeError>(x.ndim() >= 3 && groups_ > 0 && x.sizes()[1] % groups_ == 0,
-                    "ChannelShuffle: channels of shape ", x.sizes(), " are not divisible by ", groups_);
-  const Tensor split = unflatten(x, 1, {groups_, x.sizes()[1] / groups_});
-  return reshape(transpose(split, 1, 2), x.sizes());
+Tensor Fold::forward(const Tensor& x) {
+  return col2im(x, output_size_, kernel_size_, options_.dilation, options_.padding, options_.stride);
 }
 
 Pad::Pad(int dims, const Extent& padding, std::string mode, double value)

@@ -348,6 +348,16 @@ Tensor batch_norm(const Tensor& x, const Tensor& running_mean, const Tensor& run
   return results[0];
 }
 
+Tensor local_response_norm(const Tensor& x, std::int64_t size, double alpha, double beta, double k) {
+  check<ShapeError>(x.ndim() >= 3, "local_response_norm: expected at least 3 dimensions, got shape ",
+                    x.sizes());
+  check<ValueError>(size > 0, "local_response_norm: size must be positive, got ", size);
+  if (x.numel() == 0) return x;
+  const Tensor padded = pad(flatten(unsqueeze(square(x), 1), 3), {0, 0, size / 2, (size - 1) / 2});
+  const Tensor energy = reshape(average_pool(padded, 2, {size, 1}, {1}), x.sizes());
+  return x / pow(energy * alpha + k, Scalar(beta));
+}
+
 namespace {
 
 Tensor batch_norm_call(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight,
@@ -421,6 +431,17 @@ const Register batch_norm_op{
      .reference = "ref.batch_norm(input, running_mean, running_var, weight, bias, training, eps)",
      .errors = "x(1, 3), None, None, None, None, True; x(4, 3), None, None; x(4, 3), None, None, x(2), None, "
                "True"}};
+
+const Register local_response_norm_op{
+    {.signature =
+         "local_response_norm(Tensor input, int size, float alpha=1e-4, float beta=0.75, float k=1.0) -> "
+         "Tensor",
+     .doc = "Division by the energy of neighbouring channels: Krizhevsky et al. 2012.",
+     .call = box<local_response_norm>,
+     .homes = "nn.functional",
+     .samples = "x(2, 5, 3), 3, 0.5; x(2, 4, 2, 2), 2, 1.0, 0.5, 2.0; x(1, 3, 2), 5",
+     .reference = "ref.local_response_norm(input, size, alpha, beta, k)",
+     .errors = "x(2, 3), 2; x(2, 3, 4), 0"}};
 
 }  // namespace
 

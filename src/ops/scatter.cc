@@ -207,6 +207,26 @@ Tensors unravel_index(const Tensor& indices, const Shape& sizes) {
   return coordinates;
 }
 
+Tensor one_hot(const Tensor& x, std::int64_t num_classes) {
+  check<DTypeError>(x.dtype() == int64, "one_hot: expected int64 classes, got ", x.dtype());
+  check<ValueError>(num_classes == -1 || num_classes > 0, "one_hot: num_classes must be positive or -1, got ",
+                    num_classes);
+  check<ValueError>(x.numel() > 0 || num_classes > 0,
+                    "one_hot: cannot infer the number of classes of an empty tensor");
+  if (num_classes == -1) num_classes = std::max<std::int64_t>(max(x).item<std::int64_t>(), 0) + 1;
+  if (x.device().is_cpu()) {
+    const Tensor dense = contiguous(x);
+    for (std::int64_t i = 0; i < x.numel(); ++i) {
+      const std::int64_t value = dense.data<std::int64_t>()[i];
+      check<IndexError>(value >= 0 && value < num_classes, "one_hot: class ", value, " at position ", i,
+                        " is out of range for ", num_classes, " classes, expected 0 to ", num_classes - 1);
+    }
+  }
+  Shape sizes = x.sizes();
+  sizes.push_back(num_classes);
+  return scatter(zeros(sizes, int64, x.device()), -1, unsqueeze(x, -1), 1);
+}
+
 namespace {
 
 Tensors unravel_one(const Tensor& indices, std::int64_t size) { return unravel_index(indices, Shape{size}); }
@@ -287,6 +307,17 @@ const Register unravel_index_op[]{
       .reference = "np.unravel_index(indices, shape)",
       .errors = "x(3), (3, 4)",
       .differentiable = false}}};
+
+const Register one_hot_op{
+    {.signature = "one_hot(Tensor tensor, int num_classes=-1) -> Tensor",
+     .doc = "1 at the class of each element along a new last dimension, 0 elsewhere.",
+     .call = box<one_hot>,
+     .homes = "nn.functional",
+     .samples = "i(4, hi=3); i(2, 3, hi=3), 5; i(hi=3), 3; i(0), 2",
+     .reference =
+         "(tensor[..., None] == np.arange(tensor.max() + 1 if num_classes < 0 else num_classes)).astype(int)",
+     .errors = "i(4, lo=3, hi=5), 3; x(4); i(0); i(3), -2; i(4, lo=-3, hi=0)",
+     .differentiable = false}};
 
 }  // namespace
 

@@ -177,5 +177,38 @@ TEST(PackedSequence, RunsThroughRecurrentLayers) {
   expect_packed_as_alone<LSTM>({.num_layers = 2, .bidirectional = true, .proj_size = 2}, two);
 }
 
+TEST(Functional, FoldedWindowsCountHowOftenTheyOverlap) {
+  const Tensor columns = F::unfold(ones({1, 1, 3, 3}), 2);
+  EXPECT_EQ(columns.sizes(), (Shape{1, 4, 4}));
+  expect_close(F::fold(columns, 3, 2), numbers({1, 2, 1, 2, 4, 2, 1, 2, 1}, {1, 1, 3, 3}).to(float32));
+}
+
+TEST(Functional, TransposedConvolutionIsTheLayers) {
+  ConvTranspose2d layer(3, 4, 3, {.stride = 2, .padding = 1, .output_padding = 1});
+  const Tensor x = randn({2, 3, 4, 5});
+  expect_close(F::conv_transpose2d(x, layer.weight, layer.bias(), 2, 1, 1), layer(x));
+}
+
+TEST(Functional, CtcOfOneLabelSumsOverItsThreeAlignments) {
+  // Two even steps over {blank, label}: "label blank", "blank label", "label label".
+  const Tensor log_probs = full({2, 1, 2}, std::log(0.5), float64);
+  const Tensor one = tensor(std::vector<std::int64_t>{1}, {1}),
+               two = tensor(std::vector<std::int64_t>{2}, {1});
+  const Tensor loss = CTCLoss{.reduction = "sum"}(log_probs, reshape(one, {1, 1}), two, one);
+  EXPECT_NEAR(loss.item<double>(), -std::log(0.75), 1e-12);
+}
+
+TEST(Functional, TheIdentityGridReadsTheImage) {
+  const Tensor x = randn({1, 2, 3, 4});
+  const Tensor grid = F::affine_grid(unsqueeze(eye(2, 3), 0), x.sizes());
+  expect_close(F::grid_sample(x, grid), x, 1e-5);
+}
+
+TEST(MaxUnpool, PutsTheMaximaBack) {
+  const Tensor x = numbers({1, 2, 5, 3}, {1, 1, 4});
+  const auto [y, places] = max_pool(x, 1, {2});
+  expect_close(MaxUnpool1d(2)(y, places), numbers({0, 2, 5, 0}, {1, 1, 4}));
+}
+
 }  // namespace
 }  // namespace taper::nn

@@ -12,6 +12,7 @@
 
 #include "cpu/attention.h"
 #include "cpu/convolution.h"
+#include "cpu/ctc.h"
 #include "cpu/embedding.h"
 #include "cpu/gemm.h"
 #include "cpu/index.h"
@@ -184,8 +185,8 @@ void install_all() {
   install<copy, fill, sum, nansum, prod, mean, var, norm, max, min, argmax, argmin, max_with_indices,
           min_with_indices, any, all, count_nonzero>();
   install<static_cast<void (*)(const Reduction&)>(logsumexp)>();
-  install<softmax, log_softmax, softmax_backward, log_softmax_backward, cross_entropy,
-          cross_entropy_backward>();
+  install<softmax, log_softmax, softmax_backward, log_softmax_backward, cross_entropy, cross_entropy_backward,
+          ctc_loss, ctc_loss_backward>();
   install<gather, scatter, index_select, index_add, cpu::index, index_put, count_true, nonzero>();
   install<embedding, embedding_backward, embedding_bag, embedding_bag_backward,
           embedding_bag_backward_samples>();

@@ -172,6 +172,22 @@ def test_ctc_sums_over_alignments():
     np.testing.assert_allclose(x.grad.numpy()[:, 0], np.exp(log_p[:, 0]) - share / total, atol=1e-12)
 
 
+def test_binary_cross_entropy_of_saturated_inputs_has_the_bounded_gradient():
+    # (x - t) / max(x (1 - x), 1e-12), as PyTorch's; the formula through the logarithms would be NaN.
+    x = taper.tensor([0.0, 1.0, 0.0, 1.0, 0.25], requires_grad=True)
+    F.binary_cross_entropy(x, taper.tensor([0.0, 0.0, 1.0, 1.0, 1.0]), reduction="sum").backward()
+    np.testing.assert_allclose(x.grad.numpy(), [0, 1e12, -1e12, 0, -4], rtol=1e-6)
+
+
+def test_ctc_of_impossible_targets_is_infinite_unless_zeroed():
+    x = taper.log_softmax(taper.randn(3, 2, 4), 2).detach().requires_grad_()
+    arguments = (x, taper.tensor([[1, 1, 2], [1, 2, 3]]), [3, 3], [3, 3])
+    loss = F.ctc_loss(*arguments, reduction="none")
+    assert loss[0].item() == np.inf and np.isfinite(loss[1].item())
+    F.ctc_loss(*arguments, zero_infinity=True).backward()
+    assert (x.grad[:, 0] == 0).all() and (x.grad[:, 1] != 0).any()
+
+
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "smooth_l1_loss", "binary_cross_entropy"])
 def test_loss_shapes_must_agree(name):
     with pytest.raises(RuntimeError, match=name + r".*\(3,\).*\(4,\)"):

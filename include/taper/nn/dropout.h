@@ -45,4 +45,14 @@ class AlphaDropout : public Module {
   double p_;
 };
 
+/// AlphaDropout of whole channels of [N, C, ...].
+class FeatureAlphaDropout : public Module {
+ public:
+  explicit FeatureAlphaDropout(double p = 0.5);
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  double p_;
+};
+
 }  // namespace taper::nn

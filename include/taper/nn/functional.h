@@ -10,13 +10,21 @@
 
 namespace taper::nn::functional {
 
-using taper::batch_norm, taper::celu, taper::cross_entropy, taper::dropout, taper::elu, taper::embedding,
-    taper::gelu, taper::glu, taper::group_norm, taper::hardshrink, taper::hardsigmoid, taper::hardswish,
-    taper::hardtanh, taper::interpolate, taper::layer_norm, taper::leaky_relu, taper::linear,
-    taper::log_softmax, taper::logsigmoid, taper::mish, taper::nll_loss, taper::pad, taper::prelu,
-    taper::relu, taper::relu6, taper::rms_norm, taper::scaled_dot_product_attention, taper::selu,
-    taper::sigmoid, taper::silu, taper::softmax, taper::softplus, taper::softshrink, taper::softsign,
-    taper::tanh, taper::tanhshrink, taper::threshold;
+using taper::affine_grid, taper::alpha_dropout, taper::batch_norm, taper::bilinear,
+    taper::binary_cross_entropy, taper::binary_cross_entropy_with_logits, taper::celu, taper::channel_shuffle,
+    taper::cosine_embedding_loss, taper::cosine_similarity, taper::cross_entropy, taper::ctc_loss,
+    taper::dropout, taper::elu, taper::embedding, taper::feature_alpha_dropout, taper::gaussian_nll_loss,
+    taper::gelu, taper::glu, taper::grid_sample, taper::group_norm, taper::gumbel_softmax, taper::hardshrink,
+    taper::hardsigmoid, taper::hardswish, taper::hardtanh, taper::hinge_embedding_loss, taper::huber_loss,
+    taper::interpolate, taper::kl_div, taper::l1_loss, taper::layer_norm, taper::leaky_relu, taper::linear,
+    taper::local_response_norm, taper::log_softmax, taper::logsigmoid, taper::margin_ranking_loss,
+    taper::mish, taper::mse_loss, taper::multi_margin_loss, taper::multilabel_margin_loss,
+    taper::multilabel_soft_margin_loss, taper::nll_loss, taper::normalize, taper::one_hot, taper::pad,
+    taper::pairwise_distance, taper::pixel_shuffle, taper::pixel_unshuffle, taper::poisson_nll_loss,
+    taper::prelu, taper::relu, taper::relu6, taper::rms_norm, taper::rrelu,
+    taper::scaled_dot_product_attention, taper::selu, taper::sigmoid, taper::silu, taper::smooth_l1_loss,
+    taper::soft_margin_loss, taper::softmax, taper::softplus, taper::softshrink, taper::softsign, taper::tanh,
+    taper::tanhshrink, taper::threshold, taper::triplet_margin_loss;
 
 /// x [N, C, spatial...]; see nn::Conv, nn::MaxPool and the like for shapes and errors.
 Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Extent& stride = 1,
@@ -25,6 +33,17 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, co
               const Extent& padding = 0, const Extent& dilation = 1, std::int64_t groups = 1);
 Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Extent& stride = 1,
               const Extent& padding = 0, const Extent& dilation = 1, std::int64_t groups = 1);
+
+/// See taper::convolution_transpose.
+Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                        const Extent& stride = 1, const Extent& padding = 0, const Extent& output_padding = 0,
+                        std::int64_t groups = 1, const Extent& dilation = 1);
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                        const Extent& stride = 1, const Extent& padding = 0, const Extent& output_padding = 0,
+                        std::int64_t groups = 1, const Extent& dilation = 1);
+Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                        const Extent& stride = 1, const Extent& padding = 0, const Extent& output_padding = 0,
+                        std::int64_t groups = 1, const Extent& dilation = 1);
 
 /// Largest, mean or p-norm of windows; stride: that of kernel_size if not given.
 Tensor max_pool1d(const Tensor& x, const Extent& kernel_size, std::optional<Extent> stride = std::nullopt,
@@ -45,6 +64,15 @@ Tensor lp_pool2d(const Tensor& x, double p, const Extent& kernel_size,
                  std::optional<Extent> stride = std::nullopt, bool ceil_mode = false);
 Tensor lp_pool3d(const Tensor& x, double p, const Extent& kernel_size,
                  std::optional<Extent> stride = std::nullopt, bool ceil_mode = false);
+Tensor max_unpool1d(const Tensor& x, const Tensor& indices, const Extent& kernel_size,
+                    std::optional<Extent> stride = std::nullopt, const Extent& padding = 0,
+                    const std::optional<Shape>& output_size = std::nullopt);
+Tensor max_unpool2d(const Tensor& x, const Tensor& indices, const Extent& kernel_size,
+                    std::optional<Extent> stride = std::nullopt, const Extent& padding = 0,
+                    const std::optional<Shape>& output_size = std::nullopt);
+Tensor max_unpool3d(const Tensor& x, const Tensor& indices, const Extent& kernel_size,
+                    std::optional<Extent> stride = std::nullopt, const Extent& padding = 0,
+                    const std::optional<Shape>& output_size = std::nullopt);
 Tensor adaptive_avg_pool1d(const Tensor& x, const Extent& output_size);
 Tensor adaptive_avg_pool2d(const Tensor& x, const Extent& output_size);
 Tensor adaptive_avg_pool3d(const Tensor& x, const Extent& output_size);
@@ -52,54 +80,14 @@ Tensor adaptive_max_pool1d(const Tensor& x, const Extent& output_size);
 Tensor adaptive_max_pool2d(const Tensor& x, const Extent& output_size);
 Tensor adaptive_max_pool3d(const Tensor& x, const Extent& output_size);
 
-/// x / max(|x|_p, eps) along dim.
-Tensor normalize(const Tensor& x, double p = 2, std::int64_t dim = 1, double eps = 1e-12);
-/// a . b / (|a| |b|) along dim.
-Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t dim = 1, double eps = 1e-8);
-/// |a - b + eps|_p over the last dimension.
-Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p = 2, double eps = 1e-6,
-                         bool keepdim = false);
 /// softmax(-x).
 Tensor softmin(const Tensor& x, std::int64_t dim);
-/// 1 at the class of each element (int64) along a new last dimension, 0 elsewhere; num_classes -1: one more
-/// than the largest. Throws DTypeError, and IndexError for classes out of range.
-Tensor one_hot(const Tensor& x, std::int64_t num_classes = -1);
-/// a W b + bias: a [..., in1], b [..., in2], weight [out, in1, in2].
-Tensor bilinear(const Tensor& a, const Tensor& b, const Tensor& weight, const Tensor& bias = {});
-Tensor pixel_shuffle(const Tensor& x, std::int64_t upscale_factor);
-Tensor pixel_unshuffle(const Tensor& x, std::int64_t downscale_factor);
-/// Samples of a relaxed categorical distribution, or with hard of the distribution itself with the gradient
-/// of the relaxed one. Jang et al. 2016, arXiv:1611.01144.
-Tensor gumbel_softmax(const Tensor& logits, double tau = 1, bool hard = false, std::int64_t dim = -1);
-
-/// Losses; see nn/loss.h. reduction: "mean", "sum" or "none".
-Tensor mse_loss(const Tensor& input, const Tensor& target, const std::string& reduction = "mean");
-Tensor l1_loss(const Tensor& input, const Tensor& target, const std::string& reduction = "mean");
-Tensor huber_loss(const Tensor& input, const Tensor& target, const std::string& reduction = "mean",
-                  double delta = 1);
-Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, const std::string& reduction = "mean",
-                      double beta = 1);
-Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight = {},
-                            const std::string& reduction = "mean");
-Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target, const Tensor& weight = {},
-                                        const std::string& reduction = "mean", const Tensor& pos_weight = {});
-Tensor kl_div(const Tensor& input, const Tensor& target, const std::string& reduction = "mean",
-              bool log_target = false);
-Tensor hinge_embedding_loss(const Tensor& input, const Tensor& target, double margin = 1,
-                            const std::string& reduction = "mean");
-Tensor soft_margin_loss(const Tensor& input, const Tensor& target, const std::string& reduction = "mean");
-Tensor multilabel_soft_margin_loss(const Tensor& input, const Tensor& target, const Tensor& weight = {},
-                                   const std::string& reduction = "mean");
-Tensor poisson_nll_loss(const Tensor& input, const Tensor& target, bool log_input = true, bool full = false,
-                        double eps = 1e-8, const std::string& reduction = "mean");
-Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor& variance, bool full = false,
-                         double eps = 1e-6, const std::string& reduction = "mean");
-Tensor margin_ranking_loss(const Tensor& a, const Tensor& b, const Tensor& target, double margin = 0,
-                           const std::string& reduction = "mean");
-Tensor cosine_embedding_loss(const Tensor& a, const Tensor& b, const Tensor& target, double margin = 0,
-                             const std::string& reduction = "mean");
-Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
-                           double margin = 1, double p = 2, double eps = 1e-6, bool swap = false,
-                           const std::string& reduction = "mean");
+/// Windows as columns, and columns as sums of windows: see taper::im2col and taper::col2im.
+Tensor unfold(const Tensor& x, const Extent& kernel_size, const Extent& dilation = 1,
+              const Extent& padding = 0, const Extent& stride = 1);
+Tensor fold(const Tensor& columns, const Extent& output_size, const Extent& kernel_size,
+            const Extent& dilation = 1, const Extent& padding = 0, const Extent& stride = 1);
+/// Normalization of each channel of each sample of [N, C, ...].
+Tensor instance_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5);
 
 }  // namespace taper::nn::functional

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "taper/tensor.h"
@@ -95,6 +96,21 @@ struct MultiLabelSoftMarginLoss {
   Tensor operator()(const Tensor& input, const Tensor& target) const;
 };
 
+/// See taper::multi_margin_loss: input [N, C] or [C], target [N] or [].
+struct MultiMarginLoss {
+  std::int64_t p = 1;
+  double margin = 1;
+  Tensor weight = {};
+  std::string reduction = "mean";
+  Tensor operator()(const Tensor& input, const Tensor& target) const;
+};
+
+/// See taper::multilabel_margin_loss: input and target [N, C] or [C].
+struct MultiLabelMarginLoss {
+  std::string reduction = "mean";
+  Tensor operator()(const Tensor& input, const Tensor& target) const;
+};
+
 /// exp(input) - target input, or input - target log(input + eps); full adds Stirling's approximation.
 struct PoissonNLLLoss {
   bool log_input = true, full = false;
@@ -131,6 +147,24 @@ struct TripletMarginLoss {
   bool swap = false;
   std::string reduction = "mean";
   Tensor operator()(const Tensor& anchor, const Tensor& positive, const Tensor& negative) const;
+};
+
+/// TripletMarginLoss with a distance of the user's; pairwise_distance if there is none.
+struct TripletMarginWithDistanceLoss {
+  std::function<Tensor(const Tensor&, const Tensor&)> distance = {};
+  double margin = 1;
+  bool swap = false;
+  std::string reduction = "mean";
+  Tensor operator()(const Tensor& anchor, const Tensor& positive, const Tensor& negative) const;
+};
+
+/// See taper::ctc_loss.
+struct CTCLoss {
+  std::int64_t blank = 0;
+  std::string reduction = "mean";
+  bool zero_infinity = false;
+  Tensor operator()(const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths,
+                    const Tensor& target_lengths) const;
 };
 
 /// a . b / (|a| |b|) along dim.

@@ -83,6 +83,23 @@ class LPPool : public Module {
   bool ceil_mode_;
 };
 
+/// The maxima of a pool at the places they came from, zeros elsewhere: see taper::max_unpool.
+template <int dims>
+class MaxUnpool : public Module {
+ public:
+  explicit MaxUnpool(const Extent& kernel_size, std::optional<Extent> stride = std::nullopt,
+                     const Extent& padding = 0)
+      : kernel_size_(kernel_size), stride_(std::move(stride)), padding_(padding) {}
+  Tensor operator()(const Tensor& x, const Tensor& indices,
+                    const std::optional<Shape>& output_size = std::nullopt) const;
+  std::string name() const override { return "MaxUnpool" + std::to_string(dims) + "d"; }
+
+ private:
+  Extent kernel_size_;
+  std::optional<Extent> stride_;
+  Extent padding_;
+};
+
 using MaxPool1d = MaxPool<1>;
 using MaxPool2d = MaxPool<2>;
 using MaxPool3d = MaxPool<3>;
@@ -98,5 +115,8 @@ using AdaptiveAvgPool3d = AdaptivePool<3, false>;
 using LPPool1d = LPPool<1>;
 using LPPool2d = LPPool<2>;
 using LPPool3d = LPPool<3>;
+using MaxUnpool1d = MaxUnpool<1>;
+using MaxUnpool2d = MaxUnpool<2>;
+using MaxUnpool3d = MaxUnpool<3>;
 
 }  // namespace taper::nn

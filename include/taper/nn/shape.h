@@ -79,6 +79,33 @@ class ChannelShuffle : public Module {
   std::int64_t groups_;
 };
 
+/// Where the windows of Unfold and Fold lie; one number or (height, width).
+struct WindowOptions {
+  Extent dilation = 1, padding = 0, stride = 1;
+};
+/// Windows of images as columns: see taper::im2col.
+class Unfold : public Module {
+ public:
+  explicit Unfold(const Extent& kernel_size, WindowOptions options = {})
+      : kernel_size_(kernel_size), options_(options) {}
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  Extent kernel_size_;
+  WindowOptions options_;
+};
+/// Sums of windows as images: see taper::col2im.
+class Fold : public Module {
+ public:
+  Fold(const Extent& output_size, const Extent& kernel_size, WindowOptions options = {})
+      : output_size_(output_size), kernel_size_(kernel_size), options_(options) {}
+  Tensor forward(const Tensor& x) override;
+
+ private:
+  Extent output_size_, kernel_size_;
+  WindowOptions options_;
+};
+
 /// The last dims dimensions padded: by one size on all sides, or (before, after) pairs from the last
 /// dimension.
 class Pad : public Module {

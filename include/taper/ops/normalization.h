@@ -32,4 +32,8 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
                                     const Tensor& mask = {}, double dropout_p = 0, bool causal = false,
                                     std::optional<double> scale = std::nullopt);
 
+/// Division by the energy of `size` neighbouring channels of [N, C, ...]: Krizhevsky et al. 2012.
+Tensor local_response_norm(const Tensor& x, std::int64_t size, double alpha = 1e-4, double beta = 0.75,
+                           double k = 1);
+
 }  // namespace taper

@@ -50,5 +50,14 @@ const Tensor& random_(const Tensor& x, std::int64_t low, std::int64_t high,
 Tensor dropout(const Tensor& x, double p = 0.5, bool training = true);
 /// The same for whole channels (dimension 1).
 Tensor feature_dropout(const Tensor& x, double p = 0.5, bool training = true);
+/// Dropout that keeps mean and variance of SELU's activations: Klambauer et al. 2017, arXiv:1706.02515.
+Tensor alpha_dropout(const Tensor& x, double p = 0.5, bool training = false);
+/// The same for whole channels (dimension 1).
+Tensor feature_alpha_dropout(const Tensor& x, double p = 0.5, bool training = false);
+/// leaky_relu with slopes drawn from [lower, upper] while training, with their mean otherwise.
+Tensor rrelu(const Tensor& x, double lower = 1.0 / 8, double upper = 1.0 / 3, bool training = false);
+/// Samples of a relaxed categorical distribution, or with hard of the distribution itself with the gradient
+/// of the relaxed one. Jang et al. 2016, arXiv:1611.01144.
+Tensor gumbel_softmax(const Tensor& logits, double tau = 1, bool hard = false, std::int64_t dim = -1);
 
 }  // namespace taper

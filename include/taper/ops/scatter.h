@@ -27,4 +27,8 @@ Tensor nonzero_static(const Tensor& x, std::int64_t size, std::int64_t fill_valu
 /// The coordinates, a tensor per dimension, of positions in a row-major tensor of these sizes.
 Tensors unravel_index(const Tensor& indices, const Shape& sizes);
 
+/// 1 at the class of each element (int64) along a new last dimension, 0 elsewhere; num_classes -1: one more
+/// than the largest. Throws DTypeError, and IndexError for classes out of range.
+Tensor one_hot(const Tensor& x, std::int64_t num_classes = -1);
+
 }  // namespace taper

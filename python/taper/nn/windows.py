@@ -1,6 +1,7 @@
 """Layers over windows and channels: pools by powers, pools undone, columns of windows, local normalization."""
 
 from . import functional as F
+from .loss import _Loss
 from .module import Module
 
 __all__ = [
@@ -176,30 +177,24 @@ class FeatureAlphaDropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
-class MultiMarginLoss(Module):
+class MultiMarginLoss(_Loss):
     """Mean over the other classes of max(0, margin - x[target] + x[i])^p."""
 
     def __init__(self, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"):
-        super().__init__()
+        super().__init__(size_average, reduce, reduction)
         if p not in (1, 2):
             raise ValueError("only p == 1 and p == 2 supported")
         self.p, self.margin = p, margin
         self.register_buffer("weight", weight)
-        self.reduction = F._reduction_name(size_average, reduce, reduction)
 
     def forward(self, input, target):
         return F.multi_margin_loss(input, target, self.p, self.margin, self.weight, reduction=self.reduction)
 
 
-class MultiLabelMarginLoss(Module):
+class MultiLabelMarginLoss(_Loss):
     """Sum over targets j and other classes i of max(0, 1 - (x[j] - x[i])), over the classes."""
 
-    def __init__(self, size_average=None, reduce=None, reduction="mean"):
-        super().__init__()
-        self.reduction = F._reduction_name(size_average, reduce, reduction)
-
-    def forward(self, input, target):
-        return F.multilabel_margin_loss(input, target, reduction=self.reduction)
+    _function = staticmethod(F.multilabel_margin_loss)
 
 
 class TripletMarginWithDistanceLoss(Module):
