@@ -88,7 +88,6 @@ bool is_usable(const Description& description) {
 
 /// The kernel for dense operands in one memory order; found is false if oneDNN has only its reference loop.
 Prepared make_in_order(const Convolution& c, Pass pass, bool with_bias, bool channels_last) {
-  const OpenMpThreads single(1);  // primitives split their work by the number of threads at their creation
   const auto type = type_of(c.dtype);
   const memory::format_tag tag = tag_of(c.spatial_dims, channels_last);
   const memory::desc x(sizes_of(c, c.in_channels, c.input), type, tag);
@@ -142,6 +141,7 @@ void add_weight_reorder(const Convolution& c, Pass pass, Prepared& prepared) {
 /// Channels-last kernels are the fastest everywhere but one place: gradients to the image of a first layer,
 /// with its one to four channels, are up to seven times faster by oneDNN's gemm (measured on Zen 4).
 Prepared make(const Convolution& c, Pass pass, bool with_bias) {
+  const OpenMpThreads single(1);  // primitives split their work by the number of threads at their creation
   const bool plain_first = pass == Pass::backward_input && c.groups == 1 && c.in_channels <= 4;
   for (const bool channels_last : {!plain_first, plain_first}) {
     try {

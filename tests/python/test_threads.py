@@ -1,5 +1,9 @@
 """Results are the same bits for any number of threads."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -172,3 +176,18 @@ def test_trained_networks_are_the_same_bits(train, threads):
         taper.manual_seed(3)
         results.append(bits(train()))
     assert all(result == results[0] for result in results)
+
+
+CONVOLUTIONS_IN_TWO_THREADS = """
+import os, taper
+taper.set_num_threads(2)
+model = taper.nn.Sequential(taper.nn.Conv2d(3, 64, 7, 2, 3), taper.nn.ConvTranspose2d(64, 32, 4, 2))
+model(taper.randn(4, 3, 112, 112, requires_grad=True)).sum().backward()
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="threads are counted in /proc")
+def test_no_library_starts_threads_of_its_own():
+    command = [sys.executable, "-c", CONVOLUTIONS_IN_TWO_THREADS]
+    assert int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) == 2
