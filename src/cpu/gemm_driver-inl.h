@@ -253,9 +253,8 @@ template <class S, class T>
 std::int64_t task_count(const Product<S, T>& x) {
   const double multiplications = x.multiplications();
   if (multiplications < 1 << 17) return 1;
-  const double worth =
-      has_few_rows(x) ? multiplications / double(x.m) / (1 << 15) : multiplications / (1 << 18);
-  return std::int64_t(std::min(worth, 4.0 * num_threads()));
+  const double least = has_few_rows(x) ? double(std::min<std::int64_t>(x.m, 8) << 15) : 1 << 18;
+  return std::int64_t(std::min(multiplications / least, 4.0 * num_threads()));
 }
 
 template <class S, class T>
@@ -313,7 +312,7 @@ void multiply_long_and_small(const Product<S, float>& x) {
 
 template <class S>
 void multiply_long(const Product<S, float>& x) {
-  if (x.m * x.n <= 1 << 13) return multiply_long_and_small(x);
+  if (x.m * x.n <= 1 << 13 && x.k > 8 * long_sum) return multiply_long_and_small(x);
   Grid grid = cut<float>(x.m, x.n, 4 * num_threads());
   grid.rows = std::min<std::int64_t>(grid.rows, 128);
   grid.columns = std::min(grid.columns, block_columns<float>);
