@@ -359,15 +359,21 @@ std::unique_ptr<int64[]> offsets_of(const char* op, const AdvancedIndex& plan, b
   return offsets;
 }
 
-/// Calls body(offset in x, offset in the values, offset in x some positions later) for positions [begin,
-/// end).
+/// A position of the indices: its offset in x and in the values, and those of a position some way on.
+struct Place {
+  int64 x, value, next_x, next_value;
+};
+
+/// Calls body(place) for positions [begin, end).
 template <class F>
 void for_each_position(const Walk<1>& walk, const int64* offsets, int64 begin, int64 end, const F& body) {
+  constexpr int64 ahead = 8;
   int64 position = begin;
   const int64 stride = walk.inner_stride(0);
   walk.run(begin, end, [&](const auto& offset, int64 n) {
     for (int64 j = 0; j < n; ++j, ++position) {
-      body(offsets[position], offset[0] + j * stride, offsets[std::min(position + 8, end - 1)]);
+      body(Place{offsets[position], offset[0] + j * stride, offsets[std::min(position + ahead, end - 1)],
+                 offset[0] + std::min(j + ahead, n - 1) * stride});
     }
   });
 }
@@ -397,15 +403,15 @@ void index_values(const T* x, const AdvancedIndex& plan, const int64* offsets, T
   const bool one_run = rest.inner_size() == elements;
   parallel_for(positions.elements(), std::max<int64>(1, chunk / std::max<int64>(1, elements)),
                [&](int64 begin, int64 end) {
-                 for_each_position(positions, offsets, begin, end, [&](int64 from, int64 to, int64 next) {
+                 for_each_position(positions, offsets, begin, end, [&](const Place& at) {
                    if (elements == 1) {
-                     y[to] = x[from];
+                     y[at.value] = x[at.x];
                    } else if (one_run) {
-                     prefetch(x + next, elements * b);
-                     copy_run(y + to, a, x + from, b, elements);
+                     prefetch(x + at.next_x, elements * b);
+                     copy_run(y + at.value, a, x + at.x, b, elements);
                    } else {
                      rest.run(0, elements, [&](const auto& offset, int64 n) {
-                       copy_run(y + to + offset[0], a, x + from + offset[1], b, n);
+                       copy_run(y + at.value + offset[0], a, x + at.x + offset[1], b, n);
                      });
                    }
                  });
@@ -436,13 +442,14 @@ void put_values(T* x, const AdvancedIndex& plan, const int64* offsets, const T* 
   const bool small = positions.elements() * elements < 2 * chunk, one_run = rest.inner_size() == elements;
   const int64 part = small ? elements : std::max<int64>(16, (elements + num_threads() - 1) / num_threads());
   parallel_for(elements, part, [&](int64 begin, int64 end) {
-    for_each_position(positions, offsets, 0, positions.elements(), [&](int64 to, int64 from, int64 next) {
+    for_each_position(positions, offsets, 0, positions.elements(), [&](const Place& at) {
       if (one_run) {
-        prefetch(x + next + begin * a, (end - begin) * a);
-        return put_run<how>(x + to + begin * a, a, values + from + begin * b, b, end - begin, alpha);
+        prefetch(x + at.next_x + begin * a, (end - begin) * a);
+        prefetch(values + at.next_value + begin * b, (end - begin) * b);  // parts of rows are no stream
+        return put_run<how>(x + at.x + begin * a, a, values + at.value + begin * b, b, end - begin, alpha);
       }
       rest.run(begin, end, [&](const auto& offset, int64 n) {
-        put_run<how>(x + to + offset[0], a, values + from + offset[1], b, n, alpha);
+        put_run<how>(x + at.x + offset[0], a, values + at.value + offset[1], b, n, alpha);
       });
     });
   });
