@@ -18,7 +18,9 @@
 #define TAPER_CPU_OPTIMIZER_BLOCKS
 namespace taper::cpu {
 
-/// Elements [begin, end) of a parameter.
+constexpr std::int64_t block_elements = 1 << 14;
+
+/// Elements [begin, end) of a parameter, block_elements at most.
 struct ParameterBlock {
   const Parameter* parameter;
   std::int64_t begin, end;
@@ -143,13 +145,16 @@ void step_block(const Rule& rule, const ParameterBlock& block) {
 
 template <class Rule, class Options>
 void run(const Options& options, const ParameterBlocks& blocks) {
-  parallel_for(int64(blocks.size()), 1, [&](int64 begin, int64 end) {
-    for (int64 i = begin; i < end; ++i) {
-      const ParameterBlock& block = blocks[std::size_t(i)];
-      const Rule rule(options, *block.parameter);
-      visit_floating(block.parameter->dtype, [&]<class T>(T) { step_block<T>(rule, block); });
-    }
-  });
+  int64 elements = 1;
+  for (const ParameterBlock& block : blocks) elements += block.end - block.begin;
+  parallel_for(int64(blocks.size()), int64(blocks.size()) * block_elements / elements,
+               [&](int64 begin, int64 end) {
+                 for (int64 i = begin; i < end; ++i) {
+                   const ParameterBlock& block = blocks[std::size_t(i)];
+                   const Rule rule(options, *block.parameter);
+                   visit_floating(block.parameter->dtype, [&]<class T>(T) { step_block<T>(rule, block); });
+                 }
+               });
 }
 
 void run_sgd(const Sgd& options, const ParameterBlocks& blocks) { run<SgdRule>(options, blocks); }
@@ -175,7 +180,6 @@ namespace {
 
 /// states: bit k is set if state[k] is needed.
 ParameterBlocks blocks_of(const std::vector<Parameter>& parameters, int states, const char* op) {
-  constexpr std::int64_t block = 1 << 14;
   ParameterBlocks blocks;
   for (const Parameter& parameter : parameters) {
     check<DTypeError>(is_floating_point(parameter.dtype), op, ": got a parameter of ", parameter.dtype,
@@ -184,8 +188,8 @@ ParameterBlocks blocks_of(const std::vector<Parameter>& parameters, int states, 
     for (int k = 0; k < 3; ++k)
       check<ValueError>(parameter.state[k] || !(states >> k & 1) || parameter.size == 0, op, ": state ", k,
                         " of a parameter is missing");
-    for (std::int64_t begin = 0; begin < parameter.size; begin += block)
-      blocks.push_back({&parameter, begin, std::min(begin + block, parameter.size)});
+    for (std::int64_t begin = 0; begin < parameter.size; begin += block_elements)
+      blocks.push_back({&parameter, begin, std::min(begin + block_elements, parameter.size)});
   }
   return blocks;
 }
