@@ -22,7 +22,7 @@ namespace HWY_NAMESPACE {
 template <class T, class F>
 void for_each_unit(const Cell& cell, F&& f) {
   const hn::ScalableTag<Compute<T>> d;
-  const int64 grain = std::max<int64>(1, (1 << 12) / std::max<int64>(cell.hidden, 1));
+  const int64 grain = std::max<int64>(1, (1 << 10) / std::max<int64>(cell.hidden, 1));
   parallel_for(cell.rows, grain, [&](int64 begin, int64 end) {
     for (int64 row = begin; row < end; ++row)
       for_vectors(d, cell.hidden, [&](int64 unit, int64 count) { f(d, row, unit, count); });
