@@ -4,10 +4,10 @@ import argparse
 import os
 import sys
 
-from . import report
+from . import native, neighbour, pictures, report, results
 from .footprint import footprint
 from .machine import processor
-from .runner import compare, importable, limits
+from .runner import compare, importable, limits, module_of
 from .workloads import all_workloads
 
 
@@ -19,103 +19,140 @@ def arguments():
             "process of its own. Writes benchmarks.json, benchmarks.md and pictures."
         ),
     )
-    parser.add_argument(
-        "--vs", default="torch", help="frameworks to compare with, e.g. torch,tensorflow; '' for none"
-    )
-    parser.add_argument("--threads", default="1", help="thread counts, e.g. 1,2")
-    parser.add_argument(
-        "--only", default="", help="workloads whose group or name contains one of these, e.g. conv,sort"
-    )
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each workload")
-    parser.add_argument("--seconds", type=float, default=0.1, help="time of a workload in a round")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--vs", default="torch", help="frameworks to compare with, e.g. torch,tensorflow; '' for none")
+    add("--threads", default="1", help="thread counts, e.g. 1,2; two of them also tell how times scale")
+    add("--only", default="", help="workloads whose group or name contains one of these, e.g. conv,sort")
+    add("--rounds", type=int, default=5, help="rounds of each workload")
+    add("--seconds", type=float, default=0.05, help="time of a workload in a round")
+    add(
         "--python",
         action="append",
         default=[],
         metavar="FRAMEWORK=PATH",
         help="the interpreter that has this framework, where it is not this one",
     )
-    parser.add_argument("--out", default="build/benchmarks", help="folder of the results")
-    parser.add_argument("--list", action="store_true", help="print the workloads and end")
+    add("--out", default="build/benchmarks", help="folder of the results")
+    add("--write", metavar="PAGE", help="also write the report into this page, and its pictures beside it")
+    add(
+        "--from", dest="measured", metavar="JSON", help="report what an earlier run measured; measure nothing"
+    )
+    add("--list", action="store_true", help="print the workloads and end")
     return parser.parse_args()
 
 
 def chosen(only):
-    """(index, workload) of those that were asked for."""
+    """The workloads that were asked for."""
     words = [word.strip().lower() for word in only.split(",") if word.strip()]
     return [
-        (index, workload)
-        for index, workload in enumerate(all_workloads())
+        workload
+        for workload in all_workloads()
         if not words or any(word in workload.title.lower() for word in words)
     ]
 
 
+def frameworks_of(vs):
+    """Taper, then those to compare with. TensorFlow is timed as it is, and in a graph."""
+    names = ["taper"]
+    for name in vs.split(","):
+        if name.strip():
+            names += [name.strip(), "tensorflow_graph"] if name.strip() == "tensorflow" else [name.strip()]
+    return names
+
+
 def installed(names, pythons):
-    """Versions of the frameworks that import, Taper first."""
+    """Versions of the frameworks that import."""
     versions = {name: importable(name, pythons[name]) for name in names}
     for name, version in versions.items():
         if version is None:
-            print(f"{name} is not installed for {pythons[name]}; left out", file=sys.stderr)
+            print(f"{name} does not import in {pythons[name]}; left out", file=sys.stderr)
     if versions["taper"] is None:
         raise SystemExit("taper does not import: build it first (make build)")
     return {name: version for name, version in versions.items() if version is not None}
 
 
-def show(workload, result):
-    """One line per workload while they run."""
-    times = "  ".join(
-        f"{name} {report.duration(entry['min']) if 'min' in entry else entry['error'][:60]}"
-        for name, entry in result.items()
-    )
-    ratios = "  ".join(
-        f"{number:.2f}x" for name in result if name != "taper" and (number := report.ratio(result, name))
-    )
-    print(f"{workload.title:<66} {times}  {ratios}", flush=True)
+def show(limits):
+    """What prints one line per workload while they run."""
+
+    def line(workload, result):
+        cells = [
+            f"{report.label(name)} {report.cell(result, name) if 'min' in entry else entry['error'][:60]}"
+            for name, entry in result.items()
+        ]
+        if reached := results.share(workload, result, limits):
+            cells.append(f"limit {report.duration(limits.seconds(workload))} ({reached:.0%})")
+        print(f"{workload.title:<66} " + "  ".join(cells), flush=True)
+
+    return line
 
 
-def write(folder, runs, versions, weights):
+def measure(options):
+    workloads = chosen(options.only)
+    names = frameworks_of(options.vs)
+    own = dict(entry.split("=", 1) for entry in options.python)
+    pythons = {name: own.get(module_of(name), sys.executable) for name in names}
+    versions = installed(names, pythons)
+    measured = results.Measured(processor(), versions, [])
+    counts = [int(count) for count in options.threads.split(",")]
+    for threads in counts:
+        most = limits(threads)
+        print(f"{threads} thread(s): {most.peak / 1e9:.0f} GFLOP/s, {most.memory / 1e9:.1f} GB/s", flush=True)
+        found = compare(
+            workloads, list(versions), threads, options.rounds, options.seconds, pythons, show(most)
+        )
+        measured.runs.append(results.Run(threads, most, found))
+    if not options.only:
+        peers = [name for name in versions if name in ("taper", "torch")]
+        measured.neighbour = neighbour.compare(peers, pythons) if len(counts) > 1 else {}
+        measured.native = native.compare()
+        measured.footprint = footprint([name for name in versions if "_" not in name], pythons)
+    return measured
+
+
+def write(measured, options):
+    folder = options.out
     os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "benchmarks.json"), "w") as file:
-        file.write(report.as_json(runs, versions, processor(), weights))
-    with open(os.path.join(folder, "benchmarks.md"), "w") as file:
-        file.write(report.as_markdown(runs, versions, processor(), weights))
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        print("matplotlib is not installed: no pictures", file=sys.stderr)
-        return
-    for threads, limit, results in runs:
-        for other in list(versions)[1:]:
-            report.draw_ratios(results, other, os.path.join(folder, f"{other}_{threads}.svg"))
-        report.draw_roofline(results, list(versions), limit, os.path.join(folder, f"roofline_{threads}.svg"))
+    drawn = pictures.all_of(measured)
+    for (name, _), picture in drawn.items():
+        put(folder, name, picture)
+    put(folder, "benchmarks.json", results.to_json(measured))
+    put(
+        folder,
+        "benchmarks.md",
+        "# Benchmarks\n\n" + report.as_markdown(measured, [(text, name) for name, text in drawn]),
+    )
+    print(f"written to {folder}")
+    if options.write:
+        write_page(measured, options.write, drawn)
+
+
+def write_page(measured, page, drawn):
+    """Into the page, with the pictures in a folder of its name."""
+    stem = os.path.splitext(page)[0]
+    os.makedirs(stem, exist_ok=True)
+    for (name, _), picture in drawn.items():
+        put(stem, name, picture)
+    with open(page) as file:
+        old = file.read()
+    paths = [(text, f"{os.path.basename(stem)}/{name}") for name, text in drawn]
+    put("", page, report.inside(old, report.as_markdown(measured, paths)))
+    print(f"written into {page}")
+
+
+def put(folder, name, text):
+    with open(os.path.join(folder, name), "w") as file:
+        file.write(text)
 
 
 def main():
     options = arguments()
-    workloads = chosen(options.only)
     if options.list:
-        print("\n".join(workload.title for _, workload in workloads))
-        return
-    names = ["taper"] + [name.strip() for name in options.vs.split(",") if name.strip()]
-    pythons = {
-        **{name: sys.executable for name in names},
-        **dict(entry.split("=", 1) for entry in options.python),
-    }
-    versions = installed(names, pythons)
-    runs = []
-    for threads in map(int, options.threads.split(",")):
-        limit = limits(threads)
-        print(f"{threads} thread(s): {limit[0] / 1e9:.0f} GFLOP/s, {limit[1] / 1e9:.1f} GB/s", flush=True)
-        runs.append(
-            (
-                threads,
-                limit,
-                compare(workloads, list(versions), threads, options.rounds, options.seconds, pythons, show),
-            )
-        )
-    weights = footprint(list(versions), pythons) if not options.only else []
-    write(options.out, runs, versions, weights)
-    print(f"written to {options.out}")
+        print("\n".join(workload.title for workload in chosen(options.only)))
+    elif options.measured:
+        with open(options.measured) as file:
+            write(results.from_json(file.read(), all_workloads()), options)
+    else:
+        write(measure(options), options)
 
 
 if __name__ == "__main__":

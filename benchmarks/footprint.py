@@ -1,15 +1,17 @@
 """What a framework weighs: import time, memory, installed size, and the time to compile a user's C++ program."""
 
 import os
+import resource
 import shutil
 import subprocess
-import sys
 import tempfile
+import time
 
+from .results import OWN
 from .runner import ROOT, environment
 
 IMPORT = """
-import resource, sys, time
+import resource, time
 import numpy
 start = time.perf_counter()
 import {framework}
@@ -23,33 +25,36 @@ top = os.path.dirname({framework}.__file__)
 files = {{os.path.join(folder, name) for folder, _, names in os.walk(top) for name in names}}
 with open("/proc/self/maps") as maps:
     libraries = {{line.split()[-1] for line in maps if ".so" in line}}
-files |= {{path for path in libraries if not path.startswith(("/usr", "/lib", sys.base_prefix)) and "site-packages" not in path}}
+system = ("/usr", "/lib", sys.base_prefix)
+files |= {{path for path in libraries if not path.startswith(system) and "site-packages" not in path}}
 print(sum(os.path.getsize(path) for path in files if os.path.isfile(path) and not os.path.islink(path)))
 """
 
-STEP = """
+STEPS = """
 import resource
-import {framework} as torch
-from benchmarks import nets
-from benchmarks.workloads.training import images, step
-torch.set_num_threads(1)
-train = step(nets.resnet18, lambda t: images(t, 16, 3, 32))(torch)
+from benchmarks.worker import framework_of
+from benchmarks.workloads import all_workloads
+workload = next(workload for workload in all_workloads() if workload.title == "training: {net}")
+framework = "{framework}_graph" if "{framework}" == "tensorflow" else "{framework}"
+train = workload.maker(framework)(framework_of(framework, 1))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for _ in range(3):
     train()
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
 """
+NETS = ("ResNet-18, 16 x 32 x 32", "GPT 4 x 192, 8 x 128")
 
-PROGRAM = """#include <taper/taper.h>
-int main() { return int(taper::randn({2, 3}).numel()) - 6; }
+PROGRAM = """#include <{framework}/{framework}.h>
+int main() {{ return int({framework}::randn({{2, 3}}).numel()) - 6; }}
 """
 
 
-def _numbers(python, program, rounds=1):
-    runs = []
-    for _ in range(rounds):
+def _numbers(python, program, rounds=1, longest=10):
+    """The least of what a program prints, over so many runs, or fewer when they take long; None if it fails."""
+    runs, start = [], time.perf_counter()
+    while len(runs) < rounds and (not runs or time.perf_counter() - start < longest):
         done = subprocess.run(
-            [python, "-c", program], cwd=ROOT, env=environment(1), capture_output=True, text=True
+            [python, "-c", program], check=False, cwd=ROOT, env=environment(1), capture_output=True, text=True
         )
         if done.returncode != 0:
             return None
@@ -57,55 +62,54 @@ def _numbers(python, program, rounds=1):
     return [min(column) for column in zip(*runs)]
 
 
-def _compile_seconds():
-    """CPU seconds of a two-line program; None without a compiler."""
+def _include_folders(framework, python):
+    """Where a framework's C++ headers are; empty where it has none."""
+    if framework == OWN:
+        return [os.path.join(ROOT, "include")]
+    program = f"import {framework}, os; print(os.path.join(os.path.dirname({framework}.__file__), 'include'))"
+    done = subprocess.run([python, "-c", program], check=False, capture_output=True, text=True)
+    top = done.stdout.strip()
+    folders = [top, os.path.join(top, "torch", "csrc", "api", "include")]
+    return folders if framework == "torch" and os.path.isdir(folders[1]) else []
+
+
+def _compile_seconds(framework, folders):
+    """CPU seconds of a two-line program; None without a compiler or headers."""
     compiler = shutil.which(os.environ.get("CXX", "g++"))
-    if compiler is None:
+    if compiler is None or not folders:
         return None
     with tempfile.TemporaryDirectory() as folder:
         source = os.path.join(folder, "program.cc")
         with open(source, "w") as file:
-            file.write(PROGRAM)
-        before = os.times()
-        command = [
-            compiler,
-            "-std=c++20",
-            "-O2",
-            "-c",
-            source,
-            "-o",
-            source + ".o",
-            "-I",
-            os.path.join(ROOT, "include"),
-        ]
-        if subprocess.run(command, capture_output=True).returncode != 0:
+            file.write(PROGRAM.format(framework=framework))
+        command = [compiler, "-std=c++20", "-O2", "-w", "-c", source, "-o", source + ".o"]
+        command += [word for path in folders for word in ("-I", path)]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if subprocess.run(command, check=False, capture_output=True).returncode != 0:
             return None
-        after = os.times()
-    return (after.children_user - before.children_user) + (after.children_system - before.children_system)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def footprint(frameworks, pythons):
     """Rows (what, unit, {framework: number})."""
-    rows = {
-        "import, beyond NumPy": "s",
-        "memory after import": "B",
-        "installed size": "B",
-        "peak memory of three ResNet-18 steps, beyond the start": "B",
-        "a C++ program of two lines, compiled": "s",
-    }
-    table = {name: {} for name in rows}
+    rows = {}
+
+    def put(what, unit, framework, number):
+        numbers = rows.setdefault((what, unit), {})
+        if number is not None:
+            numbers[framework] = number
+
     for name in frameworks:
-        python = pythons.get(name, sys.executable)
-        imported = _numbers(python, IMPORT.format(framework=name), rounds=5)
-        if imported:
-            table["import, beyond NumPy"][name], table["memory after import"][name] = imported
-        size = _numbers(python, SIZE.format(framework=name))
-        if size:
-            table["installed size"][name] = size[0]
-        peak = _numbers(python, STEP.format(framework=name)) if name != "tensorflow" else None
-        if peak:
-            table["peak memory of three ResNet-18 steps, beyond the start"][name] = peak[0]
-    compiled = _compile_seconds()
-    if compiled is not None:
-        table["a C++ program of two lines, compiled"]["taper"] = compiled
-    return [(name, unit, table[name]) for name, unit in rows.items()]
+        python = pythons[name]
+        imported = _numbers(python, IMPORT.format(framework=name), rounds=5) or (None, None)
+        put("import, beyond NumPy", "s", name, imported[0])
+        put("memory after import", "B", name, imported[1])
+        (size,) = _numbers(python, SIZE.format(framework=name)) or (None,)
+        put("installed size", "B", name, size)
+        for net in NETS:
+            (peak,) = _numbers(python, STEPS.format(framework=name, net=net)) or (None,)
+            put(f"peak memory of three steps of {net}, beyond what the net itself takes", "B", name, peak)
+        compiled = _compile_seconds(name, _include_folders(name, python))
+        put("CPU time to compile a C++ program of two lines", "s", name, compiled)
+    return [(what, unit, numbers) for (what, unit), numbers in rows.items()]

@@ -1,4 +1,4 @@
-"""The networks that are timed, under PyTorch's names: each function builds one with the framework it is given."""
+"""The networks that are timed, each under PyTorch's names and beside it in TensorFlow, as Keras' users write them."""
 
 
 def mlp(torch, *sizes):
@@ -6,6 +6,13 @@ def mlp(torch, *sizes):
     for inputs, outputs in zip(sizes, sizes[1:]):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+def mlp_in_tensorflow(tf, *sizes):
+    layers = [tf.keras.layers.Dense(size, activation="relu") for size in sizes[1:-1]]
+    return tf.keras.Sequential(
+        [tf.keras.layers.Input((sizes[0],)), *layers, tf.keras.layers.Dense(sizes[-1])]
+    )
 
 
 def lenet(torch):
@@ -24,6 +31,23 @@ def lenet(torch):
         nn.Linear(120, 84),
         nn.ReLU(),
         nn.Linear(84, 10),
+    )
+
+
+def lenet_in_tensorflow(tf):
+    layers = tf.keras.layers
+    return tf.keras.Sequential(
+        [
+            layers.Input((28, 28, 1)),
+            layers.Conv2D(6, 5, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(16, 5, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(120, activation="relu"),
+            layers.Dense(84, activation="relu"),
+            layers.Dense(10),
+        ]
     )
 
 
@@ -53,6 +77,27 @@ def resnet18(torch):
         layers += [Block(inputs, outputs, stride), Block(outputs, outputs, 1)]
         inputs = outputs
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
+
+
+def resnet18_in_tensorflow(tf):
+    layers = tf.keras.layers
+
+    def convolved(x, outputs, size, stride):
+        y = layers.Conv2D(outputs, size, stride, padding="same", use_bias=False)(x)
+        return layers.BatchNormalization()(y)
+
+    def block(x, outputs, stride):
+        y = layers.ReLU()(convolved(x, outputs, 3, stride))
+        shortcut = x
+        if stride != 1 or x.shape[-1] != outputs:
+            shortcut = convolved(x, outputs, 1, stride)
+        return layers.ReLU()(layers.Add()([convolved(y, outputs, 3, 1), shortcut]))
+
+    inputs = layers.Input((32, 32, 3))
+    x = layers.ReLU()(convolved(inputs, 64, 3, 1))
+    for outputs, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
+        x = block(block(x, outputs, stride), outputs, 1)
+    return tf.keras.Model(inputs, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
 
 
 def gpt(torch, vocabulary=256, width=192, depth=4, heads=6, length=128):
@@ -90,6 +135,43 @@ def gpt(torch, vocabulary=256, width=192, depth=4, heads=6, length=128):
     return GPT()
 
 
+def gpt_in_tensorflow(tf, vocabulary=256, width=192, depth=4, heads=6, length=128):
+    layers = tf.keras.layers
+    seen = tf.linalg.band_part(tf.ones((length, length), tf.bool), -1, 0)
+
+    class Block(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.norm1, self.norm2 = (layers.LayerNormalization(epsilon=1e-5) for _ in range(2))
+            self.qkv, self.out = layers.Dense(3 * width), layers.Dense(width)
+            self.up, self.down = layers.Dense(4 * width, activation="gelu"), layers.Dense(width)
+
+        def call(self, x):
+            qkv = tf.reshape(self.qkv(self.norm1(x)), (-1, length, 3, heads, width // heads))
+            q, k, v = tf.unstack(qkv, axis=2)
+            scores = tf.einsum("bqhd,bkhd->bhqk", q, k) * (width // heads) ** -0.5
+            weights = tf.nn.softmax(tf.where(seen, scores, float("-inf")))
+            y = tf.reshape(tf.einsum("bhqk,bkhd->bqhd", weights, v), (-1, length, width))
+            x = x + self.out(y)
+            return x + self.down(self.up(self.norm2(x)))
+
+    class GPT(tf.keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.tokens, self.places = layers.Embedding(vocabulary, width), layers.Embedding(length, width)
+            self.blocks = [Block() for _ in range(depth)]
+            self.norm = layers.LayerNormalization(epsilon=1e-5)
+            self.head = layers.Dense(vocabulary, use_bias=False)
+
+        def call(self, index):
+            x = self.tokens(index) + self.places(tf.range(length))
+            for block in self.blocks:
+                x = block(x)
+            return tf.reshape(self.head(self.norm(x)), (-1, vocabulary))
+
+    return GPT()
+
+
 def lstm_model(torch, vocabulary=1000, width=128):
     """A language model of one LSTM layer."""
     nn = torch.nn
@@ -103,6 +185,22 @@ def lstm_model(torch, vocabulary=1000, width=128):
 
         def forward(self, index):
             return self.head(self.lstm(self.tokens(index))[0]).reshape(-1, vocabulary)
+
+    return LanguageModel()
+
+
+def lstm_model_in_tensorflow(tf, vocabulary=1000, width=128):
+    layers = tf.keras.layers
+
+    class LanguageModel(tf.keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.tokens = layers.Embedding(vocabulary, width)
+            self.lstm = layers.LSTM(width, return_sequences=True)
+            self.head = layers.Dense(vocabulary)
+
+        def call(self, index):
+            return tf.reshape(self.head(self.lstm(self.tokens(index))), (-1, vocabulary))
 
     return LanguageModel()
 
@@ -121,5 +219,22 @@ def recommender(torch, tables=8, rows=10_000, width=16):
         def forward(self, categories, features):
             parts = [table(categories[:, i]) for i, table in enumerate(self.tables)]
             return self.top(torch.cat([*parts, self.dense(features)], dim=1))
+
+    return Recommender()
+
+
+def recommender_in_tensorflow(tf, tables=8, rows=10_000, width=16):
+    layers = tf.keras.layers
+
+    class Recommender(tf.keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.tables = [layers.Embedding(rows, width) for _ in range(tables)]
+            self.dense = layers.Dense(width)
+            self.top = mlp_in_tensorflow(tf, (tables + 1) * width, 64, 2)
+
+        def call(self, categories, features):
+            parts = [table(categories[:, i]) for i, table in enumerate(self.tables)]
+            return self.top(tf.concat([*parts, self.dense(features)], 1))
 
     return Recommender()

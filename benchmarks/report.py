@@ -1,7 +1,10 @@
-"""The results as JSON, as a Markdown table, and as pictures."""
+"""The results as Markdown, by itself or inside a page that somebody wrote."""
 
-import json
-import math
+from . import goals, neighbour
+from .results import OWN, geometric_mean, ratio, seconds, share, speedups
+
+BEGIN = "<!-- begin: written by python -m benchmarks --write -->"
+END = "<!-- end -->"
 
 
 def duration(seconds):
@@ -14,180 +17,149 @@ def duration(seconds):
 
 def amount(number, unit):
     """A number of footprint()."""
-    if unit == "s":
-        return duration(number)
-    return f"{number / 1e6:.3g} MB"
+    return duration(number) if unit == "s" else f"{number / 1e6:,.4g} MB"
 
 
-def ratio(result, other, own="taper"):
-    """The other's time over Taper's; None where either has none."""
-    if "min" not in result.get(own, {}) or "min" not in result.get(other, {}):
-        return None
-    return result[other]["min"] / result[own]["min"]
+def line(cells):
+    return "| " + " | ".join(cells) + " |"
 
 
-def geometric_mean(numbers):
-    return math.exp(sum(map(math.log, numbers)) / len(numbers))
+def head(cells):
+    return [line(cells), "|" + " --- |" * len(cells)]
 
 
-def share_of_limit(workload, seconds, peak, bandwidth):
-    """What of the machine's limit a time reaches; None where the workload states no bytes and no flops."""
-    least = max(workload.flops / peak, workload.bytes / bandwidth)
-    return least / seconds if least else None
+def label(framework):
+    return framework.replace("_", ", ")
 
 
-def as_json(runs, versions, processor, footprint):
-    """All figures. runs: a list of (threads, (peak, bandwidth), results)."""
-    return json.dumps(
-        {
-            "processor": processor,
-            "versions": versions,
-            "runs": [
-                {
-                    "threads": threads,
-                    "peak_flops": limit[0],
-                    "bandwidth": limit[1],
-                    "results": [
-                        {
-                            "group": workload.group,
-                            "name": workload.name,
-                            "flops": workload.flops,
-                            "bytes": workload.bytes,
-                            **result,
-                        }
-                        for workload, result in results.items()
-                    ],
-                }
-                for threads, limit, results in runs
-            ],
-            "footprint": [{"name": name, "unit": unit, **numbers} for name, unit, numbers in footprint],
-        },
-        indent=1,
-    )
+def cell(result, framework):
+    """A time, and how much longer that is than Taper's."""
+    time, longer = seconds(result, framework), ratio(result, framework)
+    if time is None:
+        return "-" if framework in result else ""
+    return f"{duration(time)} ({longer:.2f})" if longer and framework != OWN else duration(time)
 
 
-def table_of(results, frameworks, limit):
-    """One run as Markdown."""
-    others = [name for name in frameworks if name != "taper"]
-    head = ["workload", *frameworks, *(f"{name} / taper" for name in others), "of the limit"]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for workload, result in results.items():
-        cells = [workload.title]
-        cells += [duration(result[name]["min"]) if "min" in result[name] else "-" for name in frameworks]
-        cells += [f"{ratio(result, name):.2f}" if ratio(result, name) else "-" for name in others]
-        share = share_of_limit(workload, result["taper"]["min"], *limit) if "min" in result["taper"] else None
-        cells.append(f"{share:.0%}" if share else "")
-        lines.append("| " + " | ".join(cells) + " |")
+def table_of(run, frameworks):
+    """Every figure of a run."""
+    lines = head(["workload", *map(label, frameworks), "limit"])
+    for workload, result in run.results.items():
+        least, reached = run.limits.seconds(workload), share(workload, result, run.limits)
+        limit = f"{duration(least)} ({reached:.0%})" if reached else ""
+        lines.append(line([workload.title, *(cell(result, name) for name in frameworks), limit]))
     return lines
 
 
-def summary_of(results, others):
-    """The geometric mean of the ratios in each group, as Markdown."""
-    groups = {}
-    for workload, result in results.items():
+def summary_of(run, others):
+    """The ratios of each group."""
+    found = {}
+    for workload, result in run.results.items():
         for other in others:
-            number = ratio(result, other)
-            if number:
-                groups.setdefault(workload.group, {}).setdefault(other, []).append(number)
-    lines = [
-        "| group | " + " | ".join(f"{name} / taper, mean (least)" for name in others) + " |",
-        "| --- |" + " --- |" * len(others),
-    ]
-    for group, numbers in groups.items():
+            if number := ratio(result, other):
+                found.setdefault(workload.group, {}).setdefault(other, []).append(number)
+    lines = head(["group", *(f"{label(name)} / taper: mean (least)" for name in others)])
+    for group, numbers in found.items():
         cells = [
-            f"{geometric_mean(numbers[name]):.2f} ({min(numbers[name]):.2f})" if name in numbers else "-"
+            f"{geometric_mean(numbers[name]):.2f} ({min(numbers[name]):.2f})" if name in numbers else ""
             for name in others
         ]
-        lines.append(f"| {group} | " + " | ".join(cells) + " |")
+        lines.append(line([group, *cells]))
     return lines
 
 
-def as_markdown(runs, versions, processor, footprint):
-    """The report."""
-    frameworks = list(versions)
-    others = [name for name in frameworks if name != "taper"]
-    lines = [
-        "# Benchmarks",
-        "",
-        f"{processor}; " + ", ".join(f"{name} {text}" for name, text in versions.items()) + ".",
-        "Times are minima of rounds in which the frameworks alternate, each in a process of its own. A ratio above 1"
-        " says that Taper is faster; the last column says what Taper reaches of what this machine can do.",
+def scaling_of(measured):
+    """How much faster each workload is with the most threads than with the fewest."""
+    frameworks = list(measured.versions)
+    found = {name: speedups(measured, name) for name in frameworks}
+    lines = head(["workload", *map(label, frameworks)])
+    for workload in measured.runs[0].results:
+        numbers = [found[name].get(workload) for name in frameworks]
+        if any(numbers):
+            cells = [f"{number:.2f}" if number else "" for number in numbers]
+            lines.append(line([workload.title, *cells]))
+    return lines
+
+
+def footprint_of(rows, frameworks):
+    frameworks = [name for name in frameworks if any(name in numbers for *_, numbers in rows)]
+    lines = head(["what", *frameworks])
+    for what, unit, numbers in rows:
+        cells = [amount(numbers[name], unit) if name in numbers else "-" for name in frameworks]
+        lines.append(line([what, *cells]))
+    return lines
+
+
+def native_of(times):
+    """The C++ interfaces beside each other."""
+    frameworks = sorted({name for row in times.values() for name in row}, key=lambda name: name != OWN)
+    lines = head(["C++, 1 thread", *map(label, frameworks)])
+    for what, row in times.items():
+        result = {name: {"min": time} for name, time in row.items()}
+        lines.append(line([what, *(cell(result, name) for name in frameworks)]))
+    return lines
+
+
+def errors_of(measured):
+    """What was asked for and not measured, with the reason."""
+    return [
+        f"- {run.threads} thread(s), {label(name)}, {workload.title}: {' '.join(entry['error'].split())[:200]}"
+        for run in measured.runs
+        for workload, result in run.results.items()
+        for name, entry in result.items()
+        if "error" in entry
     ]
-    for threads, limit, results in runs:
-        peak, bandwidth = limit
-        lines += [
-            "",
-            f"## {threads} thread{'s' * (threads > 1)}",
-            "",
-            f"Matrix peak {peak / 1e9:.0f} GFLOP/s, memory {bandwidth / 1e9:.1f} GB/s.",
-            "",
-        ]
-        if others:
-            lines += summary_of(results, others) + [""]
-        lines += table_of(results, frameworks, limit)
-    if footprint:
-        lines += [
-            "",
-            "## Weight",
-            "",
-            "| what | " + " | ".join(frameworks) + " |",
-            "|" + " --- |" * (len(frameworks) + 1),
-        ]
-        for name, unit, numbers in footprint:
-            cells = [
-                amount(numbers[framework], unit) if framework in numbers else "-" for framework in frameworks
-            ]
-            lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
 
 
-def draw_ratios(results, other, path):
-    """Bars of the other's time over Taper's, on a logarithmic axis."""
-    from matplotlib.figure import Figure
+def threads_of(run):
+    return f"{run.threads} thread{'s' * (run.threads > 1)}"
 
-    rows = [
-        (workload.title, ratio(result, other)) for workload, result in results.items() if ratio(result, other)
-    ]
-    if not rows:
-        return
-    figure = Figure(figsize=(9, 1 + 0.19 * len(rows)), layout="constrained")
-    axes = figure.subplots()
-    names, numbers = zip(*rows[::-1])
-    axes.barh(
-        names,
-        [number - 1 for number in numbers],
-        left=1,
-        color=["tab:green" if number >= 1 else "tab:red" for number in numbers],
+
+def introduction(measured):
+    versions = ", ".join(f"{name} {text}" for name, text in measured.versions.items() if "_" not in name)
+    peaks = "; ".join(
+        f"with {threads_of(run)} {run.limits.peak / 1e9:.0f} GFLOP/s in a matrix product, "
+        f"{run.limits.memory / 1e9:.1f} GB/s from memory"
+        for run in measured.runs
     )
-    axes.axvline(1, color="black", linewidth=0.8)
-    axes.set_xscale("log")
-    axes.set_xlabel(f"time of {other} / time of taper")
-    axes.tick_params(axis="y", labelsize=7)
-    axes.margins(y=0.005)
-    figure.savefig(path)
+    return [
+        f"{measured.processor}: {peaks}. {versions}.",
+        "",
+        "Times are the least of rounds in which the frameworks alternate, each in a process of its own; behind each,"
+        " in parentheses, how many times Taper's it is. The limit is the least time that the work can take at the"
+        " rates measured in the same run; behind it, what Taper reaches of that.",
+    ]
 
 
-def draw_roofline(results, frameworks, limit, path):
-    """What each workload reaches, beside what the machine allows: Williams et al. 2009."""
-    from matplotlib.figure import Figure
+def as_markdown(measured, pictures=()):
+    """The whole report but its title. pictures: (description, path as seen from the page)."""
+    parts = [introduction(measured)]
 
-    peak, bandwidth = limit
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.subplots()
-    known = [workload for workload in results if workload.flops and workload.bytes]
-    low, high = 2.0**-4, 2.0**10
-    axes.plot([low, peak / bandwidth, high], [low * bandwidth / 1e9, peak / 1e9, peak / 1e9], color="black")
-    for name in frameworks:
-        points = [
-            (workload.flops / workload.bytes, workload.flops / results[workload][name]["min"] / 1e9)
-            for workload in known
-            if "min" in results[workload][name]
-        ]
-        if points:
-            axes.scatter(*zip(*points), label=name, s=18)
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
-    axes.set_xlabel("FLOP per byte")
-    axes.set_ylabel("GFLOP/s")
-    axes.legend()
-    figure.savefig(path)
+    def part(title, lines):
+        if lines:
+            parts.append([f"## {title}", "", *lines])
+
+    goal_rows = goals.rows(measured)
+    part("Goals", goals.as_markdown(goal_rows) if goal_rows else [])
+    for run in measured.runs:
+        if measured.others:
+            part(f"Groups, {threads_of(run)}", summary_of(run, measured.others))
+    part("Pictures", [f"![{text}]({path})" for text, path in pictures])
+    part("A busy neighbour", neighbour.as_markdown(measured.neighbour) if measured.neighbour else [])
+    part("From C++", native_of(measured.native) if measured.native else [])
+    part("Weight", footprint_of(measured.footprint, measured.versions) if measured.footprint else [])
+    for run in measured.runs:
+        part(f"All figures, {threads_of(run)}", table_of(run, list(measured.versions)))
+    if len(measured.runs) > 1:
+        first, last = measured.runs[0].threads, measured.runs[-1].threads
+        part(f"From {first} to {last} threads: how many times faster", scaling_of(measured))
+    part("Not measured", errors_of(measured))
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+
+def inside(page, report):
+    """The page with the report between its two marks; everything else stays."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page has no lines {BEGIN!r} and {END!r} to write between")
+    return f"{before}{begin}\n\n{report}\n{end}{after}"

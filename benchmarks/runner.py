@@ -2,11 +2,22 @@
 
 import json
 import os
+import selectors
 import statistics
 import subprocess
 import sys
+import time
+
+from .machine import Limits
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LONGEST = 120  # seconds that a worker may take for an answer
+ENOUGH = 6  # seconds of a workload after which a framework has had its rounds, if it had two
+
+
+def module_of(framework):
+    """What is imported: TensorFlow is timed as it is and, as tensorflow_graph, in a tf.function."""
+    return framework.removesuffix("_graph")
 
 
 def environment(threads):
@@ -22,52 +33,83 @@ def environment(threads):
 
 
 class Worker:
-    """One framework in one process with so many threads."""
+    """One framework in a process with so many threads. A process that ends or does not answer costs the workload it
+    was at; the next begins in a new one."""
 
-    def __init__(self, framework, threads, python=sys.executable):
-        self.framework = framework
+    def __init__(self, framework, threads, python=sys.executable, longest=LONGEST):
+        self.framework, self.threads, self.python, self.longest = framework, threads, python, longest
+        self._process = None
+
+    def _start(self):
         self._process = subprocess.Popen(
-            [python, "-m", "benchmarks.worker", framework, str(threads)],
+            [self.python, "-m", "benchmarks.worker", self.framework, str(self.threads)],
             cwd=ROOT,
-            env=environment(threads),
+            env=environment(self.threads),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
 
-    def time(self, index, least):
+    def _answer(self):
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            if not selector.select(self.longest):
+                return None
+        return self._process.stdout.readline()
+
+    def time(self, title, least):
         """Seconds of a call, or the reason why there is none as a str."""
+        if self._process is None:
+            self._start()
         try:
-            self._process.stdin.write(f"{index} {least}\n")
+            self._process.stdin.write(json.dumps([title, least]) + "\n")
             self._process.stdin.flush()
-            line = self._process.stdout.readline()
+            line = self._answer()
         except BrokenPipeError:
             line = ""
         if not line:
-            return f"the process of {self.framework} has ended"
+            ended = self._end()
+            if line is None:
+                return f"no answer within {self.longest} s"
+            return f"the process of {self.framework} ended with status {ended}"
         answer = json.loads(line)
         return answer.get("seconds", answer.get("error"))
 
+    def _end(self):
+        process, self._process = self._process, None
+        try:
+            process.wait(1)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.communicate()
+        return process.returncode
+
     def close(self):
-        self._process.stdin.close()
-        self._process.wait()
+        if self._process is not None:
+            self._process.stdin.close()
+            self._process.stdin = None
+            self._end()
 
 
 def importable(framework, python):
     """The framework's version, None where it does not import."""
-    done = subprocess.run(
-        [python, "-c", f"import {framework}; print({framework}.__version__)"],
-        cwd=ROOT,
-        env=environment(1),
-        capture_output=True,
-        text=True,
-    )
+    module = module_of(framework)
+    try:
+        done = subprocess.run(
+            [python, "-c", f"import {module}; print({module}.__version__)"],
+            cwd=ROOT,
+            env=environment(1),
+            capture_output=True,
+            text=True,
+        )
+    except OSError:
+        return None
     return done.stdout.split()[-1] if done.returncode == 0 and done.stdout.split() else None
 
 
 def limits(threads):
-    """(FLOP/s, bytes/s) of this machine with so many threads."""
+    """Limits of this machine with so many threads."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.machine", str(threads)],
         cwd=ROOT,
@@ -76,37 +118,48 @@ def limits(threads):
         text=True,
         check=True,
     )
-    peak, bandwidth = map(float, done.stdout.split())
-    return peak, bandwidth
+    peak, moved, read = json.loads(done.stdout)
+    return Limits(peak, dict(moved), dict(read))
 
 
 def compare(workloads, frameworks, threads, rounds, least, pythons, progress):
-    """For each (index, workload) a dict: framework -> {"min", "median"} seconds or {"error"}. pythons names the
-    interpreter of each framework."""
+    """{workload: {framework: {"min", "median"} seconds or {"error"}}}; frameworks that have no such workload are left
+    out. pythons names the interpreter of each framework. Ends early, with what there is, at an interrupt."""
     workers = [Worker(name, threads, pythons[name]) for name in frameworks]
     results = {}
     try:
-        for index, workload in workloads:
-            times = {name: [] for name in frameworks}
-            errors = {}
-            for turn in range(rounds):
-                # Who goes first alternates, too.
-                for worker in workers if turn % 2 == 0 else workers[::-1]:
-                    if worker.framework in errors:
-                        continue
-                    answer = worker.time(index, least)
-                    if isinstance(answer, str):
-                        errors[worker.framework] = answer
-                    else:
-                        times[worker.framework].append(answer)
-            results[workload] = {
-                name: {"error": errors[name]}
-                if name in errors
-                else {"min": min(times[name]), "median": statistics.median(times[name])}
-                for name in frameworks
-            }
+        for workload in workloads:
+            able = [worker for worker in workers if workload.maker(worker.framework)]
+            results[workload] = alternate(workload, able, rounds, least)
             progress(workload, results[workload])
+    except KeyboardInterrupt:
+        print("interrupted: the report has what was measured so far", file=sys.stderr)
     finally:
         for worker in workers:
             worker.close()
     return results
+
+
+def alternate(workload, workers, rounds, least):
+    """One workload's results."""
+    times = {worker.framework: [] for worker in workers}
+    spent = dict.fromkeys(times, 0.0)
+    errors = {}
+    for turn in range(rounds):
+        # Who goes first alternates, too.
+        for worker in workers if turn % 2 == 0 else workers[::-1]:
+            if worker.framework in errors or (turn >= 2 and spent[worker.framework] > ENOUGH):
+                continue
+            start = time.perf_counter()
+            answer = worker.time(workload.title, least)
+            spent[worker.framework] += time.perf_counter() - start
+            if isinstance(answer, str):
+                errors[worker.framework] = answer
+            else:
+                times[worker.framework].append(answer)
+    return {
+        name: {"error": errors[name]}
+        if name in errors
+        else {"min": min(times[name]), "median": statistics.median(times[name])}
+        for name in times
+    }

@@ -1,67 +1,69 @@
 """Products of matrices and attention."""
 
-from ..workload import Workload
+from ..workload import Normal, operation
 
 
-def product(*sizes):
-    first, second = sizes
-
-    def make(torch):
-        a, b = torch.randn(*first), torch.randn(*second)
-        return lambda: a @ b
-
-    return make
+def product(_, a, b):
+    return a @ b
 
 
-def linear_backward(torch):
-    layer, x, dy = (
-        torch.nn.Linear(1024, 1024),
-        torch.randn(256, 1024, requires_grad=True),
-        torch.randn(256, 1024),
+def matmul(name, first, second):
+    (*batch, m, k), n = first, second[-1]
+    count = batch[0] if batch else 1
+    return operation(
+        "matmul",
+        name,
+        [Normal(first), Normal(second)],
+        product,
+        product,
+        flops=2 * count * m * k * n,
+        bytes=4 * count * (m * k + k * n + m * n),
     )
-    operands = [x, layer.weight, layer.bias]
-    return lambda: torch.autograd.grad(layer(x), operands, dy)
 
 
-def attention(batch, heads, length, width, causal=False, backward=False):
-    def make(torch):
-        q, k, v = (torch.randn(batch, heads, length, width, requires_grad=backward) for _ in range(3))
-        attend = torch.nn.functional.scaled_dot_product_attention
-        if not backward:
-            return lambda: attend(q, k, v, is_causal=causal)
-        dy = torch.randn(batch, heads, length, width)
-        return lambda: torch.autograd.grad(attend(q, k, v, is_causal=causal), [q, k, v], dy)
+def attention(batch, heads, length, width, causal, gradients):
+    flops = 4 * batch * heads * length**2 * width * (0.5 if causal else 1)
 
-    return make
+    def attend(torch, q, k, v):
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
+
+    def attend_in_tensorflow(tf, q, k, v):
+        scores = tf.einsum("bhqd,bhkd->bhqk", q, k) * width**-0.5
+        if causal:
+            seen = tf.linalg.band_part(tf.ones((length, length), tf.bool), -1, 0)
+            scores = tf.where(seen, scores, float("-inf"))
+        return tf.einsum("bhqk,bhkd->bhqd", tf.nn.softmax(scores), v)
+
+    shape = batch, heads, length, width
+    return operation(
+        "attention",
+        f"[{batch}, {heads}, {length}, {width}]" + ", causal" * causal,
+        [Normal(shape)] * 3,
+        attend,
+        attend_in_tensorflow,
+        gradients,
+        flops=(3.5 if gradients else 1) * flops,
+        bytes=(10 if gradients else 4) * 4 * batch * heads * length * width,
+    )
 
 
 def workloads():
-    for n in (64, 256, 512, 1024):
-        yield Workload("matmul", f"{n} x {n} x {n}", product((n, n), (n, n)), flops=2 * n**3)
+    for n in (16, 64, 256, 512, 1024):
+        yield matmul(f"{n} x {n} x {n}", (n, n), (n, n))
     for m, k, n in ((1, 1024, 1024), (32, 1024, 1024), (1024, 1024, 8), (128, 784, 512)):
-        yield Workload(
-            "matmul",
-            f"{m} x {k} x {n}",
-            product((m, k), (k, n)),
-            flops=2 * m * k * n,
-            bytes=4 * (m * k + k * n + m * n),
-        )
-    for batch, n in ((256, 32), (64, 128)):
-        yield Workload(
-            "matmul",
-            f"{batch} of {n} x {n} x {n}",
-            product((batch, n, n), (batch, n, n)),
-            flops=2 * batch * n**3,
-        )
-    yield Workload(
-        "matmul", "Linear(1024, 1024), 256 rows, forward + backward", linear_backward, flops=6 * 256 * 2**20
+        yield matmul(f"{m} x {k} x {n}", (m, k), (k, n))
+    for batch, n in ((8, 8), (256, 32), (64, 128)):
+        yield matmul(f"{batch} of {n} x {n} x {n}", (batch, n, n), (batch, n, n))
+    yield operation(
+        "matmul",
+        "Linear(1024, 1024), 256 rows",
+        [Normal((256, 1024)), Normal((1024, 1024)), Normal((1024,))],
+        lambda t, x, w, b: t.nn.functional.linear(x, w, b),
+        lambda tf, x, w, b: tf.matmul(x, w) + b,
+        gradients=3,
+        flops=6 * 256 * 2**20,
+        bytes=3 * 4 * (2 * 256 * 1024 + 2**20),
     )
-    for batch, heads, length, width in ((8, 6, 128, 32), (1, 8, 1024, 64)):
-        flops, label = 4 * batch * heads * length**2 * width, f"[{batch}, {heads}, {length}, {width}]"
-        yield Workload("attention", label, attention(batch, heads, length, width), flops=flops)
-        yield Workload(
-            "attention",
-            f"{label}, causal, forward + backward",
-            attention(batch, heads, length, width, True, True),
-            flops=3.5 * flops / 2,
-        )
+    for batch, heads, length, width in ((1, 2, 16, 16), (8, 6, 128, 32), (1, 8, 1024, 64)):
+        yield attention(batch, heads, length, width, causal=False, gradients=0)
+        yield attention(batch, heads, length, width, causal=True, gradients=3)
