@@ -10,9 +10,9 @@ export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 
 CXX_FILES = git ls-files 'include/*.h' 'src/*.h' 'src/*.cc' 'python/bindings/*.h' 'python/bindings/*.cc' \
             'tests/cpp/*.h' 'tests/cpp/*.cc' 'tests/device_sim/*.h' 'tests/device_sim/*.cc' 'tests/device_sim/*.cu' \
-            'examples/cpp/*.cc'
+            'examples/cpp/*.cc' 'benchmarks/cpp/*.h' 'benchmarks/cpp/*.cc'
 
-.PHONY: setup build test test-device-sim mutation-check demo install bench format methods tidy sanitize clean
+.PHONY: setup build test test-device-sim mutation-check demo install bench bench-cpp format methods tidy sanitize clean
 
 setup:
 	@scripts/setup.sh
@@ -55,6 +55,13 @@ demo: install
 
 bench: build
 	@PYTHONPATH=python python -m benchmarks
+
+# The C++ interface, beside libtorch's where LIBTORCH names its folder, as site-packages/torch is one.
+bench-cpp: install
+	@cmake -S benchmarks/cpp -B build/benchmarks/cpp -G Ninja -DCMAKE_BUILD_TYPE=Release \
+	  "-DCMAKE_PREFIX_PATH=$(abspath $(PREFIX));$(LIBTORCH)" --log-level=STATUS
+	@cmake --build build/benchmarks/cpp
+	@PYTHONPATH=python python -m benchmarks.native
 
 format:
 	@$(CXX_FILES) | xargs clang-format -i

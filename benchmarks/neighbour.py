@@ -42,6 +42,7 @@ def rates(framework, threads, seconds):
 
 
 def _measure(python, framework, threads, seconds, busy):
+    """Rates of a process, none where it fails."""
     neighbour = None
     if busy:
         program = "import benchmarks.machine as m; m.pin(2)\nwhile True: pass"
@@ -56,6 +57,9 @@ def _measure(python, framework, threads, seconds, busy):
             check=True,
             timeout=60 + 20 * seconds,
         )
+    except (subprocess.SubprocessError, OSError) as error:
+        print(f"{framework} with {threads} thread(s): {error}", file=sys.stderr)
+        return []
     finally:
         if neighbour:
             neighbour.kill()
@@ -77,17 +81,18 @@ def compare(frameworks, pythons, rounds=3, seconds=2.0):
                 )
     return {
         name: {
-            situation: {"median": statistics.median(all_of), "worst": min(all_of)}
-            for situation, all_of in found.items()
+            situation: {"median": statistics.median(every), "worst": min(every)}
+            for situation, every in found.items()
         }
         for name, found in windows.items()
+        if all(found.values())
     }
 
 
 def kept(found):
-    """(median, worst) of two threads beside the neighbour over the median of one thread beside it."""
+    """(median, worst) of two threads beside the neighbour over those of one thread beside it."""
     one, two = found["1 thread, neighbour"], found["2 threads, neighbour"]
-    return two["median"] / one["median"], two["worst"] / one["median"]
+    return two["median"] / one["median"], two["worst"] / one["worst"]
 
 
 def as_markdown(measured):
