@@ -24,7 +24,7 @@ def arguments():
     add("--threads", default="1", help="thread counts, e.g. 1,2; two of them also tell how times scale")
     add("--only", default="", help="workloads whose group or name contains one of these, e.g. conv,sort")
     add("--rounds", type=int, default=5, help="rounds of each workload")
-    add("--seconds", type=float, default=0.05, help="time of a workload in a round")
+    add("--seconds", type=float, default=0.04, help="time of a workload in a round")
     add(
         "--python",
         action="append",
@@ -62,7 +62,8 @@ def frameworks_of(vs):
 
 def installed(names, pythons):
     """Versions of the frameworks that import."""
-    versions = {name: importable(name, pythons[name]) for name in names}
+    found = {module: importable(module, pythons[module]) for module in dict.fromkeys(map(module_of, names))}
+    versions = {name: found[module_of(name)] for name in names}
     for name, version in versions.items():
         if version is None:
             print(f"{name} does not import in {pythons[name]}; left out", file=sys.stderr)
@@ -86,27 +87,36 @@ def show(limits):
     return line
 
 
-def measure(options):
-    workloads = chosen(options.only)
+def begin(options):
+    """(what is to be filled, interpreters of the frameworks)."""
     names = frameworks_of(options.vs)
     own = dict(entry.split("=", 1) for entry in options.python)
     pythons = {name: own.get(module_of(name), sys.executable) for name in names}
-    versions = installed(names, pythons)
-    measured = results.Measured(processor(), versions, [])
-    counts = [int(count) for count in options.threads.split(",")]
+    return results.Measured(processor(), installed(names, pythons), []), pythons
+
+
+def measure(options, measured, pythons):
+    versions, counts = list(measured.versions), [int(count) for count in options.threads.split(",")]
     for threads in counts:
         most = limits(threads)
         print(f"{threads} thread(s): {most.peak / 1e9:.0f} GFLOP/s, {most.memory / 1e9:.1f} GB/s", flush=True)
-        found = compare(
-            workloads, list(versions), threads, options.rounds, options.seconds, pythons, show(most)
+        run = results.Run(threads, most, {})
+        measured.runs.append(run)
+        compare(
+            chosen(options.only),
+            versions,
+            threads,
+            options.rounds,
+            options.seconds,
+            pythons,
+            run.results,
+            show(most),
         )
-        measured.runs.append(results.Run(threads, most, found))
     if not options.only:
-        peers = [name for name in versions if name in ("taper", "torch")]
-        measured.neighbour = neighbour.compare(peers, pythons) if len(counts) > 1 else {}
         measured.native = native.compare()
         measured.footprint = footprint([name for name in versions if "_" not in name], pythons)
-    return measured
+        peers = [name for name in versions if "tensorflow" not in name]
+        measured.neighbour = neighbour.compare(peers, pythons) if len(counts) > 1 else {}
 
 
 def write(measured, options):
@@ -152,7 +162,12 @@ def main():
         with open(options.measured) as file:
             write(results.from_json(file.read(), all_workloads()), options)
     else:
-        write(measure(options), options)
+        measured, pythons = begin(options)
+        try:
+            measure(options, measured, pythons)
+        except KeyboardInterrupt:
+            print("interrupted: the report has what was measured so far", file=sys.stderr)
+        write(measured, options)
 
 
 if __name__ == "__main__":

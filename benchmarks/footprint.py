@@ -82,7 +82,7 @@ def _compile_seconds(framework, folders):
         source = os.path.join(folder, "program.cc")
         with open(source, "w") as file:
             file.write(PROGRAM.format(framework=framework))
-        command = [compiler, "-std=c++20", "-O2", "-w", "-c", source, "-o", source + ".o"]
+        command = [compiler, "-std=c++20", "-w", "-c", source, "-o", source + ".o"]
         command += [word for path in folders for word in ("-I", path)]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         if subprocess.run(command, check=False, capture_output=True).returncode != 0:
@@ -102,7 +102,7 @@ def footprint(frameworks, pythons):
 
     for name in frameworks:
         python = pythons[name]
-        imported = _numbers(python, IMPORT.format(framework=name), rounds=5) or (None, None)
+        imported = _numbers(python, IMPORT.format(framework=name), rounds=3) or (None, None)
         put("import, beyond NumPy", "s", name, imported[0])
         put("memory after import", "B", name, imported[1])
         (size,) = _numbers(python, SIZE.format(framework=name)) or (None,)

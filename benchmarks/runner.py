@@ -12,7 +12,7 @@ from .machine import Limits
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LONGEST = 120  # seconds that a worker may take for an answer
-ENOUGH = 6  # seconds of a workload after which a framework has had its rounds, if it had two
+ENOUGH = 4  # seconds of a workload after which a framework has had its rounds, if it had two
 
 
 def module_of(framework):
@@ -92,12 +92,12 @@ class Worker:
             self._end()
 
 
-def importable(framework, python):
-    """The framework's version, None where it does not import."""
-    module = module_of(framework)
+def importable(module, python):
+    """A module's version, None where it does not import."""
     try:
         done = subprocess.run(
             [python, "-c", f"import {module}; print({module}.__version__)"],
+            check=False,
             cwd=ROOT,
             env=environment(1),
             capture_output=True,
@@ -122,22 +122,18 @@ def limits(threads):
     return Limits(peak, dict(moved), dict(read))
 
 
-def compare(workloads, frameworks, threads, rounds, least, pythons, progress):
-    """{workload: {framework: {"min", "median"} seconds or {"error"}}}; frameworks that have no such workload are left
-    out. pythons names the interpreter of each framework. Ends early, with what there is, at an interrupt."""
+def compare(workloads, frameworks, threads, rounds, least, pythons, results, progress):
+    """Fills results: {workload: {framework: {"min", "median"} seconds or {"error"}}}; frameworks that have no such
+    workload are left out. pythons names the interpreter of each framework."""
     workers = [Worker(name, threads, pythons[name]) for name in frameworks]
-    results = {}
     try:
         for workload in workloads:
             able = [worker for worker in workers if workload.maker(worker.framework)]
             results[workload] = alternate(workload, able, rounds, least)
             progress(workload, results[workload])
-    except KeyboardInterrupt:
-        print("interrupted: the report has what was measured so far", file=sys.stderr)
     finally:
         for worker in workers:
             worker.close()
-    return results
 
 
 def alternate(workload, workers, rounds, least):
