@@ -69,17 +69,18 @@ class Worker:
         except BrokenPipeError:
             line = ""
         if not line:
-            ended = self._end()
             if line is None:
+                self._end(0)
                 return f"no answer within {self.longest} s"
-            return f"the process of {self.framework} ended with status {ended}"
+            return f"the process of {self.framework} ended with status {self._end(30)}"
         answer = json.loads(line)
         return answer.get("seconds", answer.get("error"))
 
-    def _end(self):
+    def _end(self, patience):
+        """The status of the process, which is killed if it does not end within so many seconds."""
         process, self._process = self._process, None
         try:
-            process.wait(1)
+            process.wait(patience)
         except subprocess.TimeoutExpired:
             process.kill()
         process.communicate()
@@ -89,7 +90,7 @@ class Worker:
         if self._process is not None:
             self._process.stdin.close()
             self._process.stdin = None
-            self._end()
+            self._end(5)
 
 
 def importable(module, python):
