@@ -70,12 +70,15 @@ def ratios(run, other):
 
 def roofline(run, frameworks):
     """FLOP/s that workloads reach over the FLOP they do for each byte, under what the machine allows: Williams,
-    Waterman and Patterson 2009. None where no workload states both."""
+    Waterman and Patterson 2009. Only of what these limit; None where nothing is."""
     points = {
         name: [
             (workload, workload.flops / workload.bytes, workload.flops / time)
             for workload, result in run.results.items()
-            if workload.flops and workload.bytes and (time := seconds(result, name))
+            if workload.flops
+            and workload.bytes
+            and run.limits.seconds(workload)
+            and (time := seconds(result, name))
         ]
         for name in frameworks
     }
