@@ -53,8 +53,9 @@ demo: install
 	@cd build/demo && ../examples/mnist ../../examples/data/mnist5k.npz
 	@python examples/python/mnist.py --out build/demo
 
+# BENCH holds options, as --vs torch,tensorflow --python torch=/path/to/its/python.
 bench: build
-	@PYTHONPATH=python python -m benchmarks
+	@PYTHONPATH=python python -m benchmarks $(BENCH)
 
 # The C++ interface, beside libtorch's where LIBTORCH names its folder, as site-packages/torch is one.
 bench-cpp: install
