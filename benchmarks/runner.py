@@ -11,7 +11,8 @@ import time
 from .machine import Limits
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LONGEST = 120  # seconds that a worker may take for an answer
+STARTING = 600  # seconds that a worker may take to import its framework
+LONGEST = 120  # seconds that it may take for an answer
 ENOUGH = 4  # seconds of a workload after which a framework has had its rounds, if it had two
 
 
@@ -41,6 +42,7 @@ class Worker:
         self._process = None
 
     def _start(self):
+        """None, or the reason why it did not."""
         self._process = subprocess.Popen(
             [self.python, "-m", "benchmarks.worker", self.framework, str(self.threads)],
             cwd=ROOT,
@@ -50,22 +52,27 @@ class Worker:
             stderr=subprocess.DEVNULL,
             text=True,
         )
+        if not self._line(STARTING):
+            return f"the process of {self.framework} did not start"
+        return None
 
-    def _answer(self):
+    def _line(self, longest):
+        """What the process says within so many seconds, else None; nothing if it has ended."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
-            if not selector.select(self.longest):
+            if not selector.select(longest):
                 return None
         return self._process.stdout.readline()
 
     def time(self, title, least):
         """Seconds of a call, or the reason why there is none as a str."""
-        if self._process is None:
-            self._start()
+        if self._process is None and (reason := self._start()):
+            self._end(0)
+            return reason
         try:
             self._process.stdin.write(json.dumps([title, least]) + "\n")
             self._process.stdin.flush()
-            line = self._answer()
+            line = self._line(self.longest)
         except BrokenPipeError:
             line = ""
         if not line:

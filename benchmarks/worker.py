@@ -1,5 +1,5 @@
-"""The process in which one framework is timed. Reads lines of JSON, [title of a workload, seconds], from standard
-input; answers each with another: the seconds of a call, or the reason why there is none."""
+"""The process in which one framework is timed. Says that it is ready, then reads lines of JSON, [title of a workload,
+seconds], from standard input; answers each with another: the seconds of a call, or the reason why there is none."""
 
 import importlib
 import json
@@ -44,6 +44,7 @@ def answers(name, threads):
     module = framework_of(name, threads)
     workloads = {workload.title: workload for workload in all_workloads()}
     prepared = (None, None)
+    yield "ready"
     for line in sys.stdin:
         title, least = json.loads(line)
         try:

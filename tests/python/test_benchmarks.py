@@ -170,6 +170,7 @@ def test_a_process_that_ends_costs_only_the_workload_it_was_at(tmp_path):
     program.write_text(
         f"#!{sys.executable}\n"
         "import json, sys\n"
+        "print('ready', flush=True)\n"
         "for line in sys.stdin:\n"
         "    title = json.loads(line)[0]\n"
         "    if title == 'dies':\n"
