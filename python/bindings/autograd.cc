@@ -3,6 +3,7 @@
 
 #include <cctype>
 #include <functional>
+#include <map>
 #include <memory>
 
 #include "autograd/callbacks.h"
@@ -113,6 +114,19 @@ std::string node_name(const Node& node) {
   return text + "Backward0";
 }
 
+// A node as an object of its operation's own class (MulBackward0), so that programs can ask for the class's
+// name.
+py::object node_object(Node* node) {
+  static auto* classes = new std::map<std::string, py::object>;  // lives as long as the interpreter
+  const py::object handle = py::cast(NodeHandle(node));
+  py::object& type = (*classes)[node_name(*node)];
+  if (!type)
+    type = py::handle(reinterpret_cast<PyObject*>(&PyType_Type))(
+        node_name(*node), py::make_tuple(py::type::of<NodeHandle>()),
+        py::dict(py::arg("__slots__") = py::tuple(), py::arg("__module__") = "taper.autograd.graph"));
+  return type(handle);
+}
+
 /// taper.autograd.Function's node: forward and backward are Python methods, ctx is the Python object.
 class PythonFunction final : public CustomFunction {
  public:
@@ -157,7 +171,7 @@ std::string python_stack() {
 
 PyObject* wrap_node(Node* node) {
   if (!node) Py_RETURN_NONE;
-  return py::cast(NodeHandle(node)).release().ptr();
+  return node_object(node).release().ptr();
 }
 
 PyObject* tensor_backward(PyObject* self, PyObject* arguments, PyObject* keywords) {
@@ -206,6 +220,7 @@ void bind_nodes(py::module_& module) {
       .def("__enter__", [](py::object self) { return self; })
       .def("__exit__", [](RemovableHandle& self, py::args) { self.remove(); });
   py::class_<NodeHandle>(module, "Node")
+      .def(py::init<const NodeHandle&>())
       .def("name", [](const NodeHandle& node) { return node_name(*node.get()); })
       .def("__repr__", [](const NodeHandle& node) { return "<" + node_name(*node.get()) + ">"; })
       .def("__eq__", [](const NodeHandle& a, const NodeHandle& b) { return a.get() == b.get(); })
@@ -215,7 +230,7 @@ void bind_nodes(py::module_& module) {
                                py::list result;
                                for (const Edge& edge : node->edges()) {
                                  py::object next = py::none();
-                                 if (edge.node()) next = py::cast(NodeHandle(edge.node()));
+                                 if (edge.node()) next = node_object(edge.node());
                                  if (edge.leaf()) next = py::cast(AccumulateGrad{Tensor::share(edge.leaf())});
                                  result.append(py::make_tuple(next, edge.output_index));
                                }

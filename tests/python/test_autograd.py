@@ -237,3 +237,18 @@ def test_grad_takes_a_batch_of_starting_gradients():
     starts = taper.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     (rows,) = taper.autograd.grad(x * x, x, starts, is_grads_batched=True)
     assert rows.tolist() == [[2, 0], [0, 4], [2, 4]]
+
+
+def test_a_node_is_of_a_class_named_for_its_operation():
+    x = taper.ones(3, requires_grad=True)
+    y = x * 2 + 1
+    node = y.grad_fn
+    assert type(node).__name__ == node.name() == "AddBackward0" and repr(node) == "<AddBackward0>"
+    before = node.next_functions[0][0]
+    assert type(before).__name__ == "MulBackward0" and type(before) is type((x * x).grad_fn)
+    assert isinstance(node, taper.autograd.graph.Node) and isinstance(before, taper.autograd.graph.Node)
+    seen = []
+    node.next_functions[0][0].register_prehook(lambda gradients: seen.append(gradients[0].tolist()))
+    node.next_functions[0][0].register_hook(lambda results, gradients: seen.append(results[0].tolist()))
+    y.sum().backward()
+    assert seen == [[1, 1, 1], [2, 2, 2]]

@@ -2,7 +2,7 @@
 
 from .. import _C
 
-Node = type(_C._homes["taper"]["ones"](1).requires_grad_().mul(1).grad_fn)
+Node = _C.Node
 
 
 class saved_tensors_hooks:
