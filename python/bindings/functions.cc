@@ -7,6 +7,7 @@
 #include "functions.h"
 #include "ops/elementwise.h"
 #include "ops/inplace.h"
+#include "out_argument.h"
 #include "python.h"
 
 #include <structmember.h>
@@ -14,7 +15,6 @@
 #include "taper/autograd.h"
 #include "taper/error.h"
 #include "taper/ops.h"
-#include "tensor/layout.h"
 
 namespace taper::python {
 
@@ -230,13 +230,14 @@ class Call {
   /// Fills values; false with a message where the call does not fit.
   bool fits();
   std::array<Value, most_parameters> values;
-  PyObject* out = nullptr;
+  PyObject *out = nullptr, *memory_format = nullptr;
   std::string message;
 
  private:
   bool positional();
   bool by_keyword();
   bool defaults();
+  bool has_tensor();
   int find(PyObject* name) const;
   bool mismatch(std::size_t index, PyObject* object, bool positional);
 
@@ -305,7 +306,11 @@ bool Call::by_keyword() {
         out = object == Py_None ? nullptr : object;
         continue;
       }
-      if (name == name_layout || name == name_pin_memory || name == name_memory_format) continue;
+      if (name == name_layout || name == name_pin_memory) continue;
+      if (name == name_memory_format) {
+        memory_format = object == Py_None ? nullptr : object;
+        continue;
+      }
       message = concat("got an unexpected keyword argument '", text_of(name), "'");
       return false;
     }
@@ -335,7 +340,20 @@ bool Call::defaults() {
   return true;
 }
 
-bool Call::fits() { return positional() && by_keyword() && defaults(); }
+// Of numbers alone an operation makes no tensor.
+bool Call::has_tensor() {
+  const auto number = [&](std::size_t i) {
+    const Tensor* tensor = std::get_if<Tensor>(&values[i]);
+    return !tensor || !tensor->defined() || tensor->record()->wrapped_number;
+  };
+  if (parameters_.empty() || parameters_[0].type != Type::operand || !number(0)) return true;
+  for (std::size_t i = 1; i < parameters_.size(); ++i)
+    if (!number(i)) return true;
+  message = concat("argument '", parameters_[0].name, "' must be Tensor where no other argument is one");
+  return false;
+}
+
+bool Call::fits() { return positional() && by_keyword() && defaults() && has_tensor(); }
 
 bool worth_releasing(const Overload& overload, const Value* values) {
   for (std::size_t i = 0; i < overload.signature.parameters.size(); ++i) {
@@ -355,60 +373,41 @@ Value call(const Overload& overload, Value* values) {
   return overload.function->call(values);
 }
 
-// out=: the result is computed first, so that out may be an operand, then written.
-void write_out(PyObject* out, const Tensor& result, const std::string& name) {
-  if (!is_tensor(out))
-    throw py::type_error(concat(name, "(): argument 'out' must be Tensor, not ", Py_TYPE(out)->tp_name));
-  const Tensor& target = tensor_of(out);
-  check<AutogradError>(!is_grad_enabled() || (!target.requires_grad() && !result.requires_grad()), name,
-                       ": functions with out=... arguments don't support automatic differentiation, but one "
-                       "of the arguments requires grad");
-  check<DTypeError>(kind(result.dtype()) <= kind(target.dtype()), name, ": result type ", result.dtype(),
-                    " can't be cast to the desired output type ", target.dtype());
-  if (target.sizes() != result.sizes()) resize_(target, result.sizes());
-  copy_(target, result);
+// A new tensor lies as memory_format= says. In place, so that a leaf stays one.
+void put_in_order(const Value& result, const std::string& memory_format) {
+  const Tensor* tensor = std::get_if<Tensor>(&result);
+  if (!tensor || memory_format.empty() || memory_format == "preserve") return;
+  const Tensor plain = tensor->detach();
+  if (!contiguous(plain, memory_format).is(plain)) own_memory(*tensor, memory_format);
 }
 
-void check_outs_apart(PyObject* const* outs, Py_ssize_t count, const std::string& name) {
-  for (Py_ssize_t i = 0; i < count; ++i)
-    for (Py_ssize_t k = 0; k < i; ++k)
-      check<ValueError>(!is_tensor(outs[i]) || !is_tensor(outs[k]) ||
-                            !memory_overlaps(tensor_of(outs[i]), tensor_of(outs[k])),
-                        name, ": the tensors of out= must not share memory");
-}
-
-void write_outs(PyObject* out, const Tensors& results, const std::string& name) {
-  const bool sequence = PyTuple_Check(out) || PyList_Check(out);
-  if (!sequence || PySequence_Fast_GET_SIZE(out) != Py_ssize_t(results.size()))
-    throw py::type_error(concat(name, "(): argument 'out' must be a tuple of ", results.size(), " Tensors"));
-  check_outs_apart(PySequence_Fast_ITEMS(out), Py_ssize_t(results.size()), name);
-  for (std::size_t i = 0; i < results.size(); ++i)
-    write_out(PySequence_Fast_GET_ITEM(out, Py_ssize_t(i)), results[i], name);
-}
-
-PyObject* finish(const FunctionObject& function, const Overload& overload, Value* values, PyObject* out) {
+PyObject* finish(const FunctionObject& function, const Overload& overload, Call& attempt) {
+  Value* const values = attempt.values.data();
+  PyObject* const out = attempt.out;
   if (function.inplace) {
     const Tensor self = std::get<Tensor>(values[0]);
     taper::inplace(function.name->c_str(), self, [&](const Tensor& before) {
       values[0] = before;
       Value result = call(overload, values);
       values[0] = std::monostate();
-      return std::get<Tensor>(std::move(result));
+      Tensor& value = std::get<Tensor>(result);
+      check<DTypeError>(!self.is_complex() || !value.is_floating_point(), *function.name,
+                        ": not supported for complex tensors, since the result is real");
+      return std::move(value);
     });
     return wrap(self);
   }
   if (autocast_on && overload.cast != Cast::none && !out) [[unlikely]]
     cast_arguments(overload.cast, overload.signature, values);
-  const Value result = call(overload, values);
   if (out) {
-    if (const Tensor* tensor = std::get_if<Tensor>(&result)) {
-      write_out(out, *tensor, *function.name);
-    } else if (const Tensors* list = std::get_if<Tensors>(&result)) {
-      write_outs(out, *list, *function.name);
-    }
+    const Tensors operands = operands_among(values, overload.signature.parameters.size());
+    write_out(out, call(overload, values), operands, *function.name);
     Py_INCREF(out);
     return out;
   }
+  const Value result = call(overload, values);
+  if (attempt.memory_format) [[unlikely]]
+    put_in_order(result, text_of(attempt.memory_format));
   if (const Tensors* list = std::get_if<Tensors>(&result); list && overload.results) {
     PyObject* named = PyStructSequence_New(reinterpret_cast<PyTypeObject*>(overload.results));
     for (std::size_t i = 0; i < list->size(); ++i)
@@ -487,7 +486,7 @@ PyObject* call_overloads(PyObject* self, PyObject* const* arguments, Py_ssize_t 
     for (int round = single ? 1 : 0; round < 2; ++round)
       for (const Overload& overload : *function.overloads) {
         Call attempt(overload, arguments, count, keywords, round == 1);
-        if (attempt.fits()) return finish(function, overload, attempt.values.data(), attempt.out);
+        if (attempt.fits()) return finish(function, overload, attempt);
         if (round == 1)
           messages +=
               single ? attempt.message : concat("\n  ", overload.function->signature, ": ", attempt.message);
@@ -650,6 +649,12 @@ void bind_functions(py::module_& module) {
   }
   module.attr("_homes") = homes;
   bind_watching(module);
+  module.def("_write_out", [](const py::object& out, const py::object& result, const std::string& name) {
+    if (is_tensor(result.ptr())) return write_out(out.ptr(), tensor_of(result.ptr()), {}, name);
+    Tensors results;
+    for (const py::handle item : result) results.push_back(py::cast<Tensor>(item));
+    write_out(out.ptr(), results, {}, name);
+  });
   module.def("_registry", registry_entries,
              "All operations: signature, doc, homes, samples, reference, errors.");
 }

@@ -44,18 +44,16 @@ def histogramdd(input, bins, range=None, weight=None, density=False):
 _HistogramDD = namedtuple("histogramdd", "hist bin_edges")
 
 
-def _copying(name):
-    view = _functions.get(name) or getattr(_C.Tensor, name)
+def _copying(name, view=None):
+    view = view or _functions.get(name) or getattr(_C.Tensor, name)
 
     def copied(*arguments, **named):
         out = named.pop("out", None)
         shown = view(*arguments, **named)
         copies = tuple(t.clone() for t in shown) if isinstance(shown, (list, tuple)) else shown.clone()
-        if out is None:
-            return copies
-        for target, copy in zip(*([out, copies] if isinstance(copies, tuple) else [[out], [copies]])):
-            target.resize_(copy.shape).copy_(copy)
-        return out
+        if out is not None:
+            _C._write_out(out, copies, name + "_copy")
+        return copies if out is None else out
 
     copied.__name__ = copied.__qualname__ = name + "_copy"
     copied.__doc__ = f"As {name}, in new memory."
@@ -84,8 +82,9 @@ view_copies = {
         "view_as_real",
     )
 }
-view_copies["alias_copy"] = lambda input, *, out=None: input.clone() if out is None else out.copy_(input)
-view_copies["slice_copy"] = lambda input, dim=0, start=None, end=None, step=1: (
-    input.movedim(dim, 0)[start:end:step].movedim(0, dim).clone()
+view_copies["alias_copy"] = _copying("alias", lambda input: input)
+view_copies["slice_copy"] = _copying(
+    "slice",
+    lambda input, dim=0, start=None, end=None, step=1: input.movedim(dim, 0)[start:end:step].movedim(0, dim),
 )
 globals().update(view_copies)

@@ -13,9 +13,15 @@ def _method(function):
     return function
 
 
+def _in_order(result, memory_format):
+    if memory_format in (None, "preserve"):
+        return result
+    return result.contiguous(memory_format=memory_format)
+
+
 def _conversion(name, dtype):
     def convert(self, memory_format="preserve"):
-        return _C._to_dtype(self, dtype, False)
+        return _in_order(_C._to_dtype(self, dtype, False), memory_format)
 
     convert.__name__ = name
     convert.__doc__ = f"The tensor as {dtype}."
@@ -61,9 +67,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
         result = _C._to_device(_C._to_dtype(self, dtype, False), target, non_blocking, False)
     else:
         result = _C._to_dtype(_C._to_device(self, target, non_blocking, copy), dtype, False)
-    return (
-        result.contiguous(memory_format=memory_format) if memory_format not in (None, "preserve") else result
-    )
+    return _in_order(result, memory_format)
 
 
 _BOOL_TYPE = type(True)
@@ -112,13 +116,14 @@ def type_as(self, other):
 @_method
 def cpu(self, memory_format="preserve"):
     """The tensor in main memory."""
-    return _C._to_device(self, _C.device("cpu"), False, False)
+    return _in_order(_C._to_device(self, _C.device("cpu"), False, False), memory_format)
 
 
 @_method
 def cuda(self, device=None, non_blocking=False, memory_format="preserve"):
     """The tensor on a GPU: the current one unless device says which."""
-    return _C._to_device(self, _device("cuda" if device is None else device), non_blocking, False)
+    target = _device("cuda" if device is None else device)
+    return _in_order(_C._to_device(self, target, non_blocking, False), memory_format)
 
 
 @_method

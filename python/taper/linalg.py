@@ -17,14 +17,9 @@ def _with_out(function):
     @functools.wraps(function)
     def call(*args, out=None, **kwargs):
         result = function(*args, **kwargs)
-        if out is None:
-            return result
-        targets, results = ((out,), (result,)) if isinstance(result, _C.Tensor) else (out, result)
-        for target, value in zip(targets, results):
-            if target.shape != value.shape:
-                target.resize_(value.shape)
-            target.copy_(value)
-        return out
+        if out is not None:
+            _C._write_out(out, result, function.__name__)
+        return result if out is None else out
 
     return call
 
