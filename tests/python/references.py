@@ -661,6 +661,22 @@ def lu_factor(A):
     return packed, np.array(pivots)
 
 
+def ldl_factor(A, hermitian=False):
+    """LAPACK's lower factorization of each matrix: factors, pivots, info."""
+    n = A.shape[-1]
+    prefix = "z" if np.iscomplexobj(A) else "d"
+    factor = getattr(sp.linalg.lapack, prefix + ("hetrf" if hermitian and prefix == "z" else "sytrf"))
+    factors, pivots, info = (
+        np.zeros_like(A),
+        np.zeros(A.shape[:-1], np.int32),
+        np.zeros(A.shape[:-2], np.int32),
+    )
+    for place in np.ndindex(A.shape[:-2]) if n else ():
+        packed, pivots[place], info[place] = factor(A[place], lower=1)
+        factors[place] = np.tril(packed)
+    return factors, pivots, info
+
+
 def qr(A, mode):
     q, r = np.linalg.qr(A, mode)
     return q, r

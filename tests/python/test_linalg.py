@@ -217,3 +217,24 @@ def test_low_rank_factors_give_back_a_matrix_of_low_rank():
         np.testing.assert_allclose(((U * S) @ V.mT).numpy(), expected, atol=1e-10)
     with pytest.raises(taper.ValueError, match="q = 9"):
         taper.svd_lowrank(taper.tensor(a), 9)
+
+
+def test_ldl_solves_with_indefinite_matrices():
+    rng = np.random.default_rng(2)
+    for hermitian in (False, True):
+        n = rng.normal(size=(2, 7, 7)) + 1j * rng.normal(size=(2, 7, 7))
+        n = n + (n.conj() if hermitian else n).swapaxes(-1, -2)
+        n[:, 0, 0] = n[:, 1, 1] = 0
+        m = rng.normal(size=(7, 3)) + 0j
+        factors, pivots = linalg.ldl_factor(taper.tensor(n), hermitian=hermitian)
+        assert (pivots < 0).any()
+        x = linalg.ldl_solve(factors, pivots, taper.tensor(m), hermitian=hermitian)
+        close(x, np.linalg.solve(n, np.broadcast_to(m, (2, 7, 3))))
+
+
+# PyTorch 2.15's result.
+def test_ldl_factor_gives_lapacks_pivots():
+    a = taper.tensor([[1.0, 2, 3], [2, 1, -4], [3, -4, 0.5]], dtype=taper.float64)
+    factors, pivots = linalg.ldl_factor(a)
+    assert pivots.tolist() == [-3, -3, 3]
+    close(factors, np.array([[1, 0, 0], [3, 0.5, 0], [-26 / 17, 20 / 17, 149 / 17]]))
