@@ -71,7 +71,8 @@ std::tuple<Tensor, Tensor> chosen(const Tensor& x, Chosen::By by, std::int64_t k
   }
   const Tensor last = transpose(x, place, -1);
   const auto results = record(Chosen{by, k, last.sizes()}, last);
-  return {transpose(results[0], place, -1), transpose(results[1], place, -1)};
+  const auto back = [&](const Tensor& y) { return contiguous(transpose(y, place, -1)); };
+  return {back(results[0]), back(results[1])};
 }
 
 std::tuple<Tensor, Tensor> chosen_one(const Tensor& x, Chosen::By by, std::int64_t k, std::int64_t dim,

@@ -68,10 +68,9 @@ Tensor combinations(const Tensor& x, std::int64_t r, bool with_replacement) {
   check<ValueError>(r >= 0, "combinations: r must not be negative, got ", r);
   if (r == 0) return empty({0}, x.dtype(), x.device());
   const std::int64_t n = x.numel(), count = combination_count(n, r, with_replacement);
-  if (count == 0) return empty({0, r}, x.dtype(), x.device());
   const Tensor places = empty({count, r}, int64);
   std::int64_t* row = places.data<std::int64_t>();
-  for (std::int64_t i = 0; i < r; ++i) row[i] = with_replacement ? 0 : i;
+  for (std::int64_t i = 0; i < r && count > 0; ++i) row[i] = with_replacement ? 0 : i;
   const auto last = [&](std::int64_t i) { return with_replacement ? n - 1 : n - r + i; };
   for (std::int64_t left = count - 1; left > 0; --left, row += r) {
     std::int64_t* next = row + r;

@@ -172,6 +172,8 @@ const Tensor& uniform_(const Tensor& x, double low, double high, std::optional<G
   });
 }
 const Tensor& normal_(const Tensor& x, double mean, double std, std::optional<Generator> generator) {
+  if (x.is_complex() && mean != 0)
+    return copy_(x, add(normal_(empty_like(x.detach()), 0, std, generator), mean));
   return fill_random(x, generator, "normal_", [&](cpu::PhiloxState state, void* y) {
     kernel_for<cpu::normal>("normal_", x)(state, y, x.dtype(), x.numel(), mean, std);
   });

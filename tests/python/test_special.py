@@ -29,6 +29,8 @@ def test_random_fills_follow_their_distributions():
     assert abs(x.log_normal_(0.5, 0.25).log().mean().item() - 0.5) < 0.02
     assert abs(x.cauchy_(2.0, 0.5).median().item() - 2) < 0.05
     assert taper.empty(4, dtype=taper.int64).geometric_(0.5).dtype is taper.int64
+    z = taper.empty(20000, dtype=taper.complex128).normal_(2, 0.5)
+    assert abs(z.mean().item() - 2) < 0.02 and abs((z - 2).abs().square().mean().item() - 0.25) < 0.01
 
 
 def test_float_power_in_place_needs_float64():

@@ -249,3 +249,38 @@ def test_apply_and_map_call_a_function_for_each_element():
     x = taper.tensor([[1.0, 2.0], [3.0, 4.0]])
     assert x.apply_(lambda value: value * 2) is x and x.tolist() == [[2, 4], [6, 8]]
     assert x.map_(taper.tensor([10.0, 20.0]), lambda a, b: a + b).tolist() == [[12, 24], [16, 28]]
+
+
+def test_new_tensors_lie_in_the_memory_format_that_was_asked_for():
+    x = taper.ones(2, 3, 4, 5)
+    last = (60, 1, 15, 3)
+    for make in (taper.empty_like, taper.zeros_like, taper.rand_like, taper.ones_like):
+        assert make(x, memory_format=taper.channels_last).stride() == last
+        assert make(x.to(memory_format=taper.channels_last)).stride() == last
+        assert make(x.mT, memory_format=taper.contiguous_format).is_contiguous()
+    leaf = taper.zeros_like(x, memory_format=taper.channels_last, requires_grad=True)
+    assert leaf.is_leaf and leaf.requires_grad and leaf.stride() == last
+    assert taper.empty(2, 3, 4, 5, memory_format=taper.channels_last).stride() == last
+    assert x.double(memory_format=taper.channels_last).stride() == last
+    assert taper.zeros_like(x.mT, memory_format=taper.preserve_format).stride() == x.mT.stride()
+
+
+def test_what_is_chosen_along_a_dimension_can_be_viewed():
+    x = taper.tensor(np.random.default_rng(1).normal(size=(3, 4, 5)))
+    for name, arguments in {"sort": (), "median": (), "kthvalue": (2,), "topk": (2,)}.items():
+        for result in getattr(x, name)(*arguments, dim=0):
+            assert result.is_contiguous()
+    np.testing.assert_array_equal(x.sort(0)[0].view(-1).numpy(), np.sort(x.numpy(), 0).ravel())
+
+
+def test_combinations_of_too_few_elements_stay_in_the_graph():
+    x = taper.ones(2, requires_grad=True)
+    result = taper.combinations(x, 3)
+    assert result.shape == (0, 3) and result.requires_grad
+    result.sum().backward()
+    assert x.grad.tolist() == [0, 0]
+
+
+def test_a_complex_tensor_has_no_real_result_in_place():
+    with pytest.raises(RuntimeError, match="abs_: not supported for complex tensors"):
+        taper.ones(2, dtype=taper.complex64).abs_()
