@@ -28,6 +28,7 @@ from .collectives import (
     scatter,
     send,
 )
+from .debug import DebugLevel, get_debug_level, set_debug_level, set_debug_level_from_env
 from .job import (
     Backend,
     GroupMember,
@@ -67,6 +68,11 @@ from .objects import (
     send_object_list,
 )
 
+all_gather_single, gather_single, reduce_scatter_single = (
+    all_gather_into_tensor,
+    gather_into_tensor,
+    reduce_scatter_tensor,
+)
 DistBackendError = DistNetworkError = DistStoreError = DistError
 
 # Loaded when first asked for: names and the modules that hold them.
@@ -81,8 +87,12 @@ _LAZY = {
         (
             "algorithms",
             "checkpoint",
+            "constants",
             "device_mesh",
+            "distributed_c10d",
+            "elastic",
             "fsdp",
+            "launch",
             "nn",
             "optim",
             "pipelining",

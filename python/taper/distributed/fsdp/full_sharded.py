@@ -62,29 +62,41 @@ class CPUOffload:
 
 
 @dataclass
-class FullStateDictConfig:
-    """rank0_only: whole parameters on rank 0, nothing on the others."""
-
-    offload_to_cpu: bool = False
-    rank0_only: bool = False
-
-
-@dataclass
-class ShardedStateDictConfig:
-    """Accepted for PyTorch's sake."""
+class StateDictConfig:
+    """What state_dict() is to give. offload_to_cpu: parameters lie in main memory in any case."""
 
     offload_to_cpu: bool = False
 
 
 @dataclass
-class FullOptimStateDictConfig:
-    """rank0_only: the whole state on rank 0, nothing on the others."""
+class OptimStateDictConfig(StateDictConfig):
+    """The same of an optimizer's state."""
 
     offload_to_cpu: bool = True
+
+
+@dataclass
+class FullStateDictConfig(StateDictConfig):
+    """rank0_only: whole parameters on rank 0, nothing on the others."""
+
     rank0_only: bool = False
 
 
-ShardedOptimStateDictConfig = ShardedStateDictConfig
+@dataclass
+class FullOptimStateDictConfig(OptimStateDictConfig):
+    """rank0_only: the whole state on rank 0, nothing on the others."""
+
+    rank0_only: bool = False
+
+
+@dataclass
+class ShardedStateDictConfig(StateDictConfig):
+    """Each rank's parts."""
+
+
+@dataclass
+class ShardedOptimStateDictConfig(OptimStateDictConfig):
+    """Each rank's parts."""
 
 
 def _mesh_of(process_group, strategy, device_mesh):

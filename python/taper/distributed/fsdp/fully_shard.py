@@ -25,6 +25,18 @@ class MixedPrecisionPolicy:
     cast_forward_inputs: bool = True
 
 
+@dataclass
+class OffloadPolicy:
+    """Parameters stay where they are."""
+
+
+@dataclass
+class CPUOffloadPolicy(OffloadPolicy):
+    """Parts of parameters, gradients and optimizer state lie in main memory, where they lie in any case."""
+
+    pin_memory: bool = True
+
+
 def _cast(value, dtype):
     if isinstance(value, _C.Tensor):
         return value.to(dtype) if value.is_floating_point() else value
@@ -265,13 +277,16 @@ def fully_shard(
                            the outermost module only
     mp_policy              dtypes to compute and to average in
 
-    Raises NotImplementedError for offload_policy and shard_placement_fn.
+    offload_policy         accepted: parts lie in main memory in any case
+
+    Raises NotImplementedError for shard_placement_fn.
     """
-    if offload_policy is not None or shard_placement_fn is not None:
+    if shard_placement_fn is not None:
         raise _C.NotImplementedError(
-            "fully_shard: offload_policy and shard_placement_fn are not supported; parameters lie in main "
-            "memory, cut along their first dimension"
+            "fully_shard: shard_placement_fn is not supported; parameters are cut along their first dimension"
         )
+    if offload_policy is not None and not isinstance(offload_policy, OffloadPolicy):
+        raise TypeError(f"fully_shard: offload_policy must be an OffloadPolicy, got {offload_policy!r}")
     if isinstance(module, (list, tuple)):
         raise _C.NotImplementedError("fully_shard: give one module, not a list of them")
     if not isinstance(module, Module):

@@ -1,7 +1,7 @@
 """Wrappers that spread a module over devices."""
 
 from .distributed import DistributedDataParallel  # noqa: F401
-from .module import Module
+from ..module import Module
 
 
 class DataParallel(Module):

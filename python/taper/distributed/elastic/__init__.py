@@ -1,0 +1,1 @@
+"""Names of torch.distributed.elastic; jobs are started by taper.distributed.run."""
