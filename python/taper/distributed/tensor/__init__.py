@@ -1,10 +1,12 @@
 """Tensors of which each rank holds a part."""
 
 from ..device_mesh import DeviceMesh, init_device_mesh
+from .dtensor import DTensor, distribute_tensor, empty, full, ones, rand, randn, zeros
 from .placement import Partial, Placement, Replicate, Shard
 from .sharded import ShardedParameter, distribute_parameter
 
 __all__ = [
+    "DTensor",
     "DeviceMesh",
     "Partial",
     "Placement",
@@ -12,8 +14,15 @@ __all__ = [
     "Shard",
     "ShardedParameter",
     "distribute_parameter",
+    "distribute_tensor",
+    "empty",
+    "full",
     "init_device_mesh",
+    "ones",
     "parallel",
+    "rand",
+    "randn",
+    "zeros",
 ]
 
 

@@ -1,0 +1,336 @@
+"""DTensor: a tensor that lies on the ranks of a mesh, of which this process holds a part."""
+
+import taper
+from taper import _C
+from taper.autograd import Function
+from taper.func._batched import _ELEMENTWISE
+from taper.overrides import DisableTorchFunctionSubclass
+
+from ..collectives import ReduceOp, all_reduce, broadcast
+from ..device_mesh import DeviceMesh
+from .placement import Partial, Placement, Replicate, Shard
+from .sharded import Cut
+
+
+class DTensor(_C.Tensor):
+    """Of the whole tensor of shape `shape`, the part of this rank. It is made by distribute_tensor and
+    from_local.
+
+    device_mesh  the ranks
+    placements   along each dimension of the mesh: Shard(dim), Replicate() or Partial()
+
+    Elementwise operations on tensors that lie alike are done part by part. All others gather their operands
+    first, so their results are whole on all ranks (Replicate): right for any operation, and as costly as that
+    sounds. Gradients lie as their tensors do; `grad` of a leaf is this rank's part.
+    """
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        own = [x for x in _flat((args, kwargs)) if isinstance(x, DTensor)]
+        for other in _flat((args, kwargs)):
+            if isinstance(other, _C.Tensor) and not isinstance(other, DTensor) and other.ndim:
+                raise RuntimeError(
+                    f"{func.__name__}: got a plain tensor of shape {tuple(other.shape)} beside a DTensor; "
+                    "make it one with distribute_tensor, or take the DTensor's to_local() or full_tensor()"
+                )
+        mesh, shape, placements = own[0].device_mesh, own[0].shape, own[0].placements
+        alike = all(x.placements == placements and x.shape == shape for x in own)
+        with DisableTorchFunctionSubclass():
+            if alike and func.__name__ in _BY_PARTS and not _has(placements, Partial):
+                return _wrap(func(*args, **kwargs), mesh, placements, shape)
+            if func.__name__.endswith("_") and not func.__name__.startswith("__"):
+                raise _C.NotImplementedError(
+                    f"DTensor.{func.__name__}: in place only where it is elementwise and all operands lie alike"
+                )
+            whole = [Replicate()] * mesh.ndim
+            args, kwargs = _gathered((args, kwargs), whole)
+            return _wrap(func(*args, **kwargs), mesh, whole)
+
+    @staticmethod
+    def from_local(local_tensor, device_mesh, placements=None, *, run_check=False, shape=None, stride=None):
+        """The tensor of which the ranks hold these parts. Without shape, all ranks' parts along a Shard must
+        be of one size."""
+        placements = _normal(placements, device_mesh, local_tensor.ndim)
+        if shape is None:
+            shape = list(local_tensor.shape)
+            for dim, placement in enumerate(placements):
+                if isinstance(placement, Shard):
+                    shape[placement.dim] *= device_mesh.size(dim)
+        with DisableTorchFunctionSubclass():
+            return _wrap(local_tensor.view(local_tensor.shape), device_mesh, placements, shape)
+
+    def to_local(self, *, grad_placements=None):
+        """This rank's part, a plain tensor with the same history."""
+        with DisableTorchFunctionSubclass():
+            return self.view(self._local_shape).as_subclass(_C.Tensor)
+
+    def redistribute(self, device_mesh=None, placements=None, *, async_op=False):
+        """The same tensor, lying otherwise; all ranks of the mesh call it."""
+        if device_mesh is not None and device_mesh != self.device_mesh:
+            raise ValueError("DTensor.redistribute: to another mesh is not supported")
+        target = _normal(placements, self.device_mesh, len(self.shape))
+        with DisableTorchFunctionSubclass():
+            return _wrap(_moved(self, target), self.device_mesh, target, self.shape)
+
+    def full_tensor(self, *, grad_placements=None):
+        """The whole, a plain tensor; all ranks of the mesh call it."""
+        return self.redistribute(placements=[Replicate()] * self.device_mesh.ndim).to_local()
+
+    @property
+    def shape(self):
+        """Of the whole."""
+        return self._shape
+
+    @property
+    def _local_shape(self):
+        return _C.Tensor.shape.__get__(self)
+
+    def size(self, dim=None):
+        """Of the whole."""
+        return self._shape if dim is None else self._shape[dim]
+
+    def numel(self):
+        """Of the whole."""
+        return self._shape.numel()
+
+    def dim(self):
+        """How many dimensions it has."""
+        return len(self._shape)
+
+    nelement = numel
+    ndim = property(dim)
+    T = property(lambda self: self.permute(*range(self.ndim)[::-1]))
+    mT = property(lambda self: self.transpose(-2, -1))
+
+    @property
+    def grad(self):
+        """It lies as the tensor does."""
+        grad = _C.Tensor.grad.__get__(self)
+        return None if grad is None else _wrap(grad, self.device_mesh, self.placements, self.shape)
+
+    @grad.setter
+    def grad(self, value):
+        _C.Tensor.grad.__set__(self, value)
+
+    def tolist(self):
+        """The values of the whole."""
+        return self.full_tensor().tolist()
+
+    def numpy(self, *, force=False):
+        """The values of the whole; a copy."""
+        return self.full_tensor().numpy(force=force)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
+    def __bool__(self):
+        return bool(self.full_tensor())
+
+    def __int__(self):
+        return int(self.full_tensor())
+
+    def __float__(self):
+        return float(self.full_tensor())
+
+    def __iter__(self):
+        return iter(self.unbind(0))
+
+    def __len__(self):
+        return self._shape[0]
+
+    def __repr__(self):
+        return f"DTensor(local_tensor={self.to_local()}, device_mesh={self.device_mesh}, placements={self.placements})"
+
+    def __reduce_ex__(self, protocol):
+        raise _C.NotImplementedError("DTensor: save its full_tensor(), or to_local()")
+
+    def __deepcopy__(self, memo):
+        if id(self) not in memo:
+            memo[id(self)] = _wrap(
+                self.to_local().detach().clone(), self.device_mesh, self.placements, self.shape
+            ).requires_grad_(self.requires_grad)
+        return memo[id(self)]
+
+
+_BY_PARTS = {
+    *_ELEMENTWISE,
+    *"detach clone contiguous requires_grad_ zeros_like ones_like empty_like full_like to float double".split(),
+    *"__iadd__ __isub__ __imul__ __itruediv__ add_ sub_ mul_ div_ zero_ fill_ copy_ clamp_ neg_".split(),
+}
+
+
+def _flat(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _flat(item)
+    else:
+        yield value
+
+
+def _mapped(value, change):
+    if isinstance(value, dict):
+        return {key: _mapped(item, change) for key, item in value.items()}
+    if isinstance(value, (list, tuple)) and not isinstance(value, _C.Size):
+        return type(value)(_mapped(item, change) for item in value)
+    return change(value) if isinstance(value, DTensor) else value
+
+
+def _gathered(value, whole):
+    return _mapped(value, lambda x: _moved(x, whole).as_subclass(_C.Tensor))
+
+
+def _has(placements, kind):
+    return any(isinstance(placement, kind) for placement in placements)
+
+
+def _wrap(value, mesh, placements, shape=None):
+    """value, or the tensors in it, as DTensors."""
+    if isinstance(value, (list, tuple)) and not isinstance(value, _C.Size):
+        return type(value)(_wrap(item, mesh, placements) for item in value)
+    if not isinstance(value, _C.Tensor):
+        return value
+    if type(value) is not DTensor:
+        value = value.as_subclass(DTensor)
+    value.device_mesh, value.placements = mesh, tuple(placements)
+    value._shape = _C.Size(value._local_shape if shape is None else shape)
+    return value
+
+
+def _normal(placements, mesh, ndim):
+    """One placement for each dimension of the mesh, with dimensions from 0."""
+    if not isinstance(mesh, DeviceMesh):
+        raise TypeError(f"DTensor: device_mesh must be a DeviceMesh, got {mesh!r}")
+    placements = [Replicate()] * mesh.ndim if placements is None else list(placements)
+    if len(placements) != mesh.ndim or not all(isinstance(p, Placement) for p in placements):
+        raise ValueError(
+            f"DTensor: placements must be Shard, Replicate or Partial for each of the {mesh.ndim} dimensions of "
+            f"the mesh, got {placements}"
+        )
+    for place, placement in enumerate(placements):
+        if isinstance(placement, Partial) and placement.reduce_op not in ("sum", "avg"):
+            raise _C.NotImplementedError(f"DTensor: {placement}; supported are 'sum' and 'avg'")
+        if isinstance(placement, Shard):
+            if not -ndim <= placement.dim < ndim:
+                raise ValueError(f"DTensor: {placement} of a tensor with {ndim} dimensions")
+            placements[place] = Shard(placement.dim % ndim)
+    return tuple(placements)
+
+
+def _cuts(shape, placements, mesh):
+    """By dimension of the mesh: the Cut of a Shard, or None."""
+    sizes, cuts = list(shape), []
+    for dim, placement in enumerate(placements):
+        cut = None
+        if isinstance(placement, Shard):
+            cut = Cut(mesh.get_group(dim), placement.dim, sizes[placement.dim])
+            sizes[placement.dim] = cut.length
+        cuts.append(cut)
+    return cuts
+
+
+class _Whole(Function):
+    """The whole of parts; a gradient that all ranks have is cut again."""
+
+    @staticmethod
+    def forward(ctx, part, cut):
+        ctx.cut = cut
+        return cut.whole(part.detach())
+
+    @staticmethod
+    def backward(ctx, dx):
+        return ctx.cut.own(dx).contiguous(), None
+
+
+class _Own(Function):
+    """The part of a whole that all ranks have."""
+
+    @staticmethod
+    def forward(ctx, whole, cut):
+        ctx.cut = cut
+        return cut.own(whole.detach()).contiguous().clone()
+
+    @staticmethod
+    def backward(ctx, dx):
+        return ctx.cut.whole(dx.contiguous()), None
+
+
+class _Sum(Function):
+    """The sum or mean over a group's ranks, which all have then."""
+
+    @staticmethod
+    def forward(ctx, part, group, average):
+        ctx.share = 1.0 / group.size() if average else 1.0
+        total = part.detach().clone()
+        all_reduce(total, ReduceOp.AVG if average else ReduceOp.SUM, group)
+        return total
+
+    @staticmethod
+    def backward(ctx, dx):
+        return dx * ctx.share, None, None
+
+
+def _moved(x, target):
+    """The local part of DTensor x if it lay as target says."""
+    mesh, source, shape = x.device_mesh, x.placements, x.shape
+    part = x.view(x._local_shape).as_subclass(_C.Tensor)
+    same = next((i for i, (a, b) in enumerate(zip(source, target)) if a != b), None)
+    if same is None:
+        return part
+    cuts = _cuts(shape, source, mesh)
+    for dim in reversed(range(same, mesh.ndim)):
+        if cuts[dim]:
+            part = _Whole.apply(part, cuts[dim])
+        elif isinstance(source[dim], Partial):
+            part = _Sum.apply(part, mesh.get_group(dim), source[dim].reduce_op == "avg")
+    cuts = _cuts(shape, target, mesh)
+    for dim in range(same, mesh.ndim):
+        if isinstance(target[dim], Partial):
+            raise ValueError(f"DTensor.redistribute: a tensor cannot go from {source} to {target}")
+        if cuts[dim]:
+            part = _Own.apply(part, cuts[dim])
+    return part
+
+
+def distribute_tensor(tensor, device_mesh=None, placements=None, *, src_data_rank=0):
+    """The tensor of group rank src_data_rank, laid out on the mesh: a leaf, as tensor is one. With
+    src_data_rank=None all ranks have the same tensor already, and nothing is sent."""
+    if isinstance(tensor, DTensor):
+        return tensor.redistribute(device_mesh, placements)
+    placements = _normal(placements, device_mesh, tensor.ndim)
+    part = tensor.detach().clone().as_subclass(_C.Tensor)
+    if src_data_rank is not None:
+        for dim in range(device_mesh.ndim):
+            broadcast(part, group=device_mesh.get_group(dim), group_src=src_data_rank)
+    for cut in _cuts(tensor.shape, placements, device_mesh):
+        part = cut.own(part).contiguous().clone() if cut else part
+    return _wrap(part, device_mesh, placements, tensor.shape).requires_grad_(tensor.requires_grad)
+
+
+def _made(make):
+    def function(*size, requires_grad=False, device_mesh=None, placements=None, **options):
+        shape = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
+        placements = _normal(placements, device_mesh, len(shape))
+        part = make(shape, options)
+        for cut in _cuts(shape, placements, device_mesh):
+            part = cut.own(part).contiguous().clone() if cut else part
+        return _wrap(part, device_mesh, placements, shape).requires_grad_(requires_grad)
+
+    return function
+
+
+def _from(name):
+    function = _made(lambda shape, options: getattr(taper, name)(shape, **options))
+    function.__name__ = name
+    function.__doc__ = f"taper.{name}(size) laid out on device_mesh; each rank makes the whole first."
+    return function
+
+
+empty, ones, zeros, rand, randn = map(_from, ("empty", "ones", "zeros", "rand", "randn"))
+
+
+def full(size, fill_value, **options):
+    """taper.full(size, fill_value) laid out on device_mesh."""
+    return _made(lambda shape, rest: taper.full(shape, fill_value, **rest))(size, **options)
