@@ -307,3 +307,60 @@ assert "no batch left" in message(early)
 """,
         3,
     )
+
+
+def test_power_sgd_hooks():
+    jobs.run(
+        NETWORK
+        + """
+from taper.distributed.algorithms.ddp_comm_hooks import DDPCommHookType, powerSGD_hook as power, register_ddp_comm_hook
+# With as many columns as the gradients have nothing is lost.
+reference = fresh(); train(reference, lambda t: t, always, 6)
+for hook, options in ((power.powerSGD_hook, {"matrix_approximation_rank": 6, "min_compression_rate": 0.1}),
+                      (power.powerSGD_hook, {"matrix_approximation_rank": 6, "min_compression_rate": 0.1,
+                                             "use_error_feedback": False, "warm_start": False})):
+    model = fresh(); model.norm.requires_grad_(False)
+    model = DDP(model)
+    state = power.PowerSGDState(None, start_powerSGD_iter=2, **options)
+    model.register_comm_hook(state, hook)
+    train(model, mine, always, 6)
+    assert state.iter == 6 and state.compression_stats()[2] > 0
+    close(model, reference, 2e-4); equal_everywhere(model)
+# With one column: each step loses something, and gives it back later.
+def first_hook_by_hand(gradients, steps):
+    # Algorithm 1 of Vogels et al. for one matrix, in float64; q begins as given.
+    total = np.zeros_like(gradients[0][0]); error = [np.zeros_like(total) for _ in range(world)]; q = None
+    for step in range(steps):
+        m = [g + e for g, e in zip(gradients[step], error)]
+        if q is None: q = start
+        p = sum(x @ q for x in m); p /= np.linalg.norm(p)
+        q = sum(x.T @ p for x in m) / world
+        error = [x - p @ q.T for x in m]; total += p @ q.T
+    return total
+rng = np.random.default_rng(3)
+gradients = [[rng.normal(size=(8, 12)) for _ in range(world)] for _ in range(5)]
+class Bucket:
+    def __init__(self, g): self.g = g
+    def index(self): return 0
+    def is_last(self): return True
+    def buffer(self): return self.g.view(-1)
+    def gradients(self): return [self.g]
+state = power.PowerSGDState(None, start_powerSGD_iter=2, min_compression_rate=1); state.iter = 2
+start = taper.randn(12, 1, generator=taper.Generator().manual_seed(0)).numpy().astype(float); start /= np.linalg.norm(start)
+total = np.zeros((8, 12))
+for step in range(5):
+    g = taper.tensor(gradients[step][rank], dtype=taper.float32)
+    total += power.powerSGD_hook(state, Bucket(g)).wait().view(8, 12).numpy()
+np.testing.assert_allclose(total, first_hook_by_hand(gradients, 5), rtol=1e-3, atol=1e-4)
+for kind in DDPCommHookType:
+    model = DDP(nn.Linear(40, 30)); register_ddp_comm_hook(kind, model)
+    model(taper.ones(2, 40)).sum().backward(); equal_everywhere(model)
+model = DDP(nn.Linear(36, 36, bias=False)); state = power.PowerSGDState(None, start_powerSGD_iter=2)
+model.register_comm_hook(state, power.batched_powerSGD_hook)
+for step in range(4):
+    model.zero_grad(); model(taper.full((2, 36), rank + 1.)).sum().backward()
+# A square of equal numbers has rank 1, so nothing is lost: the mean of 2 rows of 1 and of 2.
+np.testing.assert_allclose(model.module.weight.grad.numpy(), np.full((36, 36), 3.), rtol=1e-4)
+""",
+        seconds=60,
+    )
