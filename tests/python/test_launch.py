@@ -123,6 +123,27 @@ def test_run_tells_who_failed_and_ends_the_others(tmp_path):
     assert time.monotonic() - start < 20
 
 
+def test_recorded_exceptions_reach_the_starter_and_the_other_ranks(tmp_path):
+    result = launch(
+        tmp_path,
+        """
+        from taper.distributed.elastic.multiprocessing.errors import record
+        @record
+        def main():
+            begin(300)
+            dist.barrier()
+            if rank == 1:
+                raise KeyError("lost key")
+            print(message(dist.barrier), flush=True)
+        main()
+        """,
+        "--nproc-per-node",
+        "2",
+    )
+    assert result.returncode == 1 and "failed: exit code 1: KeyError: 'lost key'" in result.stderr, result
+    assert "rank 1 gave up: KeyError: 'lost key'" in result.stdout, result
+
+
 def test_run_restarts_from_the_checkpoint_with_the_same_losses(tmp_path):
     body = f"""
         import taper.distributed.checkpoint as dcp
@@ -273,6 +294,37 @@ print(message(lambda: dcp.load({"model": {"b": taper.zeros(8)}}, checkpoint_id=f
     part.write_bytes(content)
     with pytest.raises(taper.IOError):
         taper.distributed.checkpoint.read_state_dict(tmp_path / "c")
+
+
+def test_checkpoint_in_the_background_holds_what_was_there_when_it_began(tmp_path):
+    jobs.run(
+        SAVING
+        + f"folder = {str(tmp_path / 'c')!r}\n"
+        + """
+model = nn.Linear(3, 2); optimizer = taper.optim.Adam(model.parameters(), lr=0.1)
+def step(): model(taper.ones(1, 3)).sum().backward(); optimizer.step()
+taper.manual_seed(0)
+step()
+before = model.weight.detach().clone()
+saving = dcp.async_save({"model": model, "optimizer": optimizer}, checkpoint_id=folder)
+for _ in range(3):
+    step(); x = taper.ones(2); dist.all_reduce(x); assert x.tolist() == [2, 2]
+assert saving.result() is None and (model.weight != before).any()
+dcp.load_state_dict({"model": model}, dcp.FileSystemReader(folder))
+assert (model.weight == before).all()
+bad = dcp.async_save({f"code {rank}": (lambda: 0) if rank else 1}, storage_writer=dcp.FileSystemWriter(folder))
+try:
+    bad.result()
+except dcp.CheckpointException as error:
+    assert "rank 1: TypeError" in str(error)
+else:
+    raise AssertionError
+if rank == 0:
+    dcp.save({"alone": 1}, checkpoint_id=folder, no_dist=True)
+    assert dcp.read_state_dict(folder) == {"alone": 1}
+assert isinstance(model, dcp.Stateful) and not isinstance(3, dcp.Stateful)
+"""
+    )
 
 
 def test_checkpoint_failure_is_told_on_all_ranks_and_keeps_the_old(tmp_path):

@@ -9,7 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+
+from .elastic.multiprocessing.errors import message_in
 
 _GRACE = 5.0  # seconds between asking a process to end and ending it
 
@@ -117,7 +120,7 @@ def _command(options):
     return [sys.executable, "-u", *(["-m"] if options.module else []), options.script, *options.arguments]
 
 
-def _start_all(options, nodes, address, port, count, attempt):
+def _start_all(options, nodes, address, port, count, attempt, notes):
     shared = {
         "WORLD_SIZE": count * nodes,
         "LOCAL_WORLD_SIZE": count,
@@ -138,9 +141,15 @@ def _start_all(options, nodes, address, port, count, attempt):
     for local in range(count):
         rank = options.node_rank * count + local
         own = {"RANK": rank, "LOCAL_RANK": local, "ROLE_RANK": rank, "ROLE_WORLD_SIZE": count * nodes}
+        own["TORCHELASTIC_ERROR_FILE"] = _note(notes, attempt, local)
         env = {**os.environ, **{name: str(value) for name, value in {**shared, **own}.items()}}
         processes.append(subprocess.Popen(_command(options), env=env, preexec_fn=_die_with_parent))
     return processes
+
+
+def _note(folder, attempt, local):
+    """Where a process writes what it failed of."""
+    return os.path.join(folder, f"{attempt}-{local}.json")
 
 
 def _end_all(processes, number=signal.SIGTERM):
@@ -188,10 +197,10 @@ def main(arguments=None):
     count = _processes(options.nproc_per_node)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    processes = []
+    processes, notes = [], tempfile.TemporaryDirectory(prefix="taper-run-")
     try:
         for attempt in range(options.max_restarts + 1):
-            processes = _start_all(options, nodes, address, port, count, attempt)
+            processes = _start_all(options, nodes, address, port, count, attempt, notes.name)
             failed = _watch(processes, options.monitor_interval)
             if failed is None:
                 return 0
@@ -199,6 +208,8 @@ def main(arguments=None):
             text = f"run: rank {first + failed} (process {processes[failed].pid}) failed: " + _describe(
                 processes[failed].returncode
             )
+            said = message_in(_note(notes.name, attempt, failed))
+            text += f": {said}" if said else ""
             again = attempt < options.max_restarts
             print(
                 f"{text}; {'starting all again' if again else 'ending the others'}",
@@ -212,6 +223,7 @@ def main(arguments=None):
         return 128 + interrupted.args[0]
     finally:
         _end_all(processes, signal.SIGKILL)
+        notes.cleanup()
 
 
 if __name__ == "__main__":

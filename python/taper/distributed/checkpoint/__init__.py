@@ -1,5 +1,7 @@
 """Checkpoints that all processes write together, and state dictionaries of divided models."""
 
+from taper._C import IOError as CheckpointException
+
 from .folder import load, read_state_dict, save
 from .state_dict import (
     StateDictOptions,
@@ -10,15 +12,24 @@ from .state_dict import (
     set_optimizer_state_dict,
     set_state_dict,
 )
+from .stateful import Stateful
+from .storage import FileSystemReader, FileSystemWriter, async_save, load_state_dict, save_state_dict
 
 __all__ = [
+    "CheckpointException",
+    "FileSystemReader",
+    "FileSystemWriter",
     "StateDictOptions",
+    "Stateful",
+    "async_save",
     "get_model_state_dict",
     "get_optimizer_state_dict",
     "get_state_dict",
     "load",
+    "load_state_dict",
     "read_state_dict",
     "save",
+    "save_state_dict",
     "set_model_state_dict",
     "set_optimizer_state_dict",
     "set_state_dict",

@@ -100,13 +100,23 @@ class _Alone:
         return 1
 
 
-def _group(process_group):
-    if process_group is None and not _C._distributed.is_initialized():
+def _group(process_group, no_dist=False):
+    if no_dist or (process_group is None and not _C._distributed.is_initialized()):
         return _Alone
     group = _resolve(process_group)
     if group is None:
         raise ValueError("checkpoint: this process is not in the given process group")
     return group
+
+
+def _folder(checkpoint_id, storage):
+    """The folder that one of the two names."""
+    place = checkpoint_id if checkpoint_id is not None else getattr(storage, "path", None)
+    if place is None:
+        raise ValueError(
+            "checkpoint: needs checkpoint_id, a folder, or a FileSystemWriter or FileSystemReader"
+        )
+    return Path(place)
 
 
 def _gathered(value, group):
@@ -171,14 +181,17 @@ def _read_manifest(folder):
     return entries, parts
 
 
-def save(state_dict, *, checkpoint_id, process_group=None):
-    """Saves nested dictionaries of tensors and plain values. All processes of the group call it.
+def save(state_dict, *, checkpoint_id=None, storage_writer=None, process_group=None, no_dist=False):
+    """Saves nested dictionaries of tensors and plain values. All processes of the group call it; with no_dist
+    this one only.
+
+    checkpoint_id   the folder; or storage_writer, a FileSystemWriter, names it
 
     Entries that several processes hold are taken to be equal, and written by one of them; an entry that only
     one holds is written by that one. An older checkpoint in the folder is valid until the new one is, and
     then removed. Raises taper.IOError on all ranks, naming rank and reason, if one could not write its part.
     """
-    group, folder = _group(process_group), Path(checkpoint_id)
+    group, folder = _group(process_group, no_dist), _folder(checkpoint_id, storage_writer)
     leaves = {
         _name(path, value): value.detach() if _is_cut(value) else value
         for path, value in _flatten(state_dict)
@@ -216,14 +229,14 @@ def save(state_dict, *, checkpoint_id, process_group=None):
     _all_well(_attempt(commit) if rank == 0 else "", group, "writing the manifest")
 
 
-def load(state_dict, *, checkpoint_id, process_group=None):
+def load(state_dict, *, checkpoint_id=None, storage_reader=None, process_group=None, no_dist=False):
     """Fills state_dict from a checkpoint, whatever number of processes wrote it. All processes of the group
     call it, each with the entries that it wants: tensors are written in place, other values replaced. An
     object with load_state_dict(), such as a module or an optimizer, is given all there is under its name.
     Raises taper.IOError on all ranks if one misses an entry, a shape does not fit or a part is damaged;
     the state_dict may then be partly filled."""
-    group = _group(process_group)
-    _all_well(_attempt(lambda: _fill(state_dict, Path(checkpoint_id))), group, "loading")
+    group, folder = _group(process_group, no_dist), _folder(checkpoint_id, storage_reader)
+    _all_well(_attempt(lambda: _fill(state_dict, folder)), group, "loading")
 
 
 def _fill(state_dict, folder):
