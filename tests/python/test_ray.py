@@ -1,24 +1,35 @@
 """Jobs on a Ray cluster: results by rank, restart from the checkpoint, fewer workers."""
 
 import os
+import sys
 
 import pytest
+import ray_stand_in
 
 from taper import distributed as dist
 
 pytestmark = pytest.mark.skipif(not dist.is_available(), reason="built without Gloo")
-ray = pytest.importorskip("ray")
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """A cluster of this machine with two CPUs."""
+@pytest.fixture(scope="module", params=["stand-in", "Ray"])
+def cluster(request):
+    """A cluster of this machine with two CPUs: of Ray, and of what stands in for it."""
+    if request.param == "Ray":
+        ray = pytest.importorskip("ray", reason="Ray is not installed (pip install ray)")
+    else:
+        ray = ray_stand_in
+    before = sys.modules.get("ray")
+    sys.modules["ray"] = ray
     path = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../python"))
     os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
     environment = {"env_vars": {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}}
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=environment)
-    yield
+    yield getattr(ray, "known", lambda function: function)
     ray.shutdown()
+    if before is None:
+        del sys.modules["ray"]
+    else:
+        sys.modules["ray"] = before
 
 
 def make_training():
@@ -59,7 +70,7 @@ def make_training():
 def test_workers_restart_from_the_checkpoint_with_the_same_result(cluster, tmp_path):
     from taper.distributed.ray import WorkerGroup
 
-    train = make_training()
+    train = cluster(make_training())
     whole = WorkerGroup(2).run(train, str(tmp_path / "whole"), 5, -1)
     group = WorkerGroup(2, max_restarts=1)
     torn = group.run(train, str(tmp_path / "torn"), 5, 2)
@@ -70,7 +81,7 @@ def test_workers_restart_from_the_checkpoint_with_the_same_result(cluster, tmp_p
 def test_fewer_workers_go_on_where_the_cluster_has_no_more(cluster, tmp_path):
     from taper.distributed.ray import WorkerGroup, WorkersFailed
 
-    train, folder = make_training(), str(tmp_path / "c")
+    train, folder = cluster(make_training()), str(tmp_path / "c")
     WorkerGroup(1).run(train, folder, 2, -1)
     results = WorkerGroup(4, min_workers=1).run(train, folder, 4, -1)
     assert [(first, world) for first, world, _ in results] == [(2, 2), (2, 2)]
@@ -84,5 +95,6 @@ def test_what_a_rank_raised_is_told(cluster):
     def fails():
         raise KeyError("lost key")
 
+    fails = cluster(fails)
     with pytest.raises(WorkersFailed, match="lost key"):
         WorkerGroup(1).run(fails)
