@@ -153,12 +153,15 @@ bool is_initialized();
 /// Takes leave of the others and closes all connections. Later failures of others do not matter to this
 /// process.
 void destroy_process_group();
+/// Ends one group on this rank.
+void destroy_process_group(const Group& group);
 /// Tells the other ranks that this process gives up, and why; their collectives fail at once.
 void abort_process_group(const std::string& reason);
 /// The group of all ranks. Throws DistributedError before init_process_group().
 Group default_group();
 /// A group of some ranks; all processes of the job call it, in the same order. Empty for a process that is
-/// not in it.
+/// not in it. It lasts until it is destroyed, as PyTorch's do. Throws DistributedError naming the rank that
+/// did not call it in time, or has left.
 Group new_group(const std::vector<int>& ranks, std::optional<std::chrono::milliseconds> timeout = {});
 /// The store of the job.
 std::shared_ptr<Store> default_store();

@@ -156,8 +156,7 @@ void bind_group(py::module_& module) {
       .def("_barrier", method(&ProcessGroup::barrier))
       .def("_send", method(&ProcessGroup::send))
       .def("_recv", method(&ProcessGroup::recv))
-      .def("_monitored_barrier", &ProcessGroup::monitored_barrier, Release())
-      .def("_shut_down", &ProcessGroup::shut_down, Release());
+      .def("_monitored_barrier", &ProcessGroup::monitored_barrier, Release());
 }
 
 // A Python communication hook as the reducer calls it: given a bucket, it returns a future.
@@ -220,7 +219,8 @@ void bind_job(py::module_& module) {
         init_process_group({method, rank, world_size, timeout});
       },
       Release());
-  module.def("_destroy", &destroy_process_group, Release());
+  module.def("_destroy", static_cast<void (*)()>(&destroy_process_group), Release());
+  module.def("_destroy_group", static_cast<void (*)(const Group&)>(&destroy_process_group), Release());
   module.def("_abort", &abort_process_group, Release());
   module.def("_default_group", &default_group);
   module.def("_new_group", &new_group, Release());

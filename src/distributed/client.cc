@@ -158,10 +158,12 @@ void Client::receive(const std::string& content) {
   } else if (kind == Kind::left) {
     const auto rank = message.number<std::int32_t>();
     const Status status = decode(message.text());
+    if (rank == options_.rank) return;
     std::unique_lock lock(lock_);
+    departed_[rank] = status;
     const auto listener = on_farewell_;
     lock.unlock();
-    if (listener && rank != options_.rank) listener(rank, status);
+    if (listener) listener(rank, status);
   }
 }
 
@@ -266,9 +268,13 @@ bool Client::check(const std::vector<std::string>& keys) {
 }
 
 void Client::wait(const std::vector<std::string>& keys, Milliseconds timeout) {
-  taper::check<DistributedError>(await(Action::wait, keys, timeout).outcome == Outcome::ok,
-                                 "Store.wait: the keys '", keys.empty() ? "" : keys.front(),
-                                 "'... were not all set within ", timeout.count() / 1000.0, " s");
+  taper::check<DistributedError>(try_wait(keys, timeout), "Store.wait: the keys '",
+                                 keys.empty() ? "" : keys.front(), "'... were not all set within ",
+                                 timeout.count() / 1000.0, " s");
+}
+
+bool Client::try_wait(const std::vector<std::string>& keys, Milliseconds timeout) {
+  return await(Action::wait, keys, timeout).outcome == Outcome::ok;
 }
 
 std::int64_t Client::num_keys() {
@@ -345,8 +351,17 @@ void Client::on_failure(std::function<void(const std::string&)> listener) {
 }
 
 void Client::on_farewell(std::function<void(int, const Status&)> listener) {
-  const std::lock_guard lock(lock_);
+  std::unique_lock lock(lock_);
   on_farewell_ = std::move(listener);
+  const auto now = on_farewell_;
+  const auto departed = departed_;
+  lock.unlock();
+  for (const auto& [rank, status] : departed) now(rank, status);
+}
+
+std::map<int, Status> Client::departed() {
+  const std::lock_guard lock(lock_);
+  return departed_;
 }
 
 std::string Client::local_address() const { return distributed::local_address(socket_); }

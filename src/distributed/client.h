@@ -61,8 +61,9 @@ class Client : public Store {
   bool check(const std::vector<std::string>& keys) override;
   void wait(const std::vector<std::string>& keys, Milliseconds timeout) override;
   std::int64_t num_keys() override;
-  /// As get, but false after the timeout.
+  /// As get and wait, but false after the timeout.
   bool try_get(const std::string& key, std::string& value, Milliseconds timeout);
+  bool try_wait(const std::vector<std::string>& keys, Milliseconds timeout);
 
   /// Waits for all ranks. Throws DistributedError naming those that are missing.
   void join();
@@ -79,8 +80,11 @@ class Client : public Store {
   std::string failure(Milliseconds patience = Milliseconds(0));
   /// Calls listener(reason) from another thread when the job fails. One listener.
   void on_failure(std::function<void(const std::string&)> listener);
-  /// Calls listener(rank, its last status) from another thread when a rank says farewell.
+  /// Calls listener(rank, its last status) when a rank says farewell, from another thread; at once for those
+  /// that have.
   void on_farewell(std::function<void(int, const Status&)> listener);
+  /// The ranks that have said farewell, and their last status.
+  std::map<int, Status> departed();
   std::string local_address() const;
   int rank() const { return options_.rank; }
   int world_size() const { return options_.world_size; }
@@ -113,6 +117,7 @@ class Client : public Store {
   bool status_changed_ = true;
   std::function<void(const std::string&)> on_failure_;
   std::function<void(int, const Status&)> on_farewell_;
+  std::map<int, Status> departed_;
   std::atomic<bool> stop_ = false;
   std::thread thread_;
 };

@@ -26,6 +26,8 @@ namespace {
 
 // How long a process that is done stays for those that are not.
 constexpr Milliseconds linger{5000};
+// How often one that waits for others looks whether they left.
+constexpr Milliseconds look_around{200};
 
 // All that one init_process_group() made.
 struct Job {
@@ -34,7 +36,8 @@ struct Job {
   std::string address, file;
   Milliseconds timeout{0};
   Group default_group;
-  std::vector<std::weak_ptr<ProcessGroup>> groups;
+  /// Until they are destroyed: a rank that drops its Group has not left it.
+  std::vector<Group> groups;
   /// The states of living groups, for news of other ranks.
   std::set<ProcessGroup::State*> states;
   std::mutex states_lock;
@@ -198,31 +201,52 @@ void watch(const std::shared_ptr<Job>& job) {
       [for_states](const std::string& reason) { for_states([&](auto& state) { state.break_off(reason); }); });
 }
 
+// Waits until all ranks have come to this stage of making a group. A rank that went on while another still
+// connects, and left, would seem lost to that one.
+void meet(Client& client, const std::string& prefix, const std::vector<int>& ranks, Milliseconds timeout) {
+  std::vector<std::string> keys;
+  for (const int rank : ranks) keys.push_back(prefix + std::to_string(rank));
+  client.set(prefix + std::to_string(client.rank()), "here");
+  const Deadline deadline = after(timeout);
+  while (!client.try_wait(keys, std::min(timeout, look_around))) {
+    const auto departed = client.departed();
+    for (std::size_t i = 0; i < ranks.size(); ++i) {
+      const bool left = departed.contains(ranks[i]);
+      if ((!left && Clock::now() < deadline) || client.check({keys[i]})) continue;
+      fail<DistributedError>("rank ", ranks[i], left ? " has left the job" : " did not call it within ",
+                             left ? "" : concat(double(timeout.count()) / 1000.0, " s"));
+    }
+  }
+}
+
+std::unique_ptr<Transport> connect(Job& job, const std::string& name, const std::vector<int>& ranks, int rank,
+                                   Milliseconds timeout) {
+  const std::string prefix = "group/" + name + "/";
+  Client& client = *job.client;
+  const Exchange exchange{
+      [&](const std::string& key, const std::string& value) { client.set(prefix + key, value); },
+      [&](const std::string& key) { return client.get(prefix + key); }};
+  try {
+    meet(client, prefix + "called/", ranks, timeout);
+    auto transport = connect_transport(rank, int(ranks.size()), job.address, exchange, timeout);
+    meet(client, prefix + "connected/", ranks, timeout);
+    return transport;
+  } catch (const std::exception& error) {
+    const std::string reason = client.failure(Milliseconds(500));
+    fail<DistributedError>(name == "default" ? "init_process_group" : "new_group", ": rank ", client.rank(),
+                           " cannot connect with the other ranks of group '", name,
+                           "': ", reason.empty() ? error.what() : reason);
+  }
+}
+
 Group make_group(const std::shared_ptr<Job>& job, const std::string& name, const std::vector<int>& ranks,
                  Milliseconds timeout) {
   const auto own = std::find(ranks.begin(), ranks.end(), job->client->rank());
   if (own == ranks.end()) return nullptr;
-  const int rank = int(own - ranks.begin()), size = int(ranks.size());
+  const int rank = int(own - ranks.begin());
   std::unique_ptr<Transport> transport;
-  if (size == 1) {
-    transport = std::make_unique<LonelyTransport>();
-  } else {
-    const std::string prefix = "group/" + name + "/";
-    Client& client = *job->client;
-    const Exchange exchange{
-        [&](const std::string& key, const std::string& value) { client.set(prefix + key, value); },
-        [&](const std::string& key) { return client.get(prefix + key); }};
-    try {
-      transport = connect_transport(rank, size, job->address, exchange, timeout);
-    } catch (const Error&) {
-      throw;
-    } catch (const std::exception& error) {
-      const std::string reason = client.failure(Milliseconds(500));
-      fail<DistributedError>("distributed: rank ", client.rank(),
-                             " cannot connect with the other ranks of group '", name,
-                             "': ", reason.empty() ? error.what() : reason);
-    }
-  }
+  if (ranks.size() == 1) transport = std::make_unique<LonelyTransport>();
+  else transport = connect(*job, name, ranks, rank, timeout);
   auto state =
       std::make_unique<ProcessGroup::State>(name, rank, ranks, job->client, std::move(transport), timeout);
   ProcessGroup::State* raw = state.get();
@@ -234,9 +258,11 @@ Group make_group(const std::shared_ptr<Job>& job, const std::string& name, const
     }
     delete dead;
   });
-  const std::lock_guard lock(job->states_lock);
+  std::unique_lock lock(job->states_lock);
   job->states.insert(raw);
   job->groups.push_back(group);
+  lock.unlock();
+  for (const auto& [departed, status] : job->client->departed()) raw->farewell(departed, status);
   return group;
 }
 
@@ -288,12 +314,18 @@ void destroy_process_group() {
   } catch (const Error&) {
     // The others are gone, which is no matter any more.
   }
-  for (const auto& weak : job->groups)
-    if (const auto group = weak.lock()) group->shut_down();
+  for (const Group& group : std::exchange(job->groups, {})) group->shut_down();
   job->default_group = nullptr;
   job->client = nullptr;
   job->server = nullptr;
   if (!job->file.empty()) ::unlink(job->file.c_str());
+}
+
+void destroy_process_group(const Group& group) {
+  const auto job = current_job();
+  group->shut_down();
+  const std::lock_guard lock(job->states_lock);
+  std::erase(job->groups, group);
 }
 
 void abort_process_group(const std::string& reason) {

@@ -316,6 +316,45 @@ def test_rank_that_leaves_raises_or_is_late_is_named():
     assert "rank 1 gave up in all_reduce" in results[0].out
 
 
+def test_rank_that_leaves_a_new_group_at_once_does_not_break_it_for_the_others():
+    out = jobs.run(
+        """
+        begin(20)
+        for i in range(30):
+            group = dist.new_group()
+            if rank == i % world:
+                dist.destroy_process_group(group)
+        # Dropped by two, and alive until it is destroyed.
+        group = dist.new_group()
+        if rank:
+            del group
+            group = None
+        dist.barrier()
+        if rank == 2:
+            dist.new_group()
+            sys.exit(0)
+        late = dist.new_group()
+        print(message(lambda: dist.barrier(late)))
+        print(message(dist.new_group))
+        """,
+        3,
+    )
+    for text in out[:2]:
+        used, made = text.splitlines()
+        assert seconds_in(used) < LIMIT and "rank 2 has left the job" in used, text
+        assert seconds_in(made) < LIMIT and "new_group: " in made and "rank 2 has left the job" in made, text
+
+
+def test_rank_that_does_not_call_new_group_is_named():
+    out = jobs.run("""
+        begin(20)
+        if rank == 0:
+            print(message(lambda: dist.new_group(timeout=timedelta(seconds=0.5))))
+        dist.barrier()
+        """)
+    assert "rank 1 did not call it within 0.5 s" in out[0], out
+
+
 def test_monitored_barrier_names_the_late():
     out = jobs.run(
         """

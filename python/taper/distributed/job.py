@@ -184,7 +184,7 @@ def destroy_process_group(group=None):
         if group is not GroupMember.NON_GROUP_MEMBER:
             _c._destroy()
     else:
-        group._shut_down()
+        _c._destroy_group(group)
 
 
 def new_group(
