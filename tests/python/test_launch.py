@@ -81,26 +81,29 @@ def test_run_on_two_machines(tmp_path):
     assert [out.out for out in outs] == ["0 2 0 2.0\n", "1 2 0 2.0\n"], outs
 
 
-@pytest.mark.skipif(not shutil.which("mpirun"), reason="Open MPI is not installed")
-def test_mpirun_starts_all_ranks(tmp_path):
+LAUNCHERS = {
+    "mpirun": ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2", sys.executable],
+    "srun": ["srun", "-n", "2", "--immediate=20", sys.executable],
+    "torchrun": ["torchrun", "--nproc_per_node", "2", "--no-python", sys.executable],
+}
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_other_launchers_start_all_ranks(tmp_path, launcher):
+    if not shutil.which(launcher):
+        pytest.skip(f"{launcher} is not installed")
+    if launcher == "srun" and subprocess.run(["sinfo"], capture_output=True).returncode:
+        pytest.skip("srun is installed, but no Slurm controller answers")
     (tmp_path / "job.py").write_text(
         "import pathlib, taper, taper.distributed as dist\ndist.init_process_group()\n"
         "x = taper.ones(1); dist.all_reduce(x)\n"
         "path = pathlib.Path(__file__).parent / f'rank{dist.get_rank()}'\n"
-        "path.write_text(f'{dist.get_world_size()} {x.item()}')\n"
+        "path.write_text(f'{dist.get_world_size()} {x.item()} {dist.get_node_local_rank()}')\n"
     )
-    command = [
-        "mpirun",
-        "--allow-run-as-root",
-        "--oversubscribe",
-        "-n",
-        "2",
-        sys.executable,
-        str(tmp_path / "job.py"),
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=40)
+    command = [*LAUNCHERS[launcher], str(tmp_path / "job.py")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result
-    assert [(tmp_path / name).read_text() for name in ("rank0", "rank1")] == ["2 2.0", "2 2.0"]
+    assert [(tmp_path / name).read_text() for name in ("rank0", "rank1")] == ["2 2.0 0", "2 2.0 1"]
 
 
 def test_run_tells_who_failed_and_ends_the_others(tmp_path):
