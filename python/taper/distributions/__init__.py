@@ -1,5 +1,8 @@
 """Probability distributions: sampling, densities, entropies and divergences."""
 
+import sys as _sys
+import types as _types
+
 from . import constraints, kl, transforms
 from .composed import Independent
 from .constraint_registry import biject_to, transform_to
@@ -18,11 +21,15 @@ from .continuous import (
     VonMises,
     Weibull,
 )
+from .continuous_bernoulli import ContinuousBernoulli
 from .counts import Binomial, Multinomial, NegativeBinomial, Poisson
 from .discrete import Bernoulli, Categorical, Geometric, OneHotCategorical, OneHotCategoricalStraightThrough
-from .distribution import Distribution
+from .distribution import Distribution, ExponentialFamily
 from .kl import kl_divergence, register_kl
 from .gamma import Beta, Chi2, Dirichlet, FisherSnedecor, Gamma, InverseGamma, StudentT
+from .generalized_pareto import GeneralizedPareto
+from .low_rank import LowRankMultivariateNormal
+from .matrices import LKJCholesky, Wishart
 from .mixture import LogisticNormal, MixtureSameFamily
 from .multivariate import MultivariateNormal
 from .relaxed import LogitRelaxedBernoulli, RelaxedBernoulli, RelaxedOneHotCategorical
@@ -32,6 +39,7 @@ from .transforms import (
     AffineTransform,
     CatTransform,
     ComposeTransform,
+    CorrCholeskyTransform,
     CumulativeDistributionTransform,
     ExpTransform,
     IndependentTransform,
@@ -60,13 +68,17 @@ __all__ = [
     "Cauchy",
     "Chi2",
     "ComposeTransform",
+    "ContinuousBernoulli",
+    "CorrCholeskyTransform",
     "CumulativeDistributionTransform",
     "Dirichlet",
     "Distribution",
     "ExpTransform",
     "Exponential",
+    "ExponentialFamily",
     "FisherSnedecor",
     "Gamma",
+    "GeneralizedPareto",
     "Geometric",
     "Gumbel",
     "HalfCauchy",
@@ -75,10 +87,12 @@ __all__ = [
     "IndependentTransform",
     "InverseGamma",
     "Kumaraswamy",
+    "LKJCholesky",
     "Laplace",
     "LogNormal",
     "LogisticNormal",
     "LogitRelaxedBernoulli",
+    "LowRankMultivariateNormal",
     "LowerCholeskyTransform",
     "MixtureSameFamily",
     "Multinomial",
@@ -106,6 +120,7 @@ __all__ = [
     "Uniform",
     "VonMises",
     "Weibull",
+    "Wishart",
     "biject_to",
     "constraints",
     "identity_transform",
@@ -115,3 +130,24 @@ __all__ = [
     "transform_to",
     "transforms",
 ]
+
+# Programs written for PyTorch import from its modules, which hold a distribution each.
+for (
+    _name
+) in """bernoulli:Bernoulli beta:Beta binomial:Binomial categorical:Categorical cauchy:Cauchy chi2:Chi2
+    dirichlet:Dirichlet exp_family:ExponentialFamily exponential:Exponential fishersnedecor:FisherSnedecor
+    geometric:Geometric gumbel:Gumbel half_cauchy:HalfCauchy half_normal:HalfNormal independent:Independent
+    inverse_gamma:InverseGamma kumaraswamy:Kumaraswamy laplace:Laplace lkj_cholesky:LKJCholesky
+    log_normal:LogNormal logistic_normal:LogisticNormal
+    lowrank_multivariate_normal:LowRankMultivariateNormal mixture_same_family:MixtureSameFamily
+    multinomial:Multinomial multivariate_normal:MultivariateNormal negative_binomial:NegativeBinomial
+    normal:Normal one_hot_categorical:OneHotCategorical,OneHotCategoricalStraightThrough pareto:Pareto
+    poisson:Poisson relaxed_bernoulli:RelaxedBernoulli,LogitRelaxedBernoulli
+    relaxed_categorical:RelaxedOneHotCategorical studentT:StudentT
+    transformed_distribution:TransformedDistribution uniform:Uniform von_mises:VonMises weibull:Weibull
+    wishart:Wishart""".split():
+    _module, _, _classes = _name.partition(":")
+    _alias = _types.ModuleType(f"{__name__}.{_module}", f"{_classes}, where PyTorch has it.")
+    for _class in _classes.split(","):
+        setattr(_alias, _class, globals()[_class])
+    globals()[_module] = _sys.modules[_alias.__name__] = _alias

@@ -83,6 +83,11 @@ def _lower_cholesky(constraint):
     return transforms.LowerCholeskyTransform()
 
 
+@_both(constraints.corr_cholesky)
+def _corr_cholesky(constraint):
+    return transforms.CorrCholeskyTransform()
+
+
 @_both(constraints.positive_definite)
 def _positive_definite(constraint):
     return transforms.PositiveDefiniteTransform()

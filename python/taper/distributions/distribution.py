@@ -171,7 +171,41 @@ class Distribution:
         names = [name for name in self.arg_constraints if name in self.__dict__]
         values = [self.__dict__[name] for name in names]
         parts = [
-            f"{name}: {value.item() if value.numel() == 1 else tuple(value.shape)}"
+            f"{name}: {value.item() if value.numel() == 1 else value.size()}"
             for name, value in zip(names, values)
         ]
         return f"{type(self).__name__}({', '.join(parts)})"
+
+
+class ExponentialFamily(Distribution):
+    """Base of distributions with density exp(t(x) . theta - F(theta) + k(x)).
+
+    A subclass gives _natural_params (a tuple of theta), _log_normalizer(*theta) = F and
+    _mean_carrier_measure = E[k(x)]; entropy follows from F's gradient: Nielsen & Nock 2010.
+    """
+
+    @property
+    def _natural_params(self):
+        raise NotImplementedError
+
+    def _log_normalizer(self, *natural_params):
+        raise NotImplementedError
+
+    @property
+    def _mean_carrier_measure(self):
+        raise NotImplementedError
+
+    def entropy(self):
+        from ..autograd import grad
+
+        params = [p.detach().requires_grad_() for p in self._natural_params]
+        normalizer = self._log_normalizer(*params)
+        gradients = grad(normalizer.sum(), params, create_graph=True)
+        result = normalizer - self._mean_carrier_measure
+        for p, g in zip(params, gradients):
+            result = result - _sum_from(p * g, len(self._batch_shape))
+        return result
+
+
+def _sum_from(value, dim):
+    return value.flatten(dim).sum(-1) if value.ndim > dim else value

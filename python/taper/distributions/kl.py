@@ -3,6 +3,7 @@
 import math
 
 from .composed import Independent
+from .continuous_bernoulli import ContinuousBernoulli
 from .continuous import (
     Cauchy,
     Exponential,
@@ -19,6 +20,8 @@ from .counts import Binomial, Poisson
 from .discrete import Bernoulli, Categorical, Geometric, OneHotCategorical
 from .distribution import _ops
 from .gamma import Beta, Dirichlet, Gamma
+from .low_rank import LowRankMultivariateNormal
+from .matrices import Wishart, kl_wishart
 from .multivariate import MultivariateNormal, kl_multivariate_normal
 from .transformed import TransformedDistribution, _summed
 
@@ -120,7 +123,17 @@ def _beta(p, q):
     return _dirichlet(p._dirichlet, q._dirichlet)
 
 
-register_kl(MultivariateNormal, MultivariateNormal)(kl_multivariate_normal)
+for _p in (MultivariateNormal, LowRankMultivariateNormal):
+    for _q in (MultivariateNormal, LowRankMultivariateNormal):
+        register_kl(_p, _q)(kl_multivariate_normal)
+
+register_kl(Wishart, Wishart)(kl_wishart)
+
+
+@register_kl(ContinuousBernoulli, ContinuousBernoulli)
+def _continuous_bernoulli(p, q):
+    constants = p._log_constant() - q._log_constant()
+    return p.mean * (p.logits - q.logits) + constants + (-p.probs).log1p() - (-q.probs).log1p()
 
 
 @register_kl(Independent, Independent)

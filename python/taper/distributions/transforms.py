@@ -5,6 +5,7 @@ import math
 from .. import _C
 from . import constraints
 from .distribution import _ops
+from .utils import tril_matrix_to_vec, vec_to_tril_matrix
 
 _functional = _C._homes["nn.functional"]
 
@@ -490,6 +491,43 @@ class StickBreakingTransform(Transform):
 
     def inverse_shape(self, shape):
         return tuple(shape)[:-1] + (shape[-1] - 1,)
+
+
+class CorrCholeskyTransform(Transform):
+    """n(n - 1)/2 numbers as the Cholesky factor of a correlation matrix [n, n], row by row.
+
+    tanh of the numbers are partial correlations: Stan Reference Manual, section "Cholesky factors of
+    correlation matrices".
+    """
+
+    domain, codomain, bijective = constraints.real_vector, constraints.corr_cholesky, True
+
+    def _call(self, x):
+        eps = 2.0**-52 if x.dtype is _C.float64 else 2.0**-23
+        partial = vec_to_tril_matrix(x.tanh().clamp(min=-1 + eps, max=1 - eps), -1)
+        rest = (1 - partial**2).sqrt().cumprod(-1)[..., :-1]
+        eye = _ops["eye"](partial.shape[-1], dtype=x.dtype, device=x.device)
+        return (partial + eye) * _functional["pad"](rest, (1, 0), value=1.0)
+
+    def _inverse(self, y):
+        rest = _functional["pad"](1 - y.square().cumsum(-1)[..., :-1], (1, 0), value=1.0)
+        partial = tril_matrix_to_vec(y, -1) / tril_matrix_to_vec(rest, -1).sqrt()
+        return partial.atanh()
+
+    def log_abs_det_jacobian(self, x, y):
+        stick = 0.5 * tril_matrix_to_vec(1 - y.square().cumsum(-1), -2).log().sum(-1)
+        return stick - 2 * (x + _softplus(-2 * x) - math.log(2.0)).sum(-1)
+
+    def forward_shape(self, shape):
+        n = round(0.5 + math.sqrt(0.25 + 2 * shape[-1]))
+        if n * (n - 1) // 2 != shape[-1]:
+            raise ValueError("Input is not a flattened lower-diagonal number")
+        return tuple(shape)[:-1] + (n, n)
+
+    def inverse_shape(self, shape):
+        if len(shape) < 2 or shape[-2] != shape[-1]:
+            raise ValueError("Input is not square")
+        return tuple(shape)[:-2] + (shape[-1] * (shape[-1] - 1) // 2,)
 
 
 class LowerCholeskyTransform(Transform):
