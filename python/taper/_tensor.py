@@ -1,5 +1,7 @@
 """Methods of Tensor that are written in Python."""
 
+import copyreg
+
 from . import _C
 from ._C import Tensor
 from ._creation import _device, _on
@@ -371,3 +373,20 @@ def _init_subclass(cls, **options):
 
 Tensor.__torch_function__ = classmethod(_torch_function)
 Tensor.__init_subclass__ = classmethod(_init_subclass)
+
+
+def _function_at(home, name):
+    return getattr(Tensor, name) if home == "Tensor" else _C._homes[home][name]
+
+
+def _pickled_function(function):
+    # By reference, as Python's own functions are; one name may be a function in several homes.
+    name = function.__name__
+    for home, functions in _C._homes.items():
+        if functions.get(name) is function:
+            return _function_at, (home, name)
+    return _function_at, ("Tensor", name)
+
+
+for _function in (_C._homes["taper"]["relu"], Tensor.relu):
+    copyreg.pickle(_function.__class__, _pickled_function)

@@ -76,7 +76,7 @@ def interface(obj):
     return obj
 
 
-unused = export = script_method = interface
+unused = export = script_method = _overload = _overload_method = interface
 
 
 def fork(func, *args, **kwargs):

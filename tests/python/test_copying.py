@@ -91,3 +91,19 @@ def test_forked_processes_share_moved_memory():
         os._exit(0)
     os.waitpid(child, 0)
     assert x.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_operations_are_pickled_by_reference(way):
+    for operation in (
+        taper.relu,
+        nn.functional.relu,
+        nn.functional.gelu,
+        taper.linalg.cholesky,
+        taper.special.erf,
+        taper.Tensor.add,
+    ):
+        assert way(operation) is operation
+    layer = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, activation="gelu").eval()
+    x = taper.ones(3, 1, 4)
+    assert taper.equal(way(layer)(x), layer(x))

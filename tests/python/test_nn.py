@@ -377,3 +377,10 @@ def test_layers_are_written_as_pytorch_writes_them():
     assert repr(nn.RNNCell(5, 10, nonlinearity="relu")) == "RNNCell(5, 10, nonlinearity=relu)"
     projection = "NonDynamicallyQuantizableLinear(in_features=4, out_features=4, bias=True)"
     assert f"(out_proj): {projection}" in repr(nn.MultiheadAttention(4, 2))
+
+
+def test_huber_delta_must_be_a_real_number():
+    with pytest.raises(TypeError, match="delta must be a float or int"):
+        nn.HuberLoss(delta=1 + 1j)
+    with pytest.raises(TypeError, match="delta must be a float or int"):
+        nn.functional.huber_loss(taper.ones(1), taper.ones(1), delta="1")

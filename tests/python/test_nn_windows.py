@@ -134,3 +134,12 @@ def test_adaptive_pools_refuse_negative_sizes(size):
     with pytest.raises(taper.ValueError, match="negative"):
         taper.nn.functional.adaptive_avg_pool2d(taper.ones(1, 1, 4, 4), size)
     assert taper.nn.AdaptiveAvgPool2d((None, 2))(taper.ones(1, 1, 4, 4)).shape == (1, 1, 4, 2)
+
+
+def test_fractional_pool_takes_samples_of_a_larger_batch():
+    pool, x = taper.nn.functional.fractional_max_pool3d, taper.rand(4, 7, 7, 7)
+    samples = taper.rand(2, 4, 3)
+    whole = pool(x, 2, output_size=3, _random_samples=samples[:1])
+    assert taper.equal(pool(x, 2, output_size=3, _random_samples=samples), whole)
+    with pytest.raises(ValueError, match="_random_samples must be"):
+        pool(x, 2, output_size=3, _random_samples=samples[:, :3])

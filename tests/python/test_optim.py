@@ -109,3 +109,33 @@ def test_groups():
     (p + q).sum().backward()
     optimizer.step()
     assert (p.item(), q.item()) == (0.5, 0.75)
+
+
+def test_options_that_are_refused():
+    p = [nn.Parameter(taper.ones(2, 2))]
+    pair = taper.tensor([0.1, 0.1])
+    for kind in (optim.SGD, optim.Adam, optim.Adagrad, optim.LBFGS):
+        with pytest.raises(ValueError, match="Tensor lr must be 1-element"):
+            kind(p, lr=pair)
+    with pytest.raises(ValueError, match="both floats or both Tensors"):
+        optim.Adam(p, betas=(0.9, taper.tensor(0.99)))
+    with pytest.raises(ValueError, match=r"betas\[0\] as a Tensor is not supported"):
+        optim.AdamW(p, betas=(taper.tensor(0.9), taper.tensor(0.99)), foreach=True)
+    with pytest.raises(RuntimeError, match="`fused` can be combined neither"):
+        optim.Adam(p, fused=True, foreach=True)
+    with pytest.raises(RuntimeError, match="Muon does not support complex"):
+        optim.Muon([nn.Parameter(taper.ones(2, 2, dtype=taper.complex64))])
+
+
+def test_adagrad_starts_complex_sums_in_both_parts():
+    p = nn.Parameter(taper.tensor([1 + 2j]))
+    optimizer = optim.Adagrad([p], initial_accumulator_value=0.5)
+    assert optimizer.state[p]["sum"].tolist() == [0.5 + 0.5j]
+
+
+def test_repr_shows_each_group():
+    p, q = nn.Parameter(taper.ones(1)), nn.Parameter(taper.ones(1))
+    lines = repr(optim.Rprop([{"params": [p]}, {"params": [q], "lr": 0.5}])).split("\n")
+    assert lines[0] == "Rprop (" and lines[1] == "Parameter Group 0" and lines[-1] == ")"
+    assert lines.index("Parameter Group 1") - lines.index("") == 1  # an empty line between groups
+    assert lines.count("    lr: 0.01") == 1 and lines.count("    lr: 0.5") == 1

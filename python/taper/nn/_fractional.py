@@ -79,11 +79,11 @@ def _fractional(name, dims, input, kernel_size, output_size, output_ratio, sampl
     out = _output_sizes(name, dims, input.shape[-dims:], output_size, output_ratio)
     if samples is None:
         samples = _ops["rand"](*input.shape[:2], dims, dtype=input.dtype, device=input.device)
-    if tuple(samples.shape) != (*input.shape[:2], dims):
+    if samples.ndim != 3 or samples.size(0) < input.size(0) or samples.shape[1:] != (input.size(1), dims):
         raise _C.ShapeError(
             f"{name}: _random_samples must be {[*input.shape[:2], dims]}, got {list(samples.shape)}"
         )
-    samples = samples.to(input.dtype)
+    samples = samples[: input.size(0)].to(input.dtype)  # as PyTorch, which takes more than it needs
     index = _windows(name, dims, input, kernel, out, samples)
     lead, count = input.shape[:2], math.prod(kernel)
     seen = input.flatten(2).gather(2, index.flatten(2)).reshape(*lead, *out, count)

@@ -150,3 +150,11 @@ class LinearCrossEntropyLoss(Module):
             label_smoothing=self.label_smoothing,
             options=self.options,
         )
+
+    def extra_repr(self):
+        linear = self.linear
+        return (
+            f"in_features={linear.in_features}, num_classes={self.num_classes}, "
+            f"out_features={self.out_features}, bias={linear.bias is not None}, reduction={self.reduction}, "
+            f"ignore_index={self.ignore_index}, label_smoothing={self.label_smoothing}, options={self.options}"
+        )

@@ -150,6 +150,7 @@ class HuberLoss(_Loss):
 
     def __init__(self, size_average=None, reduce=None, reduction="mean", delta=1.0):
         super().__init__(size_average, reduce, reduction)
+        F._check_delta(delta)
         self.delta = delta
 
     def forward(self, input, target):

@@ -61,6 +61,8 @@ class Muon(Optimizer):
             ),
         )
         for parameter in (p for group in self.param_groups for p in group["params"]):
+            if parameter.is_complex():
+                raise RuntimeError("Muon does not support complex parameters")
             if parameter.ndim != 2:
                 raise ValueError(
                     "Muon only supports 2D parameters whereas we found a parameter with size: "

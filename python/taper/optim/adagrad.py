@@ -46,7 +46,10 @@ class Adagrad(Optimizer):
         )
         for group in self.param_groups:
             for parameter in group["params"]:
-                total = _ops["full_like"](parameter.detach(), float(initial_accumulator_value))
+                start = float(initial_accumulator_value)
+                total = _ops["full_like"](
+                    parameter.detach(), complex(start, start) if parameter.is_complex() else start
+                )
                 self.state[parameter] = {"step": zero_step(), "sum": total}
 
     def _update(self, group, params, grads):

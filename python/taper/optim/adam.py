@@ -7,6 +7,19 @@ _ops = _C._homes["taper"]
 _zeros_like = _ops["zeros_like"]
 
 
+def _check_tensors(lr, betas, one_by_one):
+    """Raises where PyTorch does for options that are tensors; one_by_one: foreach without capturable."""
+    beta1, beta2 = betas
+    if isinstance(beta1, _C.Tensor) != isinstance(beta2, _C.Tensor):
+        raise ValueError("betas must be either both floats or both Tensors")
+    for name, value in (("lr", lr), ("betas[0]", beta1), ("betas[1]", beta2)):
+        if isinstance(value, _C.Tensor):
+            if one_by_one:
+                raise ValueError(f"{name} as a Tensor is not supported for capturable=False and foreach=True")
+            if value.numel() != 1:
+                raise ValueError(f"Tensor {name} must be 1-element")
+
+
 class Adam(Optimizer):
     """Steps scaled by running means of gradients and their squares: Kingma & Ba 2015, arXiv:1412.6980."""
 
@@ -28,7 +41,10 @@ class Adam(Optimizer):
         fused=None,
         decoupled_weight_decay=False,
     ):
+        _check_tensors(lr, betas, foreach and not capturable)
         check_options(lr=lr, eps=eps, beta=tuple(betas), weight_decay=weight_decay)
+        if fused and (foreach or differentiable):
+            raise RuntimeError("`fused` can be combined neither with `foreach` nor with `differentiable`")
         super().__init__(
             params,
             dict(

@@ -326,11 +326,11 @@ class Optimizer:
         self._prepare_hooks()
 
     def __repr__(self):
-        lines = [f"{type(self).__name__} ("]
+        parts = []
         for number, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {number}")
-            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
-        return "\n".join(lines + [")"])
+            options = [f"    {key}: {group[key]}\n" for key in sorted(group) if key != "params"]
+            parts.append("".join([f"\nParameter Group {number}\n", *options]))
+        return f"{type(self).__name__} (" + "".join(parts) + ")"
 
 
 def _loaded(value, parameter, name=None):
@@ -373,8 +373,10 @@ def decayed(grad, parameter, weight_decay):
 
 
 def check_options(**options):
-    """Raises ValueError for an option below zero (or, as a pair, outside of [0, 1))."""
+    """Raises ValueError for an option below zero (or, as a pair, outside of [0, 1)), or a rate of many numbers."""
     for name, value in options.items():
+        if name == "lr" and isinstance(value, _C.Tensor) and value.numel() != 1:
+            raise ValueError("Tensor lr must be 1-element")
         if isinstance(value, tuple):
             for index, entry in enumerate(value):
                 if not 0.0 <= entry < 1.0:
