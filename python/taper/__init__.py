@@ -105,8 +105,17 @@ _HOMES = {
         expand_copy histogramdd narrow_copy permute_copy select_copy slice_copy split_copy
         split_with_sizes_copy squeeze_copy t_copy transpose_copy unbind_copy unfold_copy unsqueeze_copy
         view_as_complex_copy view_as_real_copy view_copy""",
+    "_layers": """alpha_dropout_ batch_norm binary_cross_entropy_with_logits conv_tbc cosine_embedding_loss
+        ctc_loss dropout_ embedding embedding_renorm_ feature_alpha_dropout_ feature_dropout feature_dropout_
+        gru_cell hinge_embedding_loss instance_norm kl_div lstm_cell margin_ranking_loss poisson_nll_loss
+        rnn_relu_cell rnn_tanh_cell rrelu_ triplet_margin_loss""",
     "_native": """empty_permuted native_batch_norm native_dropout native_dropout_backward native_group_norm
         native_layer_norm""",
+    "_old_names": """_assert binomial compiled_with_cxx11_abi cond conj_physical_ detach_copy has_cuda has_lapack has_mkl
+        has_mkldnn has_mps has_openmp has_spectral is_anomaly_check_nan_enabled is_anomaly_enabled layout
+        memory_format poisson range set_anomaly_enabled set_autocast_cpu_dtype set_autocast_cpu_enabled
+        set_autocast_gpu_dtype set_default_tensor_type sym_float sym_int sym_ite sym_max sym_min sym_not sym_sum
+        while_loop""",
     "_printing": "set_printoptions",
     "_questions": """can_cast get_default_device get_deterministic_debug_mode
         get_float32_matmul_precision get_num_interop_threads is_conj
@@ -116,16 +125,17 @@ _HOMES = {
         set_num_interop_threads set_warn_always typename""",
     "_types": """BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor
         LongTensor ShortTensor""",
-    "amp": "autocast",
+    "amp": "GradScaler autocast",
+    "cuda": "Event Stream",
     "compiler": "compile",
     "func": "vmap",
-    "nn.functional": "alpha_dropout feature_alpha_dropout",
+    "nn.functional": """alpha_dropout celu_ embedding_bag feature_alpha_dropout max_pool1d_with_indices
+        threshold_""",
     "serialization": "load save",
 }
-_LAZY = """accelerator amp backends compiler cpu cuda distributed distributions fft func futures jit linalg
-    masked multiprocessing onnx overrides profiler random safetensors serialization signal
-    special testing
-    utils version"""
+_LAZY = """accelerator amp backends compiler cpu cuda distributed distributions fft func futures hub jit linalg
+    masked mps multiprocessing onnx overrides profiler random safetensors serialization signal
+    special storage testing types utils version xpu"""
 _look_up, _names = _late(__name__, _HOMES, _LAZY)
 
 

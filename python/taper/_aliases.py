@@ -43,3 +43,41 @@ def fill_diagonal_(self, fill_value, wrap=False):
         for start in range(columns + 1, rows, columns + 1):
             self[start:].diagonal().fill_(fill_value)
     return self
+
+
+def to_dense(self, dtype=None, *, masked_grad=True):
+    """The tensor itself, of dtype if one is given: all tensors are dense."""
+    return self if dtype is None else self.to(dtype)
+
+
+def dim_order(self, *, ambiguity_check=False):
+    """The dimensions by falling stride: how the elements lie in memory, outermost first."""
+    return tuple(sorted(range(self.ndim), key=lambda dim: -self.stride(dim)))
+
+
+def const_data_ptr(self):
+    """The address of the first element."""
+    return self.data_ptr()
+
+
+def module_load(self, other, assign=False):
+    """What load_state_dict puts in the place of this tensor: other's elements, without its history."""
+    return other.detach() if assign else self.detach().copy_(other.detach())
+
+
+def storage_type(self):
+    """The class of the tensor's storage."""
+    return type(self.untyped_storage())
+
+
+def set_(self, source):
+    """Lets the tensor show the elements of source from now on."""
+    if not isinstance(source, _C.Tensor):
+        raise _C.NotImplementedError("set_: needs a tensor as source; storages have no elements of a dtype")
+    self.data = source.detach()
+    return self
+
+
+def _is_view(self):
+    """Whether the tensor shows elements of another one."""
+    return self._base is not None

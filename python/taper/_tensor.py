@@ -334,7 +334,12 @@ late_methods(
     matrix_power kron trace dist cov corrcoef addbmm addr ger vdot inner cross lu lu_solve orgqr ormqr stft
     istft""",
 )
-late_methods(Tensor, "taper._aliases", "fill_diagonal_ hardshrink prelu")
+late_methods(
+    Tensor,
+    "taper._aliases",
+    """_is_view const_data_ptr dim_order fill_diagonal_ hardshrink module_load prelu set_ storage_type
+    to_dense""",
+)
 late_methods(
     Tensor,
     "taper._copying",
@@ -343,6 +348,26 @@ late_methods(
 late_methods(Tensor, "taper._joined", "histogramdd narrow_copy")
 late_methods(Tensor, "taper._native", "new_empty_strided")
 late_methods(Tensor, "taper._questions", "is_conj is_neg is_nonzero")
+
+
+@_method
+def __reversed__(self):
+    """The rows from last to first."""
+    return self.flip(0) if self.ndim else self
+
+
+@_method
+def __complex__(self):
+    """The one element as a Python number."""
+    return complex(self.item())
+
+
+def _make_subclass(cls, data, require_grad=False):
+    """data's elements as a leaf of cls."""
+    return data.detach().as_subclass(cls).requires_grad_(require_grad)
+
+
+Tensor._make_subclass = staticmethod(_make_subclass)
 
 
 @_method

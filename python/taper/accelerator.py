@@ -1,20 +1,54 @@
-"""What programs ask about accelerators; this build has none."""
+"""What programs ask about accelerators: answers are those of GPUs, where there are any."""
 
-
-def is_available():
-    """Whether there is an accelerator: never in this build."""
-    return False
-
-
-def device_count():
-    """How many accelerators there are: none in this build."""
-    return 0
+from . import _C, cuda
+from .cuda import (  # noqa: F401
+    current_stream,
+    device_count,
+    empty_cache,
+    is_available,
+    max_memory_allocated,
+    max_memory_reserved,
+    memory_allocated,
+    memory_reserved,
+    memory_stats,
+    reset_peak_memory_stats,
+    set_stream,
+    synchronize,
+)
+from .cuda import mem_get_info as get_memory_info  # noqa: F401
 
 
 def current_accelerator(check_available=False):
-    """The accelerator's device: None in this build."""
-    return None
+    """The accelerator's device, cuda; None where there is no GPU."""
+    return _C.device("cuda") if is_available() else None
 
 
-def synchronize(device=None):
-    """Waits for the accelerator: nothing to wait for without one."""
+def current_device_index():
+    """The number of the device that "cuda" stands for."""
+    return cuda.current_device()
+
+
+def set_device_index(device):
+    """Makes device the one that "cuda" stands for."""
+    cuda.set_device(device)
+
+
+current_device_idx, set_device_idx = current_device_index, set_device_index
+
+
+class device_index(cuda.device):
+    """with accelerator.device_index(1): "cuda" stands for cuda:1 inside; None changes nothing."""
+
+    def __init__(self, device):
+        if device is None:
+            self.idx = -1
+        else:
+            super().__init__(device)
+
+    def __enter__(self):
+        if self.idx >= 0:
+            super().__enter__()
+
+    def __exit__(self, *exception):
+        if self.idx >= 0:
+            super().__exit__(*exception)

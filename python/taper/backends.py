@@ -56,7 +56,15 @@ cuda = _Backend(
     flash_sdp_enabled=lambda: True,
     math_sdp_enabled=lambda: True,
     mem_efficient_sdp_enabled=lambda: True,
+    cudnn_sdp_enabled=lambda: True,
     sdp_kernel=lambda *args, **kwargs: _Flags(),
+    is_flash_attention_available=lambda: False,
+    can_use_flash_attention=lambda params, debug=False: False,
+    can_use_efficient_attention=lambda params, debug=False: False,
+    can_use_cudnn_attention=lambda params, debug=False: False,
+    preferred_linalg_library=lambda backend=None: "default",
+    preferred_blas_library=lambda backend=None: "default",
+    cufft_plan_cache=_types.SimpleNamespace(size=0, max_size=0, clear=lambda: None),
 )
 cudnn = _Backend(
     "cudnn",

@@ -1,6 +1,8 @@
 """PyTorch's decorators and entries for TorchScript. Nothing is compiled: functions and modules run as they
 are."""
 
+import contextlib
+
 
 def is_scripting():
     """Whether the code is being compiled: never."""
@@ -108,3 +110,44 @@ class Attribute:
 
     def __init__(self, value, type):
         self.value, self.type = value, type
+
+
+class Error(RuntimeError):
+    """What PyTorch's compiled code raises."""
+
+
+RecursiveScriptModule = ScriptFunction = TracedModule = ScriptModule
+
+
+class TracerWarning(UserWarning):
+    """What PyTorch's tracing warns of."""
+
+
+def isinstance(obj, target_type):
+    """Python's isinstance, where target_type may be an annotation such as list[int]."""
+    import builtins
+    import typing
+
+    kinds = target_type if builtins.isinstance(target_type, tuple) else (target_type,)
+    return builtins.isinstance(obj, tuple(typing.get_origin(kind) or kind for kind in kinds))
+
+
+def enable_onednn_fusion(enabled):
+    """Accepted for PyTorch's sake: functions run as they are."""
+
+
+def set_fusion_strategy(strategy):
+    """Accepted for PyTorch's sake: functions run as they are."""
+    return []
+
+
+@contextlib.contextmanager
+def optimized_execution(should_optimize):
+    """A context that changes nothing."""
+    yield
+
+
+@contextlib.contextmanager
+def fuser(name):
+    """A context that changes nothing."""
+    yield

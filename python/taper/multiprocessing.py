@@ -132,3 +132,20 @@ def spawn(fn, args=(), nprocs=1, join=True, daemon=False, start_method="spawn"):
     """start_processes with fresh interpreters: the only way that works once threads or process groups
     exist."""
     return start_processes(fn, args, nprocs, join, daemon, start_method)
+
+
+def get_all_sharing_strategies():
+    """How tensors can travel between processes."""
+    return {"file_descriptor"}
+
+
+def get_sharing_strategy():
+    """How tensors travel between processes."""
+    return "file_descriptor"
+
+
+def set_sharing_strategy(new_strategy):
+    """Accepted for PyTorch's sake: memory is always shared through descriptors. Throws AssertionError for a name that
+    PyTorch does not know."""
+    if new_strategy not in ("file_descriptor", "file_system"):
+        raise AssertionError(f"unknown sharing strategy {new_strategy!r}")

@@ -57,6 +57,32 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=No
     return _C._load(os.fsencode(path), placement, verify, _restore)
 
 
+def add_safe_globals(safe_globals):
+    """Accepted for PyTorch's sake: loading runs no code, so there is nothing to allow."""
+
+
+def clear_safe_globals():
+    """Accepted for PyTorch's sake."""
+
+
+def get_safe_globals():
+    """The classes that add_safe_globals allowed: none, nothing needs it."""
+    return []
+
+
+class safe_globals:
+    """A context that changes nothing: loading runs no code."""
+
+    def __init__(self, safe_globals):
+        pass
+
+    def __enter__(self):
+        return None
+
+    def __exit__(self, *exception):
+        return None
+
+
 _CONVERT = (
     "Taper does not unpickle, since a pickle can run any code. Where PyTorch is installed, convert it once:\n"
     "    import torch, safetensors.torch\n"

@@ -1,11 +1,12 @@
 """Comparing tensors in tests."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from . import _C
 from ._creation import as_tensor
 
-__all__ = ["assert_close"]
+__all__ = ["assert_allclose", "assert_close", "make_tensor"]
 
 # (rtol, atol) of each element type; every other type must be equal.
 _TOLERANCES = {
@@ -61,6 +62,86 @@ def assert_close(
             check_stride=check_stride,
             msg=msg,
         )
+
+
+def assert_allclose(actual, expected, rtol=None, atol=None, equal_nan=True, msg=""):
+    """assert_close by its name of old: NaN equals NaN, and dtypes may differ."""
+    assert_close(
+        as_tensor(actual),
+        as_tensor(expected),
+        rtol=rtol,
+        atol=atol,
+        equal_nan=equal_nan,
+        check_dtype=False,
+        msg=msg or None,
+    )
+
+
+def _range_of(dtype):
+    if dtype == _C.bool:
+        return 0, 2
+    if dtype.is_floating_point or dtype.is_complex:
+        return -9, 9
+    return (0, 10) if str(dtype).startswith("taper.uint") else (-9, 10)
+
+
+def make_tensor(
+    *shape,
+    dtype,
+    device="cpu",
+    low=None,
+    high=None,
+    requires_grad=False,
+    noncontiguous=False,
+    exclude_zero=False,
+    memory_format=None,
+):
+    """A tensor of uniform random numbers in [low, high), of every dtype: by default -9 to 9, 0 to 9, or both bools.
+
+    noncontiguous: every second element of a larger one, if there is more than one; exclude_zero: zeros become the
+    smallest number above zero. Throws ValueError for low >= high, gradients of integers, and both noncontiguous and
+    memory_format.
+    """
+    if len(shape) == 1 and isinstance(shape[0], Sequence):
+        (shape,) = shape
+    if noncontiguous and memory_format is not None:
+        raise _C.ValueError("make_tensor: noncontiguous and memory_format can't be combined")
+    least, most = _range_of(dtype)
+    low, high = least if low is None else low, most if high is None else high
+    if low >= high:
+        raise _C.ValueError(f"make_tensor: low must be less than high, but got {low} >= {high}")
+    if requires_grad and not (dtype.is_floating_point or dtype.is_complex):
+        raise _C.ValueError(f"make_tensor: only floating and complex tensors require grad, got {dtype}")
+    made = _random(_spread(tuple(shape), noncontiguous), dtype, device, low, high)
+    if exclude_zero:
+        made[made == 0] = _smallest(dtype)
+    if noncontiguous and made.numel() > 1:
+        made = made[..., ::2]
+    if memory_format is not None:
+        made = made.clone(memory_format=memory_format)
+    return made.requires_grad_() if requires_grad else made
+
+
+def _spread(shape, noncontiguous):
+    return shape[:-1] + (2 * shape[-1],) if noncontiguous and shape and shape[-1] else shape
+
+
+def _random(shape, dtype, device, low, high):
+    ops = _C._homes["taper"]
+    if dtype.is_complex:
+        real = _C.float64 if dtype == _C.complex128 else _C.float32
+        parts = ops["empty"]((*shape, 2), dtype=real, device=device).uniform_(low, high)
+        return ops["view_as_complex"](parts)
+    if dtype.is_floating_point:
+        return ops["empty"](shape, dtype=dtype, device=device).uniform_(low, high).clamp_(low, high)
+    whole = ops["randint"](math.floor(low), math.ceil(high), shape, device=device)
+    return whole.to(dtype)
+
+
+def _smallest(dtype):
+    from ._info import finfo
+
+    return finfo(dtype).tiny if dtype.is_floating_point or dtype.is_complex else 1
 
 
 def _is_sequence(value):

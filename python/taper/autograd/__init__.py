@@ -41,7 +41,7 @@ __getattr__, __dir__ = _late(
         "gradcheck": "gradcheck gradgradcheck",
         "variable": "Variable",
     },
-    "function functional graph profiler variable",
+    "anomaly_mode function functional grad_mode graph profiler variable",
 )
 
 

@@ -9,7 +9,10 @@ def _tuple(values):
 
 def _prepare(inputs, create_graph):
     values, single = _tuple(inputs)
-    return tuple((x.view_as(x) if create_graph else x.detach().requires_grad_()) for x in values), single
+    shown = (
+        x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_() for x in values
+    )
+    return tuple(shown), single
 
 
 def _zeros_where_unused(gradients, inputs):
@@ -86,3 +89,34 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
     second = _zeros_where_unused(second, outputs)
     results = outputs if create_graph else tuple(y.detach() for y in outputs)
     return (results[0] if single_output else results), (second[0] if single_output else second)
+
+
+def _scalar(func, values, name):
+    outputs, single = _tuple(func(*values))
+    if not single or outputs[0].numel() != 1:
+        raise RuntimeError(f"{name}: the function must return one Tensor of a single element")
+    return outputs[0].reshape(())
+
+
+def vhp(func, inputs, v=None, create_graph=False, strict=False):
+    """(func(inputs), v^T H) for a function that gives one number."""
+    ones_like = _C._homes["taper"]["ones_like"]
+    values, single = _prepare(inputs, create_graph)
+    output = _scalar(func, values, "vhp")
+    directions = tuple(ones_like(x) for x in values) if v is None else _tuple(v)[0]
+    if [tuple(d.shape) for d in directions] != [tuple(x.shape) for x in values]:
+        raise RuntimeError("vhp: v must have the same shapes as the inputs")
+    first = _zeros_where_unused(_C._grad((output,), values, (), True, True, True), values)
+    wanted = [(g, d) for g, d in zip(first, directions) if g.requires_grad]
+    second = (None,) * len(values)
+    if wanted:
+        second = _C._grad(
+            tuple(g for g, _ in wanted), values, tuple(d for _, d in wanted), True, create_graph, True
+        )
+    second = _zeros_where_unused(second, values)
+    return (output if create_graph else output.detach()), (second[0] if single else second)
+
+
+def hvp(func, inputs, v=None, create_graph=False, strict=False):
+    """(func(inputs), H v) for a function that gives one number; H is symmetric, so this is vhp."""
+    return vhp(func, inputs, v, create_graph, strict)

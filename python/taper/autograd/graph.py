@@ -46,3 +46,51 @@ class disable_saved_tensors_hooks:
 
     def __exit__(self, *exception):
         saved_tensors_hooks.__enter__ = self.enter
+
+
+class _MultiHandle:
+    def __init__(self, handles):
+        self._handles = handles
+
+    def remove(self):
+        """Takes the hook away from all tensors."""
+        for handle in self._handles:
+            handle.remove()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.remove()
+
+
+def register_multi_grad_hook(tensors, fn, *, mode="all"):
+    """Calls fn in backward with the gradients of tensors.
+
+    mode "all": once, fn(gradients), with None for tensors that the backward does not reach; "any": fn(gradient)
+    with the first gradient that is known. The handle that is returned removes the hook.
+    """
+    if mode not in ("all", "any"):
+        raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
+    arrived, count = {}, len(tensors)
+
+    def finish():
+        if arrived:
+            gradients = [arrived.get(i) for i in range(count)]
+            arrived.clear()
+            if mode == "all":
+                fn(gradients)
+
+    def hook_of(index):
+        def hook(gradient):
+            if not arrived:
+                _C._queue_callback(finish)  # for tensors that this backward does not reach
+                if mode == "any":
+                    fn(gradient)
+            arrived[index] = gradient
+            if mode == "all" and len(arrived) == count:
+                finish()
+
+        return hook
+
+    return _MultiHandle([tensor.register_hook(hook_of(i)) for i, tensor in enumerate(tensors)])

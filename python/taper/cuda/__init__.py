@@ -197,13 +197,16 @@ from .graphs import (  # noqa: E402
 from .memory import (  # noqa: E402
     empty_cache,
     max_memory_allocated,
+    max_memory_cached,
     max_memory_reserved,
     mem_get_info,
     memory_allocated,
+    memory_cached,
     memory_reserved,
     memory_stats,
     memory_summary,
     reset_max_memory_allocated,
+    reset_max_memory_cached,
     reset_peak_memory_stats,
 )
 from .random import (  # noqa: E402

@@ -51,6 +51,21 @@ def reset_max_memory_allocated(device=None):
     reset_peak_memory_stats(device)
 
 
+def max_memory_cached(device=None):
+    """max_memory_reserved by its name of old."""
+    return max_memory_reserved(device)
+
+
+def memory_cached(device=None):
+    """memory_reserved by its name of old."""
+    return memory_reserved(device)
+
+
+def reset_max_memory_cached(device=None):
+    """As reset_peak_memory_stats()."""
+    reset_peak_memory_stats(device)
+
+
 def memory_summary(device=None, abbreviated=False):
     """The numbers of memory_stats() as a table for people."""
     rows = [("Allocated memory", "allocated_bytes.all"), ("Reserved memory", "reserved_bytes.all")]

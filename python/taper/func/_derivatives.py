@@ -237,3 +237,12 @@ def jacfwd(func, argnums=0, has_aux=False, *, randomness="error"):
 def hessian(func, argnums=0):
     """A function for the second derivatives of func: the Jacobian of its Jacobian."""
     return jacrev(jacrev(func, argnums), argnums)
+
+
+def linearize(func, *primals):
+    """(func(*primals), a function of tangents that gives J tangents)."""
+
+    def tangent_map(*tangents):
+        return jvp(func, primals, tangents)[1]
+
+    return func(*primals), tangent_map

@@ -25,3 +25,14 @@ def _stacked(states):
         tensor = stack([state[name] for state in states]).detach()
         result[name] = tensor.requires_grad_(first.requires_grad) if tensor.is_floating_point() else tensor
     return result
+
+
+def replace_all_batch_norm_modules_(root):
+    """Lets every batch norm in root (which is returned) use the statistics of its batch, without keeping any."""
+    from ..nn.normalization import _BatchNorm
+
+    for module in root.modules():
+        if isinstance(module, _BatchNorm):
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+            module.track_running_stats = False
+    return root

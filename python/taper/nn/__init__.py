@@ -61,6 +61,7 @@ __getattr__, __dir__ = _late(
         "pooling": """AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d
             AdaptiveMaxPool2d AdaptiveMaxPool3d AvgPool1d AvgPool2d AvgPool3d MaxPool1d MaxPool2d
             MaxPool3d FractionalMaxPool2d FractionalMaxPool3d""",
+        "modules.rnn": "RNNBase RNNCellBase",
         "rnn": "GRU GRUCell LSTM LSTMCell RNN RNNCell",
         "sparse": "Embedding EmbeddingBag",
         "transformer": """Transformer TransformerDecoder TransformerDecoderLayer TransformerEncoder
@@ -69,6 +70,6 @@ __getattr__, __dir__ = _late(
             LocalResponseNorm MaxUnpool1d MaxUnpool2d MaxUnpool3d MultiLabelMarginLoss MultiMarginLoss RReLU
             TripletMarginWithDistanceLoss Unfold""",
     },
-    """activation adaptive attention container conv distributed dropout flatten lazy linear loss modules normalization
-    padding parallel pooling rnn sparse transformer utils windows""",
+    """activation adaptive attention container conv distributed dropout flatten grad lazy linear loss modules
+    normalization padding parallel pooling rnn sparse transformer utils windows""",
 )

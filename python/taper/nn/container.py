@@ -176,7 +176,7 @@ class ModuleDict(Module):
 
 def _parameter_lines(names, parameters):
     return "\n".join(
-        f"({name}): Parameter containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
+        f"  ({name}): Parameter containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
         for name, value in zip(names, parameters)
     )
 

@@ -178,3 +178,25 @@ def sparse_(tensor, sparsity, std=0.01, generator=None):
         places = _C._homes["taper"]["randperm"](rows, generator=generator)[:zeros]
         tensor[places, column] = 0
     return tensor
+
+
+def _without_underscore(function):
+    name = function.__name__[:-1]
+
+    def deprecated(*args, **kwargs):
+        import warnings
+
+        warnings.warn(
+            f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`.", FutureWarning, stacklevel=2
+        )
+        return function(*args, **kwargs)
+
+    deprecated.__name__ = deprecated.__qualname__ = name
+    deprecated.__doc__ = f"{name}_ by its name of old."
+    return deprecated
+
+
+uniform, normal, constant = map(_without_underscore, (uniform_, normal_, constant_))
+eye, dirac, orthogonal, sparse = map(_without_underscore, (eye_, dirac_, orthogonal_, sparse_))
+xavier_uniform, xavier_normal = map(_without_underscore, (xavier_uniform_, xavier_normal_))
+kaiming_uniform, kaiming_normal = map(_without_underscore, (kaiming_uniform_, kaiming_normal_))

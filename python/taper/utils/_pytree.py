@@ -2,35 +2,142 @@
 
 from collections import defaultdict
 
+# Classes of containers that programs have registered: class -> (flatten, unflatten).
+_registered = {}
 
-def tree_flatten(tree):
+
+class TreeSpec:
+    """The structure of a tree without its leaves."""
+
+    def __init__(self, template):
+        self._template = template
+
+    num_leaves = property(lambda self: len(tree_leaves(self._template)))
+    type = property(lambda self: type(self._template) if _is_node(self._template) else None)
+
+    def unflatten(self, leaves):
+        """The tree with these leaves."""
+        return tree_unflatten(leaves, self)
+
+    def is_leaf(self):
+        """Whether the tree is one leaf."""
+        return not _is_node(self._template)
+
+    def __eq__(self, other):
+        return isinstance(other, TreeSpec) and _same(self._template, other._template)
+
+    __hash__ = None
+
+    def __repr__(self):
+        return f"TreeSpec({tree_map(lambda _: _Star(), self._template)!r})"
+
+
+class _Star:
+    def __repr__(self):
+        return "*"
+
+
+def _same(a, b):
+    if type(a) is not type(b):
+        return False
+    if type(a) in _registered:
+        (parts, context), (others, context2) = (_registered[type(a)][0](tree) for tree in (a, b))
+        return context == context2 and _same(list(parts), list(others))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, (tuple, list)):
+        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b))
+    return True
+
+
+def register_pytree_node(cls, flatten_fn, unflatten_fn, **options):
+    """Makes cls a container: flatten_fn(value) = (parts, context), unflatten_fn(parts, context) = value."""
+    _registered[cls] = (flatten_fn, unflatten_fn)
+
+
+def _is_node(tree):
+    return type(tree) in _registered or isinstance(tree, (dict, tuple, list))
+
+
+def tree_flatten(tree, is_leaf=None):
     """(leaves, spec): the values in order, and what tree_unflatten needs."""
     leaves = []
-    return leaves, tree_map(leaves.append, tree)
+    return leaves, TreeSpec(tree_map(leaves.append, tree, is_leaf=is_leaf))
 
 
-def tree_unflatten(leaves, spec):
+def tree_unflatten(leaves, treespec):
     """The tree that tree_flatten took apart, with other leaves."""
+    leaves = list(leaves)
+    if len(leaves) != treespec.num_leaves:
+        raise ValueError(f"tree_unflatten: got {len(leaves)} leaves for a tree of {treespec.num_leaves}")
     values = iter(leaves)
-    return tree_map(lambda _: next(values), spec)
+    return tree_map(lambda _: next(values), treespec._template)
 
 
-def tree_leaves(tree):
+def tree_leaves(tree, is_leaf=None):
     """The values in order."""
-    return tree_flatten(tree)[0]
+    leaves = []
+    tree_map(leaves.append, tree, is_leaf=is_leaf)
+    return leaves
 
 
-def tree_map(function, tree, *others):
-    """function of each leaf (and of those in the same place of others), in the same structure."""
+def tree_iter(tree, is_leaf=None):
+    """An iterator over the values in order."""
+    return iter(tree_leaves(tree, is_leaf))
+
+
+def tree_structure(tree, is_leaf=None):
+    """The structure of the tree."""
+    return tree_flatten(tree, is_leaf)[1]
+
+
+def tree_map(func, tree, *rests, is_leaf=None):
+    """func of each leaf (and of those in the same place of rests), in the same structure."""
+
+    def again(value, *others):
+        return tree_map(func, value, *others, is_leaf=is_leaf)
+
+    if is_leaf is not None and is_leaf(tree):
+        return func(tree, *rests)
+    if type(tree) in _registered:
+        flatten, unflatten = _registered[type(tree)]
+        parts, context = flatten(tree)
+        return unflatten([again(*row) for row in zip(parts, *(flatten(rest)[0] for rest in rests))], context)
     if isinstance(tree, dict):
-        values = [(key, tree_map(function, tree[key], *(other[key] for other in others))) for key in tree]
+        values = [(key, again(tree[key], *(other[key] for other in rests))) for key in tree]
         if isinstance(tree, defaultdict):
             return defaultdict(tree.default_factory, values)
         return type(tree)(values)
     if isinstance(tree, (tuple, list)):
-        values = [tree_map(function, *entries) for entries in zip(tree, *others)]
-        return _like(tree, values)
-    return function(tree, *others)
+        return _like(tree, [again(*entries) for entries in zip(tree, *rests)])
+    return func(tree, *rests)
+
+
+def tree_map_(func, tree, *rests, is_leaf=None):
+    """Calls func for each leaf and gives the tree as it is."""
+    tree_map(func, tree, *rests, is_leaf=is_leaf)
+    return tree
+
+
+def _only(types, func):
+    if isinstance(types, type) or not callable(types):
+        return lambda value: func(value) if isinstance(value, types) else value
+    return lambda value: func(value) if types(value) else value
+
+
+def tree_map_only(type_or_types_or_pred, func, tree, is_leaf=None):
+    """func of the leaves of some types (or for which a function is true); the others stay as they are."""
+    return tree_map(_only(type_or_types_or_pred, func), tree, is_leaf=is_leaf)
+
+
+def tree_all(pred, tree, is_leaf=None):
+    """Whether pred holds for every leaf."""
+    return all(map(pred, tree_leaves(tree, is_leaf)))
+
+
+def tree_any(pred, tree, is_leaf=None):
+    """Whether pred holds for some leaf."""
+    return any(map(pred, tree_leaves(tree, is_leaf)))
 
 
 def _like(tree, values):

@@ -1,11 +1,39 @@
 """Trading time for memory: a function's intermediate results are computed again in the backward pass."""
 
+import contextlib
+
 from .. import _C
 from .._creation import get_rng_state, set_rng_state
 from .._grad_mode import enable_grad, no_grad
 from ..autograd.function import Function
 
-__all__ = ["checkpoint", "checkpoint_sequential"]
+__all__ = [
+    "CheckpointError",
+    "checkpoint",
+    "checkpoint_sequential",
+    "noop_context_fn",
+    "set_checkpoint_debug_enabled",
+    "set_checkpoint_early_stop",
+]
+
+
+class CheckpointError(RuntimeError):
+    """What PyTorch raises where the second run differs from the first."""
+
+
+def noop_context_fn():
+    """Two contexts that do nothing: those of the first and of the second run."""
+    return contextlib.nullcontext(), contextlib.nullcontext()
+
+
+def set_checkpoint_debug_enabled(enabled):
+    """A context, accepted for PyTorch's sake."""
+    return contextlib.nullcontext()
+
+
+def set_checkpoint_early_stop(enable):
+    """A context, accepted for PyTorch's sake: the second run always goes to its end."""
+    return contextlib.nullcontext()
 
 
 class _Anchored(Function):
@@ -53,19 +81,33 @@ def _recompute(ctx, args):
     return [output for output in outputs if isinstance(output, _C.Tensor)]
 
 
-def checkpoint(function, *args, use_reentrant=None, preserve_rng_state=True, **kwargs):
+def checkpoint(
+    function,
+    *args,
+    use_reentrant=None,
+    context_fn=noop_context_fn,
+    determinism_check="default",
+    debug=False,
+    early_stop=True,
+    preserve_rng_state=True,
+    **kwargs,
+):
     """function(*args, **kwargs), keeping only args for backward, which runs function again.
 
-    use_reentrant is accepted for PyTorch's sake: parameters used inside always get their gradients.
+    use_reentrant, determinism_check, debug and early_stop are accepted for PyTorch's sake: parameters used inside
+    always get their gradients. context_fn gives the contexts in which function runs first and again.
     preserve_rng_state makes the second run draw the same random numbers as the first. Tensors inside lists,
     dictionaries or kwargs get no gradient from backward unless they are leaves. Raises what function raises.
     """
 
+    contexts = iter(context_fn()) if context_fn is not noop_context_fn else None
+
     def run(*values):
-        return function(*values, **kwargs)
+        with next(contexts) if contexts else contextlib.nullcontext():
+            return function(*values, **kwargs)
 
     if not _C.is_grad_enabled():
-        return run(*args)
+        return function(*args, **kwargs)
     anchor = _C._homes["taper"]["empty"]([0]).requires_grad_()
     return _Anchored.apply(run, preserve_rng_state, anchor, *args)
 

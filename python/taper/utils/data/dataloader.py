@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from taper.utils.data.collate import default_collate, default_convert
 from taper.utils.data.dataset import IterableDataset
 from taper.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler, draw_seed
-from taper.utils.data.worker import Fetcher
+from taper.utils.data.worker import Fetcher, get_worker_info  # noqa: F401
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -1,0 +1,38 @@
+"""What programs ask about MPS devices: there are none in Taper."""
+
+
+def is_available():
+    """Whether there is one: never."""
+    return False
+
+
+def device_count():
+    """How many there are: none."""
+    return 0
+
+
+def is_initialized():
+    """Whether one is in use: never."""
+    return False
+
+
+def empty_cache():
+    """Nothing to give back."""
+
+
+def synchronize(device=None):
+    """Nothing to wait for."""
+
+
+def manual_seed(seed):
+    """Nothing to seed."""
+
+
+def current_allocated_memory():
+    """Bytes in tensors: 0."""
+    return 0
+
+
+def driver_allocated_memory():
+    """Bytes that the driver gave: 0."""
+    return 0
