@@ -67,3 +67,15 @@ def test_state_dict_continues():
     other = schedules.StepLR(optimizer(), 2)
     other.load_state_dict(schedule.state_dict())
     assert other.last_epoch == 3 and other.get_last_lr() == schedule.get_last_lr()
+
+
+def test_plateau_knows_its_cooldown():
+    target = taper.optim.SGD([taper.nn.Parameter(taper.ones(1))], lr=1.0)
+    schedule = taper.optim.lr_scheduler.ReduceLROnPlateau(target, patience=0, cooldown=2)
+    seen = []
+    for loss in (1.0, 2.0, 2.0, 2.0):
+        schedule.step(loss)
+        seen.append(schedule.in_cooldown)
+    assert seen == [False, True, True, False]
+    with pytest.raises(ValueError, match="expected 1 min_lrs, got 2"):
+        taper.optim.lr_scheduler.ReduceLROnPlateau(target, min_lr=[0.1, 0.2])

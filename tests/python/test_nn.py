@@ -384,3 +384,54 @@ def test_huber_delta_must_be_a_real_number():
         nn.HuberLoss(delta=1 + 1j)
     with pytest.raises(TypeError, match="delta must be a float or int"):
         nn.functional.huber_loss(taper.ones(1), taper.ones(1), delta="1")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.GRUCell(3, 4),
+        nn.EmbeddingBag(5, 3, padding_idx=1),
+        nn.GroupNorm(2, 4),
+        nn.RMSNorm(4),
+        nn.PReLU(3, init=0.1),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_parameters_are_reset_in_place(layer):
+    parameters = list(layer.parameters())
+    with taper.no_grad():
+        for parameter in parameters:
+            parameter.fill_(7)
+    layer.reset_parameters()
+    assert all(a is b for a, b in zip(parameters, layer.parameters()))
+    assert not any(bool((parameter == 7).any()) for parameter in parameters)
+    if isinstance(layer, nn.EmbeddingBag):
+        assert bool((layer.weight[1] == 0).all())
+    if isinstance(layer, nn.PReLU):
+        np.testing.assert_allclose(layer.weight.detach().numpy(), [0.1] * 3, rtol=1e-6)
+
+
+def test_losses_take_their_arguments_in_pytorchs_order():
+    loss = nn.TripletMarginLoss(0.5, 1.0, 1e-3, True)
+    assert (loss.margin, loss.p, loss.eps, loss.swap) == (0.5, 1.0, 1e-3, True)
+    loss = nn.PoissonNLLLoss(False, True, None, 1e-3)
+    assert (loss.log_input, loss.full, loss.eps, loss.reduction) == (False, True, 1e-3, "mean")
+    with pytest.raises(TypeError):
+        nn.GaussianNLLLoss(True)
+
+
+def test_parameter_dict_is_a_dictionary():
+    p = nn.ParameterDict({"a": taper.ones(1), "b": taper.zeros(2)})
+    assert p.get("c", 3) == 3 and p.setdefault("a", 5) is p["a"] and list(reversed(p)) == ["b", "a"]
+    joined = p | {"c": taper.ones(3)}
+    assert list(joined) == ["a", "b", "c"] and isinstance(joined["c"], nn.Parameter) and len(p) == 2
+    b = p["b"]
+    assert p.popitem() == ("b", b) and p.pop("a").item() == 1 and len(list(p.parameters())) == 0
+    joined.clear()
+    assert len(joined) == 0 and list(joined.copy().fromkeys(["x"], 1).items()) == [("x", 1)]
+
+
+def test_modules_that_occur_twice():
+    shared = nn.Linear(1, 1)
+    net = nn.Sequential(shared, shared)
+    assert len(list(net.modules())) == 2 and len(list(net.modules(remove_duplicate=False))) == 3

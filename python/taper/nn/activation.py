@@ -379,10 +379,14 @@ class PReLU(Module):
 
     def __init__(self, num_parameters=1, init=0.25, device=None, dtype=None):
         super().__init__()
-        self.num_parameters = num_parameters
+        self.num_parameters, self.init = num_parameters, init
         self.weight = Parameter(
             _C._homes["taper"]["full"]((num_parameters,), float(init), dtype=dtype, device=device)
         )
+
+    def reset_parameters(self):
+        """Makes the weight what it was at first."""
+        self.weight.data.fill_(self.init)
 
     def forward(self, input):
         return F.prelu(input, self.weight)

@@ -271,6 +271,52 @@ class ParameterDict(Module):
         """Names and parameters."""
         return [(key, self[key]) for key in self._keys]
 
+    def get(self, key, default=None):
+        """The parameter of this name, or default."""
+        return self[key] if key in self else default
+
+    def setdefault(self, key, default=None):
+        """The parameter of this name, which default becomes where there is none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def pop(self, key):
+        """Takes a parameter out."""
+        value = self[key]
+        del self[key]
+        return value
+
+    def popitem(self):
+        """Takes out the name and the parameter that came last."""
+        key = next(reversed(self._keys))
+        return key, self.pop(key)
+
+    def clear(self):
+        """Takes all parameters out."""
+        for key in list(self._keys):
+            del self[key]
+
+    def copy(self):
+        """A dictionary of the same parameters."""
+        return ParameterDict(self.items())
+
+    def fromkeys(self, keys, default=None):
+        """A dictionary with default for each of keys."""
+        return ParameterDict((key, default) for key in keys)
+
+    def __reversed__(self):
+        return reversed(list(self._keys))
+
+    def __or__(self, other):
+        joined = self.copy()
+        joined.update(other)
+        return joined
+
+    def __ior__(self, other):
+        self.update(other)
+        return self
+
     def update(self, parameters):
         """Adds parameters from a mapping or pairs."""
         for key, value in parameters.items() if hasattr(parameters, "items") else parameters:

@@ -161,7 +161,7 @@ class PoissonNLLLoss(_Loss):
     """exp(x) - y x."""
 
     def __init__(
-        self, log_input=True, full=False, size_average=None, reduce=None, reduction="mean", eps=1e-08
+        self, log_input=True, full=False, size_average=None, eps=1e-08, reduce=None, reduction="mean"
     ):
         super().__init__(size_average, reduce, reduction)
         self.log_input = log_input
@@ -177,8 +177,8 @@ class PoissonNLLLoss(_Loss):
 class GaussianNLLLoss(_Loss):
     """Negative log-likelihood under a normal distribution."""
 
-    def __init__(self, full=False, size_average=None, reduce=None, reduction="mean", eps=1e-06):
-        super().__init__(size_average, reduce, reduction)
+    def __init__(self, *, full=False, eps=1e-06, reduction="mean"):
+        super().__init__(None, None, reduction)
         self.full = full
         self.eps = eps
 
@@ -223,7 +223,7 @@ class TripletMarginLoss(_Loss):
     """max(0, d(a, p) - d(a, n) + margin)."""
 
     def __init__(
-        self, margin=1.0, p=2.0, size_average=None, reduce=None, reduction="mean", eps=1e-06, swap=False
+        self, margin=1.0, p=2.0, eps=1e-06, swap=False, size_average=None, reduce=None, reduction="mean"
     ):
         super().__init__(size_average, reduce, reduction)
         self.margin = margin

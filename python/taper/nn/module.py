@@ -548,9 +548,9 @@ class Module:
                     memo, f"{prefix}.{name}" if prefix else name, remove_duplicate
                 )
 
-    def modules(self):
+    def modules(self, remove_duplicate=True):
         """All modules, this one first."""
-        for _, module in self.named_modules():
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def named_children(self):

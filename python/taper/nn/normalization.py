@@ -2,6 +2,7 @@
 
 from .. import _C
 from . import functional as F
+from . import init
 from .module import Module
 from .parameter import Parameter
 
@@ -214,6 +215,11 @@ class RMSNorm(Module):
         )
         self.register_parameter("weight", weight)
 
+    def reset_parameters(self):
+        """Makes the weight one."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+
     def forward(self, input):
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
 
@@ -238,6 +244,13 @@ class GroupNorm(Module):
             "bias",
             Parameter(_new["zeros"](num_channels, dtype=dtype, device=device)) if affine and bias else None,
         )
+
+    def reset_parameters(self):
+        """Makes the weight one and the bias zero."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
 
     def forward(self, input):
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)

@@ -357,7 +357,11 @@ class _Cell(Module):
         self.register_parameter(
             "bias_hh", Parameter(_empty(rows, dtype=dtype, device=device)) if bias else None
         )
-        bound = 1.0 / math.sqrt(hidden_size) if hidden_size > 0 else 0
+        self.reset_parameters()
+
+    def reset_parameters(self):
+        """Draws all parameters anew, uniform within 1 / sqrt(hidden_size)."""
+        bound = 1.0 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0
         for weight in self.parameters():
             init.uniform_(weight, -bound, bound)
 

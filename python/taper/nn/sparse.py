@@ -119,9 +119,13 @@ class EmbeddingBag(Module):
             _empty(num_embeddings, embedding_dim, dtype=dtype, device=device) if _weight is None else _weight
         )
         if _weight is None:
-            init.normal_(self.weight)
-            if padding_idx is not None:
-                self.weight.detach()[padding_idx] = 0
+            self.reset_parameters()
+
+    def reset_parameters(self):
+        """Draws the table anew, normal; zeros in the row of padding_idx."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            self.weight.detach()[self.padding_idx] = 0
 
     def forward(self, input, offsets=None, per_sample_weights=None):
         return F.embedding_bag(

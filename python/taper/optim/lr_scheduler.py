@@ -588,10 +588,22 @@ class ReduceLROnPlateau(LRScheduler):
             eps,
         )
         count = len(optimizer.param_groups)
+        if isinstance(min_lr, (list, tuple)) and len(min_lr) != count:
+            raise ValueError(f"expected {count} min_lrs, got {len(min_lr)}")
         self.min_lrs = list(min_lr) if isinstance(min_lr, (list, tuple)) else [min_lr] * count
-        self.best = math.inf if mode == "min" else -math.inf
-        self.cooldown_counter = self.num_bad_epochs = self.last_epoch = 0
+        self.last_epoch = 0
+        self._reset()
         self._last_lr = self._rates()
+
+    def _reset(self):
+        """Forgets what was best."""
+        self.best = math.inf if self.mode == "min" else -math.inf
+        self.cooldown_counter = self.num_bad_epochs = 0
+
+    @property
+    def in_cooldown(self):
+        """Whether a reduction is less than cooldown epochs ago."""
+        return self.cooldown_counter > 0
 
     def is_better(self, a, best):
         """Whether a improves on best by the threshold."""
@@ -608,7 +620,7 @@ class ReduceLROnPlateau(LRScheduler):
             self.best, self.num_bad_epochs = current, 0
         else:
             self.num_bad_epochs += 1
-        if self.cooldown_counter > 0:
+        if self.in_cooldown:
             self.cooldown_counter -= 1
             self.num_bad_epochs = 0
         if self.num_bad_epochs > self.patience:
