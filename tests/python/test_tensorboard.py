@@ -1,8 +1,10 @@
 """Event files, read back by a decoder of records and messages that is written here."""
 
 import glob
+import io
 import os
 import struct
+import wave
 import zlib
 
 import numpy as np
@@ -194,3 +196,65 @@ def test_hyperparameters(tmp_path):
     given = {fields(pair)[1][0]: fields(fields(pair)[2][0]) for pair in start[1]}
     assert given == {b"lr": {2: [0.1]}, b"kind": {3: [b"sgd"]}, b"nesterov": {4: [1]}}
     assert entries[3][2][2] == [pytest.approx(0.9)]
+
+
+def test_precision_and_recall(tmp_path):
+    labels, chances = np.array([0, 1, 1, 0, 1]), np.array([0.1, 0.4, 0.6, 0.7, 0.9])
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_pr_curve("pr", taper.tensor(labels), taper.tensor(chances), 2, num_thresholds=11)
+        with pytest.raises(ValueError, match="5 labels and 2 predictions"):
+            writer.add_pr_curve("pr", labels, chances[:2])
+    ((step, tag, value),) = values(tmp_path)
+    curves = np.frombuffer(fields(value[8][0])[5][0], "<f4").reshape(6, 11)
+    assert (step, tag) == (2, "pr") and fields(fields(value[9][0])[1][0])[1] == [b"pr_curves"]
+    for i in range(11):
+        above = np.floor(chances * 10) >= i
+        true, false = (labels[above] == 1).sum(), (labels[above] == 0).sum()
+        np.testing.assert_allclose(curves[:4, i], [true, false, 2 - false, 3 - true])
+        np.testing.assert_allclose(curves[4:, i], [true / max(true + false, 1e-7), true / 3], rtol=1e-6)
+
+
+def test_sound_and_numbers(tmp_path):
+    sound = taper.tensor([[0.0, 0.5, -1.0, 2.0]])
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_audio("beep", sound, 1, sample_rate=8000)
+        writer.add_tensor("raw", taper.arange(6.0).view(2, 3))
+        with pytest.raises(AssertionError, match="1 dimensional"):
+            writer.add_audio("beep", taper.ones(2, 2))
+    beep, raw = (value for _, _, value in values(tmp_path))
+    content = fields(beep[6][0])
+    assert content[1] == [8000.0] and content[3] == [4] and content[5] == [b"audio/wav"]
+    wav = wave.open(io.BytesIO(content[4][0]))
+    assert (wav.getframerate(), wav.getnchannels(), wav.getsampwidth(), wav.getnframes()) == (8000, 1, 2, 4)
+    assert np.frombuffer(wav.readframes(4), "<i2").tolist() == [0, 16383, -32767, 32767]
+    stored = fields(raw[8][0])
+    assert np.frombuffer(stored[4][0], "<f4").tolist() == [0, 1, 2, 3, 4, 5]
+    assert [fields(size)[1][0] for size in fields(stored[2][0])[2]] == [2, 3]
+
+
+def test_embeddings_for_the_projector(tmp_path):
+    points, pictures = np.arange(10.0).reshape(5, 2), np.zeros((5, 1, 2, 2), "f")
+    pictures[4] = 1
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_embedding(taper.tensor(points), metadata=list("abcde"), label_img=pictures, global_step=3)
+        writer.add_embedding(points, metadata=[["a", 1]] * 5, metadata_header=["name", "n"], tag="two/b")
+        with pytest.raises(AssertionError, match="labels"):
+            writer.add_embedding(points, metadata=["a"])
+    folder = tmp_path / "00003" / "default"
+    np.testing.assert_array_equal(np.loadtxt(folder / "tensors.tsv", delimiter="\t"), points)
+    assert (folder / "metadata.tsv").read_text().split() == list("abcde")
+    sheet = pixels((folder / "sprite.png").read_bytes())
+    assert sheet.shape == (6, 6, 3) and (sheet[2:4, 2:4] == 255).all() and sheet.sum() == 4 * 3 * 255
+    assert (tmp_path / "00000/two%2Fb/metadata.tsv").read_text().split("\n")[:2] == ["name\tn", "a\t1"]
+    listed = (tmp_path / "projector_config.pbtxt").read_text()
+    assert listed.count("embeddings {") == 2 and 'tensor_path: "00003/default/tensors.tsv"' in listed
+
+
+def test_figures_of_matplotlib(tmp_path):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    figure = pyplot.figure(figsize=(1, 0.5), dpi=40, facecolor="red")
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_figure("plot", figure, 1)
+    ((_, tag, value),) = values(tmp_path)
+    drawn = pixels(fields(value[4][0])[4][0])
+    assert tag == "plot" and drawn.shape == (20, 40, 3) and (drawn == [255, 0, 0]).all()

@@ -165,3 +165,59 @@ def image(tag, values, dataformats="CHW"):
         tag,
         message(4, integer(1, height) + integer(2, width) + integer(3, channels) + message(4, png(pixels))),
     )
+
+
+def audio(tag, samples, sample_rate=44100):
+    """A mono sound, numbers from -1 to 1, as a WAV file of 16 bits."""
+    samples = as_array(samples).squeeze()
+    if samples.ndim != 1:
+        raise AssertionError("input tensor should be 1 dimensional.")
+    data = (samples.clip(-1, 1) * 32767).astype("<i2").tobytes()
+    # A RIFF of one format chunk (PCM, 1 channel, rate, bytes per second, bytes per sample, bits) and the data.
+    form = struct.pack("<HHIIHH", 1, 1, sample_rate, 2 * sample_rate, 2, 16)
+    chunks = b"fmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(data)) + data
+    wav = b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+    content = single(1, sample_rate) + integer(2, 1) + integer(3, len(samples)) + message(4, wav)
+    return _summary(tag, message(6, content + message(5, "audio/wav")))
+
+
+def pr_curve(tag, labels, predictions, num_thresholds=127, weights=None):
+    """Counts, precision and recall of two classes at thresholds from 0 to 1: [6, thresholds]."""
+    labels, predictions = as_array(labels).reshape(-1), as_array(predictions).reshape(-1)
+    if labels.shape != predictions.shape:
+        raise ValueError(f"add_pr_curve: got {labels.size} labels and {predictions.size} predictions")
+    most = min(num_thresholds, 127)
+    weights = numpy.ones(labels.shape) if weights is None else as_array(weights).reshape(-1)
+    places = numpy.floor(predictions * (most - 1)).astype(numpy.int32)
+    positive = labels.astype(float)
+
+    def above(share):
+        counts, _ = numpy.histogram(places, bins=most, range=(0, most - 1), weights=share * weights)
+        return counts[::-1].cumsum()[::-1]
+
+    true, false = above(positive), above(1 - positive)
+    precision = true / numpy.maximum(1e-7, true + false)
+    recall = true / numpy.maximum(1e-7, true[0])
+    rows = numpy.stack([true, false, false[0] - false, true[0] - true, precision, recall])
+    shape = message(2, message(2, integer(1, 6)) + message(2, integer(1, most)))
+    tensor = integer(1, 1) + shape + message(5, rows.astype("<f4").tobytes())
+    plugin = message(9, message(1, message(1, "pr_curves") + message(2, integer(2, most))))
+    return _summary(tag, message(8, tensor) + plugin)
+
+
+def tensor(tag, values):
+    """Numbers as they are, as float32."""
+    values = as_array(values)
+    shape = message(2, b"".join(message(2, integer(1, size)) for size in values.shape))
+    content = integer(1, 1) + shape + message(4, values.astype("<f4").tobytes())
+    return _summary(tag, message(8, content) + _plugin("tensor"))
+
+
+def rendered(figure):
+    """A figure of matplotlib as uint8 [3, H, W]."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = numpy.asarray(canvas.buffer_rgba())
+    return pixels[:, :, :3].transpose(2, 0, 1).copy()

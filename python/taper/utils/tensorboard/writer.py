@@ -4,6 +4,8 @@ import os
 import socket
 import time
 
+import numpy
+
 from . import summary
 from .records import EventFile, event, integer, message
 
@@ -129,6 +131,40 @@ class SummaryWriter:
     def add_images(self, tag, img_tensor, global_step=None, walltime=None, dataformats="NCHW"):
         """Logs several pictures in rows of eight."""
         self.file_writer.add_summary(summary.image(tag, img_tensor, dataformats), global_step, walltime)
+
+    def add_figure(self, tag, figure, global_step=None, close=True, walltime=None):
+        """Logs a figure of matplotlib, or a list of them, as a picture."""
+        figures = figure if isinstance(figure, list) else [figure]
+        pictures = numpy.stack([summary.rendered(one) for one in figures])
+        self.add_image(tag, pictures, global_step, walltime, dataformats="NCHW")
+        if close:
+            import matplotlib.pyplot
+
+            for one in figures:
+                matplotlib.pyplot.close(one)
+
+    def add_audio(self, tag, snd_tensor, global_step=None, sample_rate=44100, walltime=None):
+        """Logs a sound: numbers from -1 to 1, one channel."""
+        self.file_writer.add_summary(summary.audio(tag, snd_tensor, sample_rate), global_step, walltime)
+
+    def add_tensor(self, tag, tensor, global_step=None, walltime=None):
+        """Logs numbers of any shape."""
+        self.file_writer.add_summary(summary.tensor(tag, tensor), global_step, walltime)
+
+    def add_pr_curve(
+        self, tag, labels, predictions, global_step=None, num_thresholds=127, weights=None, walltime=None
+    ):
+        """Logs precision and recall: labels 0 or 1, predictions the probabilities of 1."""
+        content = summary.pr_curve(tag, labels, predictions, num_thresholds, weights)
+        self.file_writer.add_summary(content, global_step, walltime)
+
+    def add_embedding(
+        self, mat, metadata=None, label_img=None, global_step=None, tag="default", metadata_header=None
+    ):
+        """Writes points [N, D] with labels and pictures for TensorBoard's projector."""
+        from .projector import embedding
+
+        embedding(self.log_dir, mat, metadata, label_img, global_step, tag, metadata_header)
 
     def add_text(self, tag, text_string, global_step=None, walltime=None):
         """Logs a text, in Markdown."""
