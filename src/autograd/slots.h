@@ -16,6 +16,7 @@ struct GradientSlots {
   std::vector<std::pair<std::int64_t, std::function<void(const Tensor&)>>> accumulated_hooks;
   /// For results that keep their gradient, too; the hook that fills it shares it.
   std::shared_ptr<Tensor> retained;
+  std::int64_t retaining_hook = 0;
 };
 
 GradientSlots& slots_of(const Tensor& tensor);

@@ -73,21 +73,35 @@ Node* Tensor::grad_fn() const {
   return record_->grad_fn;
 }
 
+static void keep_gradient(const Tensor& tensor, Node& node, std::uint32_t output_index) {
+  GradientSlots& slots = slots_of(tensor);
+  slots.retaining_hook =
+      node.register_output_hook(output_index, [retained = slots.retained](const Tensor& gradient) {
+        *retained = retained->defined() ? add_gradients(*retained, gradient) : gradient;
+        return Tensor();
+      });
+}
+
 void Tensor::retain_grad() const {
   check<AutogradError>(requires_grad(), "retain_grad: this tensor does not require a gradient");
   if (is_leaf() || slots_of(*this).retained) return;
   // Shared with the hook, which lives in the node and may outlive this tensor.
   auto retained = std::make_shared<Tensor>();
   record_->slots->retained = retained;
-  grad_fn()->register_output_hook(record_->output_index, [retained](const Tensor& gradient) {
-    *retained = retained->defined() ? add_gradients(*retained, gradient) : gradient;
-    return Tensor();
-  });
+  keep_gradient(*this, *grad_fn(), record_->output_index);
 }
 
 std::int64_t Tensor::register_hook(GradientHook hook) const {
   check<AutogradError>(requires_grad(), "register_hook: this tensor does not require a gradient");
-  if (Node* node = grad_fn()) return node->register_output_hook(record_->output_index, std::move(hook));
+  if (Node* node = grad_fn()) {
+    const std::int64_t number = node->register_output_hook(record_->output_index, std::move(hook));
+    // What is retained is the gradient that the hooks leave, so its hook stays the last.
+    if (record_->slots && record_->slots->retained) {
+      node->remove_hook(record_->slots->retaining_hook);
+      keep_gradient(*this, *node, record_->output_index);
+    }
+    return number;
+  }
   auto& hooks = slots_of(*this).hooks;
   hooks.emplace_back(next_hook_number(), std::move(hook));
   return hooks.back().first;

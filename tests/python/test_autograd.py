@@ -252,3 +252,19 @@ def test_a_node_is_of_a_class_named_for_its_operation():
     node.next_functions[0][0].register_hook(lambda results, gradients: seen.append(results[0].tolist()))
     y.sum().backward()
     assert seen == [[1, 1, 1], [2, 2, 2]]
+
+
+def test_retained_gradient_is_the_one_that_hooks_leave():
+    for before in (True, False):
+        x = taper.ones(2, requires_grad=True)
+        y = x * 2
+        if before:
+            y.retain_grad()
+        handles = [y.register_hook(lambda g: g * 3), y.register_hook(lambda g: g + 1)]
+        if not before:
+            y.retain_grad()
+        y.sum().backward()
+        assert y.grad.tolist() == [4, 4] and x.grad.tolist() == [8, 8]
+        handles[0].remove()
+        (y * 1).sum().backward()
+        assert y.grad.tolist() == [6, 6]
