@@ -90,6 +90,26 @@ for options in ({}, {"reshard_after_forward": False}, {"reshard_after_forward": 
     )
 
 
+@pytest.mark.parametrize("world", [1, 2])
+def test_outer_parameters_that_are_used_last_are_gathered_anew_each_step(world):
+    jobs.run(
+        NETWORK
+        + """
+def fresh():
+    taper.manual_seed(1)
+    return nn.Sequential(nn.Linear(6, 10), nn.ReLU(), nn.Linear(10, 3)).double()
+reference = fresh()
+train(reference, adam(reference), lambda t: t)
+model = fresh()
+fully_shard(model[0])  # its backward comes after the last of the outer unit's parameters
+fully_shard(model)
+train(model, adam(model), mine)
+close(dcp.get_model_state_dict(model, options=whole), reference.state_dict())
+""",
+        world,
+    )
+
+
 @pytest.mark.parametrize("world", [2, 4])
 def test_wrapper_strategies_equal_one_process(world):
     jobs.run(

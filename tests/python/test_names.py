@@ -306,3 +306,13 @@ def test_a_schedule_of_no_schedules_is_refused():
     optimizer = taper.optim.SGD([nn.Parameter(taper.ones(1))], lr=0.1)
     with pytest.raises(ValueError, match="at least one scheduler"):
         taper.optim.lr_scheduler.SequentialLR(optimizer, [], [])
+
+
+def test_modules_are_wrapped_where_that_is_enabled():
+    from taper.distributed.fsdp.wrap import enable_wrap, wrap
+
+    layer = nn.Linear(1, 1)
+    assert wrap(layer) is layer
+    with enable_wrap(wrapper_cls=lambda module, **options: (module, options), a=1, b=2):
+        assert wrap(layer, b=3) == (layer, {"a": 1, "b": 3})
+    assert wrap(layer) is layer

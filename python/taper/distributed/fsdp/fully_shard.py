@@ -84,6 +84,7 @@ class _Root:
         for state in self.states:
             for unit in state.units:
                 unit.finish_reducing()
+                unit.drop_gathering()
 
     def before(self, state):
         """Whose backward comes after that of state."""
@@ -156,7 +157,9 @@ class _State:
             for module in self.backward_prefetch:
                 module._fsdp.start_gathering()
         elif (following := self.root.before(self)) is not None:
-            following.start_gathering()
+            for unit in following.units:
+                if unit.awaits_gradients:  # else its backward is over already
+                    unit.start_gathering()
 
     def _after_backward(self, unit):
         if self.reshard_after_backward:

@@ -153,6 +153,12 @@ class Unit:
         for entry in self.entries:
             entry.place(entry.full)
 
+    def drop_gathering(self):
+        """Forgets what start_gathering began: it is of parameters that a step may change."""
+        if self._gathering is not None:
+            self._gathering[0].wait()
+            self._gathering = None
+
     def release(self):
         """Makes the own parts the parameters of the modules, and gives the memory of the whole ones back."""
         if not self.is_whole:
@@ -171,6 +177,11 @@ class Unit:
     def begin_backward(self):
         """How many gradients are waited for."""
         self._missing = sum(entry.full.requires_grad for entry in self.entries)
+
+    @property
+    def awaits_gradients(self):
+        """Whether the backward has not come to all parameters yet."""
+        return self._missing > 0
 
     def _on_gradient(self, parameter):
         self._missing -= 1

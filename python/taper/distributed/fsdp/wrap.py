@@ -1,5 +1,27 @@
 """Which modules of a network become units of their own."""
 
+import contextlib
+
+_active = []
+
+
+@contextlib.contextmanager
+def enable_wrap(*, wrapper_cls, **wrapper_kwargs):
+    """Within it, wrap(module) gives wrapper_cls(module, **wrapper_kwargs)."""
+    _active.append((wrapper_cls, wrapper_kwargs))
+    try:
+        yield
+    finally:
+        _active.pop()
+
+
+def wrap(module, **wrap_overrides):
+    """module in the class of the innermost enable_wrap, with these options instead of its own; else as it is."""
+    if not _active:
+        return module
+    kind, options = _active[-1]
+    return kind(module, **{**options, **wrap_overrides})
+
 
 class ModuleWrapPolicy:
     """Modules of these classes."""
