@@ -1,7 +1,8 @@
 // Tensor::index and what it takes: basic entries become views, tensors and masks advanced indexing.
+#include "ops/indexing.h"
+
 #include <cstring>
 
-#include "ops/registry.h"
 #include "taper/error.h"
 #include "taper/ops.h"
 
@@ -12,14 +13,6 @@ TensorIndex::TensorIndex(const char* dots) : entry_(EllipsisIndex()) {
 }
 
 namespace {
-
-// The view that the basic entries give, and what is left for advanced indexing.
-struct Indexed {
-  Tensor view;
-  OptionalTensors advanced = {};
-  // How many dimensions of the view the entries of advanced stand for.
-  int covered = 0;
-};
 
 // How many dimensions an index tensor takes: a mask as many as it has.
 int positions_taken(const Tensor& index) {
@@ -69,7 +62,9 @@ int dimensions_taken(const TensorIndex& index) {
   return std::holds_alternative<std::int64_t>(index.entry()) || std::holds_alternative<Slice>(index.entry());
 }
 
-Indexed indexed(const Tensor& x, const std::vector<TensorIndex>& indices) {
+}  // namespace
+
+Indexed indexed(const Tensor& x, std::span<const TensorIndex> indices) {
   int taken = 0, ellipses = 0;
   for (const TensorIndex& index : indices) {
     taken += dimensions_taken(index);
@@ -83,8 +78,6 @@ Indexed indexed(const Tensor& x, const std::vector<TensorIndex>& indices) {
   for (const TensorIndex& index : indices) std::visit(walk, index.entry());
   return walk.result;
 }
-
-}  // namespace
 
 Tensor Tensor::index(const std::vector<TensorIndex>& indices) const {
   const Indexed result = indexed(*this, indices);
