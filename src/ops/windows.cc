@@ -91,6 +91,18 @@ Shape with_planes(const Tensor& x, int spatial_dims, const Shape& sizes) {
   return result;
 }
 
+// On a device the kernel that writes reports a place outside.
+void check_places(const Tensor& indices, const Shape& sizes) {
+  if (!indices.device().is_cpu()) return;
+  const Tensor dense = contiguous(to(indices, int64));
+  const std::int64_t count = numel(sizes);
+  for (std::int64_t i = 0; i < dense.numel(); ++i) {
+    const std::int64_t place = dense.data<std::int64_t>()[i];
+    check<IndexError>(place >= 0 && place < count, "max_unpool", sizes.size(), "d: index ", place,
+                      " is out of range for an output of size ", sizes, ", expected 0 to ", count - 1);
+  }
+}
+
 // Sizes of the planes that max_unpool writes.
 Shape unpooled_sizes(const Tensor& x, int dims, const Shape& kernel, const Shape& stride,
                      const Shape& padding, const std::optional<Shape>& wanted) {
@@ -155,6 +167,7 @@ Tensor max_unpool(const Tensor& x, const Tensor& indices, int dims, const Shape&
               stride = strides.size() ? for_each(strides, dims, op, "stride") : kernel,
               padding = for_each(paddings, dims, op, "padding");
   const Shape sizes = unpooled_sizes(x, dims, kernel, stride, padding, output_size);
+  check_places(indices, sizes);
   const Shape plane = with_planes(x, dims, {numel(sizes)});
   const Tensor planes = zeros(plane, x.dtype(), x.device());
   return reshape(scatter(planes, -1, flatten(indices, -dims), flatten(x, -dims)),

@@ -180,19 +180,19 @@ REFUSED_VALUES = {
     ),
     "ctc_loss, input length": (
         lambda: ctc([1, 2], input_length=6),
-        "ctc_loss: input length 6 of sample 0 exceeds 5 steps",
+        "ctc_loss: input length 6 of sample 0 exceeds 5",
     ),
     "ctc_loss, target length": (
         lambda: ctc([1, 2], target_length=3),
-        "ctc_loss: sample 0 has 2 labels, fewer than its length 3",
+        "ctc_loss: target length 3 of sample 0 exceeds 2",
     ),
     "ctc_loss, negative input length": (
         lambda: ctc([1, 2], input_length=-1),
-        "ctc_loss: input length -1 is negative",
+        "ctc_loss: input length -1 of sample 0 is negative",
     ),
     "ctc_loss, negative target length": (
         lambda: ctc([1, 2], target_length=-1),
-        "ctc_loss: target length -1 is negative",
+        "ctc_loss: target length -1 of sample 0 is negative",
     ),
     "split, sizes whose sum wraps": (
         lambda: table().split([2**63 - 1, 2**63 - 1, 5]),

@@ -85,6 +85,8 @@ CASES = {
     "emb": (lambda i: emb(i), (I,)),
     "ce": (lambda c, i: F.cross_entropy(c, i), (C, I)),
     "mse": (lambda c: F.mse_loss(c, M), (C,)),
+    "bce": (lambda a: F.binary_cross_entropy_with_logits(a, a * 0 + 1, weight=M, reduction="sum"), (A,)),
+    "huber": (lambda c: F.huber_loss(c, M, reduction="none", delta=0.5), (C,)),
     "norm": (lambda a: a.norm(), (A,)),
     "topk": (lambda a: a.topk(2), (A,)),
     "sort": (lambda a: a.sort(0), (A,)),

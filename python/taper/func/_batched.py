@@ -388,6 +388,19 @@ def _cross_entropy(func, level, args, kwargs):
     return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()
 
 
+def _loss(func, level, args, kwargs):
+    """Losses of elements, of each example."""
+    reduction = kwargs.pop("reduction", "mean")
+    alike = len(args) == 2 and all(isinstance(x, Tensor) for x in args) and args[0].shape == args[1].shape
+    if not alike or reduction not in ("mean", "sum", "none"):
+        raise NotBatched(func.__name__)
+    size = _size(args, kwargs, level)
+    values = [_all_batched(x, level, size) for x in args]
+    options = {key: _lifted(x, level, args[0].ndim) for key, x in kwargs.items()}
+    loss = batched(func(*values, reduction="none", **options), level)
+    return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()
+
+
 def _windows(spatial):
     """The rule of what works on images: the batch and the images' own first dimension become one."""
 
@@ -439,6 +452,9 @@ _rules.update({name: _expand for name in "expand expand_as".split()})
 _rules.update({name: _transpose for name in "transpose swapaxes swapdims".split()})
 _rules.update({name: _joined for name in "cat stack".split()})
 _rules.update({name: _cross_entropy for name in "cross_entropy nll_loss".split()})
+_LOSSES = """binary_cross_entropy binary_cross_entropy_with_logits hinge_embedding_loss huber_loss kl_div l1_loss
+    mse_loss poisson_nll_loss smooth_l1_loss soft_margin_loss""".split()
+_rules.update({name: _loss for name in _LOSSES})
 for _spatial in (1, 2, 3):
     _rules[f"conv{_spatial}d"] = _rules[f"max_pool{_spatial}d"] = _windows(_spatial)
     _rules[f"avg_pool{_spatial}d"] = _rules[f"adaptive_avg_pool{_spatial}d"] = _windows(_spatial)

@@ -1,5 +1,6 @@
 """Losses as modules."""
 
+from .._C import Tensor
 from . import functional as F
 from .module import Module
 
@@ -150,7 +151,8 @@ class HuberLoss(_Loss):
 
     def __init__(self, size_average=None, reduce=None, reduction="mean", delta=1.0):
         super().__init__(size_average, reduce, reduction)
-        F._check_delta(delta)
+        if not isinstance(delta, (int, float, Tensor)):
+            raise TypeError(f"delta must be a float or int, got: {type(delta)}")
         self.delta = delta
 
     def forward(self, input, target):
