@@ -57,12 +57,23 @@ void fill_with_bias(const Convolution& c, const void* bias, void* y) {
   });
 }
 
-/// dbias of channels-last dy; nothing if it is null.
+/// dbias of channels-last dy; nothing if it is null. Sums of runs of positions, then their sums.
 void sum_channels(const Convolution& c, const float* dy, float* dbias) {
   if (!dbias) return;
-  std::vector<double> sums(std::size_t(c.out_channels));
-  for (std::int64_t i = 0; i < output_count(c); ++i) sums[std::size_t(i % c.out_channels)] += double(dy[i]);
-  std::copy(sums.begin(), sums.end(), dbias);
+  const std::int64_t channels = c.out_channels, positions = output_count(c) / channels;
+  const std::int64_t run = std::max<std::int64_t>(1, (1 << 15) / channels),
+                     runs = (positions + run - 1) / run;
+  std::vector<double> sums(std::size_t(runs * channels));
+  parallel_for(positions, run, [&](std::int64_t begin, std::int64_t end) {
+    double* const sum = sums.data() + begin / run * channels;
+    for (std::int64_t i = begin; i < end; ++i)
+      for (std::int64_t k = 0; k < channels; ++k) sum[k] += double(dy[i * channels + k]);
+  });
+  for (std::int64_t k = 0; k < channels; ++k) {
+    double sum = 0;
+    for (std::int64_t i = 0; i < runs; ++i) sum += sums[std::size_t(i * channels + k)];
+    dbias[k] = float(sum);
+  }
 }
 
 /// A 16-bit operand as float32; null stays null.
