@@ -12,10 +12,16 @@ namespace {
 
 using int64 = std::int64_t;
 
-/// The k smallest packed keys of a row, in order, in packed[0, k): candidates are gathered until they fill
-/// `room`, then all but the best k are dropped, whose worst is from then on the limit for new ones.
+/// Elements [begin, end) of a row; descending if the smallest are to come last.
+struct Stretch {
+  int64 begin, end;
+  bool descending;
+};
+
+/// The k smallest packed keys of a stretch, in any order, in packed[0, k): candidates are gathered until they
+/// fill `room`, then all but the best k are dropped, whose worst is from then on the limit for new ones.
 template <class T>
-void select_smallest(const T* x, int64 n, int64 k, bool descending, Packed<T>* packed, int64 room) {
+void gather_smallest(const T* x, const Stretch& stretch, int64 k, Packed<T>* packed, int64 room) {
   constexpr int64 together = 64;
   int64 filled = 0;
   OrderKey<T> limit = std::numeric_limits<OrderKey<T>>::max();
@@ -24,8 +30,9 @@ void select_smallest(const T* x, int64 n, int64 k, bool descending, Packed<T>* p
     limit = OrderKey<T>(key_of(packed[k - 1]));
     filled = k;
   };
-  for (int64 i = 0; i < n; i += together) {
-    const int64 end = std::min(i + together, n);
+  const bool descending = stretch.descending;
+  for (int64 i = stretch.begin; i < stretch.end; i += together) {
+    const int64 end = std::min(i + together, stretch.end);
     OrderKey<T> keys[together];
     unsigned any = 0;
     for (int64 j = i; j < end; ++j) {
@@ -40,6 +47,33 @@ void select_smallest(const T* x, int64 n, int64 k, bool descending, Packed<T>* p
     }
   }
   if (filled > k) drop();
+}
+
+inline int64 room_for(int64 k) { return k + std::max<int64>(k, 192); }
+
+/// The k smallest packed keys of a row, in order, in packed[0, k). The threads take pieces of a long row; all
+/// keys differ, so the pieces do not matter.
+template <class T>
+void select_smallest(const T* x, int64 n, int64 k, bool descending, Packed<T>* packed) {
+  constexpr int64 shortest_piece = 1 << 16, share = 64;
+  const int64 piece = std::max(shortest_piece, n / (2 * num_threads()) + 1), pieces = (n + piece - 1) / piece;
+  if (num_threads() == 1 || pieces == 1 || k > piece / share || in_parallel_region()) {
+    gather_smallest(x, {0, n, descending}, k, packed, room_for(k));
+    return sort_packed(packed, k);
+  }
+  std::vector<Packed<T>> best(std::size_t(pieces * room_for(k)));
+  parallel_for(n, piece, [&](int64 begin, int64 end) {
+    gather_smallest(x, {begin, end, descending}, std::min(k, end - begin),
+                    best.data() + begin / piece * room_for(k), room_for(k));
+  });
+  int64 filled = 0;
+  for (int64 i = 0; i < pieces; ++i) {
+    const int64 count = std::min(k, std::min(piece, n - i * piece));
+    std::copy_n(best.data() + i * room_for(k), count, best.data() + filled);
+    filled += count;
+  }
+  std::nth_element(best.begin(), best.begin() + (k - 1), best.begin() + filled);
+  std::copy_n(best.begin(), k, packed);
   sort_packed(packed, k);
 }
 
@@ -90,9 +124,8 @@ void topk(const void* source, DType dtype, int64 rows, int64 n, int64 k, bool la
   visit_ordered("topk", dtype, [&]<class T>() {
     check_length("topk", n, sizeof(T));
     const T* x = static_cast<const T*>(source);
-    const int64 room = k + std::max<int64>(k, 192);
-    for_each_row<T>(k ? rows : 0, n, room, [&](int64 row, Packed<T>* packed) {
-      select_smallest(x + row * n, n, k, largest, packed, room);
+    for_each_row<T>(k ? rows : 0, n, room_for(k), [&](int64 row, Packed<T>* packed) {
+      select_smallest(x + row * n, n, k, largest, packed);
       write_positions(packed, k, x + row * n, static_cast<T*>(values) + row * k, indices + row * k);
     });
   });

@@ -15,23 +15,85 @@
 
 namespace taper::cpu {
 
-// The vectorized sort has a start-up cost of about a microsecond.
-constexpr std::int64_t shortest_vectorized = 64;
+namespace {
 
-void sort_packed(std::uint64_t* packed, std::int64_t n) {
+using int64 = std::int64_t;
+
+// The vectorized sort has a start-up cost of about a microsecond.
+constexpr int64 shortest_vectorized = 64;
+// Of elements that a thread is given; shorter rows are not divided.
+constexpr int64 shortest_piece = 1 << 15;
+
+/// In how many pieces the threads should take a row: one if they are at work on other rows.
+int64 pieces_of_row(int64 n) {
+  return in_parallel_region() ? 1 : std::clamp<int64>(n / shortest_piece, 1, num_threads());
+}
+
+int64 divide_up(int64 a, int64 b) { return (a + b - 1) / b; }
+
+void sort_whole(std::uint64_t* packed, int64 n) {
   if (n < shortest_vectorized) return std::sort(packed, packed + n);
   hwy::Sorter()(packed, std::size_t(n), hwy::SortAscending());
 }
 
-void sort_packed(WidePacked* packed, std::int64_t n) {
+void sort_whole(WidePacked* packed, int64 n) {
   if (n < shortest_vectorized) return std::sort(packed, packed + n);
   static_assert(sizeof(WidePacked) == sizeof(hwy::uint128_t));
   hwy::Sorter()(reinterpret_cast<hwy::uint128_t*>(packed), std::size_t(n), hwy::SortAscending());
 }
 
-namespace {
+/// std::merge without a branch that nobody can foresee.
+template <class P>
+void merge(const P* a, const P* a_end, const P* b, const P* b_end, P* to) {
+  while (a < a_end && b < b_end) {
+    const bool second = *b < *a;
+    *to++ = second ? *b : *a;
+    a += !second, b += second;
+  }
+  std::copy(b, b_end, std::copy(a, a_end, to));
+}
 
-using int64 = std::int64_t;
+/// How many of the `count` smallest of two sorted runs are in the first; all differ.
+template <class P>
+int64 count_from_first(const P* a, int64 a_size, const P* b, int64 b_size, int64 count) {
+  int64 low = std::max<int64>(0, count - b_size), high = std::min(count, a_size);
+  while (low < high) {
+    const int64 middle = (low + high) / 2;
+    if (a[middle] < b[count - middle - 1]) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/// Elements [begin, end) of what follows when neighbouring sorted runs of `width` are merged.
+template <class P>
+void merge_part(const P* from, int64 n, int64 width, int64 begin, int64 end, P* to) {
+  const int64 first = begin / (2 * width) * (2 * width);
+  const int64 a_size = std::min(width, n - first), b_size = std::min(width, n - first - a_size);
+  const P *const a = from + first, *const b = a + a_size;
+  const int64 i = count_from_first(a, a_size, b, b_size, begin - first),
+              i_end = count_from_first(a, a_size, b, b_size, end - first);
+  merge(a + i, a + i_end, b + (begin - first - i), b + (end - first - i_end), to + begin);
+}
+
+/// The threads sort pieces, which are then merged. All keys differ, so the order does not depend on the
+/// pieces.
+template <class P>
+void sort_in_pieces(P* packed, int64 n) {
+  constexpr int64 parts = 4;  // of a merged piece, for threads that come late
+  const int64 pieces = pieces_of_row(n);
+  if (pieces == 1) return sort_whole(packed, n);
+  const int64 part = divide_up(n, pieces * parts), piece = part * parts;
+  parallel_for(n, piece, [&](int64 begin, int64 end) { sort_whole(packed + begin, end - begin); });
+  const std::unique_ptr<P[]> memory(new P[std::size_t(n)]);
+  P *from = packed, *to = memory.get();
+  for (int64 width = piece; width < n; width *= 2) {
+    parallel_for(n, part, [&](int64 begin, int64 end) { merge_part(from, n, width, begin, end, to); });
+    std::swap(from, to);
+  }
+  if (from == packed) return;
+  parallel_for(n, part, [&](int64 begin, int64 end) { std::copy(from + begin, from + end, packed + begin); });
+}
 
 /// Smallest key of a row of integers and how far the largest is above it.
 template <class T>
@@ -48,24 +110,40 @@ void sort_by_counting(const T* x, int64 n, bool descending, OrderKey<T> low, Ord
                       int64* indices) {
   constexpr int unused =
       sizeof(T) < 4 ? int(4 - sizeof(T)) * 8 : 0;  // low bits of the keys of narrow integers
-  std::vector<int64> next((range >> unused) + 2, 0);
-  const auto slot = [&](T value) { return (order_key(value, descending) - low) >> unused; };
-  for (int64 i = 0; i < n; ++i) ++next[slot(x[i]) + 1];
-  for (std::size_t k = 1; k < next.size(); ++k) next[k] += next[k - 1];
-  for (int64 i = 0; i < n; ++i) indices[next[slot(x[i])]++] = i;
+  const int64 slots = int64(range >> unused) + 1, pieces = pieces_of_row(n), piece = divide_up(n, pieces);
+  std::vector<int64> places(std::size_t(slots * pieces), 0);
+  const auto each = [&](auto&& take) {
+    parallel_for(n, piece, [&](int64 begin, int64 end) {
+      int64* const of_piece = places.data() + begin / piece * slots;
+      for (int64 i = begin; i < end; ++i) take(i, of_piece[(order_key(x[i], descending) - low) >> unused]);
+    });
+  };
+  each([](int64, int64& count) { ++count; });
+  int64 next = 0;
+  for (int64 slot = 0; slot < slots; ++slot)
+    for (int64 p = 0; p < pieces; ++p) {
+      int64& place = places[std::size_t(p * slots + slot)];
+      next += std::exchange(place, next);
+    }
+  each([&](int64 i, int64& place) { indices[place++] = i; });
 }
 
 /// Integers of 64 bits that differ in 32 only are packed as those.
 template <class T>
 void sort_as_narrow(const T* x, int64 n, bool descending, OrderKey<T> low, std::uint64_t* packed) {
-  for (int64 i = 0; i < n; ++i)
-    packed[i] = std::uint64_t(order_key(x[i], descending) - low) << 32 | std::uint64_t(i);
+  parallel_for(n, shortest_piece, [&](int64 begin, int64 end) {
+    for (int64 i = begin; i < end; ++i)
+      packed[i] = std::uint64_t(order_key(x[i], descending) - low) << 32 | std::uint64_t(i);
+  });
   sort_packed(packed, n);
 }
 
 template <class T>
 void write_row(const T* x, int64 n, const int64* indices, T* values) {
-  for (int64 i = 0; values && i < n; ++i) values[i] = x[indices[i]];
+  if (!values) return;
+  parallel_for(n, shortest_piece, [&](int64 begin, int64 end) {
+    for (int64 i = begin; i < end; ++i) values[i] = x[indices[i]];
+  });
 }
 
 /// Sorts a row of integers in one of the quicker ways if its numbers lie close together; packed has room for
@@ -89,6 +167,9 @@ bool sort_close_integers(const T* x, int64 n, bool descending, Packed<T>* packed
 
 }  // namespace
 
+void sort_packed(std::uint64_t* packed, int64 n) { sort_in_pieces(packed, n); }
+void sort_packed(WidePacked* packed, int64 n) { sort_in_pieces(packed, n); }
+
 void sort(const void* source, DType dtype, int64 rows, int64 n, bool descending, void* values,
           int64* indices) {
   visit_ordered("sort", dtype, [&]<class T>() {
@@ -102,7 +183,9 @@ void sort(const void* source, DType dtype, int64 rows, int64 n, bool descending,
             sort_close_integers(x, n, descending, packed, row_values, row_indices))
           return;
       }
-      for (int64 i = 0; i < n; ++i) packed[i] = pack(x[i], descending, i);
+      parallel_for(n, shortest_piece, [&](int64 begin, int64 end) {
+        for (int64 i = begin; i < end; ++i) packed[i] = pack(x[i], descending, i);
+      });
       sort_packed(packed, n);
       write_positions(packed, n, x, row_values, row_indices);
     });

@@ -13,7 +13,7 @@
 
 namespace taper::cpu {
 
-/// Ascending.
+/// Ascending; no two keys are equal.
 void sort_packed(std::uint64_t* packed, std::int64_t n);
 void sort_packed(WidePacked* packed, std::int64_t n);
 
@@ -48,12 +48,10 @@ void for_each_row(std::int64_t rows, std::int64_t n, std::int64_t room, const F&
 /// The elements of a row at the positions of the packed keys; values and indices may be null.
 template <class P, class T>
 void write_positions(const P* packed, std::int64_t n, const T* x, T* values, std::int64_t* indices) {
-  if (values) {
-    for (std::int64_t i = 0; i < n; ++i) values[i] = x[position_of(packed[i])];
-  }
-  if (indices) {
-    for (std::int64_t i = 0; i < n; ++i) indices[i] = position_of(packed[i]);
-  }
+  parallel_for(n, 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; values && i < end; ++i) values[i] = x[position_of(packed[i])];
+    for (std::int64_t i = begin; indices && i < end; ++i) indices[i] = position_of(packed[i]);
+  });
 }
 
 }  // namespace taper::cpu

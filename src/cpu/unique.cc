@@ -27,22 +27,20 @@ std::vector<int64> order_of_rows(const T* x, int64 rows, int64 n) {
   return order;
 }
 
-/// Groups equal neighbours; place(i) is the row that comes i-th.
-template <class T, class F>
-int64 group(const T* x, int64 rows, int64 n, const F& place, int64* first, int64* inverse, int64* counts) {
+/// Groups equal neighbours; row(i) is the row that comes i-th and place(i) its number.
+template <class Row, class Place>
+int64 group(int64 rows, int64 n, const Row& row, const Place& place, int64* first, int64* inverse,
+            int64* counts) {
   int64 groups = 0;
   for (int64 i = 0; i < rows; ++i) {
-    const int64 row = place(i);
-    const T* like = i ? x + place(i - 1) * n : nullptr;
-    const bool same =
-        i && std::equal(like, like + n, x + row * n, [](const T& a, const T& b) { return a == b; });
+    const bool same = i && std::equal(row(i - 1), row(i - 1) + n, row(i));
     if (!same) {
-      first[groups] = row;
+      first[groups] = place(i);
       if (counts) counts[groups] = 0;
       ++groups;
     }
     if (counts) ++counts[groups - 1];
-    if (inverse) inverse[row] = groups - 1;
+    if (inverse) inverse[place(i)] = groups - 1;
   }
   return groups;
 }
@@ -54,15 +52,19 @@ int64 unique(const void* x, DType dtype, int64 rows, int64 n, int64* first, int6
   visit_ordered("unique", dtype, [&]<class T>() {
     check_length("unique", rows, sizeof(T));
     const T* elements = static_cast<const T*>(x);
-    std::vector<int64> order;
     if (n == 1) {
-      order.resize(std::size_t(rows));
-      sort(x, dtype, 1, rows, false, nullptr, order.data());
-    } else {
-      order = order_of_rows(elements, rows, n);
+      const std::unique_ptr<int64[]> order(new int64[std::size_t(rows)]);
+      const std::unique_ptr<T[]> sorted(new T[std::size_t(rows)]);
+      sort(x, dtype, 1, rows, false, sorted.get(), order.get());
+      groups = group(
+          rows, 1, [&](int64 i) { return sorted.get() + i; }, [&](int64 i) { return order[std::size_t(i)]; },
+          first, inverse, counts);
+      return;
     }
+    const std::vector<int64> order = order_of_rows(elements, rows, n);
+    const auto place = [&](int64 i) { return order[std::size_t(i)]; };
     groups = group(
-        elements, rows, n, [&](int64 i) { return order[std::size_t(i)]; }, first, inverse, counts);
+        rows, n, [&](int64 i) { return elements + place(i) * n; }, place, first, inverse, counts);
   });
   return groups;
 }
@@ -72,7 +74,8 @@ int64 unique_consecutive(const void* x, DType dtype, int64 rows, int64 n, int64*
   return visit(dtype, [&]<class T>() {
     using Stored = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>;
     return group(
-        static_cast<const Stored*>(x), rows, n, [](int64 i) { return i; }, first, inverse, counts);
+        rows, n, [&](int64 i) { return static_cast<const Stored*>(x) + i * n; }, [](int64 i) { return i; },
+        first, inverse, counts);
   });
 }
 

@@ -61,8 +61,13 @@ CHECKS = {
     "max": lambda: wide.max(0),
     "argmax": lambda: long.argmax(),
     "sort": lambda: long.sort(),
+    "sort of float64": lambda: long[:200_001].to(taper.float64).sort(descending=True),
+    "sort of integers": lambda: (long[:200_001] * 1e9).to(taper.int64).sort(),
+    "sort of close integers": lambda: (long * 100).to(taper.int64).sort(),
     "topk": lambda: wide.topk(20, 1),
+    "topk of a long row": lambda: long.topk(500),
     "unique": lambda: tokens.unique(return_counts=True),
+    "unique of many": lambda: (long * 100).to(taper.int64).unique(return_inverse=True, return_counts=True),
     "median": lambda: wide.median(1),
     "histc": lambda: taper.histc(long, 100),
     "bincount": lambda: taper.bincount(tokens, long[:100_000]),
@@ -70,8 +75,14 @@ CHECKS = {
     "matmul, long sums": lambda: make_product(),
     "matrix by vector": lambda: wide @ wide[0],
     "batched": lambda: taper.bmm(queries[0], queries[1].transpose(1, 2)),
+    "linear, few rows": lambda: gradients(
+        F.linear, long[:25_000].view(5, 5000), long[:500_000].view(100, 5000), make_fixed(100)
+    ),
     "linear": lambda: gradients(F.linear, wide, make_fixed(64, 401), make_fixed(64)),
     "conv2d": lambda: gradients(F.conv2d, images, filters, make_fixed(16)),
+    "conv2d, small windows": lambda: gradients(
+        F.conv2d, make_fixed(2, 64, 30, 30), make_fixed(64, 64, 3, 3), make_fixed(64)
+    ),
     "conv_transpose2d": lambda: gradients(F.conv_transpose2d, images, filters.transpose(0, 1).contiguous()),
     "depthwise": lambda: gradients(lambda x, w: F.conv2d(x, w, groups=8), images, make_fixed(8, 1, 3, 3)),
     "max_pool2d": lambda: gradients(lambda x: F.max_pool2d(x, 3, 2), images),
@@ -89,6 +100,9 @@ CHECKS = {
     "embedding": lambda: gradients(lambda w: F.embedding(tokens, w), words),
     "index_put accumulate": lambda: taper.zeros(50).index_put_((tokens,), long[:100_000], accumulate=True),
     "index_add": lambda: taper.zeros(50).index_add_(0, tokens, long[:100_000]),
+    "index_add of rows": lambda: taper.zeros(50, 64).index_add_(
+        0, tokens[:10_000], long[:640_000].view(10_000, 64)
+    ),
     "scatter_add": lambda: taper.zeros(50).scatter_add_(0, tokens, long[:100_000]),
     "scatter_reduce": lambda: taper.ones(50).scatter_reduce_(0, tokens, 1 + long[:100_000] * 1e-5, "prod"),
     "attention": lambda: gradients(F.scaled_dot_product_attention, queries, queries.flip(2), queries.flip(3)),
