@@ -17,49 +17,55 @@ from .machine import pin
 from .runner import ROOT, environment
 
 WINDOW = 0.1  # seconds over which a rate is taken
+TURN = 5  # windows with one thread, then as many with two
 BATCH = 128
 SITUATIONS = ("1 thread", "2 threads", "1 thread, neighbour", "2 threads, neighbour")
 
 
-def rates(framework, threads, seconds):
-    """Samples per second, window by window."""
+def rates(framework, turns):
+    """{number of threads: samples per second, window by window}; they take turns, so both meet the same machine."""
     from .workloads.training import cases, step
 
     torch = importlib.import_module(framework)
-    torch.set_num_threads(threads)
     net, _, inputs, target, _ = cases()["MLP 784-512-512-10, batch 128"]
     train = step(net, inputs, target)(torch)
-    for _ in range(10):
-        train()
-    found, end = [], time.perf_counter() + seconds
-    while (start := time.perf_counter()) < end:
-        steps = 0
-        while (spent := time.perf_counter() - start) < WINDOW:
+    found = {1: [], 2: []}
+    for _ in range(turns):
+        for threads, rates in found.items():
+            torch.set_num_threads(threads)
             train()
-            steps += 1
-        found.append(steps * BATCH / spent)
+            rates += [rate(train) for _ in range(TURN)]
     return found
 
 
-def _measure(python, framework, threads, seconds, busy):
-    """Rates of a process, none where it fails."""
+def rate(train):
+    """Samples per second of one window."""
+    start, steps = time.perf_counter(), 0
+    while (spent := time.perf_counter() - start) < WINDOW:
+        train()
+        steps += 1
+    return steps * BATCH / spent
+
+
+def _measure(python, framework, turns, busy):
+    """What rates() of a process returns; nothing where it fails."""
     neighbour = None
     if busy:
         program = "import benchmarks.machine as m; m.pin(2)\nwhile True: pass"
         neighbour = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
     try:
         done = subprocess.run(
-            [python, "-m", "benchmarks.neighbour", "--rates", framework, str(threads), str(seconds)],
+            [python, "-m", "benchmarks.neighbour", "--rates", framework, str(turns)],
             cwd=ROOT,
-            env=environment(threads),
+            env=environment(2),
             capture_output=True,
             text=True,
             check=True,
-            timeout=60 + 20 * seconds,
+            timeout=600,
         )
     except (subprocess.SubprocessError, OSError) as error:
-        print(f"{framework} with {threads} thread(s): {error}", file=sys.stderr)
-        return []
+        print(f"{framework} beside a neighbour: {error}", file=sys.stderr)
+        return {}
     finally:
         if neighbour:
             neighbour.kill()
@@ -67,18 +73,18 @@ def _measure(python, framework, threads, seconds, busy):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def compare(frameworks, pythons, rounds=3, seconds=2.0):
+def compare(frameworks, pythons, rounds=3, turns=3):
     """{framework: {situation: {"median", "worst"} in samples/s}}. Empty without a second processor."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if processors < 2:
         return {}
     windows = {name: {situation: [] for situation in SITUATIONS} for name in frameworks}
     for _ in range(rounds):
-        for situation in SITUATIONS:
-            for name in frameworks:
-                windows[name][situation] += _measure(
-                    pythons[name], name, int(situation[0]), seconds, "neighbour" in situation
-                )
+        for name in frameworks:
+            for situations in (SITUATIONS[:2], SITUATIONS[2:]):
+                found = _measure(pythons[name], name, turns, "neighbour" in situations[0])
+                for situation, rates in zip(situations, found.values()):
+                    windows[name][situation] += rates
     return {
         name: {
             situation: {"median": statistics.median(every), "worst": min(every)}
@@ -114,17 +120,15 @@ def as_markdown(measured):
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.neighbour", description=__doc__)
-    parser.add_argument(
-        "--rates", nargs=3, metavar=("FRAMEWORK", "THREADS", "SECONDS"), help=argparse.SUPPRESS
-    )
+    parser.add_argument("--rates", nargs=2, metavar=("FRAMEWORK", "TURNS"), help=argparse.SUPPRESS)
     parser.add_argument("--vs", default="torch", help="frameworks to compare with; '' for none")
     parser.add_argument("--python", action="append", default=[], metavar="FRAMEWORK=PATH")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     if options.rates:
         pin(2)
-        framework, threads, seconds = options.rates
-        print(json.dumps(rates(framework, int(threads), float(seconds))))
+        framework, turns = options.rates
+        print(json.dumps(rates(framework, int(turns))))
         return
     names = ["taper", *(name for name in options.vs.split(",") if name)]
     pythons = {name: sys.executable for name in names} | dict(e.split("=", 1) for e in options.python)
