@@ -50,7 +50,9 @@ def _copying(name, view=None):
     def copied(*arguments, **named):
         out = named.pop("out", None)
         shown = view(*arguments, **named)
-        copies = tuple(t.clone() for t in shown) if isinstance(shown, (list, tuple)) else shown.clone()
+        several = isinstance(shown, (list, tuple))
+        copies = [t.clone(memory_format="contiguous") for t in (shown if several else [shown])]
+        copies = tuple(copies) if several else copies[0]
         if out is not None:
             _C._write_out(out, copies, name + "_copy")
         return copies if out is None else out

@@ -163,8 +163,8 @@ def tensordot(a, b, dims=2):
                 f"second has size {b.shape[j]} in dim {j}"
             )
         if a.shape[i] != b.shape[j]:
-            a = a.sum(i, True) if a.shape[i] != 1 else a
-            b = b.sum(j, True) if b.shape[j] != 1 else b
+            a = a.sum(i, True, dtype=a.dtype) if a.shape[i] != 1 else a
+            b = b.sum(j, True, dtype=b.dtype) if b.shape[j] != 1 else b
     free_a = [i for i in range(a.ndim) if i not in over_a]
     free_b = [j for j in range(b.ndim) if j not in over_b]
     inner = math.prod(a.shape[i] for i in over_a)

@@ -238,3 +238,9 @@ def test_ldl_factor_gives_lapacks_pivots():
     factors, pivots = linalg.ldl_factor(a)
     assert pivots.tolist() == [-3, -3, 3]
     close(factors, np.array([[1, 0, 0], [3, 0.5, 0], [-26 / 17, 20 / 17, 149 / 17]]))
+
+
+def test_tensordot_keeps_the_dtype_where_a_size_of_one_is_spread():
+    a, b = taper.full((1, 1, 1), 2, dtype=taper.uint8), taper.full((2, 1, 2), 3, dtype=taper.uint8)
+    result = taper.tensordot(a, b, dims=((0, 1), (2, 0)))
+    assert result.dtype is taper.uint8 and result.tolist() == [[24]]
