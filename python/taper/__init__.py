@@ -118,7 +118,7 @@ _HOMES = {
         while_loop""",
     "_printing": "set_printoptions",
     "_questions": """can_cast get_default_device get_deterministic_debug_mode
-        get_float32_matmul_precision get_num_interop_threads is_conj
+        get_float32_matmul_precision get_num_interop_threads hash_tensor is_conj
         is_deterministic_algorithms_warn_only_enabled
         is_inference is_neg is_nonzero is_same_size is_signed is_storage is_warn_always_enabled result_type
         set_default_device set_deterministic_debug_mode set_float32_matmul_precision set_flush_denormal
@@ -128,6 +128,7 @@ _HOMES = {
     "amp": "GradScaler autocast",
     "cuda": "Event Stream",
     "compiler": "compile",
+    "distributions.counts": "binomial poisson",
     "func": "vmap",
     "nn.functional": """alpha_dropout celu_ embedding_bag feature_alpha_dropout max_pool1d_with_indices
         threshold_""",

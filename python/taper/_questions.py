@@ -1,6 +1,21 @@
 """Small questions about tensors, and settings of PyTorch that have one answer here."""
 
-from ._C import DeviceError, Tensor, _homes, complex64, device, get_default_dtype, int64
+import math
+
+from ._C import (
+    DeviceError,
+    DTypeError,
+    ShapeError,
+    Tensor,
+    _homes,
+    _write_out,
+    complex64,
+    device,
+    float64,
+    get_default_dtype,
+    int64,
+    uint64,
+)
 from ._C import bool as _boolean
 
 
@@ -11,6 +26,36 @@ def typename(obj):
     kind = obj if hasattr(obj, "__qualname__") else type(obj)
     module = getattr(kind, "__module__", None)
     return kind.__qualname__ if module in (None, "builtins") else f"{module}.{kind.__qualname__}"
+
+
+def hash_tensor(input, dim=(), *, keepdim=False, mode=0, out=None):
+    """Exclusive or, as uint64, of the bits of all elements (along dim), each widened to 64 bits; mode is 0."""
+    if mode != 0:
+        raise RuntimeError(f"hash_tensor: only mode 0 (exclusive or) is there, got {mode}")
+    if input.is_complex():
+        raise DTypeError(f"hash_tensor: not defined for {input.dtype}")
+    dims = [dim] if isinstance(dim, int) else list(dim) or list(range(input.ndim))
+    dims = dims if input.ndim else []
+    rest = input.ndim - len(dims)
+    last = input.movedim(dims, list(range(rest, input.ndim)))
+    kept, count = last.shape[:rest], math.prod(last.shape[rest:])
+    if count == 0:
+        raise ShapeError(
+            f"hash_tensor: nothing to reduce along {dim or 'all dimensions'} of shape {tuple(input.shape)}"
+        )
+    wide = float64 if input.is_floating_point() else int64
+    bits = last.detach().to(wide).reshape(*kept, count).contiguous().view(int64)
+    while bits.shape[-1] > 1:
+        half = bits.shape[-1] // 2
+        folded = bits[..., :half] ^ bits[..., half : 2 * half]
+        bits = _homes["taper"]["cat"]([folded, bits[..., 2 * half :]], -1)
+    result = bits[..., 0].contiguous().view(uint64)
+    if keepdim:
+        for place in sorted(d % input.ndim for d in dims):
+            result = result.unsqueeze(place)
+    if out is not None:
+        _write_out(out, result, "hash_tensor")
+    return result if out is None else out
 
 
 def is_nonzero(input):

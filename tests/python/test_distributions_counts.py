@@ -139,3 +139,20 @@ def test_divergences():
         density = p.log_prob(x).exp()
         expected = taper.trapezoid(density * (p.log_prob(x) - q.log_prob(x)), x)
         assert float(D.kl_divergence(p, q)) == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_counts_are_drawn_by_functions_too():
+    rates = taper.full((20000,), 3.5)
+    generator = taper.Generator().manual_seed(1)
+    counts = taper.poisson(rates, generator=generator)
+    assert (
+        counts.dtype is taper.float32 and abs(counts.mean() - 3.5) < 0.06 and abs(counts.var() - 3.5) < 0.15
+    )
+    assert (counts == taper.poisson(rates, generator=generator.manual_seed(1))).all()
+    successes = taper.binomial(taper.full((20000, 1), 9.0), taper.tensor([0.3, 0.0]), generator)
+    assert successes.shape == (20000, 2) and (successes[:, 1] == 0).all()
+    assert abs(successes[:, 0].mean() - 2.7) < 0.05 and abs(successes[:, 0].var() - 1.89) < 0.1
+    with pytest.raises(RuntimeError, match="expected rate to be non-negative"):
+        taper.poisson(-rates)
+    with pytest.raises(RuntimeError, match="of one floating dtype"):
+        taper.binomial(taper.ones(2, dtype=taper.int64), taper.ones(2))

@@ -42,3 +42,15 @@ def test_only_the_cpu_can_be_the_default_device():
     assert taper.get_default_device() == taper.device("cpu")
     with pytest.raises(taper.DeviceError, match="cuda"):
         taper.set_default_device("cuda")
+
+
+# PyTorch 2.15's results.
+def test_hash_tensor():
+    assert taper.hash_tensor(taper.tensor([1.0, 2.0, -3.0])).tolist() == 13832806255468478464
+    rows = taper.hash_tensor(taper.arange(6.0).view(2, 3), 1)
+    assert rows.dtype is taper.uint64 and rows.tolist() == [9218868437227405312, 4615063718147915776]
+    parts = taper.hash_tensor(taper.arange(24, dtype=taper.uint8).view(2, 3, 4), (0, 2), keepdim=True)
+    assert parts.tolist() == [[[0], [0], [0]]]
+    assert taper.hash_tensor(taper.tensor(True)).item() == 1
+    with pytest.raises(RuntimeError, match="nothing to reduce"):
+        taper.hash_tensor(taper.zeros(0, 3))

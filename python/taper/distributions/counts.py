@@ -18,13 +18,28 @@ def _smallest_with(reaches, low, high):
     return high
 
 
-def poisson(rate):
+def poisson(input, generator=None):
     """A count for each rate, by inversion: P(X <= k) is the regularized gamma function Q(k + 1, rate)."""
-    wide = rate.to(_C.float64)
-    u = uniform(rate.shape, wide)
+    wide = input.detach().to(_C.float64)
+    if not bool((wide >= 0).all()):
+        raise _C.ValueError("poisson: invalid Poisson rate, expected rate to be non-negative")
+    u = uniform(input.shape, wide, generator)
     low, high = -_ops["ones_like"](wide), (wide + 40 * wide.sqrt() + 60).floor()
     counts = _smallest_with(lambda k: _ops["igammac"](k + 1, wide) >= u, low, high)
-    return counts.to(rate.dtype)
+    return counts.to(input.dtype)
+
+
+def binomial(count, prob, generator=None):
+    """How many of count trials succeed, each with probability prob. Both broadcast; of prob's dtype."""
+    if count.dtype is not prob.dtype or not prob.is_floating_point():
+        raise _C.DTypeError(
+            f"binomial: count and prob must be of one floating dtype, got {count.dtype} and {prob.dtype}"
+        )
+    total, probs = _ops["broadcast_tensors"]([count.detach(), prob.detach()])
+    counts = _ops["zeros_like"](probs, memory_format="contiguous")
+    for trial in range(int(total.max()) if total.numel() else 0):
+        counts = counts + ((uniform(probs.shape, probs, generator) < probs) & (total > trial))
+    return counts
 
 
 class Poisson(Distribution):
@@ -42,7 +57,7 @@ class Poisson(Distribution):
     variance = property(lambda self: self.rate)
 
     def _sample(self, sample_shape):
-        return poisson(self.rate.detach().expand(tuple(self._extended_shape(sample_shape))))
+        return poisson(self.rate.expand(tuple(self._extended_shape(sample_shape))))
 
     def log_prob(self, value):
         self._validate_sample(value)
@@ -90,11 +105,7 @@ class Binomial(_Successes):
 
     def _sample(self, sample_shape):
         shape = tuple(self._extended_shape(sample_shape))
-        total, probs = self.total_count.expand(shape), self.probs.detach().expand(shape)
-        counts = _ops["zeros_like"](probs)
-        for trial in range(int(self.total_count.max()) if self.total_count.numel() else 0):
-            counts = counts + ((uniform(shape, probs) < probs) & (total > trial))
-        return counts
+        return binomial(self.total_count.expand(shape), self.probs.expand(shape))
 
     def log_prob(self, value):
         self._validate_sample(value)

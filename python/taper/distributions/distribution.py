@@ -25,10 +25,11 @@ def standard_normal(shape, like):
     return _ops["randn"](tuple(shape), dtype=like.dtype, device=like.device)
 
 
-def uniform(shape, like):
+def uniform(shape, like, generator=None):
     """Numbers in (0, 1) of like's dtype, never 0, so that their logarithm is finite."""
     tiny = 2.0**-53 if like.dtype is _C.float64 else 2.0**-24
-    return _ops["rand"](tuple(shape), dtype=like.dtype, device=like.device).clamp(min=tiny, max=1 - tiny)
+    drawn = _ops["rand"](tuple(shape), generator=generator, dtype=like.dtype, device=like.device)
+    return drawn.clamp(min=tiny, max=1 - tiny)
 
 
 class Distribution:
