@@ -184,7 +184,7 @@ struct LogSumExp {
     return reduced(kernel_for<cpu::logsumexp>(name, x), x, over, x.dtype());
   }
   Tensor backward(const Saved& saved, const Tensor& dy) const {
-    return mul(over.restored(dy), exp(sub(saved.input(0), over.restored(saved.output()))));
+    return mul(over.restored(dy), conj(exp(sub(saved.input(0), over.restored(saved.output())))));
   }
 };
 
@@ -560,7 +560,7 @@ const Register logsumexp_op{{.signature = "logsumexp(Tensor input, int[] dim, bo
                              .doc = "log(sum(exp(input))) over dim without overflow.",
                              .call = box<logsumexp>,
                              .homes = "taper Tensor special",
-                             .samples = "x(2, 3), 1; x(2, 3, 4), (0, 2), True; x(2, 3) * 1000, 1",
+                             .samples = "x(2, 3), 1; x(2, 3, 4), (0, 2), True; x(2, 3) * 1000, 1; c(2, 3), 1",
                              .reference = "sp.special.logsumexp(input, axis=dim, keepdims=keepdim)"}};
 const Register norm_op[]{
     {{.signature = "norm(Tensor input, Scalar? p=2, int[]? dim=None, bool keepdim=False, *, dtype? "
