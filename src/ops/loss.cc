@@ -200,7 +200,8 @@ Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, std::st
   constexpr auto op = "multilabel_margin_loss";
   const LossReduction how = loss_reduction(reduction, op);
   check_same_shape(op, input, target);
-  check<ShapeError>(input.ndim() <= 2, op, ": expected [N, C] or [C], got ", input.sizes());
+  check<ShapeError>(input.ndim() <= 2 && (input.ndim() == 0 || input.size(-1) > 0), op,
+                    ": expected [N, C] or [C], C not 0, got ", input.sizes());
   const bool single = input.ndim() <= 1;
   const Tensor x = single ? reshape(input, {1, -1}) : input, y = single ? reshape(target, {1, -1}) : target;
   const Tensor listed = eq(cumsum(to(lt(y, 0), int64), 1), 0);

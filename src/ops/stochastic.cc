@@ -18,7 +18,7 @@ Tensor alpha_dropped(const Tensor& x, double p, bool training, const Shape& mask
   if (p == 1) return x * 0;
   constexpr double lowest = -1.7580993408473766;
   const double scale = 1 / std::sqrt((1 - p) * (1 + p * lowest * lowest)), shift = -scale * p * lowest;
-  const Tensor kept = bernoulli(full(mask_sizes, 1 - p, x.dtype(), x.device()));
+  const Tensor kept = to(bernoulli(full(mask_sizes, 1 - p, real_dtype(x.dtype()), x.device())), x.dtype());
   return (x * kept + lowest * (1 - kept)) * scale + shift;
 }
 

@@ -143,3 +143,16 @@ def test_fractional_pool_takes_samples_of_a_larger_batch():
     assert taper.equal(pool(x, 2, output_size=3, _random_samples=samples), whole)
     with pytest.raises(ValueError, match="_random_samples must be"):
         pool(x, 2, output_size=3, _random_samples=samples[:, :3])
+
+
+def test_multilabel_margin_loss_needs_classes():
+    with pytest.raises(RuntimeError, match="C not 0"):
+        F.multilabel_margin_loss(taper.ones(0), taper.zeros(0, dtype=taper.int64))
+
+
+def test_feature_alpha_dropout_takes_complex_channels():
+    taper.manual_seed(0)
+    x = taper.ones(4, 8, 3, dtype=taper.complex64)
+    result = F.feature_alpha_dropout(x, 0.5, training=True)
+    assert result.dtype is taper.complex64 and (result == result[..., :1]).all()
+    assert len({complex(value) for value in result.flatten().tolist()}) == 2
