@@ -1,6 +1,7 @@
 // Operations with a gradient of the user's own, and checkpointing, which is one of them.
 #include <algorithm>
 
+#include "autograd/gradient_math.h"
 #include "autograd/record.h"
 #include "taper/autograd.h"
 #include "taper/error.h"
@@ -12,14 +13,45 @@ namespace {
 // Lets the graph own a function that the user shares.
 class FunctionNode final : public Node {
  public:
-  explicit FunctionNode(std::shared_ptr<CustomFunction> function) : function_(std::move(function)) {}
+  FunctionNode(std::shared_ptr<CustomFunction> function, const Tensors& operands)
+      : function_(std::move(function)) {
+    for (const Tensor& operand : operands) {
+      add_edge(operand);
+      expected_.push_back(operand.defined() ? Expected{operand.sizes(), operand.dtype(), operand.device()}
+                                            : Expected());
+    }
+  }
   const char* name() const override { return function_->name(); }
-  Tensors backward(std::span<const Tensor> gradients) override { return function_->backward(gradients); }
+  Tensors backward(std::span<const Tensor> gradients) override {
+    Tensors results = function_->backward(gradients);
+    for (std::size_t i = 0; i < std::min(results.size(), expected_.size()); ++i)
+      if (results[i].defined() && edges()[int(i)].defined()) results[i] = checked(results[i], i);
+    return results;
+  }
   bool release_saved() override { return function_->release_saved(); }
   Tensors saved_tensors() const override { return function_->saved_tensors(); }
 
  private:
+  struct Expected {
+    Shape sizes;
+    DType dtype = float32;
+    Device device;
+  };
+
+  // What other nodes get must have the shape of what they made.
+  Tensor checked(const Tensor& result, std::size_t i) const {
+    const Expected& operand = expected_[i];
+    check<DeviceError>(result.device() == operand.device, name(), " backward: returned gradient ", i, " on ",
+                       result.device(), " for an operand on ", operand.device);
+    if (result.sizes() == operand.sizes && result.dtype() == operand.dtype) return result;
+    Tensor fitted = fitted_gradient(result, operand.sizes, operand.dtype);
+    check<ShapeError>(fitted.defined(), name(), " backward: returned gradient ", i, " of shape ",
+                      result.sizes(), " for an operand of shape ", operand.sizes);
+    return fitted;
+  }
+
   std::shared_ptr<CustomFunction> function_;
+  std::vector<Expected> expected_;
 };
 
 }  // namespace
@@ -32,12 +64,13 @@ Tensors CustomFunction::apply(std::shared_ptr<CustomFunction> function, const Te
     results = function->forward(operands);
   }
   if (!recorded) return results;
-  // A result that is an operand would become its own ancestor.
-  for (Tensor& result : results)
-    for (const Tensor& operand : operands)
-      if (result.is(operand)) result = result.detach();
-  auto* node = new FunctionNode(function);
-  for (const Tensor& operand : operands) node->add_edge(operand);
+  // A result that is an operand would become its own ancestor; one that has a history would lose it.
+  for (Tensor& result : results) {
+    bool known = result.defined() && result.requires_grad();
+    for (const Tensor& operand : operands) known = known || result.is(operand);
+    if (known) result = result.detach();
+  }
+  auto* node = new FunctionNode(function, operands);
   std::uint32_t index = 0;
   for (const Tensor& result : results) {
     const auto& excluded = function->non_differentiable_;

@@ -19,17 +19,46 @@ namespace taper {
 
 namespace {
 
-// Locks one node while it runs; only threads that share a graph ever wait here.
+// Locks one node while it runs; only threads that share a graph ever wait here. A node whose backward goes
+// through its own graph again is locked by this thread already.
 class NodeLock {
  public:
-  explicit NodeLock(std::atomic_flag& flag) : flag_(flag) {
-    while (flag_.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
+  explicit NodeLock(std::atomic_flag& flag) : flag_(flag), outer_(innermost) {
+    while (flag_.test_and_set(std::memory_order_acquire)) {
+      for (const NodeLock* lock = outer_; lock && !again_; lock = lock->outer_)
+        again_ = &lock->flag_ == &flag_;
+      if (again_) break;
+      std::this_thread::yield();
+    }
+    innermost = this;
   }
-  ~NodeLock() { flag_.clear(std::memory_order_release); }
+  ~NodeLock() {
+    innermost = outer_;
+    if (!again_) flag_.clear(std::memory_order_release);
+  }
 
  private:
+  static inline thread_local const NodeLock* innermost = nullptr;
   std::atomic_flag& flag_;
+  const NodeLock* const outer_;
+  bool again_ = false;
 };
+
+// Tensors of a node after a hook: as many as before, each like the one it replaces.
+void check_hooked(const Node& node, const Tensors& before, Tensors& after) {
+  check<ValueError>(after.size() == before.size(), node.name(), " backward: a hook returned ", after.size(),
+                    " gradients, expected ", before.size());
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (!after[i].defined()) continue;
+    check<ValueError>(before[i].defined(), node.name(), " backward: a hook returned a gradient ", i,
+                      " where there is none");
+    check<ShapeError>(after[i].sizes() == before[i].sizes(), node.name(),
+                      " backward: a hook returned gradient ", i, " of shape ", after[i].sizes(),
+                      ", expected ", before[i].sizes());
+    if (after[i].dtype() != before[i].dtype())
+      after[i] = fitted_gradient(after[i], before[i].sizes(), before[i].dtype());
+  }
+}
 
 std::atomic<NodeWatch> node_watch = nullptr;
 
@@ -175,6 +204,10 @@ void Engine::arrive(Node* node, std::uint32_t output_index, Tensor gradient) {
 
 void Engine::arrive_leaf(TensorRecord* leaf, Tensor gradient) {
   if (restricted_ && !wanted_leaves_.contains(leaf)) return;
+  check<ShapeError>(gradient.sizes() == leaf->sizes, "backward: a gradient of shape ", gradient.sizes(),
+                    " arrived at a leaf of shape ", leaf->sizes,
+                    "; was its memory exchanged since the forward call?");
+  if (gradient.dtype() != leaf->dtype) gradient = fitted_gradient(gradient, leaf->sizes, leaf->dtype);
   const auto [entry, fresh] = leaf_gradients_.try_emplace(leaf);
   if (fresh) {
     leaf->retain();
@@ -206,8 +239,14 @@ std::uint64_t Engine::wanted_edges(const Node& node) const {
 }
 
 void Engine::run_node(Node& node, Tensors gradients) {
-  if (node.extras_)
-    for (auto& [number, hook] : node.extras_->prehooks) hook(gradients);
+  if (node.extras_) {
+    const auto prehooks = node.extras_->prehooks;  // which a hook may change
+    for (const auto& [number, hook] : prehooks) {
+      const Tensors before = gradients;
+      hook(gradients);
+      check_hooked(node, before, gradients);
+    }
+  }
   if (capture_)
     for (std::uint32_t i = 0; i < gradients.size(); ++i)
       if (auto found = captured_.find({&node, i}); found != captured_.end()) found->second = gradients[i];
@@ -220,14 +259,21 @@ void Engine::run_node(Node& node, Tensors gradients) {
         !node.released_, node.name(),
         " backward: trying to go backward through the graph a second time, but what it saved was "
         "freed; pass retain_graph=True to the first backward()");
-    node.wanted_ = wanted;
+    const std::uint64_t outer_wanted = std::exchange(node.wanted_, wanted);
     const Watched watched(node.name());
     results = node.backward(gradients);
+    node.wanted_ = outer_wanted;
     if (!retain_graph_) node.released_ = node.release_saved();
   }
   check_results(node, results);
-  if (node.extras_)
-    for (auto& [number, hook] : node.extras_->hooks) hook(results, gradients);
+  if (node.extras_) {
+    const auto hooks = node.extras_->hooks;
+    for (const auto& [number, hook] : hooks) {
+      const Tensors before = results;
+      hook(results, gradients);
+      check_hooked(node, before, results);
+    }
+  }
   gradients.clear();
   send(node, std::move(results));
 }
@@ -273,11 +319,10 @@ Tensor Engine::captured(const Tensor& input) const {
   const auto found = leaf_gradients_.find(input.record());
   if (found == leaf_gradients_.end()) return {};
   Tensor gradient = found->second;
-  if (input.record()->slots)
-    for (auto& [number, hook] : input.record()->slots->hooks) {
-      Tensor replacement = hook(gradient);
-      if (replacement.defined()) gradient = std::move(replacement);
-    }
+  if (gradient.defined() && input.record()->slots) {
+    const auto hooks = input.record()->slots->hooks;
+    for (const auto& [number, hook] : hooks) gradient = hooked(hook, std::move(gradient));
+  }
   return gradient;
 }
 
@@ -299,7 +344,15 @@ Tensor starting_gradient(const Tensor& output, const Tensor& gradient) {
   check<DTypeError>(is_complex(gradient.dtype()) == is_complex(output.dtype()),
                     "backward: gradient of dtype ", gradient.dtype(), " for an output of dtype ",
                     output.dtype());
-  return gradient;
+  check<DeviceError>(gradient.device() == output.device(), "backward: gradient is on ", gradient.device(),
+                     " but the output is on ", output.device());
+  return gradient.dtype() == output.dtype() ? gradient
+                                            : fitted_gradient(gradient, output.sizes(), output.dtype());
+}
+
+void check_defined(const Tensors& tensors, const char* op, const char* what) {
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    check<ValueError>(tensors[i].defined(), op, ": ", what, " ", i, " is None, expected a tensor");
 }
 
 void start_all(Engine& engine, const Tensors& outputs, const Tensors& gradients, const char* op) {
@@ -341,6 +394,8 @@ void queue_callback(std::function<void()> callback) {
 
 void backward(const Tensors& outputs, const Tensors& gradients, bool retain_graph, bool create_graph,
               const Tensors& inputs) {
+  check_defined(outputs, "backward", "output");
+  check_defined(inputs, "backward", "input");
   Pass pass;
   Engine engine(retain_graph || create_graph, create_graph);
   if (!inputs.empty()) engine.restrict_to(inputs, outputs);
@@ -352,6 +407,8 @@ void backward(const Tensors& outputs, const Tensors& gradients, bool retain_grap
 
 Tensors grad(const Tensors& outputs, const Tensors& inputs, const Tensors& gradients, bool retain_graph,
              bool create_graph, bool allow_unused) {
+  check_defined(outputs, "grad", "output");
+  check_defined(inputs, "grad", "input");
   for (const Tensor& input : inputs)
     check<AutogradError>(input.requires_grad(), "grad: one of the inputs does not require a gradient");
   Engine engine(retain_graph || create_graph, create_graph);

@@ -14,5 +14,8 @@ Tensor plain_copy(const Tensor& source, const Tensor& like);
 /// Ones of the shape, dtype and device of like.
 Tensor ones_for(const Tensor& like);
 bool has_nan(const Tensor& tensor);
+/// gradient converted to dtype and, where sizes broadcast to its shape, summed to sizes, on the tape when it
+/// is on. Undefined where sizes do not broadcast to its shape.
+Tensor fitted_gradient(const Tensor& gradient, const Shape& sizes, DType dtype);
 
 }  // namespace taper

@@ -3,6 +3,7 @@
 
 #include "autograd/record.h"
 #include "autograd/slots.h"
+#include "base/free_in_turn.h"
 #include "cpu/allocator.h"
 #include "taper/error.h"
 #include "tensor/layout.h"
@@ -99,9 +100,7 @@ std::int64_t Node::register_hook(std::function<void(Tensors&, const Tensors&)> h
 std::int64_t Node::register_output_hook(std::uint32_t output_index, GradientHook hook) {
   return register_prehook([output_index, hook = std::move(hook)](Tensors& gradients) {
     Tensor& gradient = gradients[output_index];
-    if (!gradient.defined()) return;
-    Tensor replacement = hook(gradient);
-    if (replacement.defined()) gradient = std::move(replacement);
+    if (gradient.defined()) gradient = hooked(hook, std::move(gradient));
   });
 }
 
@@ -111,23 +110,14 @@ void Node::remove_hook(std::int64_t number) {
   std::erase_if(extras_->hooks, [number](const auto& entry) { return entry.first == number; });
 }
 
-// A node's saved tensors hold records that hold nodes: a chain of a million would recurse that deep. Nodes
-// whose count reaches zero queue up here instead, and only the outermost call frees them.
+// A node's saved tensors hold records that hold nodes, and gradients hold gradients: a chain of a million
+// would recurse that deep.
 void release_node(Node* node) noexcept {
-  if (!node->drop()) return;
-  thread_local std::vector<Node*> dying;
-  thread_local bool draining = false;
-  dying.push_back(node);
-  if (draining) return;
-  draining = true;
-  while (!dying.empty()) {
-    Node* last = dying.back();
-    dying.pop_back();
-    delete last;
-  }
-  draining = false;
+  if (node->drop()) free_in_turn(node, [](Node* item) { delete item; });
 }
 
-void release_slots(GradientSlots* slots) noexcept { delete slots; }
+void release_slots(GradientSlots* slots) noexcept {
+  free_in_turn(slots, [](GradientSlots* item) { delete item; });
+}
 
 }  // namespace taper

@@ -1,9 +1,11 @@
 // Tensors that an operation keeps for its backward, watched for overwriting.
 #include "autograd/saved.h"
 
+#include "autograd/gradient_math.h"
 #include "autograd/record.h"
 #include "autograd/saved_hooks.h"
 #include "taper/error.h"
+#include "tensor/layout.h"
 
 namespace taper {
 
@@ -15,6 +17,8 @@ thread_local std::shared_ptr<const SavedHooks> saved_hooks;
 struct Packed {
   std::shared_ptr<void> content;
   std::shared_ptr<const SavedHooks> hooks;
+  Shape sizes, strides;
+  Device device;
   Node* history;
   std::uint32_t output_index;
 };
@@ -33,8 +37,9 @@ bool worth_packing(const Tensor& tensor) {
 Tensor packed(const Tensor& tensor) {
   const std::shared_ptr<const SavedHooks> hooks = set_saved_hooks(nullptr);
   Node* history = tensor.record()->grad_fn;
-  auto content = std::make_unique<Packed>(
-      Packed{hooks->pack(tensor.detach()), hooks, history, tensor.record()->output_index});
+  auto content =
+      std::make_unique<Packed>(Packed{hooks->pack(tensor.detach()), hooks, tensor.sizes(), tensor.strides(),
+                                      tensor.device(), history, tensor.record()->output_index});
   if (history) history->retain();
   set_saved_hooks(hooks);
   return from_blob(nullptr, {0}, {1}, tensor.dtype(), release_packed, content.release());
@@ -43,8 +48,16 @@ Tensor packed(const Tensor& tensor) {
 Tensor unpacked(const Tensor& placeholder) {
   const auto& packed = *static_cast<Packed*>(placeholder.storage().context);
   Tensor tensor = packed.hooks->unpack(packed.content);
-  check<AutogradError>(tensor.defined() && tensor.dtype() == placeholder.dtype(),
-                       "saved_tensors_hooks: unpack_hook must give back a tensor of ", placeholder.dtype());
+  check<AutogradError>(tensor.defined(),
+                       "saved_tensors_hooks: unpack_hook must give back a tensor, got none");
+  check<AutogradError>(tensor.dtype() == placeholder.dtype() && tensor.sizes() == packed.sizes &&
+                           tensor.device() == packed.device,
+                       "saved_tensors_hooks: unpack_hook gave back a tensor of shape ", tensor.sizes(), ", ",
+                       tensor.dtype(), " on ", tensor.device(), ", expected shape ", packed.sizes, ", ",
+                       placeholder.dtype(), " on ", packed.device);
+  // Operations may count on the layout of what they saved.
+  if (tensor.strides() != packed.strides && is_dense(packed.sizes, packed.strides))
+    tensor = plain_copy(tensor, empty_strided(packed.sizes, packed.strides, tensor.dtype(), tensor.device()));
   if (!packed.history) return tensor;
   tensor = tensor.detach();
   detail::attach(tensor, packed.history, packed.output_index);

@@ -24,6 +24,8 @@ GradientSlots& slots_of(const Tensor& tensor);
 bool accumulated_hooks_exist();
 /// Numbers for remove_hook, unique in the process.
 std::int64_t next_hook_number();
+/// What hook makes of gradient. Throws where it changes shape, dtype or device.
+Tensor hooked(const GradientHook& hook, Tensor gradient);
 /// Adds gradient to the leaf's .grad, running its hooks. Safe from several threads.
 void accumulate_grad(const Tensor& leaf, Tensor gradient, bool create_graph);
 

@@ -143,13 +143,24 @@ const Tensor& Tensor::detach_() const {
   return *this;
 }
 
+Tensor hooked(const GradientHook& hook, Tensor gradient) {
+  Tensor replacement = hook(gradient);
+  if (!replacement.defined()) return gradient;
+  check<ShapeError>(replacement.sizes() == gradient.sizes(), "hook: the gradient has shape ",
+                    gradient.sizes(), ", but what the hook returned has shape ", replacement.sizes());
+  check<DTypeError>(replacement.dtype() == gradient.dtype(), "hook: the gradient is of ", gradient.dtype(),
+                    ", but what the hook returned is of ", replacement.dtype());
+  check<DeviceError>(replacement.device() == gradient.device(), "hook: the gradient is on ",
+                     gradient.device(), ", but what the hook returned is on ", replacement.device());
+  return replacement;
+}
+
 void accumulate_grad(const Tensor& leaf, Tensor gradient, bool create_graph) {
   TensorRecord* record = leaf.record();
-  if (record->slots)
-    for (auto& [number, hook] : record->slots->hooks) {
-      Tensor replacement = hook(gradient);
-      if (replacement.defined()) gradient = std::move(replacement);
-    }
+  if (record->slots) {
+    const auto hooks = record->slots->hooks;  // which a hook may change
+    for (const auto& [number, hook] : hooks) gradient = hooked(hook, std::move(gradient));
+  }
   {
     const std::lock_guard lock(leaf_lock(record));
     Tensor& grad = slots_of(leaf).grad;
@@ -165,7 +176,9 @@ void accumulate_grad(const Tensor& leaf, Tensor gradient, bool create_graph) {
       add_into_gradient(grad, gradient);
     }
   }
-  for (auto& [number, hook] : record->slots->accumulated_hooks) hook(leaf);
+  if (record->slots->accumulated_hooks.empty()) return;
+  const auto hooks = record->slots->accumulated_hooks;
+  for (const auto& [number, hook] : hooks) hook(leaf);
 }
 
 }  // namespace taper

@@ -120,8 +120,10 @@ const Tensor& zero_(const Tensor& target) { return fill_(target, 0); }
 const Tensor& resize_(const Tensor& target, const Shape& sizes) {
   check<AutogradError>(!target.requires_grad(), "resize_: cannot resize a tensor that requires grad");
   if (target.sizes() == sizes) return target;
-  const std::int64_t needed = (numel(sizes) + target.storage_offset()) * target.item_size();
-  if (needed <= target.storage().bytes) {
+  std::int64_t needed = 0;
+  const bool countable = !__builtin_add_overflow(numel(sizes), target.storage_offset(), &needed) &&
+                         !__builtin_mul_overflow(needed, target.item_size(), &needed);
+  if (countable && needed <= target.storage().bytes) {
     set_memory(target, window(target, sizes, contiguous_strides(sizes), target.storage_offset()));
     return target;
   }
@@ -138,8 +140,13 @@ void set_memory(const Tensor& target, const Tensor& source) {
                        "data: a tensor that requires grad cannot become ", source.dtype());
   TensorRecord& record = *target.record();
   const TensorRecord& from = *source.record();
+  Storage* const before = record.storage;
+  // Who saved the tensor for backward counts on its layout: the version tells that it is another.
+  if (record.sizes != from.sizes || record.strides != from.strides || record.dtype != from.dtype) {
+    from.storage->version.store(std::max(from.storage->version.load(), before->version.load()));
+    from.storage->wrote("data");
+  }
   from.storage->retain();
-  record.storage->drop();
   record.storage = from.storage;
   record.data = from.data;
   record.numel = from.numel;
@@ -148,6 +155,7 @@ void set_memory(const Tensor& target, const Tensor& source) {
   record.dtype = from.dtype;
   record.device = from.device;
   record.contiguous = from.contiguous;
+  before->drop();
 }
 
 Tensor cuda::pin_memory(const Tensor& x) {

@@ -6,6 +6,7 @@
 #include <new>
 #include <optional>
 
+#include "autograd/gradient_math.h"
 #include "taper/error.h"
 #include "taper/ops.h"
 #include "tensor/device_runtime.h"
@@ -307,6 +308,17 @@ Tensor reduce_to(const Tensor& gradient, const Like& operand) {
   if (result.dtype() == operand.dtype) return result;
   if (is_complex(result.dtype()) && !is_complex(operand.dtype)) result = real(result);
   return to(result, operand.dtype);
+}
+
+Tensor fitted_gradient(const Tensor& gradient, const Shape& sizes, DType dtype) {
+  const int extra = gradient.ndim() - sizes.size();
+  if (extra < 0) return {};
+  for (int i = 0; i < sizes.size(); ++i)
+    if (sizes[i] != 1 && sizes[i] != gradient.sizes()[i + extra]) return {};
+  Like operand = gradient;
+  operand.sizes = sizes;
+  operand.dtype = dtype;
+  return reduce_to(gradient, operand);
 }
 
 }  // namespace taper

@@ -2,7 +2,9 @@
 #include "taper/storage.h"
 
 #include <new>
+#include <utility>
 
+#include "base/free_in_turn.h"
 #include "cpu/allocator.h"
 #include "taper/error.h"
 
@@ -36,7 +38,9 @@ Storage* Storage::adopt(void* data, std::int64_t bytes, void (*release)(void*), 
 
 void Storage::destroy() {
   const bool own = data == reinterpret_cast<std::byte*>(this) + header_bytes;
-  if (release) release(context);
+  // What is released may hold the last reference to another storage of this kind: an array over a tensor over
+  // an array.
+  if (release) free_in_turn(std::pair(release, context), [](auto item) { item.first(item.second); });
   const std::int64_t block_bytes = own ? bytes + header_bytes : header_bytes;
   this->~Storage();
   cpu::deallocate(this, std::size_t(block_bytes));
