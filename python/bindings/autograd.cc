@@ -8,6 +8,7 @@
 
 #include "autograd/callbacks.h"
 #include "autograd/saved_hooks.h"
+#include "interpreter.h"
 #include "python.h"
 #include "taper/error.h"
 #include "taper/generator.h"
@@ -23,13 +24,13 @@ class Callable {
  public:
   explicit Callable(PyObject* function) : function_(function) { Py_INCREF(function_); }
   Callable(const Callable& other) : function_(other.function_) {
-    const py::gil_scoped_acquire gil;
+    const WithGil gil;
     Py_INCREF(function_);
   }
   Callable& operator=(const Callable&) = delete;
   ~Callable() {
     if (!Py_IsInitialized()) return;
-    const py::gil_scoped_acquire gil;
+    const WithGil gil;
     Py_DECREF(function_);
   }
   PyObject* get() const { return function_; }
@@ -46,7 +47,7 @@ py::object called(const Callable& callable, const py::tuple& arguments) {
 
 GradientHook gradient_hook(PyObject* function) {
   return [callable = Callable(function)](const Tensor& gradient) {
-    const py::gil_scoped_acquire gil;
+    const WithGil gil;
     const py::object result = called(callable, py::make_tuple(gradient));
     if (result.is_none()) return Tensor();
     if (!is_tensor(result.ptr())) throw py::type_error("a tensor hook must return None or a Tensor");
@@ -142,7 +143,7 @@ class PythonFunction final : public CustomFunction {
   const char* name() const override { return name_.c_str(); }
 
   Tensors forward(const Tensors&) override {
-    const py::gil_scoped_acquire gil;
+    const WithGil gil;
     const Tensors results = tensors_in(called(forward_, py::tuple()), name());
     for (const Tensor& result : tensors_in(called(non_differentiable_, py::tuple()), name()))
       mark_non_differentiable(result);
@@ -150,7 +151,7 @@ class PythonFunction final : public CustomFunction {
   }
 
   Tensors backward(std::span<const Tensor> gradients) override {
-    const py::gil_scoped_acquire gil;
+    const WithGil gil;
     py::tuple arguments(gradients.size());
     for (std::size_t i = 0; i < gradients.size(); ++i) arguments[i] = gradients[i];
     return tensors_in(called(backward_, arguments), name());
@@ -162,7 +163,7 @@ class PythonFunction final : public CustomFunction {
 };
 
 std::string python_stack() {
-  const py::gil_scoped_acquire gil;
+  const WithGil gil;
   const py::object lines = py::module_::import("traceback").attr("format_stack")();
   return py::str(py::str("").attr("join")(lines));
 }
@@ -184,12 +185,12 @@ PyObject* tensor_backward(PyObject* self, PyObject* arguments, PyObject* keyword
       return nullptr;
     if (gradient != Py_None && !is_tensor(gradient))
       throw py::type_error("backward(): argument 'gradient' must be Tensor or None");
-    const bool retain = retain_graph == Py_None ? create_graph != 0 : PyObject_IsTrue(retain_graph) == 1;
+    const bool retain = retain_graph == Py_None ? create_graph != 0 : truth_of(retain_graph);
     const Tensors leaves = tensors_in(inputs, "backward(): inputs");
     const Tensor start = gradient == Py_None ? Tensor() : tensor_of(gradient);
     const Tensor root = tensor_of(self);
     {
-      const py::gil_scoped_release without_gil;
+      const WithoutGil without_gil;
       backward({root}, {start}, retain, create_graph != 0, leaves);
     }
     Py_RETURN_NONE;
@@ -205,7 +206,7 @@ PyObject* tensor_register_post_accumulate_grad_hook(PyObject* self, PyObject* ho
   return guarded([&] {
     const auto number =
         tensor_of(self).register_post_accumulate_grad_hook([callable = Callable(hook)](const Tensor& tensor) {
-          const py::gil_scoped_acquire gil;
+          const WithGil gil;
           called(callable, py::make_tuple(tensor));
         });
     return handle_for(tensor_of(self), number);
@@ -242,7 +243,7 @@ void bind_nodes(py::module_& module) {
            [](const NodeHandle& node, py::object hook) {
              const auto number = node->register_hook(
                  [callable = Callable(hook.ptr())](Tensors& results, const Tensors& gradients) {
-                   const py::gil_scoped_acquire gil;
+                   const WithGil gil;
                    const py::object replaced =
                        called(callable, py::make_tuple(as_tuple(results), as_tuple(gradients)));
                    if (!replaced.is_none()) results = tensors_in(replaced, "hook");
@@ -251,7 +252,7 @@ void bind_nodes(py::module_& module) {
            })
       .def("register_prehook", [](const NodeHandle& node, py::object hook) {
         const auto number = node->register_prehook([callable = Callable(hook.ptr())](Tensors& gradients) {
-          const py::gil_scoped_acquire gil;
+          const WithGil gil;
           const py::object replaced = called(callable, py::make_tuple(as_tuple(gradients)));
           if (!replaced.is_none()) gradients = tensors_in(replaced, "hook");
         });
@@ -301,7 +302,8 @@ void bind_generator(py::module_& module) {
       [](const py::object& pack, const py::object& unpack) {
         const auto shared = [](py::object object) {
           return std::shared_ptr<void>(object.release().ptr(), [](void* kept) {
-            const py::gil_scoped_acquire gil;
+            if (!Py_IsInitialized()) return;
+            const WithGil gil;
             Py_DECREF(static_cast<PyObject*>(kept));
           });
         };
@@ -310,11 +312,11 @@ void bind_generator(py::module_& module) {
           const auto packer = shared(pack), unpacker = shared(unpack);
           hooks = std::make_shared<SavedHooks>(
               SavedHooks{[packer, shared](const Tensor& tensor) {
-                           const py::gil_scoped_acquire gil;
+                           const WithGil gil;
                            return shared(py::handle(static_cast<PyObject*>(packer.get()))(tensor));
                          },
                          [unpacker](const std::shared_ptr<void>& content) {
-                           const py::gil_scoped_acquire gil;
+                           const WithGil gil;
                            const py::handle kept(static_cast<PyObject*>(content.get()));
                            return py::cast<Tensor>(py::handle(static_cast<PyObject*>(unpacker.get()))(kept));
                          }});
@@ -347,7 +349,7 @@ void bind_autograd(py::module_& module) {
   module.def("is_anomaly_enabled", &is_anomaly_detection_enabled);
   module.def("_queue_callback", [](const py::object& callback) {
     queue_callback([callable = Callable(callback.ptr())] {
-      const py::gil_scoped_acquire gil;
+      const WithGil gil;
       py::reinterpret_borrow<py::object>(callable.get())();
     });
   });
@@ -355,7 +357,7 @@ void bind_autograd(py::module_& module) {
                              py::object inputs) {
     const Tensors roots = tensors_in(outputs, "backward"), starts = tensors_in(gradients, "backward"),
                   leaves = tensors_in(inputs, "backward");
-    const py::gil_scoped_release without_gil;
+    const WithoutGil without_gil;
     backward(roots, starts, retain_graph, create_graph, leaves);
   });
   module.def("_grad", [](py::object outputs, py::object inputs, py::object gradients, bool retain_graph,
@@ -364,7 +366,7 @@ void bind_autograd(py::module_& module) {
                   starts = tensors_in(gradients, "grad");
     Tensors results;
     {
-      const py::gil_scoped_release without_gil;
+      const WithoutGil without_gil;
       results = grad(roots, leaves, starts, retain_graph, create_graph, allow_unused);
     }
     return as_tuple(results);

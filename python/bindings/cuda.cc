@@ -1,6 +1,7 @@
 // taper.cuda: devices, memory, streams and events; and tensors' ways between devices.
 #include "taper/cuda.h"
 
+#include "interpreter.h"
 #include "python.h"
 #include "taper/cuda_graph.h"
 #include "taper/generator.h"
@@ -19,7 +20,7 @@ void bind_queues(py::module_& module) {
       .def_property_readonly("cuda_stream",
                              [](const cuda::Stream& self) { return std::uintptr_t(self.handle()); })
       .def("query", &cuda::Stream::query)
-      .def("synchronize", &cuda::Stream::synchronize, py::call_guard<py::gil_scoped_release>())
+      .def("synchronize", &cuda::Stream::synchronize, py::call_guard<WithoutGil>())
       .def("wait_event", [](const cuda::Stream& self, const cuda::Event& event) { self.wait(event); })
       .def("wait_stream", [](const cuda::Stream& self, const cuda::Stream& other) { self.wait(other); })
       .def("__eq__", [](const cuda::Stream& a, const cuda::Stream& b) { return a == b; })
@@ -30,7 +31,7 @@ void bind_queues(py::module_& module) {
       .def(py::init<bool>(), py::arg("timed") = false)
       .def("_record", &cuda::Event::record)
       .def("query", &cuda::Event::query)
-      .def("synchronize", &cuda::Event::synchronize, py::call_guard<py::gil_scoped_release>())
+      .def("synchronize", &cuda::Event::synchronize, py::call_guard<WithoutGil>())
       .def("_elapsed", &cuda::Event::milliseconds_to);
   module.def("_cuda_current_stream", cuda::current_stream);
   module.def("_cuda_default_stream", cuda::default_stream);
@@ -86,7 +87,7 @@ void bind_cuda(py::module_& module) {
   module.def("_cuda_device_count", cuda::device_count);
   module.def("_cuda_current_device", cuda::current_device);
   module.def("_cuda_set_device", cuda::set_device);
-  module.def("_cuda_synchronize", cuda::synchronize, py::call_guard<py::gil_scoped_release>());
+  module.def("_cuda_synchronize", cuda::synchronize, py::call_guard<WithoutGil>());
   module.def("_cuda_can_access_peer", cuda::can_access_peer);
   module.def("_cuda_properties", [](int device) {
     const cuda::DeviceProperties p = cuda::device_properties(device);

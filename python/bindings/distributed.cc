@@ -5,6 +5,7 @@
 
 #include "distributed/environment.h"
 #include "distributed/secret.h"
+#include "interpreter.h"
 #include "python.h"
 #include "taper/distributed.h"
 #include "taper/error.h"
@@ -15,7 +16,7 @@ namespace {
 
 using namespace distributed;
 using Milliseconds = std::chrono::milliseconds;
-using Release = py::call_guard<py::gil_scoped_release>;
+using Release = py::call_guard<WithoutGil>;
 
 Tensors tensors_of(const py::handle& list) {
   Tensors tensors;
@@ -90,7 +91,7 @@ void bind_store(py::module_& module) {
           [bytes](Store& store, const std::string& key) {
             std::string value;
             {
-              const py::gil_scoped_release without_gil;
+              const WithoutGil without_gil;
               value = store.get(key);
             }
             return bytes(value);
@@ -103,7 +104,7 @@ void bind_store(py::module_& module) {
                   const std::string& desired) {
             std::string value;
             {
-              const py::gil_scoped_release without_gil;
+              const WithoutGil without_gil;
               value = store.compare_set(key, expected, desired);
             }
             return bytes(value);
@@ -120,7 +121,7 @@ template <class F>
 Work started(bool async, F&& start) {
   if (async) return start();
   const RunsInWait at_once;
-  const py::gil_scoped_release without_gil;
+  const WithoutGil without_gil;
   Work work = start();
   work.wait();
   return work;
@@ -162,19 +163,19 @@ void bind_group(py::module_& module) {
 // A Python communication hook as the reducer calls it: given a bucket, it returns a future.
 GradientReducer::Hook hook_of(py::object hook) {
   const auto shared = std::shared_ptr<py::object>(new py::object(std::move(hook)), [](py::object* object) {
-    const py::gil_scoped_acquire gil;
+    const WithGil gil;
     delete object;
   });
   return [shared](const GradientReducer::Bucket& bucket) -> std::function<Tensor()> {
-    const py::gil_scoped_acquire gil;
+    const WithGil gil;
     const py::object made = (*shared)(bucket.index, bucket.is_last, bucket.flat, list_of(bucket.parameters),
                                       list_of(bucket.gradients));
     const auto future = std::shared_ptr<py::object>(new py::object(made), [](py::object* object) {
-      const py::gil_scoped_acquire gil;
+      const WithGil gil;
       delete object;
     });
     return [future] {
-      const py::gil_scoped_acquire gil;
+      const WithGil gil;
       return py::cast<Tensor>((*future)());
     };
   };
@@ -191,7 +192,7 @@ void bind_reducer(py::module_& module) {
       .def("prepare",
            [](GradientReducer& reducer, const py::object& outputs) {
              const Tensors tensors = tensors_of(outputs);
-             const py::gil_scoped_release without_gil;
+             const WithoutGil without_gil;
              reducer.prepare(tensors);
            })
       .def("skip", &GradientReducer::skip, Release())
@@ -205,7 +206,7 @@ void bind_reducer(py::module_& module) {
       });
   module.def("_broadcast_tensors", [](ProcessGroup& group, const py::object& list, int root) {
     const Tensors tensors = tensors_of(list);
-    const py::gil_scoped_release without_gil;
+    const WithoutGil without_gil;
     broadcast_tensors(group, tensors, root);
   });
 }

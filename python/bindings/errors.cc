@@ -1,7 +1,10 @@
 // The exception classes as Python sees them.
+#include <cxxabi.h>
+
 #include <new>
 #include <stdexcept>
 
+#include "interpreter.h"
 #include "python.h"
 #include "taper/error.h"
 #include "taper/ops/linalg.h"
@@ -51,6 +54,8 @@ void set_python_error() noexcept {
     builtin.set_error();
   } catch (const Error& exception) {
     raise(exception);
+  } catch (const abi::__forced_unwind&) {
+    wait_for_the_end();
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
   } catch (const std::length_error&) {  // a list longer than memory can hold

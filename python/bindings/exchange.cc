@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 
+#include "interpreter.h"
 #include "python.h"
 #include "taper/error.h"
 #include "taper/ops.h"
@@ -118,7 +119,7 @@ template <class Managed>
 void give_back(void* context) {
   auto* managed = static_cast<Managed*>(context);
   if (!managed->deleter || !Py_IsInitialized()) return;
-  const py::gil_scoped_acquire gil;
+  const WithGil gil;
   managed->deleter(managed);
 }
 
@@ -130,6 +131,8 @@ Tensor imported(PyObject* capsule, const char* name, const char* used_name) {
   check<DeviceError>(source.device.type == cpu_device, "from_dlpack: device type ", source.device.type,
                      " is not supported; move the array to the CPU first");
   const DType dtype = dtype_of(source.dtype);
+  check<ValueError>(source.ndim >= 0 && (source.ndim == 0 || source.shape), "from_dlpack: ", source.ndim,
+                    " dimensions, but no sizes");
   Shape sizes, strides;
   for (std::int32_t i = 0; i < source.ndim; ++i) {
     check<ValueError>(source.shape[i] >= 0, "from_dlpack: negative size ", source.shape[i]);
@@ -139,9 +142,11 @@ Tensor imported(PyObject* capsule, const char* name, const char* used_name) {
                       "from_dlpack: negative strides are not supported; copy the array first");
   }
   if (!source.strides) strides = contiguous_strides(sizes);
+  check<ValueError>(source.data || numel(sizes) == 0, "from_dlpack: no memory for an array of shape ", sizes);
+  const Tensor tensor = from_blob(static_cast<char*>(source.data) + source.byte_offset, sizes, strides, dtype,
+                                  give_back<Managed>, managed);
   PyCapsule_SetName(capsule, used_name);
-  return from_blob(static_cast<char*>(source.data) + source.byte_offset, sizes, strides, dtype,
-                   give_back<Managed>, managed);
+  return tensor;
 }
 
 Tensor from_dlpack(const py::object& capsule, bool copy) {
@@ -190,10 +195,11 @@ struct BufferShape {
 
 }  // namespace
 
-int get_buffer(PyObject* self, Py_buffer* view, int flags) {
+namespace {
+
+int fill_buffer(PyObject* self, Py_buffer* view, int flags) {
   const Tensor& tensor = tensor_of(self);
   const char* format = buffer_format(tensor.dtype());
-  view->obj = nullptr;
   if (!tensor.device().is_cpu()) {
     PyErr_SetString(PyExc_BufferError, "the tensor is not in main memory; use tensor.cpu()");
     return -1;
@@ -208,6 +214,11 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     PyErr_SetString(PyExc_BufferError, "the tensor is not contiguous; use tensor.contiguous()");
     return -1;
   }
+  Py_ssize_t length = 0;
+  if (__builtin_mul_overflow(tensor.numel(), tensor.item_size(), &length)) {
+    PyErr_SetString(PyExc_BufferError, "the tensor has more bytes than a buffer can count");
+    return -1;
+  }
   auto sizes = std::make_unique<BufferShape>();
   sizes->memory = tensor.detach();
   for (int i = 0; i < tensor.ndim(); ++i) {
@@ -218,7 +229,7 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   view->obj = self;
   view->buf = tensor.data();
   view->itemsize = tensor.item_size();
-  view->len = tensor.numel() * tensor.item_size();
+  view->len = length;
   view->readonly = 0;
   view->ndim = tensor.ndim();
   view->format = flags & PyBUF_FORMAT ? const_cast<char*>(format) : nullptr;
@@ -227,6 +238,13 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) {
   view->suboffsets = nullptr;
   view->internal = sizes.release();
   return 0;
+}
+
+}  // namespace
+
+int get_buffer(PyObject* self, Py_buffer* view, int flags) {
+  view->obj = nullptr;
+  return guarded([&] { return fill_buffer(self, view, flags); });
 }
 
 void release_buffer(PyObject*, Py_buffer* view) { delete static_cast<BufferShape*>(view->internal); }

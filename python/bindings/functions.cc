@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "functions.h"
+#include "interpreter.h"
 #include "ops/elementwise.h"
 #include "ops/inplace.h"
 #include "out_argument.h"
@@ -116,7 +117,7 @@ bool convert_boolean(PyObject* object, Value& value) {
   if (!PyBool_Check(object) && !PyLong_Check(object) &&
       std::string_view(Py_TYPE(object)->tp_name).substr(0, 10) != "numpy.bool")
     return false;
-  value = PyObject_IsTrue(object) == 1;
+  value = truth_of(object);
   return true;
 }
 
@@ -369,7 +370,7 @@ bool worth_releasing(const Overload& overload, const Value* values) {
 
 Value call(const Overload& overload, Value* values) {
   if (!worth_releasing(overload, values)) return overload.function->call(values);
-  const py::gil_scoped_release without_gil;
+  const WithoutGil without_gil;
   return overload.function->call(values);
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 
+#include "interpreter.h"
 #include "io/crc32c.h"
 #include "io/tensor_file.h"
 #include "python.h"
@@ -131,7 +132,7 @@ py::object from_state(const State& state, const py::function& restore) {
 Placement placement_of(const py::object& function) {
   if (function.is_none()) return {};
   return [function](Device saved_on) {
-    const py::gil_scoped_acquire lock;
+    const WithGil lock;
     return device_of(py::object(function(saved_on)).ptr());
   };
 }
@@ -139,7 +140,7 @@ Placement placement_of(const py::object& function) {
 void bind_checkpoints(py::module_& module) {
   module.def("_save", [](const py::object& value, const std::string& path, const py::function& describe) {
     const State state = ToState(describe).convert(value);
-    const py::gil_scoped_release unlock;
+    const WithoutGil unlock;
     save(state, path);
   });
   module.def("_save_bytes", [](const py::object& value, const py::function& describe) {
@@ -151,7 +152,7 @@ void bind_checkpoints(py::module_& module) {
     State state;
     const Placement place = placement_of(placement);
     {
-      const py::gil_scoped_release unlock;
+      const WithoutGil unlock;
       state = load(path, place, verify);
     }
     return from_state(state, restore);
@@ -191,7 +192,7 @@ class OpenFile {
 
   Tensor tensor(const std::string& name) const {
     const std::size_t i = index(name);
-    const py::gil_scoped_release unlock;
+    const WithoutGil unlock;
     const Tensor result = io::read_tensor(reader_, i);
     reader_.check_unchanged();
     return result;
@@ -206,7 +207,7 @@ class OpenFile {
     const std::uint64_t total = reader_.tensors()[i].end - reader_.tensors()[i].begin;
     const std::uint64_t row = shape[0] ? total / std::uint64_t(shape[0]) : 0;
     shape[0] = end - begin;
-    const py::gil_scoped_release unlock;
+    const WithoutGil unlock;
     const Tensor result = empty(shape, dtype);
     reader_.read_part(i, row * std::uint64_t(begin), result.data(), row * std::uint64_t(end - begin));
     reader_.check_unchanged();
@@ -227,14 +228,14 @@ class OpenFile {
 void bind_safetensors(py::module_& module) {
   module.def("_save_safetensors",
              [](const NamedTensors& tensors, const std::string& path, const NamedTexts& metadata) {
-               const py::gil_scoped_release unlock;
+               const WithoutGil unlock;
                save_safetensors(tensors, path, metadata);
              });
   module.def("_save_safetensors_bytes", [](const NamedTensors& tensors, const NamedTexts& metadata) {
     return py::bytes(save_safetensors_to_memory(tensors, metadata));
   });
   module.def("_load_safetensors", [](const std::string& path, bool verify) {
-    const py::gil_scoped_release unlock;
+    const WithoutGil unlock;
     return load_safetensors(path, nullptr, verify);
   });
   module.def("_load_safetensors_bytes", [](const py::bytes& bytes, bool verify) {
@@ -253,19 +254,19 @@ void bind_safetensors(py::module_& module) {
 
 void bind_npy(py::module_& module) {
   module.def("_save_npy", [](const Tensor& tensor, const std::string& path) {
-    const py::gil_scoped_release unlock;
+    const WithoutGil unlock;
     save_npy(tensor, path);
   });
   module.def("_load_npy", [](const std::string& path) {
-    const py::gil_scoped_release unlock;
+    const WithoutGil unlock;
     return load_npy(path);
   });
   module.def("_save_npz", [](const NamedTensors& tensors, const std::string& path, bool compress) {
-    const py::gil_scoped_release unlock;
+    const WithoutGil unlock;
     save_npz(tensors, path, compress);
   });
   module.def("_load_npz", [](const std::string& path) {
-    const py::gil_scoped_release unlock;
+    const WithoutGil unlock;
     return load_npz(path);
   });
 }
@@ -276,17 +277,19 @@ struct TensorBuffer {
 };
 
 void release_buffer(void* context) {
-  const py::gil_scoped_acquire lock;
+  if (!Py_IsInitialized()) return;
+  const WithGil lock;
   auto* view = static_cast<Py_buffer*>(context);
   PyBuffer_Release(view);
   delete view;
 }
 
 Tensor tensor_from_buffer(const py::buffer& buffer, DType dtype, const Shape& shape) {
+  std::int64_t bytes = 0;
+  const bool countable = !__builtin_mul_overflow(numel(shape), item_size(dtype), &bytes);
   auto view = std::make_unique<Py_buffer>();
   if (PyObject_GetBuffer(buffer.ptr(), view.get(), PyBUF_WRITABLE) != 0) throw py::error_already_set();
-  const std::int64_t bytes = numel(shape) * item_size(dtype);
-  if (bytes != view->len) {
+  if (!countable || bytes != view->len) {
     const Py_ssize_t length = view->len;
     PyBuffer_Release(view.get());
     fail<ValueError>("tensor from buffer: shape ", shape, " of ", dtype, " needs ", bytes,

@@ -8,7 +8,20 @@ namespace taper::python {
 
 namespace {
 
+newfunc make_object = nullptr;
+
+// pybind11 3.0 throws through Python where a program makes an object of the base of all its classes, as
+// copyreg does for pickles of protocols 0 and 1.
+void guard_base_class() {
+  auto* const base = reinterpret_cast<PyTypeObject*>(py::detail::get_internals().instance_base);
+  make_object = base->tp_new;
+  base->tp_new = [](PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
+    return guarded([&] { return make_object(type, arguments, keywords); });
+  };
+}
+
 PYBIND11_MODULE(_C, module) {
+  guard_base_class();
   module.doc() = "Taper's C++ library.";
   module.attr("__version__") = TAPER_VERSION;
   set_error_lines(false);  // Python's tracebacks name lines

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "functions.h"
+#include "interpreter.h"
 #include "ops/elementwise.h"
 #include "taper/error.h"
 #include "taper/ops.h"
@@ -27,7 +28,7 @@ PyObject* computed(const char* name, std::int64_t elements, F&& body) {
   if (elements < release_gil_from) return wrap(body());
   Tensor result;
   {
-    const py::gil_scoped_release without_gil;
+    const WithoutGil without_gil;
     result = body();
   }
   return wrap(result);

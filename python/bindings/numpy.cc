@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/visit.h"
+#include "interpreter.h"
 #include "python.h"
 #include "taper/error.h"
 #include "taper/ops.h"
@@ -43,7 +44,7 @@ struct SharedArray {
 void release_array(void* context) {
   const std::unique_ptr<SharedArray> shared(static_cast<SharedArray*>(context));
   if (!Py_IsInitialized()) return;
-  const py::gil_scoped_acquire gil;
+  const WithGil gil;
   Py_XDECREF(shared->owner);
   Py_DECREF(shared->array);
 }
@@ -111,7 +112,8 @@ py::object item_object(T value) {
 py::object list_of(const Tensor& tensor, int dim, const std::byte* data) {
   if (dim == tensor.ndim())
     return visit(tensor.dtype(), [&]<class T>() { return item_object(*reinterpret_cast<const T*>(data)); });
-  py::list list(std::size_t(tensor.sizes()[dim]));
+  const auto list = py::reinterpret_steal<py::list>(PyList_New(tensor.sizes()[dim]));
+  if (!list) throw py::error_already_set();
   for (std::int64_t i = 0; i < tensor.sizes()[dim]; ++i)
     list[std::size_t(i)] = list_of(tensor, dim + 1, data + i * tensor.strides()[dim] * tensor.item_size());
   return list;

@@ -1,6 +1,7 @@
 // One fused step of an optimizer over a list of parameters.
 #include <pybind11/stl.h>
 
+#include "interpreter.h"
 #include "optim/fused.h"
 #include "python.h"
 
@@ -8,17 +9,25 @@ namespace taper::python {
 
 namespace {
 
+Tensor tensor_in(const py::list& list, std::size_t i, const char* op) {
+  const py::object item = list[i];
+  if (!is_tensor(item.ptr()))
+    throw py::type_error(concat(op, ": expected a Tensor among parameters, gradients and states, got ",
+                                Py_TYPE(item.ptr())->tp_name));
+  return tensor_of(item.ptr());
+}
+
 template <class Rule>
 void run(const Rule& rule, const py::list& params, const py::list& gradients,
          const std::vector<py::list>& states, const std::vector<std::int64_t>& steps, const char* op) {
   std::vector<optim::FusedParameter> list;
   for (std::size_t i = 0; i < params.size(); ++i) {
-    optim::FusedParameter entry{tensor_of(params[i].ptr()), tensor_of(gradients[i].ptr()), {}, steps[i]};
+    optim::FusedParameter entry{tensor_in(params, i, op), tensor_in(gradients, i, op), {}, steps.at(i)};
     for (std::size_t k = 0; k < states.size(); ++k)
-      if (!states[k][i].is_none()) entry.state[k] = tensor_of(py::object(states[k][i]).ptr());
+      if (!states[k][i].is_none()) entry.state[k] = tensor_in(states[k], i, op);
     list.push_back(std::move(entry));
   }
-  const py::gil_scoped_release without_gil;
+  const WithoutGil without_gil;
   optim::fused_step(rule, list, op);
 }
 

@@ -1,4 +1,5 @@
 // Attributes of tensors and the methods that are not operations.
+#include "interpreter.h"
 #include "python.h"
 #include "taper/autograd.h"
 #include "taper/error.h"
@@ -31,7 +32,8 @@ int set_grad(PyObject* self, PyObject* value, void*) {
 
 int set_requires_grad(PyObject* self, PyObject* value, void*) {
   return guarded([&] {
-    tensor_of(self).requires_grad_(PyObject_IsTrue(value) == 1);
+    if (!value) throw py::type_error("requires_grad cannot be deleted");
+    tensor_of(self).requires_grad_(truth_of(value));
     return 0;
   });
 }

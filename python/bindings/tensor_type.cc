@@ -69,11 +69,11 @@ namespace {
 
 void free_tensor(PyObject* self) {
   auto* object = reinterpret_cast<TensorObject*>(self);
+  // What weak references call may come upon the tensor by another way; it gets an object of its own then.
+  if (object->tensor.defined() && object->tensor.record()->python == self)
+    object->tensor.record()->python = nullptr;
   if (object->weak_references) PyObject_ClearWeakRefs(self);
-  if (object->tensor.defined()) {
-    if (object->tensor.record()->python == self) object->tensor.record()->python = nullptr;
-    object->tensor = Tensor();
-  }
+  object->tensor = Tensor();
   Py_CLEAR(object->attributes);
   PyTypeObject* type = Py_TYPE(self);
   type->tp_free(self);
@@ -95,6 +95,7 @@ PyObject* new_tensor(PyTypeObject* type, PyObject* arguments, PyObject*) {
       sizes.push_back(size);
     }
     if (all_integers) return wrap_as(type, empty(sizes));
+    if (!data) throw py::type_error("Tensor: expected sizes, or one tensor or list of numbers");
     const py::object made = py::module_::import("taper").attr("tensor")(py::handle(data));
     return wrap_as(type, to(tensor_of(made.ptr()), default_dtype()));
   });
