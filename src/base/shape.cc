@@ -46,6 +46,9 @@ void Shape::resize(int count, std::int64_t value) {
 }
 
 std::int64_t numel(const Shape& sizes) {
+  constexpr int most_dimensions = 1024;  // some code recurses through them
+  check<ShapeError>(sizes.size() <= most_dimensions, "a tensor cannot have ", sizes.size(),
+                    " dimensions, expected at most ", most_dimensions);
   std::int64_t product = 1;
   bool empty = false;
   for (const std::int64_t size : sizes) {
@@ -61,10 +64,10 @@ std::int64_t numel(const Shape& sizes) {
 
 Shape contiguous_strides(const Shape& sizes) {
   Shape strides = Shape::filled(sizes.size(), 1);
-  std::int64_t step = 1;
+  std::uint64_t step = 1;  // which may wrap only where there are no elements
   for (int i = sizes.size() - 1; i >= 0; --i) {
-    strides[i] = step;
-    step *= std::max<std::int64_t>(sizes[i], 1);
+    strides[i] = std::int64_t(step);
+    step *= std::uint64_t(std::max<std::int64_t>(sizes[i], 1));
   }
   return strides;
 }

@@ -159,6 +159,7 @@ struct ConstantPad {
 };
 
 Shape dims_of(const Tensor& x, const Shape& dims, const char* op) {
+  check<ShapeError>(x.ndim() <= 64, op, ": more than 64 dimensions");
   Shape wrapped_dims;
   std::uint64_t seen = 0;
   for (const std::int64_t dim : dims) {
@@ -298,12 +299,12 @@ Tensor roll(const Tensor& x, const Shape& shifts, const Shape& dims) {
 
 Tensor tril(const Tensor& x, std::int64_t diagonal) {
   check<ShapeError>(x.ndim() >= 2, "tril: needs at least 2 dimensions, got shape ", x.sizes());
-  return record(Triangle<true>{diagonal}, x);
+  return record(Triangle<true>{std::clamp(diagonal, -x.size(-2), x.size(-1))}, x);
 }
 
 Tensor triu(const Tensor& x, std::int64_t diagonal) {
   check<ShapeError>(x.ndim() >= 2, "triu: needs at least 2 dimensions, got shape ", x.sizes());
-  return record(Triangle<false>{diagonal}, x);
+  return record(Triangle<false>{std::clamp(diagonal, -x.size(-2), x.size(-1))}, x);
 }
 
 namespace {

@@ -12,6 +12,7 @@
 #include "base/visit.h"
 #include "taper/error.h"
 #include "taper/ops.h"
+#include "tensor/layout.h"
 
 namespace taper {
 
@@ -138,13 +139,18 @@ class Writer {
   // The elements that will be printed, as one dimension: only they decide the width.
   Tensor shown(const Tensor& x) const {
     if (!summarize_) return reshape(x.detach(), {-1});
-    Tensor edges = x.detach();
+    Shape sizes, strides;  // of a view on both ends of each dimension that is cut
     for (int dim = 0; dim < x.ndim(); ++dim) {
-      const std::int64_t size = edges.sizes()[dim], edge = options_.edge_items;
-      if (size > 2 * edge)
-        edges = cat({narrow(edges, dim, 0, edge), narrow(edges, dim, size - edge, edge)}, dim);
+      const std::int64_t size = x.sizes()[dim], stride = x.strides()[dim], edge = options_.edge_items;
+      const bool cut = size > 2 * edge;
+      if (cut) {
+        sizes.push_back(2);
+        strides.push_back((size - edge) * stride);
+      }
+      sizes.push_back(cut ? edge : size);
+      strides.push_back(stride);
     }
-    return reshape(edges, {-1});
+    return reshape(window(x.detach(), sizes, strides, x.storage_offset()), {-1});
   }
 
   std::string element(const Tensor& x) const {

@@ -12,7 +12,7 @@ Tensor repeat(const Tensor& x, const Shape& counts) {
   check<ShapeError>(extra >= 0, "repeat: ", counts.size(), " counts ", counts, " for a tensor of ", x.ndim(),
                     " dimensions");
   // Each dimension becomes (count, size): expanding the first of the pair repeats the second.
-  Shape split_sizes, expanded, merged;
+  Shape split_sizes, expanded;
   for (int i = 0; i < counts.size(); ++i) {
     const std::int64_t size = i < extra ? 1 : x.sizes()[i - extra];
     check<ValueError>(counts[i] >= 0, "repeat: counts must not be negative, got ", counts);
@@ -20,9 +20,11 @@ Tensor repeat(const Tensor& x, const Shape& counts) {
     split_sizes.push_back(size);
     expanded.push_back(counts[i]);
     expanded.push_back(size);
-    merged.push_back(counts[i] * size);
   }
-  return reshape(clone(expand(reshape(x, split_sizes), expanded), "contiguous"), merged);
+  const Tensor pairs = clone(expand(reshape(x, split_sizes), expanded), "contiguous");
+  Shape merged;
+  for (int i = 0; i < counts.size(); ++i) merged.push_back(expanded[2 * i] * expanded[2 * i + 1]);
+  return reshape(pairs, merged);
 }
 
 Tensor tile(const Tensor& x, const Shape& counts) {

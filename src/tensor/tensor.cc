@@ -89,7 +89,10 @@ Tensor from_blob(void* data, const Shape& sizes, const Shape& strides, DType dty
   Tensor tensor = Tensor::adopt(new_record());
   TensorRecord& record = *tensor.record();
   record.numel = numel(sizes);
-  const std::int64_t bytes = record.numel == 0 ? 0 : (last + 1) * item_size(dtype);
+  std::int64_t bytes = 0;
+  check<ShapeError>(record.numel == 0 || !__builtin_mul_overflow(last + 1, item_size(dtype), &bytes),
+                    "from_blob: sizes ", sizes, " and strides ", strides,
+                    " reach beyond what an int64 can count");
   record.storage = Storage::adopt(data, bytes, release, context);
   record.data = record.storage->data;
   record.dtype = dtype;

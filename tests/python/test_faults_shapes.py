@@ -314,3 +314,31 @@ def test_devices_that_do_not_exist():
             taper.ones(1, device=index)
     with pytest.raises(ValueError, match="does not fit into 64 bits"):
         taper.ones(1, device=2**70)
+
+
+def test_a_buffer_of_more_bytes_than_can_be_counted():
+    x = taper.ones(1).expand(2**62)
+    with pytest.raises(BufferError, match="more bytes than a buffer can count"):
+        memoryview(x)
+
+
+def test_tensors_too_large_to_hold_are_shown():
+    assert repr(taper.ones(1).expand(2**62)) == "tensor([1., 1., 1.,  ..., 1., 1., 1.])"
+    rows = repr(taper.ones(1).expand(2**31, 2**31)).splitlines()
+    assert len(rows) == 7 and rows[0] == "tensor([[1., 1., 1.,  ..., 1., 1., 1.],"
+
+
+def test_diagonals_further_off_than_any():
+    x = taper.ones(2, 3)
+    for lowest, highest in ((-(2**63), 2**63 - 1), (-100, 100)):
+        assert (x.tril(highest) == 1).all() and (x.triu(lowest) == 1).all()
+        assert (x.tril(lowest) == 0).all() and (x.triu(highest) == 0).all()
+
+
+def test_dimensions_beyond_what_a_tensor_has():
+    assert taper.ones((1,) * 1000).ndim == 1000
+    with pytest.raises(taper.ShapeError, match="a tensor cannot have 1025 dimensions, expected at most 1024"):
+        taper.ones((1,) * 1025)
+    with pytest.raises(taper.ShapeError, match="flip: more than 64 dimensions"):
+        taper.ones((1,) * 65).flip(0)
+    assert taper.zeros(2**40, 2**40, 0).numel() == 0
