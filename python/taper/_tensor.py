@@ -148,6 +148,11 @@ def __array__(self, dtype=None, copy=None):
     return array.copy() if copy else array
 
 
+@_method
+def __array_wrap__(self, array, context=None, return_scalar=False):
+    return _C.from_numpy(array)
+
+
 Tensor.__array_priority__ = 1000
 Tensor.__rdiv__ = Tensor.__rtruediv__
 
@@ -177,6 +182,10 @@ def __iter__(self):
 
 @_method
 def __contains__(self, element):
+    if not isinstance(element, (Tensor, int, float, complex, _BOOL_TYPE)):
+        raise RuntimeError(
+            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {element.__class__}."
+        )
     return _BOOL_TYPE((self == element).any())
 
 

@@ -53,7 +53,9 @@ class Formatter {
       scientific_ = largest / smallest > 1000 || largest > 1e8 || (!integral && smallest < 1e-4);
     }
     if (options.scientific) scientific_ = *options.scientific;
-    for (std::int64_t i = 0; i < wide.numel(); ++i) width_ = std::max(width_, unpadded(numbers[i]).size());
+    for (std::int64_t i = 0; i < wide.numel(); ++i)
+      if (std::isfinite(numbers[i]) && numbers[i] != 0)
+        width_ = std::max(width_, unpadded(numbers[i]).size());
   }
 
   std::size_t width() const { return width_; }

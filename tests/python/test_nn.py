@@ -435,3 +435,19 @@ def test_modules_that_occur_twice():
     shared = nn.Linear(1, 1)
     net = nn.Sequential(shared, shared)
     assert len(list(net.modules())) == 2 and len(list(net.modules(remove_duplicate=False))) == 3
+
+
+def test_uses_that_are_refused_as_in_pytorch():
+    with pytest.raises(ValueError, match="strided convolutions"):
+        nn.Conv2d(3, 4, 3, stride=2, padding="same")
+    with pytest.raises(RuntimeError, match="floating point and complex"):
+        nn.Parameter(taper.tensor([1]))
+    assert not nn.Parameter(taper.tensor([1]), requires_grad=False).requires_grad
+    with pytest.raises(TypeError, match="only accepts floating point"):
+        nn.Linear(1, 1).to(taper.int32)
+    with pytest.raises(RuntimeError, match="empty list"):
+        nn.utils.rnn.pad_sequence([])
+    with pytest.raises(RuntimeError, match="only supports Tensor or scalar"):
+        "a" in taper.tensor([1])
+    with pytest.warns(UserWarning, match="num_layers greater than 1"):
+        nn.GRU(2, 3, dropout=0.5)

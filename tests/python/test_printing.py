@@ -18,6 +18,9 @@ from taper import nn
         (lambda: taper.tensor([1.0, 2.5]), "tensor([1.0000, 2.5000])"),
         (lambda: taper.tensor([1e-8, 1.0]), "tensor([1.0000e-08, 1.0000e+00])"),
         (lambda: taper.tensor([math.nan, math.inf]), "tensor([nan, inf])"),
+        # Only finite numbers count for the width.
+        (lambda: taper.tensor([[0, -math.inf], [0, 0]]), "tensor([[0., -inf],\n        [0., 0.]])"),
+        (lambda: taper.tensor([1.5, -math.inf]), "tensor([1.5000,   -inf])"),
         (lambda: taper.ones(2, dtype=taper.float64), "tensor([1., 1.], dtype=taper.float64)"),
         (lambda: taper.ones(1, requires_grad=True), "tensor([1.], requires_grad=True)"),
         (lambda: taper.zeros(2000), "tensor([0., 0., 0.,  ..., 0., 0., 0.])"),

@@ -284,3 +284,16 @@ def test_combinations_of_too_few_elements_stay_in_the_graph():
 def test_a_complex_tensor_has_no_real_result_in_place():
     with pytest.raises(RuntimeError, match="abs_: not supported for complex tensors"):
         taper.ones(2, dtype=taper.complex64).abs_()
+
+
+def test_numpys_functions_give_tensors_for_tensors():
+    x, array = taper.tensor([1.0, 4.0]), np.array([2.0, 3.0])
+    for result, expected in [
+        (np.sqrt(x), [1, 2]),
+        (x * array, [2, 12]),
+        (x - array, [-1, 1]),
+        (np.maximum(x, 2), [2, 4]),
+    ]:
+        assert isinstance(result, taper.Tensor) and result.tolist() == expected
+    with pytest.raises(RuntimeError, match="requires grad"):
+        x.requires_grad_() * array

@@ -49,6 +49,8 @@ class _Convolution(Module):
             )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride = _per_dimension(kernel_size, dims), _per_dimension(stride, dims)
+        if padding == "same" and any(step != 1 for step in self.stride):
+            raise ValueError("padding='same' is not supported for strided convolutions")
         self.padding = padding if isinstance(padding, str) else _per_dimension(padding, dims)
         self.dilation, self.padding_mode = _per_dimension(dilation, dims), padding_mode
         self.output_padding = _per_dimension(output_padding, dims)

@@ -634,6 +634,11 @@ class Module:
                 device = argument
             elif isinstance(argument, _C.Tensor):
                 device = argument.device
+        for dtype in (*args, kwargs.get("dtype")):
+            if isinstance(dtype, _C.dtype) and not (dtype.is_floating_point or dtype.is_complex):
+                raise TypeError(
+                    f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+                )
 
         def convert(tensor):
             if tensor.is_floating_point() or tensor.is_complex():

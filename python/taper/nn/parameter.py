@@ -13,9 +13,12 @@ class Parameter(_C.Tensor):
             data = _C._homes["taper"]["empty"](0)
         result = super().__new__(cls, data)
         _C._mark_parameter(result)
-        if data.is_floating_point() or data.is_complex():
-            result.requires_grad_(requires_grad)
-        return result
+        if requires_grad and not (data.is_floating_point() or data.is_complex()):
+            raise RuntimeError(
+                f"Only Tensors of floating point and complex dtype can require gradients, got {data.dtype}; pass "
+                "requires_grad=False"
+            )
+        return result.requires_grad_() if requires_grad else result
 
 
 class Buffer(_C.Tensor):

@@ -1,6 +1,7 @@
 """Recurrent layers and cells."""
 
 import math
+import warnings
 
 from .. import _C
 from . import functional as F
@@ -61,6 +62,12 @@ class _Recurrent(Module):
             raise ValueError(
                 "dropout should be a number in range [0, 1] representing the probability of an element "
                 "being zeroed"
+            )
+        if dropout > 0 and num_layers == 1:
+            warnings.warn(
+                "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
+                f"num_layers greater than 1, but got dropout={dropout} and num_layers={num_layers}",
+                stacklevel=3,
             )
         if hidden_size <= 0:
             raise ValueError("hidden_size must be greater than zero")

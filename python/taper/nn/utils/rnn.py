@@ -129,7 +129,10 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
 
 def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="right"):
     """Sequences [L, ...] as one tensor, padded to the longest."""
-    longest = max(s.shape[0] for s in sequences)
+    sequences = list(sequences)
+    if not sequences:
+        raise RuntimeError("pad_sequence: received an empty list of sequences")
+    longest = max(s.size(0) for s in sequences)
     padded = []
     for sequence in sequences:
         rest = sequence.new_full((longest - sequence.shape[0], *sequence.shape[1:]), padding_value)
