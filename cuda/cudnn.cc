@@ -24,7 +24,8 @@ const Cudnn* open() {
   const char* chosen = std::getenv("TAPER_CUDNN_LIBRARY");
   void* library = dlopen(chosen ? chosen : "libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
   static Cudnn found;
-  const bool complete = library && find(library, "cudnnCreate", found.create) &&
+  const bool complete = library && find(library, "cudnnGetVersion", found.get_version) &&
+                        find(library, "cudnnCreate", found.create) &&
                         find(library, "cudnnDestroy", found.destroy) &&
                         find(library, "cudnnSetStream", found.set_stream) &&
                         find(library, "cudnnGetErrorString", found.error_string) &&

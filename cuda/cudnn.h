@@ -12,6 +12,7 @@ namespace taper::cuda {
 
 /// The functions of cuDNN that are called.
 struct Cudnn {
+  decltype(&cudnnGetVersion) get_version;
   decltype(&cudnnCreate) create;
   decltype(&cudnnDestroy) destroy;
   decltype(&cudnnSetStream) set_stream;

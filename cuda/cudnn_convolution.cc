@@ -1,18 +1,13 @@
-// Convolutions by cuDNN: a plan for each geometry, made when it is first met, and a handle for each thread
-// and device.
+// Convolutions by cuDNN.
 #include "cuda/cudnn_convolution.h"
 
 #if __has_include(<cudnn_backend.h>)
 
-#include <array>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <vector>
-
-#include "cuda/cudnn_plan.h"
+#include "cuda/cudnn_convolution_plan.h"
+#include "cuda/cudnn_execution.h"
 #include "cuda/elementwise.h"
 #include "cuda/runtime.h"
+#include "taper/backends.h"
 
 namespace taper::cuda {
 
@@ -20,81 +15,22 @@ namespace {
 
 using std::int64_t;
 
-/// Null where cuDNN cannot run, as with a driver that is too old for it: Taper's own kernels do the work
-/// then.
-class Handle {
- public:
-  Handle() {
-    if (cudnn()->create(&handle_) != CUDNN_STATUS_SUCCESS) handle_ = nullptr;
-  }
-  ~Handle() {
-    if (handle_) cudnn()->destroy(handle_);
-  }
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
-  cudnnHandle_t get() const { return handle_; }
-
- private:
-  cudnnHandle_t handle_ = nullptr;
-};
-
-/// Whether what is launched now is recorded as a graph. Handles and plans cannot be made then, so that
-/// convolutions which were not met before are recorded with Taper's own kernels.
-bool is_recording() {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  check_cuda(cudaStreamIsCapturing(runtime().stream_in_use(), &status),
-             "asking whether a stream is recorded");
-  return status != cudaStreamCaptureStatusNone;
+EngineChoice choice_for(DType dtype) {
+  const auto& settings = backends().cudnn;
+  return {.tensor_cores = dtype != float32 || settings.allow_tf32,
+          .nondeterministic = !settings.deterministic && !backends().deterministic_algorithms};
 }
 
-/// One of each thread and device: its calls are not for several threads at once. Null where there is none.
-cudnnHandle_t handle_in_use() {
-  thread_local std::vector<std::unique_ptr<Handle>> handles;
-  const auto device = std::size_t(runtime().device_in_use());
-  if (handles.size() <= device) handles.resize(device + 1);
-  if (!handles[device]) {
-    if (is_recording()) return nullptr;
-    handles[device] = std::make_unique<Handle>();
-  }
-  const cudnnHandle_t handle = handles[device]->get();
-  if (handle) check_cudnn(cudnn()->set_stream(handle, runtime().stream_in_use()), "setting the stream");
-  return handle;
-}
-
-using Key = std::array<int64_t, 31>;
-
-Key key_of(const PlannedConvolution& p) {
+std::vector<int64_t> key_of(const PlannedConvolution& p, const EngineChoice& choice) {
   const cpu::Convolution& c = p.sizes;
-  Key key{c.spatial_dims,   c.batch,         c.groups,        c.in_channels, c.out_channels,
-          int64_t(c.dtype), c.channels_last, int64_t(p.pass), p.alignment,   runtime().device_in_use()};
-  std::size_t next = 10;
+  std::vector<int64_t> key{
+      c.spatial_dims,         c.batch,         c.groups,        c.in_channels, c.out_channels,
+      int64_t(c.dtype),       c.channels_last, int64_t(p.pass), p.alignment,   choice.tensor_cores,
+      choice.nondeterministic};
   for (const auto* sizes :
        {&c.input, &c.kernel, &c.output, &c.stride, &c.padding_before, &c.padding_after, &c.dilation})
-    for (int i = 0; i < 3; ++i) key[next++] = i < c.spatial_dims ? (*sizes)[i] : 0;
+    for (int i = 0; i < c.spatial_dims; ++i) key.push_back((*sizes)[i]);
   return key;
-}
-
-/// The plan, or null where there is none. Plans live to the end of the process, in which cuDNN may end
-/// earlier.
-const CudnnPlan* plan_for(const PlannedConvolution& p, cudnnHandle_t handle) {
-  static std::mutex lock;
-  static auto& plans = *new std::map<Key, std::optional<CudnnPlan>>;
-  const std::lock_guard guard(lock);
-  const Key key = key_of(p);
-  auto found = plans.find(key);
-  if (found == plans.end()) {
-    if (is_recording()) return nullptr;
-    const int64_t free = runtime().memory_info(runtime().device_in_use()).free;
-    found = plans.emplace(key, plan_convolution(p, {handle, nullptr}, free / 2)).first;
-  }
-  return found->second ? &*found->second : nullptr;
-}
-
-/// The largest power of two, up to 16, that divides all addresses.
-int64_t alignment_of(std::initializer_list<const void*> addresses) {
-  std::uintptr_t bits = 16;
-  for (const void* address : addresses) bits |= reinterpret_cast<std::uintptr_t>(address);
-  return int64_t(bits & -bits);
 }
 
 int64_t window_of(const cpu::Convolution& c) {
@@ -111,34 +47,34 @@ void reorder_weights(const cpu::Convolution& c, const void* from, void* to, bool
        {to, c.dtype, back ? rows.data() : last.data()});
 }
 
-void execute(cudnnHandle_t handle, const CudnnPlan& plan, void* x, void* w, void* y) {
-  const Scratch workspace(plan.workspace);
-  const int64_t names[] = {operand_x, operand_w, operand_y};
-  void* const addresses[] = {x, w, y};
-  void* const work = workspace.data();
-  Descriptor operands(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
-  operands.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, names);
-  operands.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, 3, addresses);
-  operands.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, work);
-  operands.finalize();
-  check_cudnn(cudnn()->execute(handle, plan.plan.get(), operands.get()), "convolution");
+/// False, with nothing written, where there is no plan.
+bool run_plan(const cpu::Convolution& c, ConvolutionPass pass, cudnnHandle_t handle, const void* x,
+              const void* w, const void* y) {
+  const EngineChoice choice = choice_for(c.dtype);
+  const PlannedConvolution planned{c, pass, alignment_of({x, w, y})};
+  const auto operands = {PlanOperand{operand_x, x}, PlanOperand{operand_w, w}, PlanOperand{operand_y, y}};
+  const CudnnPlan* plan = plan_for(
+      key_of(planned, choice),
+      [&](int64_t workspace, std::size_t most) {
+        return plan_convolution(planned, {handle, nullptr}, choice, workspace, most);
+      },
+      handle, operands, "convolution");
+  if (plan) execute(handle, *plan, operands, "convolution");
+  return plan != nullptr;
 }
 
 bool run(const cpu::Convolution& c, ConvolutionPass pass, void* x, void* w, void* y) {
   const int64_t window = window_of(c);
   int64_t planes = 1;
   for (int i = 0; i < c.spatial_dims; ++i) planes *= c.input[i] * c.output[i];
-  if (!cudnn() || c.batch * c.in_channels * c.out_channels * window * planes == 0) return false;
-  const cudnnHandle_t handle = handle_in_use();
+  if (c.batch * c.in_channels * c.out_channels * window * planes == 0) return false;
+  const cudnnHandle_t handle = cudnn_in_use();
   if (!handle) return false;
   const bool reordered = c.channels_last && window > 1 && c.in_channels > c.groups;
-  const CudnnPlan* plan =
-      plan_for({c, pass, reordered ? alignment_of({x, y}) : alignment_of({x, w, y})}, handle);
-  if (!plan) return false;
-  if (!reordered) return execute(handle, *plan, x, w, y), true;
+  if (!reordered) return run_plan(c, pass, handle, x, w, y);
   const Scratch weights(c.out_channels * (c.in_channels / c.groups) * window * item_size(c.dtype));
   if (pass != ConvolutionPass::backward_weight) reorder_weights(c, w, weights.data(), false);
-  execute(handle, *plan, x, weights.data(), y);
+  if (!run_plan(c, pass, handle, x, weights.data(), y)) return false;
   if (pass == ConvolutionPass::backward_weight) reorder_weights(c, weights.data(), w, true);
   return true;
 }

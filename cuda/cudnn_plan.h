@@ -1,25 +1,15 @@
-// How cuDNN computes a convolution: from its sizes to an execution plan.
+// From an operation of cuDNN's to execution plans.
 #pragma once
 
-#include <optional>
+#include <cstdint>
+#include <vector>
 
-#include "cpu/convolution.h"
 #include "cuda/cudnn.h"
+#include "taper/dtype.h"
 
 namespace taper::cuda {
 
-enum class ConvolutionPass { forward, backward_input, backward_weight };
-
-/// Names of the operands in a plan.
-inline constexpr std::int64_t operand_x = 1, operand_w = 2, operand_y = 3;
-
-/// A pass of a convolution without bias. If channels_last, w (dw) lies as [out_channels, kernel...,
-/// in_channels / groups]; else everything is contiguous.
-struct PlannedConvolution {
-  cpu::Convolution sizes;
-  ConvolutionPass pass;
-  std::int64_t alignment = 16;  ///< that all addresses are multiples of
-};
+cudnnDataType_t cudnn_type(DType dtype);
 
 /// For what plans are made: a device behind a handle, or one that is described (cuDNN's device properties).
 struct PlanTarget {
@@ -27,15 +17,20 @@ struct PlanTarget {
   const Descriptor* properties = nullptr;
 };
 
+/// Which engines may be taken. None that narrows its operands or sums in less than float32 is.
+struct EngineChoice {
+  bool tensor_cores = true;       ///< which multiply float32 in TF32
+  bool nondeterministic = false;  ///< whose results may differ from call to call
+};
+
 struct CudnnPlan {
   Descriptor configuration, plan;
   std::int64_t workspace;  ///< in bytes
 };
 
-/// The first plan of cuDNN's heuristics that needs at most so many bytes and computes as Taper does: sums in
-/// float32 (float64), float32 operands not shortened to TF32, each result the same every time. None where
-/// there is no such plan. Sizes must be positive. Throws Error where cuDNN fails otherwise.
-std::optional<CudnnPlan> plan_convolution(const PlannedConvolution& convolution, const PlanTarget& target,
-                                          std::int64_t most_workspace);
+/// Up to `most` plans for a finalized operation that need at most so many bytes, in the order of cuDNN's
+/// heuristics. Throws Error where cuDNN fails otherwise.
+std::vector<CudnnPlan> find_plans(const Descriptor& operation, const PlanTarget& target,
+                                  const EngineChoice& choice, std::int64_t most_workspace, std::size_t most);
 
 }  // namespace taper::cuda

@@ -1,4 +1,5 @@
-// Matrix products by cuBLAS. What is called of it: cublasGemmEx cublasGemmStridedBatchedEx.
+// Matrix products by cuBLAS. What is called of it: cublasGemmEx cublasGemmStridedBatchedEx
+// cublasSetMathMode.
 #include "cuda/matmul.h"
 
 #include <complex>
@@ -7,6 +8,7 @@
 #include "cuda/cublas.h"
 #include "cuda/elementwise.h"
 #include "cuda/integer_product.h"
+#include "taper/backends.h"
 #include "taper/error.h"
 
 namespace taper::cuda {
@@ -24,15 +26,19 @@ struct Types {
     switch (dtype) {
       case float16: set<float>(CUDA_R_16F, CUBLAS_COMPUTE_32F, a, b); break;
       case bfloat16: set<float>(CUDA_R_16BF, CUBLAS_COMPUTE_32F, a, b); break;
-      case float32: set<float>(CUDA_R_32F, CUBLAS_COMPUTE_32F, a, b); break;
+      case float32: set<float>(CUDA_R_32F, float32_compute(), a, b); break;
       case float64: set<double>(CUDA_R_64F, CUBLAS_COMPUTE_64F, a, b); break;
-      case complex64: set<std::complex<float>>(CUDA_C_32F, CUBLAS_COMPUTE_32F, a, b); break;
+      case complex64: set<std::complex<float>>(CUDA_C_32F, float32_compute(), a, b); break;
       case complex128: set<std::complex<double>>(CUDA_C_64F, CUBLAS_COMPUTE_64F, a, b); break;
       default: fail<DTypeError>("matmul: ", dtype, " has no product in cuBLAS");
     }
   }
 
  private:
+  static cublasComputeType_t float32_compute() {
+    return backends().float32_matmul_precision == Float32Precision::highest ? CUBLAS_COMPUTE_32F
+                                                                            : CUBLAS_COMPUTE_32F_FAST_TF32;
+  }
   template <class T>
   void set(cudaDataType_t stored, cublasComputeType_t accumulated, const Scalar& a, const Scalar& b) {
     data = stored;
@@ -41,6 +47,14 @@ struct Types {
     new (beta) T(b.to<T>());
   }
 };
+
+/// Whether sums of parts of a 16-bit product must be kept in float32.
+bool has_exact_parts(DType dtype) {
+  return (dtype == float16 && !backends().allow_fp16_reduced_precision_reduction) ||
+         (dtype == bfloat16 && !backends().allow_bf16_reduced_precision_reduction);
+}
+
+cublasOperation_t transposed(bool is) { return is ? CUBLAS_OP_T : CUBLAS_OP_N; }
 
 int narrow(std::int64_t value) { return narrow_size(value, "matmul"); }
 
@@ -78,11 +92,13 @@ void gemm_batched(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::
     if (!bias) fill(sizes, {c, dtype, strides.data()}, 0);
     return;
   }
-  const cublasOperation_t first = trans_b ? CUBLAS_OP_T : CUBLAS_OP_N,
-                          second = trans_a ? CUBLAS_OP_T : CUBLAS_OP_N;
+  const cublasOperation_t first = transposed(trans_b), second = transposed(trans_a);
   const int columns = narrow(n), rows = narrow(m), inner = narrow(k);
   const int leading_a = narrow(lda), leading_b = narrow(ldb), leading_c = narrow(ldc);
   const cublasHandle_t handle = cublas_in_use();
+  const int math =
+      CUBLAS_DEFAULT_MATH | (has_exact_parts(dtype) ? CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION : 0);
+  check_cublas(cublasSetMathMode(handle, cublasMath_t(math)), "matmul", "cublasSetMathMode");
   if (batch == 1)
     return check_cublas(cublasGemmEx(handle, first, second, columns, rows, inner, types.alpha, b, types.data,
                                      leading_b, a, types.data, leading_a, types.beta, c, types.data,

@@ -34,6 +34,7 @@ PUBLIC = {
     "generator.h": "tensor",
     "cuda.h": "tensor",
     "cuda_graph.h": "tensor",
+    "backends.h": "tensor",
     "state.h": "tensor",
     "autograd.h": "autograd",
     "ops.h": "ops",

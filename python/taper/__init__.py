@@ -111,18 +111,18 @@ _HOMES = {
         rnn_relu_cell rnn_tanh_cell rrelu_ triplet_margin_loss""",
     "_native": """empty_permuted native_batch_norm native_dropout native_dropout_backward native_group_norm
         native_layer_norm""",
-    "_old_names": """_assert binomial compiled_with_cxx11_abi cond conj_physical_ detach_copy has_cuda has_lapack has_mkl
+    "_old_names": """_assert compiled_with_cxx11_abi cond conj_physical_ detach_copy has_cuda has_lapack has_mkl
         has_mkldnn has_mps has_openmp has_spectral is_anomaly_check_nan_enabled is_anomaly_enabled layout
-        memory_format poisson range set_anomaly_enabled set_autocast_cpu_dtype set_autocast_cpu_enabled
+        memory_format range set_anomaly_enabled set_autocast_cpu_dtype set_autocast_cpu_enabled
         set_autocast_gpu_dtype set_default_tensor_type sym_float sym_int sym_ite sym_max sym_min sym_not sym_sum
         while_loop""",
     "_printing": "set_printoptions",
-    "_questions": """can_cast get_default_device get_deterministic_debug_mode
-        get_float32_matmul_precision get_num_interop_threads hash_tensor is_conj
+    "_questions": """are_deterministic_algorithms_enabled can_cast get_default_device
+        get_deterministic_debug_mode get_float32_matmul_precision get_num_interop_threads hash_tensor is_conj
         is_deterministic_algorithms_warn_only_enabled
         is_inference is_neg is_nonzero is_same_size is_signed is_storage is_warn_always_enabled result_type
         set_default_device set_deterministic_debug_mode set_float32_matmul_precision set_flush_denormal
-        set_num_interop_threads set_warn_always typename""",
+        set_num_interop_threads set_warn_always typename use_deterministic_algorithms""",
     "_types": """BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor
         LongTensor ShortTensor""",
     "amp": "GradScaler autocast",
@@ -190,15 +190,6 @@ def set_num_threads(count):
 def get_num_threads():
     """Threads that kernels may use."""
     return _C.get_num_threads()
-
-
-def use_deterministic_algorithms(mode, *, warn_only=False):
-    """Accepted for PyTorch's sake: results are always deterministic."""
-
-
-def are_deterministic_algorithms_enabled():
-    """Always: results do not depend on threads or runs."""
-    return True
 
 
 def einsum(equation, *operands):

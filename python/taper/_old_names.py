@@ -32,41 +32,6 @@ def range(start=0, end=None, step=1, *, out=None, dtype=None, device=None, requi
     return result if out is None else out.resize_(result.shape).copy_(result)
 
 
-def poisson(input, generator=None):
-    """Whole numbers of Poisson's distribution with input as rates, in its dtype. Throws ValueError for rates below 0."""
-    from .distributions.counts import poisson as drawn
-
-    if bool((input < 0).any()):
-        raise _C.ValueError("poisson: rates must be at least 0")
-    with _drawing_from(generator):
-        return drawn(input.detach())
-
-
-def binomial(count, prob, generator=None):
-    """How many of count trials of probability prob succeed, in count's dtype."""
-    from .distributions import Binomial
-
-    with _drawing_from(generator):
-        return Binomial(count, prob, validate_args=False).sample().to(count.dtype)
-
-
-class _drawing_from:
-    """Lets functions without a generator argument draw from one."""
-
-    def __init__(self, generator):
-        self.generator = generator
-
-    def __enter__(self):
-        if self.generator is not None:
-            self.before = _C.default_generator.get_state()
-            _C.default_generator.set_state(self.generator.get_state())
-
-    def __exit__(self, *exception):
-        if self.generator is not None:
-            self.generator.set_state(_C.default_generator.get_state())
-            _C.default_generator.set_state(self.before)
-
-
 def detach_copy(input):
     """A copy that is no part of the graph."""
     return input.detach().clone()

@@ -2,6 +2,7 @@
 
 import math
 
+from . import _C
 from ._C import (
     DeviceError,
     DTypeError,
@@ -80,19 +81,39 @@ def is_same_size(input, other):
 
 
 def set_float32_matmul_precision(precision):
-    """Checked, and accepted for PyTorch's sake: products of float32 are always computed in full precision."""
+    """How products of float32 are computed on GPUs: 'highest' in full precision, 'high' and 'medium' in TF32.
+    On the CPU they are always computed in full precision."""
     if precision not in ("highest", "high", "medium"):
         raise RuntimeError(f"{precision} is not one of 'highest', 'high', or 'medium'")
+    _C._backends.float32_matmul_precision = getattr(_C._Float32Precision, precision)
 
 
 def get_float32_matmul_precision():
-    """Always 'highest'."""
-    return "highest"
+    """'highest', 'high' or 'medium'."""
+    return _C._backends.float32_matmul_precision.name
+
+
+_warn_only = False
+
+
+def use_deterministic_algorithms(mode, *, warn_only=False):
+    """Whether results on GPUs must be the same bits in every run: sums at indices are then made in a fixed
+    order, and convolutions by engines of cuDNN that do so. Every operation has such an algorithm, so that there
+    is nothing to warn of or to refuse. Results on the CPU are always the same bits, for any number of threads.
+    """
+    global _warn_only
+    _C._backends.deterministic_algorithms = bool(mode)
+    _warn_only = bool(warn_only)
+
+
+def are_deterministic_algorithms_enabled():
+    """What use_deterministic_algorithms was given last; False before."""
+    return _C._backends.deterministic_algorithms
 
 
 def is_deterministic_algorithms_warn_only_enabled():
-    """Never: results are deterministic, so there is nothing to warn of."""
-    return False
+    """warn_only as use_deterministic_algorithms was given it last, which changes nothing."""
+    return _warn_only
 
 
 def result_type(tensor1, tensor2):
@@ -176,14 +197,17 @@ def set_flush_denormal(mode):
 
 
 def get_deterministic_debug_mode():
-    """0: results are deterministic, so there is nothing to tell."""
-    return 0
+    """0, 1 or 2 as use_deterministic_algorithms is off, on with warn_only, or on."""
+    return (1 if _warn_only else 2) if are_deterministic_algorithms_enabled() else 0
 
 
 def set_deterministic_debug_mode(debug_mode):
-    """Checked, and accepted for PyTorch's sake: results are deterministic anyway."""
-    if debug_mode not in (0, 1, 2, "default", "warn", "error"):
+    """use_deterministic_algorithms by a number or name: 0 'default', 1 'warn', 2 'error'."""
+    names = ("default", "warn", "error")
+    if debug_mode not in (0, 1, 2, *names):
         raise RuntimeError("invalid value of debug_mode, expected `default`, `warn`, `error`, 0, 1 or 2")
+    mode = names.index(debug_mode) if isinstance(debug_mode, str) else debug_mode
+    use_deterministic_algorithms(mode != 0, warn_only=mode == 1)
 
 
 def set_warn_always(mode):

@@ -1,10 +1,14 @@
-"""Switches of other libraries' backends, so that programs that set them run; none of them changes a result
+"""Switches of the libraries under operations. cuda.matmul and cudnn say how exact and how repeatable products
+and convolutions on GPUs are; the others are accepted so that programs that set them run, and change nothing
 here."""
 
+import contextlib as _contextlib
 import sys as _sys
 import types as _types
 
 from . import _C
+
+_settings = _C._backends
 
 __all__ = ["cpu", "cuda", "cudnn", "mkl", "mkldnn", "mps", "nnpack", "openmp", "opt_einsum", "quantized"]
 
@@ -13,7 +17,7 @@ class _Backend(_types.ModuleType):
     """Importable as taper.backends.NAME; holds whatever a program sets."""
 
     def __init__(self, name, **values):
-        super().__init__(f"{__name__}.{name}", f"Switches of {name}, none of which changes a result.")
+        super().__init__(f"{__name__}.{name}", type(self).__doc__)
         self.__dict__.update(values)
         _sys.modules[self.__name__] = self
 
@@ -38,17 +42,119 @@ class _Flags:
         return None
 
 
-class _Products(_types.SimpleNamespace):
-    """Precision switches of matrix products on GPUs."""
+def _setting(name, doc):
+    """A property that is a setting of the process."""
+    return property(
+        lambda self: getattr(_settings, name), lambda self, v: setattr(_settings, name, v), doc=doc
+    )
+
+
+class _Products:
+    """Precision of matrix products on GPUs."""
+
+    allow_fp16_reduced_precision_reduction = _setting(
+        "allow_fp16_reduced_precision_reduction", "Whether sums of parts may be rounded to float16."
+    )
+    allow_bf16_reduced_precision_reduction = _setting(
+        "allow_bf16_reduced_precision_reduction", "Whether sums of parts may be rounded to bfloat16."
+    )
+
+    @property
+    def allow_tf32(self):
+        """Whether products of float32 may be computed in TF32: float32_matmul_precision by another name."""
+        return _settings.float32_matmul_precision != _C._Float32Precision.highest
+
+    @allow_tf32.setter
+    def allow_tf32(self, allowed):
+        precision = _C._Float32Precision
+        _settings.float32_matmul_precision = precision.high if allowed else precision.highest
+
+    @property
+    def fp32_precision(self):
+        """allow_tf32 as a word: 'tf32' or 'ieee'."""
+        return "tf32" if self.allow_tf32 else "ieee"
+
+    @fp32_precision.setter
+    def fp32_precision(self, precision):
+        self.allow_tf32 = _is_tf32(precision)
+
+    def __setattr__(self, name, value):
+        if not hasattr(type(self), name):
+            raise AttributeError(f"Unknown attribute {name}")
+        object.__setattr__(self, name, value)
+
+
+def _is_tf32(precision):
+    if precision not in ("tf32", "ieee", "none"):
+        raise RuntimeError(f"fp32_precision: got {precision!r}, expected 'ieee', 'tf32' or 'none'")
+    return precision == "tf32"
+
+
+class _Convolutions:
+    """Precision of convolutions by cuDNN."""
+
+    @property
+    def fp32_precision(self):
+        """cudnn.allow_tf32 as a word: 'tf32' or 'ieee'."""
+        return "tf32" if _settings.cudnn_allow_tf32 else "ieee"
+
+    @fp32_precision.setter
+    def fp32_precision(self, precision):
+        _settings.cudnn_allow_tf32 = _is_tf32(precision)
+
+
+class _Cudnn(_Backend):
+    """Which of cuDNN's engines are used on GPUs."""
+
+    enabled = _setting("cudnn_enabled", "Whether cuDNN is used; else Taper's own kernels are.")
+    allow_tf32 = _setting("cudnn_allow_tf32", "Whether convolutions of float32 may be computed in TF32.")
+    benchmark = _setting("cudnn_benchmark", "Whether engines are timed when a geometry is first met.")
+    benchmark_limit = _setting("cudnn_benchmark_limit", "How many engines are timed; 0 is all.")
+    deterministic = _setting("cudnn_deterministic", "Whether results must be the same bits every time.")
+    conv = _Convolutions()
+
+    def version(self):
+        """Of the library, as 91900 for 9.19.0; None where there is none, or no GPU."""
+        return _C._cudnn_version() or None
+
+    def is_available(self):
+        """Whether cuDNN can be opened and there is a GPU."""
+        return _C._cudnn_version() != 0
+
+    is_built = is_available
+
+    def is_acceptable(self, tensor):
+        """Whether a tensor is one that cuDNN may be given."""
+        return self.enabled and self.is_available() and tensor.is_cuda and tensor.is_floating_point()
+
+    def set_flags(self, **values):
+        """Sets the named ones of enabled, benchmark, benchmark_limit, deterministic and allow_tf32, but for
+        None; their values before, by name."""
+        before = {name: getattr(self, name) for name in values}
+        for name, value in values.items():
+            if value is not None:
+                setattr(self, name, value)
+        return before
+
+    @_contextlib.contextmanager
+    def flags(self, enabled=False, benchmark=False, benchmark_limit=10, deterministic=False, allow_tf32=True):
+        """A context in which the flags have these values."""
+        before = self.set_flags(
+            enabled=enabled,
+            benchmark=benchmark,
+            benchmark_limit=benchmark_limit,
+            deterministic=deterministic,
+            allow_tf32=allow_tf32,
+        )
+        try:
+            yield
+        finally:
+            self.set_flags(**before)
 
 
 cuda = _Backend(
     "cuda",
-    matmul=_Products(
-        allow_tf32=False,
-        allow_fp16_reduced_precision_reduction=True,
-        allow_bf16_reduced_precision_reduction=True,
-    ),
+    matmul=_Products(),
     enable_flash_sdp=lambda enabled: None,
     enable_math_sdp=lambda enabled: None,
     enable_mem_efficient_sdp=lambda enabled: None,
@@ -66,15 +172,8 @@ cuda = _Backend(
     preferred_blas_library=lambda backend=None: "default",
     cufft_plan_cache=_types.SimpleNamespace(size=0, max_size=0, clear=lambda: None),
 )
-cudnn = _Backend(
-    "cudnn",
-    enabled=False,
-    benchmark=False,
-    benchmark_limit=10,
-    deterministic=True,
-    allow_tf32=False,
-    version=lambda: None,
-)
+cuda.is_built = lambda: "this build has no CUDA support" not in _C._cuda_why_unavailable()
+cudnn = _Cudnn("cudnn")
 # The instruction set of the kernels in use: AVX512, AVX2, SSE4 or DEFAULT; the variable TAPER_MAX_CPU_ISA bounds it.
 cpu = _Backend("cpu", get_cpu_capability=_C._instruction_set)
 mps, mkldnn, mkl, nnpack = (

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "taper/backends.h"
 #include "taper/error.h"
 #include "tensor/device_graphs.h"
 #include "tensor/kernel_for.h"
@@ -20,6 +21,7 @@ namespace {
 struct Loaded {
   DeviceRuntime* runtime = nullptr;
   DeviceGraphs* graphs = nullptr;
+  long (*cudnn_version)() = nullptr;
   std::string why_not;
 };
 
@@ -49,6 +51,7 @@ Loaded load() {
   loaded.runtime = open(loaded.why_not);
   const auto graphs = reinterpret_cast<OpenDeviceGraphs>(dlsym(library, "taper_cuda_graphs"));
   if (loaded.runtime && graphs) loaded.graphs = graphs();
+  loaded.cudnn_version = reinterpret_cast<long (*)()>(dlsym(library, "taper_cuda_cudnn_version"));
   return loaded;
 }
 
@@ -116,6 +119,7 @@ void reset_peak_memory(int device) { device_runtime().reset_peak_memory(checked(
 void empty_cache() {
   if (is_available()) device_runtime().empty_cache();
 }
+long cudnn_version() { return is_available() && loaded().cudnn_version ? loaded().cudnn_version() : 0; }
 MemoryInfo memory_info(int device) { return device_runtime().memory_info(checked(device)); }
 
 Stream::Stream(int device, int priority)

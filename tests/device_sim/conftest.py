@@ -49,6 +49,7 @@ def device():
 
     if not taper.cuda.is_available():
         pytest.skip(f"neither a simulated nor a real device: {taper.cuda.why_unavailable()}")
+    taper.backends.cudnn.allow_tf32 = False
     simulated = Device()
     simulated.clear()
     yield simulated

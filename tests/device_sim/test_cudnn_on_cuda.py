@@ -11,12 +11,21 @@ from conftest import LIBRARIES
 HERE = Path(__file__).parent
 
 
-def test_convolutions_by_cudnn(device, tmp_path):
+def environment_of(log):
+    """In which the stand-in is used and tells what it runs."""
     library = LIBRARIES / "libcudnn.so.9"
     if not library.exists():
         pytest.skip("the stand-in of cuDNN is not built: its headers are missing")
+    return os.environ | {
+        "TAPER_CUDNN_LIBRARY": str(library),
+        "DEVICE_SIM_CUDNN_LOG": str(log),
+        "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
+    }
+
+
+def test_convolutions_by_cudnn(device, tmp_path):
     log = tmp_path / "executed"
-    environment = os.environ | {"TAPER_CUDNN_LIBRARY": str(library), "DEVICE_SIM_CUDNN_LOG": str(log)}
+    environment = environment_of(log)
     command = [
         sys.executable,
         "-m",
@@ -35,5 +44,57 @@ def test_convolutions_by_cudnn(device, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    passes = log.read_text().split()
-    assert {"forward", "data", "filter"} == set(passes) and len(passes) > 60
+    passes = log.read_text().splitlines()
+    assert {"forward 2", "data 2", "filter 2"} == set(passes) and len(passes) > 60
+
+
+CHOICES = """
+import sys
+from conftest import RUNTIME  # before taper looks for a device
+import numpy as np
+import taper
+import taper.nn.functional as F
+
+def tf32(x):
+    bits = (x.view(np.uint32) + np.uint32(0x1000)) & np.uint32(0xFFFFE000)
+    return taper.tensor(bits.view(np.float32)).double()
+
+random = np.random.default_rng(0)
+x, w = (random.standard_normal(s).astype(np.float32) for s in ((1, 3, 6, 5), (4, 3, 2, 2)))
+exact = F.conv2d(taper.tensor(x).double(), taper.tensor(w).double())
+short = F.conv2d(tf32(x), tf32(w))
+
+def check(expected):
+    y = F.conv2d(taper.tensor(x).cuda(), taper.tensor(w).cuda())
+    assert (y.cpu().double() - expected).abs().max() < 1e-5
+
+cudnn = taper.backends.cudnn
+assert cudnn.version() == 91900 and cudnn.is_available()
+assert (cudnn.enabled, cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic) == (True, True, False, False)
+check(short)  # engine 1
+with cudnn.flags(enabled=False, allow_tf32=True):
+    check(exact)  # none
+with cudnn.flags(enabled=True, allow_tf32=False):
+    check(exact)  # 2
+    taper.use_deterministic_algorithms(True)
+    check(exact)  # 3
+    taper.use_deterministic_algorithms(False)
+with cudnn.flags(enabled=True, allow_tf32=False, deterministic=True):
+    check(exact)  # 3
+with cudnn.flags(enabled=True, benchmark=True):
+    check(exact)  # 1, 2 and 3 twice, then 3, the fastest
+    check(exact)
+with cudnn.flags(enabled=True, benchmark=True, benchmark_limit=2):
+    cudnn.allow_tf32 = False
+    check(exact)  # 2 and 3 twice, then 3
+check(short)  # as before the contexts: 1
+"""
+
+
+def test_settings_choose_among_the_engines(device, tmp_path):
+    log = tmp_path / "executed"
+    command = [sys.executable, "-c", CHOICES]
+    done = subprocess.run(command, env=environment_of(log), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    engines = [int(line.split()[1]) for line in log.read_text().splitlines()]
+    assert engines == [1, 2, 3, 3, 1, 1, 2, 2, 3, 3, 3, 3, 2, 2, 3, 3, 3, 1]

@@ -63,6 +63,9 @@ cublasStatus_t product_of(const Call& call, Product& p) {
          call.b_stride};
   p.c = p.d = {call.c, call.c_type, call.m, call.n, call.ldc, false, call.c_stride};
   p.op_a = call.op_a, p.op_b = call.op_b, p.batch = call.batch;
+  p.tf32 = allows_tf32(call.compute);
+  p.reduced = (call.c_type == CUDA_R_16F || call.c_type == CUDA_R_16BF) &&
+              !(call.handle->math & CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
   const cudaDataType scale = scale_type(call.compute, call.c_type);
   read_scale(p.alpha, call.alpha, scale);
   read_scale(p.beta, call.beta, scale);

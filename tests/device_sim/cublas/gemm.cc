@@ -17,13 +17,14 @@ int64_t place(const MatrixOperand& m, int64_t row, int64_t column) {
 }
 
 // The matrix as op() gives it, row by row.
-std::vector<Number> gathered(const MatrixOperand& m, const void* data, cublasOperation_t op) {
+std::vector<Number> gathered(const MatrixOperand& m, const void* data, cublasOperation_t op, bool tf32) {
   std::vector<Number> values;
   const int64_t rows = op == CUBLAS_OP_N ? m.rows : m.columns,
                 columns = op == CUBLAS_OP_N ? m.columns : m.rows;
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j) {
-      const Number value = load_number(data, m.type, op == CUBLAS_OP_N ? place(m, i, j) : place(m, j, i));
+      Number value = load_number(data, m.type, op == CUBLAS_OP_N ? place(m, i, j) : place(m, j, i));
+      if (tf32) value = {to_tf32(value.real()), to_tf32(value.imag())};
       values.push_back(op == CUBLAS_OP_C ? std::conj(value) : value);
     }
   return values;
@@ -45,6 +46,12 @@ T narrowed(Number value) {
   else return value;
 }
 
+Number rounded(Number value, cudaDataType type) {
+  std::complex<double> memory;
+  store_number(&memory, type, 0, value);
+  return load_number(&memory, type, 0);
+}
+
 template <class T>
 void multiply(const Product& p, const std::vector<Number>& a, const std::vector<Number>& b, int64_t depth,
               std::vector<Number>& result) {
@@ -56,9 +63,12 @@ void multiply(const Product& p, const std::vector<Number>& a, const std::vector<
   row.resize(size_t(n));
   for (int64_t i = 0; i < m; ++i) {
     std::fill(row.begin(), row.end(), T());
-    for (int64_t k = 0; k < depth; ++k)
+    for (int64_t k = 0; k < depth; ++k) {
       for (int64_t j = 0; j < n; ++j)
         row[size_t(j)] += left[size_t(i * depth + k)] * right[size_t(k * n + j)];
+      if (p.reduced && depth >= 128 && k == depth / 2)
+        for (T& sum : row) sum = narrowed<T>(rounded(sum, p.d.type));
+    }
     for (int64_t j = 0; j < n; ++j) result[size_t(i * n + j)] = row[size_t(j)];
   }
 }
@@ -77,8 +87,8 @@ void run_member(const Product& p, int64_t number) {
   if (p.bias)
     AccessChecker::instance().access_range(p.bias, size_t(p.d.rows * element_bytes(p.bias_type)), false,
                                            "the bias of a product");
-  const auto a = gathered(p.a, memory.host_view(member(p.a, number)), p.op_a);
-  const auto b = gathered(p.b, memory.host_view(member(p.b, number)), p.op_b);
+  const auto a = gathered(p.a, memory.host_view(member(p.a, number)), p.op_a, p.tf32);
+  const auto b = gathered(p.b, memory.host_view(member(p.b, number)), p.op_b, p.tf32);
   std::vector<Number> result(size_t(p.d.rows * p.d.columns));
   if (is_complex(p.d.type)) multiply<Number>(p, a, b, depth, result);
   else multiply<double>(p, a, b, depth, result);
@@ -152,6 +162,8 @@ int64_t element_bytes(cudaDataType type) {
     default: return 0;
   }
 }
+
+bool allows_tf32(cublasComputeType_t compute) { return compute == CUBLAS_COMPUTE_32F_FAST_TF32; }
 
 cublasStatus_t check(const Product& p) {
   const auto rows = [](const MatrixOperand& m, cublasOperation_t op) {

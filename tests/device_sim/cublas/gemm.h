@@ -30,7 +30,12 @@ struct Product {
   const void* bias = nullptr;  // one number for each row of D
   cudaDataType bias_type = CUDA_R_32F;
   Activation activation = Activation::none;
+  bool tf32 = false;     // factors lose all but 10 bits of their fractions
+  bool reduced = false;  // long sums are those of two halves, each rounded to the type of D
 };
+
+/// Whether the library may take the tensor cores' TF32.
+bool allows_tf32(cublasComputeType_t compute);
 
 /// Bytes of one element; 0 for a type that the stand-in does not compute with.
 int64_t element_bytes(cudaDataType type);

@@ -1,7 +1,7 @@
 // The stand-in libcudnn: the backend API as far as convolutions need it, computed by plain loops in float64.
 // It refuses descriptors that lack an attribute or do not fit together, and offers an inexact engine first,
 // which must not be chosen. Written from cuDNN's documentation, independently of what calls it. Each
-// execution adds a line to the file that DEVICE_SIM_CUDNN_LOG names.
+// execution adds a line, the pass and its engine, to the file that DEVICE_SIM_CUDNN_LOG names.
 #include <cudnn_backend.h>
 
 #include <cstdlib>
@@ -27,6 +27,12 @@ namespace {
 
 constexpr int64_t workspace_bytes = 512;
 
+// Engines by number, in the order in which they are offered, and what cuDNN would note of them.
+enum Engine { narrowing, tensor_cores, unordered, exact, engine_count };
+constexpr cudnnBackendNumericalNote_t notes[] = {CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS,
+                                                 CUDNN_NUMERICAL_NOTE_TENSOR_CORE,
+                                                 CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC};
+
 struct Refused : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -35,7 +41,7 @@ thread_local std::string last_error;
 struct Descriptor {
   cudnnBackendDescriptorType_t type;
   bool final = false;
-  int engine = 0;  // of configurations and what is made of them: 0 is the inexact one
+  int engine = narrowing;  // of configurations and what is made of them
   std::map<int, std::vector<std::byte>> values;
   std::map<int, int64_t> counts;
   std::map<int, std::shared_ptr<const Descriptor>> parts;
@@ -210,10 +216,12 @@ void touch(const Tensor& t, const void* data, bool write, const char* what) {
                                            size_t(t.bytes()), write, what);
 }
 
-std::vector<double> gathered(const Tensor& t, const void* data) {
+std::vector<double> gathered(const Tensor& t, const void* data, bool tf32) {
   std::vector<double> values;
   for (const int64_t place : places_of(t))
     values.push_back(load(DeviceMemory::instance().host_view(data), t.type, place));
+  if (tf32)
+    for (double& value : values) value = to_tf32(value);
   return values;
 }
 
@@ -243,15 +251,15 @@ void each_product(const Convolution& c, const std::function<void(int64_t, int64_
     }
 }
 
-void run_now(const Convolution& c, void* x, void* w, void* y, void* workspace) {
+void run_now(const Convolution& c, void* x, void* w, void* y, void* workspace, bool tf32) {
   const bool to_x = c.pass == Pass::data, to_w = c.pass == Pass::filter, to_y = c.pass == Pass::forward;
   AccessChecker::instance().access_range(workspace, workspace_bytes, true, "the workspace of a convolution");
   if (!to_x) touch(c.x, x, false, "x of a convolution");
   if (!to_w) touch(c.w, w, false, "w of a convolution");
   if (!to_y) touch(c.y, y, false, "y of a convolution");
-  const auto values_x = to_x ? std::vector<double>() : gathered(c.x, x);
-  const auto values_w = to_w ? std::vector<double>() : gathered(c.w, w);
-  const auto values_y = to_y ? std::vector<double>() : gathered(c.y, y);
+  const auto values_x = to_x ? std::vector<double>() : gathered(c.x, x, tf32);
+  const auto values_w = to_w ? std::vector<double>() : gathered(c.w, w, tf32);
+  const auto values_y = to_y ? std::vector<double>() : gathered(c.y, y, tf32);
   const Tensor& result = to_x ? c.x : to_w ? c.w : c.y;
   void* target = to_x ? x : to_w ? w : y;
   std::vector<double> sums(size_t(result.count()));
@@ -310,20 +318,20 @@ Descriptor& of(cudnnBackendDescriptor_t descriptor) { return *static_cast<Descri
 int64_t answer(const Descriptor& d, cudnnBackendAttributeName_t name, void* values) {
   switch (name) {
     case CUDNN_ATTR_ENGINEHEUR_RESULTS:
-      for (int engine = 0; engine < 2; ++engine) {
+      for (int engine = 0; engine < engine_count; ++engine) {
         Descriptor& configuration = of(static_cast<cudnnBackendDescriptor_t*>(values)[engine]);
         configuration.engine = engine;
         configuration.parts[CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH] =
             d.parts.at(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
         configuration.final = true;
       }
-      return 2;
+      return engine_count;
     case CUDNN_ATTR_ENGINECFG_ENGINE:
       of(*static_cast<cudnnBackendDescriptor_t*>(values)).engine = d.engine;
       return 1;
     case CUDNN_ATTR_ENGINE_NUMERICAL_NOTE:
-      if (d.engine) return 0;
-      *static_cast<cudnnBackendNumericalNote_t*>(values) = CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS;
+      if (d.engine == exact) return 0;
+      *static_cast<cudnnBackendNumericalNote_t*>(values) = notes[d.engine];
       return 1;
     case CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE: *static_cast<int64_t*>(values) = workspace_bytes; return 1;
     default: throw Refused("no answer for attribute " + std::to_string(name));
@@ -332,7 +340,7 @@ int64_t answer(const Descriptor& d, cudnnBackendAttributeName_t name, void* valu
 
 void execute(cudnnHandle_t handle, const Descriptor& plan, const Descriptor& pack) {
   if (!plan.final || !pack.final) throw Refused("a plan or its operands are not finalized");
-  if (plan.engine == 0) throw Refused("the inexact engine was chosen");
+  if (plan.engine == narrowing) throw Refused("the inexact engine was chosen");
   const Convolution c = convolution_of(plan.part(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)
                                            .part(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH)
                                            .part(CUDNN_ATTR_OPERATIONGRAPH_OPS));
@@ -351,11 +359,17 @@ void execute(cudnnHandle_t handle, const Descriptor& plan, const Descriptor& pac
   void* const workspace = pack.value<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE);
   if (const char* log = std::getenv("DEVICE_SIM_CUDNN_LOG")) {
     constexpr const char* passes[] = {"forward", "data", "filter"};
-    std::ofstream(log, std::ios::app) << passes[int(c.pass)] << "\n";
+    std::ofstream(log, std::ios::app) << passes[int(c.pass)] << " " << plan.engine << "\n";
   }
   Runtime& runtime = Runtime::instance();
   const Lock lock(runtime.mutex);
-  if (runtime.enqueue(handle->stream, [=] { run_now(c, x, w, y, workspace); }))
+  const bool tf32 = plan.engine == tensor_cores && c.x.type == CUDNN_DATA_FLOAT;
+  // The engine that is offered last is the fastest.
+  const double slowness = 1e6 * (exact - plan.engine);
+  if (runtime.enqueue(handle->stream, [=] {
+        run_now(c, x, w, y, workspace, tf32);
+        Runtime::instance().pretended += slowness;
+      }))
     throw Refused("the stream does not take it");
 }
 
@@ -363,6 +377,7 @@ void execute(cudnnHandle_t handle, const Descriptor& plan, const Descriptor& pac
 
 extern "C" {
 
+size_t cudnnGetVersion() { return 91900; }
 cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) {
   *handle = new cudnnContext;
   return CUDNN_STATUS_SUCCESS;

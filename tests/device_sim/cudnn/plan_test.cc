@@ -8,13 +8,15 @@
 #include <string>
 #include <vector>
 
-#include "cuda/cudnn_plan.h"
+#include "cuda/cudnn_convolution_plan.h"
 #include "taper/error.h"
 
 namespace taper::cuda {
 namespace {
 
 constexpr std::int64_t most_workspace = std::int64_t(1) << 32;
+constexpr EngineChoice fast{.tensor_cores = true, .nondeterministic = true};
+EngineChoice exact_for(DType dtype) { return {.tensor_cores = dtype != float32}; }
 
 struct Case {
   const char* name;
@@ -74,7 +76,9 @@ class CudnnPlans : public testing::TestWithParam<const char*> {
     properties_->finalize();
   }
   bool has_plan(const PlannedConvolution& convolution) {
-    return plan_convolution(convolution, {nullptr, &*properties_}, most_workspace).has_value();
+    return !plan_convolution(convolution, {nullptr, &*properties_}, exact_for(convolution.sizes.dtype),
+                             most_workspace)
+                .empty();
   }
 
   std::optional<Descriptor> properties_;
@@ -92,26 +96,49 @@ TEST_P(CudnnPlans, EveryGeometryHasOne) {
         EXPECT_TRUE(has_plan(planned(one, dtype, pass))) << concat(one.name, " ", dtype, " pass ", int(pass));
 }
 
+std::set<int> notes_of(const CudnnPlan& plan) {
+  Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+  cudnnBackendDescriptor_t place = engine.get();
+  EXPECT_EQ(plan.configuration.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &place), 1);
+  cudnnBackendNumericalNote_t notes[CUDNN_NUMERICAL_NOTE_TYPE_COUNT];
+  const std::int64_t count = engine.get(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
+                                        CUDNN_NUMERICAL_NOTE_TYPE_COUNT, notes);
+  return {notes, notes + count};
+}
+
 // Tensor cores multiply float32 in TF32, and sums whose order differs from call to call are not the same
 // twice.
-TEST_P(CudnnPlans, AreExactForFloat32AndTheSameEveryTime) {
+TEST_P(CudnnPlans, AreExactForFloat32AndTheSameEveryTimeWhereThatIsAskedFor) {
   for (const DType dtype : {float32, bfloat16})
     for (const ConvolutionPass pass : passes) {
-      const auto found =
-          plan_convolution(planned(cases[14], dtype, pass), {nullptr, &*properties_}, most_workspace);
-      ASSERT_TRUE(found);
-      Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
-      cudnnBackendDescriptor_t place = engine.get();
-      ASSERT_EQ(
-          found->configuration.get(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &place), 1);
-      cudnnBackendNumericalNote_t notes[CUDNN_NUMERICAL_NOTE_TYPE_COUNT];
-      const std::int64_t count = engine.get(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
-                                            CUDNN_NUMERICAL_NOTE_TYPE_COUNT, notes);
-      const std::set<int> all(notes, notes + count);
-      EXPECT_FALSE(all.count(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS));
-      EXPECT_FALSE(all.count(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC));
-      EXPECT_EQ(all.count(CUDNN_NUMERICAL_NOTE_TENSOR_CORE), dtype == bfloat16 ? 1 : 0) << int(pass);
+      const auto found = plan_convolution(planned(cases[14], dtype, pass), {nullptr, &*properties_},
+                                          exact_for(dtype), most_workspace);
+      ASSERT_EQ(found.size(), 1u);
+      const std::set<int> notes = notes_of(found[0]);
+      EXPECT_FALSE(notes.count(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS));
+      EXPECT_FALSE(notes.count(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC));
+      EXPECT_EQ(notes.count(CUDNN_NUMERICAL_NOTE_TENSOR_CORE), dtype == bfloat16 ? 1 : 0) << int(pass);
     }
+}
+
+TEST_P(CudnnPlans, MultiplyFloat32OnTensorCoresWhereTheyMay) {
+  for (const ConvolutionPass pass : passes) {
+    const auto found =
+        plan_convolution(planned(cases[14], float32, pass), {nullptr, &*properties_}, fast, most_workspace);
+    ASSERT_EQ(found.size(), 1u);
+    const std::set<int> notes = notes_of(found[0]);
+    EXPECT_TRUE(notes.count(CUDNN_NUMERICAL_NOTE_TENSOR_CORE)) << int(pass);
+    EXPECT_FALSE(notes.count(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS)) << int(pass);
+  }
+}
+
+TEST_P(CudnnPlans, AreSeveralToTime) {
+  for (const ConvolutionPass pass : passes) {
+    const auto planned_pass = planned(cases[14], float16, pass);
+    const auto all = plan_convolution(planned_pass, {nullptr, &*properties_}, fast, most_workspace, 10);
+    EXPECT_GT(all.size(), 2u);
+    EXPECT_LE(all.size(), 10u);
+  }
 }
 
 TEST_P(CudnnPlans, AddressesNeedNotBeAligned) {
@@ -125,8 +152,9 @@ TEST_P(CudnnPlans, AddressesNeedNotBeAligned) {
 
 TEST_P(CudnnPlans, KeepToTheWorkspace) {
   for (const ConvolutionPass pass : passes) {
-    const auto found = plan_convolution(planned(cases[14], float16, pass), {nullptr, &*properties_}, 1 << 16);
-    EXPECT_TRUE(!found || found->workspace <= 1 << 16);
+    for (const CudnnPlan& plan :
+         plan_convolution(planned(cases[14], float16, pass), {nullptr, &*properties_}, fast, 1 << 16, 10))
+      EXPECT_LE(plan.workspace, 1 << 16);
   }
 }
 

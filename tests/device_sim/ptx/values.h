@@ -67,6 +67,12 @@ inline Bfloat16::Bfloat16(double value) {
   bits = uint16_t((pattern + 0x7fff + (pattern >> 16 & 1)) >> 16);
 }
 
+/// `value` with 10 bits of fraction, to nearest, halves away from zero: what tensor cores take of a float32.
+inline double to_tf32(double value) {
+  const auto bits = std::bit_cast<uint32_t>(float(value));
+  return std::isfinite(value) ? std::bit_cast<float>((bits + 0x1000u) & ~0x1fffu) : value;
+}
+
 /// The low bits of a register as a T.
 template <class T>
 T from_register(uint64_t bits) {

@@ -98,6 +98,7 @@ class Runtime {
 
   cudaError_t sticky = cudaSuccess;  // a fault of a kernel: the device is lost
   Policy policy = Policy::late;
+  double pretended = 0;  // milliseconds that libraries' work took beyond what the clock tells
   uint64_t schedule = 0;
   std::mt19937_64 random;
   void clear();

@@ -144,7 +144,8 @@ cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t handle, uns
     event->capture_tail = stream->capture_tail;
     return cudaSuccess;
   }
-  const cudaError_t error = runtime().enqueue(handle, [event] { event->milliseconds = now(); });
+  const cudaError_t error =
+      runtime().enqueue(handle, [event] { event->milliseconds = now() + runtime().pretended; });
   event->at = runtime().stream(handle)->known;
   return remember(error);
 }

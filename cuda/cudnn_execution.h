@@ -1,0 +1,38 @@
+// Running cuDNN's plans: handles, plans kept by what they are for, and the choice among several by their
+// time.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <vector>
+
+#include "cuda/cudnn_plan.h"
+
+namespace taper::cuda {
+
+/// An operand of a plan: its name there, and its address.
+struct PlanOperand {
+  std::int64_t name;
+  const void* address;
+};
+
+/// The handle of the calling thread for the device in use, on its current stream. Null where cuDNN is
+/// missing, switched off, cannot run, or would have to be made while a graph is recorded.
+cudnnHandle_t cudnn_in_use();
+
+/// Puts a plan into the current stream.
+void execute(cudnnHandle_t handle, const CudnnPlan& plan, std::initializer_list<PlanOperand> operands,
+             const char* op);
+
+/// The plan that was kept for key (to which the device is added), or else the first of make(most workspace,
+/// most plans); where engines are to be timed, the fastest of these with the operands, whose results may be
+/// written any number of times. Null where there is none, or it would have to be made while a graph is
+/// recorded: then own kernels are.
+using MakePlans = std::function<std::vector<CudnnPlan>(std::int64_t most_workspace, std::size_t most)>;
+const CudnnPlan* plan_for(std::vector<std::int64_t> key, const MakePlans& make, cudnnHandle_t handle,
+                          std::initializer_list<PlanOperand> operands, const char* op);
+
+/// The largest power of two, up to 16, that divides all addresses.
+std::int64_t alignment_of(std::initializer_list<const void*> addresses);
+
+}  // namespace taper::cuda

@@ -1,0 +1,74 @@
+"""Settings of exactness on GPUs: they can be set, asked and left again on any machine."""
+
+import pytest
+
+import taper
+
+
+@pytest.fixture(autouse=True)
+def settings_as_before():
+    yield
+    taper.set_float32_matmul_precision("highest")
+    taper.use_deterministic_algorithms(False)
+    taper.backends.cudnn.set_flags(
+        enabled=True, benchmark=False, benchmark_limit=10, deterministic=False, allow_tf32=True
+    )
+
+
+def test_defaults_are_those_of_pytorch():
+    matmul, cudnn = taper.backends.cuda.matmul, taper.backends.cudnn
+    assert taper.get_float32_matmul_precision() == "highest" and not matmul.allow_tf32
+    assert matmul.allow_fp16_reduced_precision_reduction and matmul.allow_bf16_reduced_precision_reduction
+    flags = (cudnn.enabled, cudnn.allow_tf32, cudnn.benchmark, cudnn.benchmark_limit, cudnn.deterministic)
+    assert flags == (True, True, False, 10, False)
+    assert not taper.are_deterministic_algorithms_enabled()
+
+
+def test_one_setting_has_three_names():
+    matmul = taper.backends.cuda.matmul
+    taper.set_float32_matmul_precision("medium")
+    assert matmul.allow_tf32 and matmul.fp32_precision == "tf32"
+    matmul.fp32_precision = "ieee"
+    assert not matmul.allow_tf32 and taper.get_float32_matmul_precision() == "highest"
+    matmul.allow_tf32 = True
+    assert taper.get_float32_matmul_precision() == "high"
+    with pytest.raises(RuntimeError, match="low is not one of"):
+        taper.set_float32_matmul_precision("low")
+    with pytest.raises(AttributeError, match="Unknown attribute alow_tf32"):
+        matmul.alow_tf32 = True
+
+
+def test_flags_count_inside_their_context():
+    cudnn = taper.backends.cudnn
+    with cudnn.flags(enabled=True, benchmark=True, deterministic=True, allow_tf32=False):
+        assert (cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32) == (
+            True,
+            True,
+            True,
+            False,
+        )
+        assert cudnn.conv.fp32_precision == "ieee"
+    assert (cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32) == (
+        True,
+        False,
+        False,
+        True,
+    )
+
+
+def test_deterministic_algorithms_by_each_name():
+    taper.use_deterministic_algorithms(True, warn_only=True)
+    assert taper.are_deterministic_algorithms_enabled()
+    assert taper.is_deterministic_algorithms_warn_only_enabled() and taper.get_deterministic_debug_mode() == 1
+    taper.set_deterministic_debug_mode("error")
+    assert taper.get_deterministic_debug_mode() == 2
+    assert not taper.is_deterministic_algorithms_warn_only_enabled()
+    taper.set_deterministic_debug_mode(0)
+    assert not taper.are_deterministic_algorithms_enabled()
+    with pytest.raises(RuntimeError, match="invalid value of debug_mode"):
+        taper.set_deterministic_debug_mode(3)
+
+
+@pytest.mark.skipif(taper.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_device_there_is_no_cudnn():
+    assert taper.backends.cudnn.version() is None and not taper.backends.cudnn.is_available()
