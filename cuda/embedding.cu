@@ -1,9 +1,11 @@
 // Bags of rows of a table: a thread for each element of each bag, neighbours along the rows. Gradients are
-// added atomically in float32 or float64 and rounded once.
+// added in float32 or float64, atomically or in the order of the positions, and rounded once.
 #include "cuda/embedding.h"
 
 #include "cuda/block.cuh"
 #include "cuda/element.cuh"
+#include "cuda/groups.cuh"
+#include "taper/backends.h"
 
 namespace taper::cuda {
 
@@ -36,6 +38,17 @@ struct BagsAt {
     int64_t count = 0;
     for (int64_t i = begin; i < end; ++i) count += bags.indices[i] != bags.embedding.padding_index;
     return count;
+  }
+  /// The last bag that begins at a position or before.
+  __device__ int64_t bag_of(int64_t position) const {
+    if (!bags.offsets) return position;
+    int64_t low = 0, high = bags.bags;
+    while (high - low > 1) {
+      const int64_t middle = (low + high) / 2;
+      if (bags.offsets[middle] <= position) low = middle;
+      else high = middle;
+    }
+    return low;
   }
   template <class T>
   __device__ T factor(int64_t position) const {
@@ -111,6 +124,60 @@ __global__ void __launch_bounds__(block_threads)
   }
 }
 
+/// The rows that positions look up, or -1.
+__global__ void __launch_bounds__(block_threads) find_rows(const __grid_constant__ BagsAt at, int64_t* rows) {
+  for (int64_t i = thread_number(); i < at.bags.embedding.count; i += thread_count()) {
+    int64_t begin, end;
+    at.range(at.bag_of(i), begin, end);
+    rows[i] = i >= begin && i < end ? at.row(i) : -1;
+  }
+}
+
+/// add_to_rows, with the gradients of a row in the order of their positions, by which these are grouped.
+template <class T>
+__global__ void __launch_bounds__(block_threads)
+    add_to_rows_in_order(const __grid_constant__ BagsAt at, const Groups groups, const void* dy, T* sums) {
+  const int64_t size = at.bags.embedding.size;
+  for (int64_t i = thread_number(); i < groups.n * size; i += thread_count()) {
+    const int64_t k = i / size, column = i - k * size;
+    if (!groups.begins(k)) continue;
+    T sum = 0;
+    groups.each(k, [&](int64_t position) {
+      const int64_t bag = at.bag_of(position);
+      T gradient = element<T>(dy, at.bags.embedding.dtype, bag * size + column);
+      if (at.bags.mode == cpu::BagMode::mean) {
+        int64_t begin, end;
+        at.range(bag, begin, end);
+        if (const int64_t count = at.rows_in(begin, end); count > 0) gradient /= T(count);
+      }
+      sum += at.factor<T>(position) * gradient;
+    });
+    sums[groups.target(k) * size + column] = sum;
+  }
+}
+
+/// The places in sums [rows, size] of the maxima, or -1.
+__global__ void __launch_bounds__(block_threads)
+    find_maxima(const __grid_constant__ BagsAt at, const int64_t* maxima, int64_t* places) {
+  const int64_t size = at.bags.embedding.size;
+  for (int64_t i = thread_number(); i < at.bags.bags * size; i += thread_count()) {
+    const int64_t row = maxima[i];
+    if (row >= at.bags.embedding.rows) atomicExch(at.fault, int(Fault::embedding));
+    places[i] = row < 0 || row >= at.bags.embedding.rows ? -1 : row * size + i % size;
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(block_threads)
+    add_to_maxima_in_order(const Groups groups, DType dtype, const void* dy, T* sums) {
+  for (int64_t k = thread_number(); k < groups.n; k += thread_count()) {
+    if (!groups.begins(k)) continue;
+    T sum = 0;
+    groups.each(k, [&](int64_t i) { sum += element<T>(dy, dtype, i); });
+    sums[groups.target(k)] = sum;
+  }
+}
+
 /// counts [rows] += how often each is looked up.
 __global__ void __launch_bounds__(block_threads)
     count_rows(const __grid_constant__ BagsAt at, unsigned long long* counts) {
@@ -135,18 +202,13 @@ __global__ void __launch_bounds__(block_threads)
   const cpu::Embedding& e = at.bags.embedding;
   const int lane = threadIdx.x % 32;
   for (int64_t position = thread_number() / 32; position < e.count; position += thread_count() / 32) {
-    int64_t low = 0, high = at.bags.bags;  // the last bag that begins here or before is the position's
-    while (high - low > 1) {
-      const int64_t middle = (low + high) / 2;
-      if (at.bags.offsets[middle] <= position) low = middle;
-      else high = middle;
-    }
+    const int64_t bag = at.bag_of(position);
     int64_t begin, end;
-    at.range(low, begin, end);
+    at.range(bag, begin, end);
     const int64_t row = position >= begin && position < end ? at.row(position) : -1;
     T sum = 0;
     for (int64_t k = lane; k < e.size && row >= 0; k += 32)
-      sum += element<T>(weight, e.dtype, row * e.size + k) * element<T>(dy, e.dtype, low * e.size + k);
+      sum += element<T>(weight, e.dtype, row * e.size + k) * element<T>(dy, e.dtype, bag * e.size + k);
     for (int step = 16; step > 0; step /= 2) sum += __shfl_xor_sync(~0u, sum, step);
     if (lane == 0) put(products, e.dtype, position, sum);
   }
@@ -190,13 +252,38 @@ void add_rows(const kernels::BagsAt& at, void* dw, const char* op, const Add& ad
   check_launch(op);
 }
 
+/// sums += the gradients of sums or means, or of maxima.
+template <class T>
+void add_gradients(const kernels::BagsAt& at, const void* dy, const int64_t* maxima, T* sums, int blocks,
+                   cudaStream_t stream, const char* op) {
+  const cpu::Embedding& e = at.bags.embedding;
+  if (!backends().deterministic_algorithms) {
+    if (maxima) kernels::add_to_maxima<<<blocks, block_threads, 0, stream>>>(at, dy, maxima, sums);
+    else kernels::add_to_rows<<<blocks, block_threads, 0, stream>>>(at, dy, sums);
+    return;
+  }
+  const int64_t numbers = maxima ? at.bags.bags * e.size : e.count;
+  const Scratch memory(numbers * int64_t(sizeof(int64_t)));
+  auto* targets = memory.data<int64_t>();
+  if (numbers == 0) return;
+  if (maxima) kernels::find_maxima<<<blocks_for(numbers), block_threads, 0, stream>>>(at, maxima, targets);
+  else kernels::find_rows<<<blocks_for(numbers), block_threads, 0, stream>>>(at, targets);
+  group_by_target(targets, numbers, op, [&](const Groups& groups) {
+    if (maxima)
+      kernels::add_to_maxima_in_order<<<blocks, block_threads, 0, stream>>>(groups, e.dtype, dy, sums);
+    else
+      kernels::add_to_rows_in_order<<<blocks_for(numbers * e.size), block_threads, 0, stream>>>(at, groups,
+                                                                                                dy, sums);
+  });
+}
+
 }  // namespace
 
 void embedding_backward(const cpu::Embedding& table, const void* dy, const int64_t* indices, void* dw) {
   const cpu::Bags each{table, cpu::BagMode::sum, table.count, indices, nullptr};
   const kernels::BagsAt at = bags_at(each, "embedding_backward");
   add_rows(at, dw, "embedding_backward", [&]<class T>(T* sums, int blocks, cudaStream_t stream) {
-    kernels::add_to_rows<<<blocks, block_threads, 0, stream>>>(at, dy, sums);
+    add_gradients(at, dy, nullptr, sums, blocks, stream, "embedding_backward");
   });
 }
 
@@ -216,9 +303,8 @@ void embedding_bag(const cpu::Bags& bags, const void* weight, void* y, int64_t* 
 void embedding_bag_backward(const cpu::Bags& bags, const void* dy, const int64_t* maxima, void* dw) {
   const kernels::BagsAt at = bags_at(bags, "embedding_bag_backward");
   add_rows(at, dw, "embedding_bag_backward", [&]<class T>(T* sums, int blocks, cudaStream_t stream) {
-    if (bags.mode == cpu::BagMode::max)
-      kernels::add_to_maxima<<<blocks, block_threads, 0, stream>>>(at, dy, maxima, sums);
-    else kernels::add_to_rows<<<blocks, block_threads, 0, stream>>>(at, dy, sums);
+    add_gradients(at, dy, bags.mode == cpu::BagMode::max ? maxima : nullptr, sums, blocks, stream,
+                  "embedding_bag_backward");
   });
 }
 

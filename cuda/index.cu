@@ -2,8 +2,10 @@
 // position an element on either side.
 #include "cuda/device.cuh"
 #include "cuda/elementwise.h"
+#include "cuda/groups.cuh"
 #include "cuda/index.h"
 #include "cuda/scatter_reduce.h"
+#include "taper/backends.h"
 
 namespace taper::cuda {
 
@@ -187,12 +189,131 @@ __global__ void __launch_bounds__(block_threads)
   }
 }
 
+/// For each position of the indices: the elements it writes and reads where the other dimensions are at 0;
+/// -1 where an index is out of range.
+__global__ void __launch_bounds__(block_threads)
+    find_targets(const __grid_constant__ IndexPlan indexed, int64_t* targets, int64_t* sources) {
+  for (int64_t i = thread_number(); i < indexed.total; i += thread_count()) {
+    int64_t offset[2];
+    const bool found = find(indexed, i, offset);
+    targets[i] = found ? offset[0] : -1;
+    sources[i] = offset[1];
+  }
+}
+
+/// What is written at one element is added in the order of its positions. `rest` has the dimensions that are
+/// not indexed.
+template <class W>
+__global__ void __launch_bounds__(block_threads)
+    add_groups(const __grid_constant__ IndexPlan rest, const Groups groups, const int64_t* sources,
+               const W alpha) {
+  const int64_t item = item_size(rest.dtype);
+  for (int64_t i = thread_number(); i < groups.n * rest.total; i += thread_count()) {
+    const int64_t k = i / rest.total;
+    if (!groups.begins(k)) continue;
+    int64_t offset[2];
+    find(rest, i - k * rest.total, offset);
+    char* const to = rest.data[0] + (groups.target(k) + offset[0]) * item;
+    W sum = load<W>(to, rest.dtype);
+    groups.each(k, [&](int64_t position) {
+      sum += alpha * load<W>(rest.data[1] + (sources[position] + offset[1]) * item, rest.dtype);
+    });
+    store(to, rest.dtype, sum);
+  }
+}
+
+/// Of what is written at one element, that of the last position stays.
+template <class Element>
+__global__ void __launch_bounds__(block_threads)
+    move_last(const __grid_constant__ IndexPlan rest, const Groups groups, const int64_t* sources) {
+  for (int64_t i = thread_number(); i < groups.n * rest.total; i += thread_count()) {
+    const int64_t k = i / rest.total;
+    if (!groups.ends(k)) continue;
+    int64_t offset[2];
+    find(rest, i - k * rest.total, offset);
+    reinterpret_cast<Element*>(rest.data[0])[groups.target(k) + offset[0]] =
+        reinterpret_cast<const Element*>(rest.data[1])[sources[groups.order[k]] + offset[1]];
+  }
+}
+
 }  // namespace kernels
 
 namespace {
 
+bool is_indexed(const IndexPlan& plan, int dim) {
+  for (int k = 0; k < plan.index_count; ++k)
+    if (plan.indices[k].strides[dim] != 0) return true;
+  return false;
+}
+
+/// The dimensions of a plan that are indexed, or the others, without the indices.
+IndexPlan part_of(const IndexPlan& plan, bool indexed) {
+  IndexPlan part = plan;
+  part.total = 1, part.dims = 0;
+  if (!indexed) part.index_count = 0;
+  for (int d = 0; d < plan.dims; ++d) {
+    if (is_indexed(plan, d) != indexed) continue;
+    part.sizes[part.dims] = plan.sizes[d];
+    for (int side = 0; side < 2; ++side) part.strides[side][part.dims] = plan.strides[side][d];
+    for (int k = 0; k < plan.index_count; ++k)
+      part.indices[k].strides[part.dims] = plan.indices[k].strides[d];
+    part.total *= plan.sizes[d];
+    ++part.dims;
+  }
+  return part;
+}
+
+/// run(rest, groups, sources, blocks) with what is written at each element grouped.
+template <class Run>
+void run_grouped(const IndexPlan& plan, const char* op, const Run& run) {
+  const IndexPlan indexed = part_of(plan, true), rest = part_of(plan, false);
+  const Scratch memory(2 * indexed.total * int64_t(sizeof(int64_t)));
+  int64_t *const targets = memory.data<int64_t>(), *const sources = targets + indexed.total;
+  kernels::find_targets<<<blocks_for(indexed.total), block_threads, 0, runtime().stream_in_use()>>>(
+      indexed, targets, sources);
+  check_launch(op);
+  group_by_target(targets, indexed.total, op, [&](const Groups& groups) {
+    run(rest, groups, sources, blocks_for(plan.total));
+    check_launch(op);
+  });
+}
+
+void run_move_in_order(const IndexPlan& plan, const char* op) {
+  const cudaStream_t stream = runtime().stream_in_use();
+  run_grouped(plan, op, [&](const auto& rest, const Groups& groups, const int64_t* sources, int blocks) {
+    const auto move = [&]<class Element>(Element) {
+      kernels::move_last<Element><<<blocks, block_threads, 0, stream>>>(rest, groups, sources);
+    };
+    switch (item_size(plan.dtype)) {
+      case 1: return move(std::uint8_t());
+      case 2: return move(std::uint16_t());
+      case 4: return move(std::uint32_t());
+      case 8: return move(std::uint64_t());
+      default: return move(ulonglong2());
+    }
+  });
+}
+
+void run_add_in_order(const IndexPlan& plan, const Scalar& alpha, const char* op) {
+  const cudaStream_t stream = runtime().stream_in_use();
+  run_grouped(plan, op, [&](const auto& rest, const Groups& groups, const int64_t* sources, int blocks) {
+    const auto add = [&]<class W>(W factor) {
+      kernels::add_groups<W><<<blocks, block_threads, 0, stream>>>(rest, groups, sources, factor);
+    };
+    if (is_complex(plan.dtype)) {
+      const auto factor = alpha.to<std::complex<double>>();
+      add(Complex(factor.real(), factor.imag()));
+    } else if (plan.dtype == float64) {
+      add(alpha.to<double>());
+    } else {
+      add(alpha.to<float>());
+    }
+  });
+}
+
 void run_move(const IndexPlan& plan, const char* op) {
   if (plan.total == 0) return;
+  if (backends().deterministic_algorithms && plan.indices[0].side == 0) return run_move_in_order(plan, op);
   const int blocks = blocks_for(plan.total);
   const cudaStream_t stream = runtime().stream_in_use();
   switch (item_size(plan.dtype)) {
@@ -207,6 +328,9 @@ void run_move(const IndexPlan& plan, const char* op) {
 
 void run_add(const IndexPlan& plan, const Scalar& alpha, const char* op) {
   if (plan.total == 0) return;
+  // Sums of integers are the same in any order.
+  if (backends().deterministic_algorithms && !is_integral(plan.dtype, true))
+    return run_add_in_order(plan, alpha, op);
   const int blocks = blocks_for(plan.total);
   const cudaStream_t stream = runtime().stream_in_use();
   if (is_complex(plan.dtype)) {

@@ -1,7 +1,8 @@
 // Reading and writing at positions given by numbers, and embedding, on a device: as in cpu/index.h and
 // cpu/embedding.h. An index out of range reads or writes nothing (reads give 0) and is reported when the host
 // next waits for the device. Where several values meet one element, sums are made in no fixed order, and of
-// values set any one stays.
+// values set any one stays; with deterministic_algorithms sums are in the order of positions, and the last
+// value stays.
 #pragma once
 
 #include "cpu/embedding.h"

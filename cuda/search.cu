@@ -2,8 +2,10 @@
 #include <cmath>
 
 #include "cuda/device.cuh"
+#include "cuda/groups.cuh"
 #include "cuda/host_copy.h"
 #include "cuda/sort.h"
+#include "taper/backends.h"
 
 namespace taper::cuda {
 
@@ -133,6 +135,22 @@ __global__ void __launch_bounds__(block_threads)
   }
 }
 
+__global__ void __launch_bounds__(block_threads)
+    find_bins(const IntegerBin bin_of, int64_t n, int64_t* bins) {
+  for (int64_t i = thread_number(); i < n; i += thread_count()) bins[i] = bin_of(i);
+}
+
+/// sum_bins, with the weights of a bin in their order.
+__global__ void __launch_bounds__(block_threads)
+    sum_bins_in_order(const Groups groups, const void* weights, DType weights_dtype, double* sums) {
+  for (int64_t k = thread_number(); k < groups.n; k += thread_count()) {
+    if (!groups.begins(k)) continue;
+    double sum = 0;
+    groups.each(k, [&](int64_t i) { sum += real(weights, weights_dtype, i); });
+    sums[groups.target(k)] = sum;
+  }
+}
+
 }  // namespace kernels
 
 void searchsorted(const void* boundaries, bool shared, int64_t m, const int64_t* order, const void* values,
@@ -224,6 +242,16 @@ void weighted_bincount(const void* x, DType dtype, int64_t n, int64_t size, cons
   if (size == 0) return;
   check_cuda(cudaMemsetAsync(sums, 0, std::size_t(size) * sizeof(double), stream), "bincount");
   if (n == 0) return;
+  if (backends().deterministic_algorithms) {
+    const Scratch memory(n * int64_t(sizeof(int64_t)));
+    auto* bins = memory.data<int64_t>();
+    kernels::find_bins<<<blocks_for(n), block_threads, 0, stream>>>({x, dtype, size}, n, bins);
+    return group_by_target(bins, n, "bincount", [&](const Groups& groups) {
+      kernels::sum_bins_in_order<<<blocks_for(n), block_threads, 0, stream>>>(groups, weights, weights_dtype,
+                                                                              sums);
+      check_launch("bincount");
+    });
+  }
   kernels::sum_bins<<<blocks_for(n), block_threads, 0, stream>>>({x, dtype, size}, n, weights, weights_dtype,
                                                                  sums);
   check_launch("bincount");

@@ -28,7 +28,8 @@ void searchsorted(const void* boundaries, bool shared, std::int64_t m, const std
 /// Waits for the device.
 std::int64_t bincount_size(const void* x, DType dtype, std::int64_t n);
 void bincount(const void* x, DType dtype, std::int64_t n, std::int64_t size, std::int64_t* counts);
-/// Adds with atomics: the last bits differ from run to run.
+/// Adds with atomics, so that the last bits differ from run to run, unless deterministic_algorithms are asked
+/// for.
 void weighted_bincount(const void* x, DType dtype, std::int64_t n, std::int64_t size, const void* weights,
                        DType weights_dtype, double* sums);
 void histc(const void* x, DType dtype, std::int64_t n, std::int64_t bins, double low, double high,
