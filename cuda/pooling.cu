@@ -1,8 +1,8 @@
-// Max and average pooling: a thread for each output. Windows are those of src/cpu/pooling_plan.cc.
+// Max and average pooling: a thread for each result, which takes what it depends on in a fixed order. Windows
+// are those of src/cpu/pooling_plan.cc.
 #include "cpu/pooling_plan.h"
 #include "cuda/block.cuh"
 #include "cuda/element.cuh"
-#include "cuda/elementwise.h"
 #include "cuda/pooling.h"
 
 namespace taper::cuda {
@@ -13,33 +13,27 @@ namespace {
 struct PoolPlan {
   DType dtype;
   bool channels_last, adaptive, count_include_pad;
-  int64_t channels, outputs, plane_in, plane_out;
+  int64_t channels, inputs, outputs, plane_in, plane_out;
   int64_t input[3], output[3], kernel[3], stride[3], padding[3], dilation[3];
   double divisor_override;
 };
 
 PoolPlan plan_of(const cpu::Pooling& p, const char* op) {
   cpu::PoolingPlan(p, op);  // checks the sizes
-  PoolPlan plan{p.dtype,
-                p.channels_last,
-                p.adaptive,
-                p.count_include_pad,
-                p.channels,
-                0,
-                1,
-                1,
-                {1, 1, 1},
-                {1, 1, 1},
-                {1, 1, 1},
-                {1, 1, 1},
-                {},
-                {1, 1, 1},
-                double(p.divisor_override)};
+  PoolPlan plan{p.dtype,    p.channels_last,
+                p.adaptive, p.count_include_pad,
+                p.channels, 0,
+                0,          1,
+                1,          {1, 1, 1},
+                {1, 1, 1},  {1, 1, 1},
+                {1, 1, 1},  {},
+                {1, 1, 1},  double(p.divisor_override)};
   for (int i = 0, at = 3 - p.spatial_dims; i < p.spatial_dims; ++i, ++at) {
     plan.input[at] = p.input[i], plan.output[at] = p.output[i], plan.kernel[at] = p.kernel[i];
     plan.stride[at] = p.stride[i], plan.padding[at] = p.padding[i], plan.dilation[at] = p.dilation[i];
     plan.plane_in *= p.input[i], plan.plane_out *= p.output[i];
   }
+  plan.inputs = p.batch * p.channels * plan.plane_in;
   plan.outputs = p.batch * p.channels * plan.plane_out;
   return plan;
 }
@@ -129,53 +123,77 @@ __global__ void __launch_bounds__(block_threads, 1)
   }
 }
 
-/// sums [inputs] in float64 or float32: dx before it is rounded.
+/// The input of a thread, and the outputs whose windows may hold it.
+struct InputAt {
+  int64_t image, channel, place;
+  int64_t begin[3], end[3];
+
+  __device__ InputAt(const PoolPlan& p, int64_t i) {
+    if (p.channels_last) {
+      channel = i % p.channels, place = i / p.channels % p.plane_in, image = i / p.channels / p.plane_in;
+    } else {
+      place = i % p.plane_in, channel = i / p.plane_in % p.channels, image = i / p.plane_in / p.channels;
+    }
+    range(p, 2, place % p.input[2]);
+    range(p, 1, place / p.input[2] % p.input[1]);
+    range(p, 0, place / p.input[2] / p.input[1]);
+  }
+  __device__ void range(const PoolPlan& p, int d, int64_t at) {
+    if (p.adaptive) {
+      begin[d] = at * p.output[d] / p.input[d];
+      end[d] = ((at + 1) * p.output[d] + p.input[d] - 1) / p.input[d];
+      return;
+    }
+    const int64_t last = at + p.padding[d], first = last - p.dilation[d] * (p.kernel[d] - 1);
+    const int64_t beyond = last / p.stride[d] + 1;
+    begin[d] = first <= 0 ? 0 : (first + p.stride[d] - 1) / p.stride[d];
+    end[d] = beyond < p.output[d] ? beyond : p.output[d];
+  }
+  /// body(number of the output, its place by dimension) for each, in row-major order.
+  template <class F>
+  __device__ __forceinline__ void each(const PoolPlan& p, const F& body) const {
+    for (int64_t a = begin[0]; a < end[0]; ++a)
+      for (int64_t b = begin[1]; b < end[1]; ++b)
+        for (int64_t c = begin[2]; c < end[2]; ++c) {
+          const int64_t at = (a * p.output[1] + b) * p.output[2] + c;
+          body(p.channels_last ? (image * p.plane_out + at) * p.channels + channel
+                               : (image * p.channels + channel) * p.plane_out + at,
+               a, b, c);
+        }
+  }
+};
+
 template <class T>
 __global__ void __launch_bounds__(block_threads, 1)
-    max_pool_backward(const __grid_constant__ PoolPlan p, const void* dy, const int64_t* indices, T* sums,
-                      int* fault) {
-  for (int64_t i = thread_number(); i < p.outputs; i += thread_count()) {
-    const int64_t at = indices[i];
-    if (at < 0 || at >= p.plane_in) {
-      atomicExch(fault, int(Fault::index));
-      continue;
-    }
-    atomicAdd(sums + OutputAt(p, i).input(p, at), element<T>(dy, p.dtype, i));
+    max_pool_backward(const __grid_constant__ PoolPlan p, const void* dy, const int64_t* indices, void* dx) {
+  for (int64_t i = thread_number(); i < p.inputs; i += thread_count()) {
+    const InputAt input(p, i);
+    T sum = 0;
+    input.each(p, [&](int64_t output, int64_t, int64_t, int64_t) {
+      if (indices[output] == input.place) sum += element<T>(dy, p.dtype, output);
+    });
+    put(dx, p.dtype, i, sum);
   }
 }
 
 template <class T>
 __global__ void __launch_bounds__(block_threads, 1)
-    average_pool_backward(const __grid_constant__ PoolPlan p, const void* dy, T* sums) {
-  for (int64_t i = thread_number(); i < p.outputs; i += thread_count()) {
-    const OutputAt output(p, i);
-    const T share = element<T>(dy, p.dtype, i) / T(output.divisor(p));
-    output.each(p, [&](int64_t at) { atomicAdd(sums + output.input(p, at), share); });
+    average_pool_backward(const __grid_constant__ PoolPlan p, const void* dy, void* dx) {
+  for (int64_t i = thread_number(); i < p.inputs; i += thread_count()) {
+    const InputAt input(p, i);
+    T sum = 0;
+    input.each(p, [&](int64_t output, int64_t a, int64_t b, int64_t c) {
+      const double divisor =
+          p.divisor_override != 0
+              ? p.divisor_override
+              : double(window_of(p, 0, a).counted * window_of(p, 1, b).counted * window_of(p, 2, c).counted);
+      sum += element<T>(dy, p.dtype, output) / T(divisor);
+    });
+    put(dx, p.dtype, i, sum);
   }
 }
 
 }  // namespace kernels
-
-namespace {
-
-/// Fills sums with what add(sums) adds atomically, then rounds them into dx.
-template <class Add>
-void scatter_into(const cpu::Pooling& pooling, const PoolPlan& plan, void* dx, const Add& add) {
-  const int64_t inputs = pooling.batch * pooling.channels * plan.plane_in;
-  if (inputs == 0) return;
-  const Shape sizes{inputs}, strides{1};
-  const bool wide = plan.dtype == float64, direct = wide || plan.dtype == float32;
-  const Scratch scratch(direct ? 0 : inputs * int64_t(sizeof(float)));
-  void* sums = direct ? dx : scratch.data();
-  fill(sizes, {sums, wide ? float64 : float32, strides.data()}, 0);
-  if (plan.outputs) {
-    if (wide) add(static_cast<double*>(sums));
-    else add(static_cast<float*>(sums));
-  }
-  if (!direct) copy(sizes, {sums, float32, strides.data()}, {dx, plan.dtype, strides.data()});
-}
-
-}  // namespace
 
 void max_pool(const cpu::Pooling& pooling, const void* x, void* y, int64_t* indices) {
   const PoolPlan plan = plan_of(pooling, "max_pool");
@@ -189,11 +207,12 @@ void max_pool(const cpu::Pooling& pooling, const void* x, void* y, int64_t* indi
 
 void max_pool_backward(const cpu::Pooling& pooling, const void* dy, const int64_t* indices, void* dx) {
   const PoolPlan plan = plan_of(pooling, "max_pool_backward");
-  scatter_into(pooling, plan, dx, [&]<class T>(T* sums) {
-    kernels::max_pool_backward<<<blocks_for(plan.outputs), block_threads, 0, runtime().stream_in_use()>>>(
-        plan, dy, indices, sums, runtime().fault_word());
-    check_launch("max_pool_backward");
+  if (plan.inputs == 0) return;
+  visit_row_type(plan.dtype, [&]<class T>() {
+    kernels::max_pool_backward<T>
+        <<<blocks_for(plan.inputs), block_threads, 0, runtime().stream_in_use()>>>(plan, dy, indices, dx);
   });
+  check_launch("max_pool_backward");
 }
 
 void average_pool(const cpu::Pooling& pooling, const void* x, void* y) {
@@ -208,11 +227,12 @@ void average_pool(const cpu::Pooling& pooling, const void* x, void* y) {
 
 void average_pool_backward(const cpu::Pooling& pooling, const void* dy, void* dx) {
   const PoolPlan plan = plan_of(pooling, "average_pool_backward");
-  scatter_into(pooling, plan, dx, [&]<class T>(T* sums) {
-    kernels::average_pool_backward<<<blocks_for(plan.outputs), block_threads, 0, runtime().stream_in_use()>>>(
-        plan, dy, sums);
-    check_launch("average_pool_backward");
+  if (plan.inputs == 0) return;
+  visit_row_type(plan.dtype, [&]<class T>() {
+    kernels::average_pool_backward<T>
+        <<<blocks_for(plan.inputs), block_threads, 0, runtime().stream_in_use()>>>(plan, dy, dx);
   });
+  check_launch("average_pool_backward");
 }
 
 }  // namespace taper::cuda
