@@ -1,11 +1,13 @@
-// Matrix products by cuBLAS. What is called of it: cublasGemmEx cublasGemmStridedBatchedEx
-// cublasSetMathMode.
+// Matrix products by cuBLAS, those with a bias by cuBLASLt. What is called of the former: cublasGemmEx
+// cublasGemmStridedBatchedEx cublasSetMathMode.
 #include "cuda/matmul.h"
 
+#include <algorithm>
 #include <complex>
 #include <new>
 
 #include "cuda/cublas.h"
+#include "cuda/cublaslt.h"
 #include "cuda/elementwise.h"
 #include "cuda/integer_product.h"
 #include "taper/backends.h"
@@ -17,7 +19,7 @@ namespace {
 
 /// How a dtype is stored and accumulated, and the factors in the latter type.
 struct Types {
-  cudaDataType_t data;
+  cudaDataType_t data, scale;
   cublasComputeType_t compute;
   alignas(16) unsigned char alpha[16];
   alignas(16) unsigned char beta[16];
@@ -42,6 +44,7 @@ struct Types {
   template <class T>
   void set(cudaDataType_t stored, cublasComputeType_t accumulated, const Scalar& a, const Scalar& b) {
     data = stored;
+    scale = stored == CUDA_R_16F || stored == CUDA_R_16BF ? CUDA_R_32F : stored;
     compute = accumulated;
     new (alpha) T(a.to<T>());
     new (beta) T(b.to<T>());
@@ -80,6 +83,13 @@ void gemm_batched(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::
                   std::int64_t stride_c, std::int64_t batch, const void* bias) {
   if (m == 0 || n == 0 || batch == 0) return;
   check<ValueError>(!bias || beta.equals(0), "matmul: a bias is added to a fresh result only");
+  const bool fits = std::max({m, n, k, lda, ldb, ldc}) <= INT32_MAX;
+  if (bias && batch == 1 && k > 0 && fits && is_floating_point(dtype)) {
+    const Types types(dtype, alpha, 0);
+    if (run_biased({types.data, types.scale, types.compute, transposed(trans_b), transposed(trans_a), n, m, k,
+                    ldb, lda, ldc, has_exact_parts(dtype), types.alpha, b, a, bias, c}))
+      return;
+  }
   if (bias) set_rows(dtype, bias, c, m, n, ldc, stride_c, batch);
   const Scalar kept = bias ? Scalar(1) : beta;
   if (is_integral(dtype, true))

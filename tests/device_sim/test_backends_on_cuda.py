@@ -69,3 +69,25 @@ def test_parts_of_16_bit_sums_are_rounded_only_where_that_is_allowed(device, dty
     assert PRODUCTS[name](a, b).item() == 0
     setattr(taper.backends.cuda.matmul, f"allow_{setting}_reduced_precision_reduction", False)
     assert PRODUCTS[name](a, b).item() == 1
+
+
+def test_bias_is_added_on_the_way_out_at_any_address_and_of_any_shape(device):
+    """Algorithms are kept by shape and alignment: one that was chosen for another product is refused."""
+    for dtype, tolerance in ((taper.float32, 1e-5), (taper.bfloat16, 3e-2), (taper.float64, 1e-12)):
+        for rows, inner, columns in ((3, 4, 5), (3, 5, 4), (8, 8, 8), (1, 1, 1), (3, 4, 5)):
+            for shift in (0, 1):
+                x, w, b = (
+                    taper.tensor(random.standard_normal(n + shift)).to(dtype)
+                    for n in (rows * inner, columns * inner, columns)
+                )
+                got, expected = (
+                    taper.addmm(
+                        b.to(device)[shift:],
+                        x.to(device)[shift:].reshape(rows, inner),
+                        w.to(device)[shift:].reshape(inner, columns),
+                    )
+                    .cpu()
+                    .to(taper.float64)
+                    for device in ("cuda", "cpu")
+                )
+                np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=tolerance, atol=tolerance)

@@ -72,3 +72,17 @@ def test_deterministic_algorithms_by_each_name():
 @pytest.mark.skipif(taper.cuda.is_available(), reason="there is a CUDA device")
 def test_without_a_device_there_is_no_cudnn():
     assert taper.backends.cudnn.version() is None and not taper.backends.cudnn.is_available()
+
+
+def test_addmm_of_a_row_is_a_product_and_a_sum():
+    taper.manual_seed(0)
+    x, a, b = (taper.randn(*s, dtype=taper.float64, requires_grad=True) for s in ((4,), (3, 5), (5, 4)))
+    y, expected = taper.addmm(x, a, b), x + a @ b
+    assert taper.allclose(y, expected)
+    weights = taper.randn(3, 4, dtype=taper.float64)
+    for one, other in zip(
+        taper.autograd.grad(y, (x, a, b), weights),
+        taper.autograd.grad(expected, (x, a, b), weights),
+        strict=True,
+    ):
+        assert taper.allclose(one, other)

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "../ptx/access_checker.h"
 #include "../runtime/runtime.h"
 #include "gemm.h"
 
@@ -23,7 +24,48 @@ struct Description {
   const void* bias = nullptr;
   bool has_bias_type = false;
 };
-static_assert(sizeof(Layout) <= 512 && sizeof(Description) <= 512);
+static_assert(sizeof(Layout) <= sizeof(cublasLtMatrixLayoutOpaque_t));
+static_assert(sizeof(Description) <= sizeof(cublasLtMatmulDescOpaque_t));
+
+struct Preference {
+  uint64_t workspace = 0;
+  uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_MASK, alignment[4] = {256, 256, 256, 256};
+};
+static_assert(sizeof(Preference) <= sizeof(cublasLtMatmulPreferenceOpaque_t));
+
+constexpr size_t workspace_bytes = 512;
+
+// What an algorithm was chosen for, which it must be used for.
+struct Algorithm {
+  uint32_t rows, columns, depth, workspace;
+  uint16_t alignment[4], type, tf32, reduced;
+};
+static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t));
+
+Preference* preference(cublasLtMatmulPreference_t handle) { return reinterpret_cast<Preference*>(handle); }
+Algorithm& algorithm(cublasLtMatmulAlgo_t* handle) { return *reinterpret_cast<Algorithm*>(handle); }
+
+int64_t depth_of(const Product& p) { return p.op_a == CUBLAS_OP_N ? p.a.columns : p.a.rows; }
+
+Algorithm algorithm_of(const Product& p, const Preference& wanted, size_t workspace) {
+  Algorithm made{};
+  made.rows = uint32_t(p.d.rows), made.columns = uint32_t(p.d.columns), made.depth = uint32_t(depth_of(p));
+  made.workspace = uint32_t(workspace), made.type = uint16_t(p.d.type), made.tf32 = p.tf32;
+  const bool narrow = p.d.type == CUDA_R_16F || p.d.type == CUDA_R_16BF;
+  made.reduced = narrow && (wanted.reductions &
+                            (CUBLASLT_REDUCTION_SCHEME_INPLACE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE));
+  for (int k = 0; k < 4; ++k) made.alignment[k] = uint16_t(wanted.alignment[k]);
+  return made;
+}
+
+bool is_for(const Algorithm& made, const Product& p, size_t workspace) {
+  const void* addresses[] = {p.a.data, p.b.data, p.c.data, p.d.data};
+  for (int k = 0; k < 4; ++k)
+    if (reinterpret_cast<uintptr_t>(addresses[k]) % made.alignment[k]) return false;
+  if (p.bias && reinterpret_cast<uintptr_t>(p.bias) % made.alignment[3]) return false;
+  return made.rows == p.d.rows && made.columns == p.d.columns && made.depth == depth_of(p) &&
+         made.type == p.d.type && made.tf32 == p.tf32 && workspace >= made.workspace;
+}
 
 Layout* layout(cublasLtMatrixLayout_t handle) { return reinterpret_cast<Layout*>(handle); }
 Description* description(cublasLtMatmulDesc_t handle) { return reinterpret_cast<Description*>(handle); }
@@ -69,6 +111,7 @@ cublasStatus_t product_of(cublasLtMatmulDesc_t operation, const void* a, cublasL
   product.c = operand(c_layout, c), product.d = operand(d_layout, d);
   product.op_a = cublasOperation_t(given.op_a), product.op_b = cublasOperation_t(given.op_b);
   product.batch = layout(d_layout)->batch;
+  product.tf32 = allows_tf32(given.compute);
   for (const auto handle : {a_layout, b_layout, c_layout})
     if (layout(handle)->batch != product.batch) return CUBLAS_STATUS_INVALID_VALUE;
   if (!set_epilogue(product, given)) return CUBLAS_STATUS_NOT_SUPPORTED;
@@ -155,28 +198,38 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t handle,
   }
 }
 
-cublasStatus_t cublasLtMatmulPreferenceInit_internal(cublasLtMatmulPreference_t, size_t) {
+cublasStatus_t cublasLtMatmulPreferenceInit_internal(cublasLtMatmulPreference_t handle, size_t) {
+  new (handle) Preference;
   return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
-  *preference = reinterpret_cast<cublasLtMatmulPreference_t>(new int(0));
+cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* handle) {
+  *handle = reinterpret_cast<cublasLtMatmulPreference_t>(new Preference);
   return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
-  delete reinterpret_cast<int*>(preference);
+cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t handle) {
+  delete preference(handle);
   return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t,
-                                                    cublasLtMatmulPreferenceAttributes_t, const void*,
-                                                    size_t) {
-  return CUBLAS_STATUS_SUCCESS;
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t handle,
+                                                    cublasLtMatmulPreferenceAttributes_t attribute,
+                                                    const void* buffer, size_t bytes) {
+  Preference& given = *preference(handle);
+  switch (attribute) {
+    case CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES: return take(given.workspace, buffer, bytes);
+    case CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK: return take(given.reductions, buffer, bytes);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES: return take(given.alignment[0], buffer, bytes);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES: return take(given.alignment[1], buffer, bytes);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES: return take(given.alignment[2], buffer, bytes);
+    case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES: return take(given.alignment[3], buffer, bytes);
+    default: return CUBLAS_STATUS_NOT_SUPPORTED;
+  }
 }
 
-// One algorithm, which needs no workspace, for each product that is possible.
+// One algorithm for each product that is possible.
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t operation,
                                               cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
                                               cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
-                                              cublasLtMatmulPreference_t, int requested,
+                                              cublasLtMatmulPreference_t wanted, int requested,
                                               cublasLtMatmulHeuristicResult_t results[], int* returned) {
   Product product;
   *returned = 0;
@@ -187,6 +240,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   if (requested < 1) return CUBLAS_STATUS_INVALID_VALUE;
   std::memset(&results[0], 0, sizeof results[0]);
   results[0].state = CUBLAS_STATUS_SUCCESS;
+  if (preference(wanted)->workspace >= workspace_bytes) results[0].workspaceSize = workspace_bytes;
+  algorithm(&results[0].algo) = algorithm_of(product, *preference(wanted), results[0].workspaceSize);
   *returned = 1;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -195,17 +250,31 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
                               const void* a, cublasLtMatrixLayout_t a_layout, const void* b,
                               cublasLtMatrixLayout_t b_layout, const void* beta, const void* c,
                               cublasLtMatrixLayout_t c_layout, void* d, cublasLtMatrixLayout_t d_layout,
-                              const cublasLtMatmulAlgo_t*, void* workspace, size_t workspace_bytes,
+                              const cublasLtMatmulAlgo_t* chosen, void* workspace, size_t given_bytes,
                               cudaStream_t stream) {
   if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
   if (!alpha || !beta) return CUBLAS_STATUS_INVALID_VALUE;
-  if (workspace_bytes && !is_device_memory(workspace, workspace_bytes)) return CUBLAS_STATUS_INVALID_VALUE;
+  if (given_bytes && !is_device_memory(workspace, given_bytes)) return CUBLAS_STATUS_INVALID_VALUE;
   Product product;
   const cublasStatus_t status =
       product_of(operation, a, a_layout, b, b_layout, c, c_layout, d, d_layout, product);
   if (status) return status;
   read_scale(product.alpha, alpha, description(operation)->scale_type);
   read_scale(product.beta, beta, description(operation)->scale_type);
+  if (chosen) {
+    const Algorithm& of = *reinterpret_cast<const Algorithm*>(chosen);
+    if (!is_for(of, product, given_bytes)) return CUBLAS_STATUS_NOT_SUPPORTED;
+    product.reduced = of.reduced;
+  }
+  if (given_bytes) {
+    Runtime& runtime = Runtime::instance();
+    const Lock lock(runtime.mutex);
+    const auto scribble = [=] {
+      AccessChecker::instance().access_range(workspace, given_bytes, true, "the workspace of a product");
+      std::memset(DeviceMemory::instance().host_view(workspace), 0x5a, given_bytes);
+    };
+    if (runtime.enqueue(stream, scribble)) return CUBLAS_STATUS_EXECUTION_FAILED;
+  }
   return enqueue(product, stream);
 }
 
