@@ -35,6 +35,7 @@ PUBLIC = {
     "cuda.h": "tensor",
     "cuda_graph.h": "tensor",
     "backends.h": "tensor",
+    "cuda_jit.h": "ops",
     "state.h": "tensor",
     "autograd.h": "autograd",
     "ops.h": "ops",

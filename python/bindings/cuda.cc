@@ -1,9 +1,12 @@
 // taper.cuda: devices, memory, streams and events; and tensors' ways between devices.
 #include "taper/cuda.h"
 
+#include <pybind11/stl.h>
+
 #include "interpreter.h"
 #include "python.h"
 #include "taper/cuda_graph.h"
+#include "taper/cuda_jit.h"
 #include "taper/generator.h"
 #include "taper/ops/copy.h"
 #include "tensor/device_graphs.h"
@@ -79,6 +82,13 @@ void bind_graphs(py::module_& module) {
   module.def("_cuda_is_recording", cuda::is_recording);
 }
 
+void bind_jit(py::module_& module) {
+  py::class_<cuda::JitFunction>(module, "_CudaJitFunction")
+      .def(py::init<std::string, std::string, bool, int>())
+      .def("__call__", [](const cuda::JitFunction& self, const std::vector<Tensor>& inputs,
+                          const std::vector<Scalar>& values) { return self(inputs, values); });
+}
+
 }  // namespace
 
 void bind_cuda(py::module_& module) {
@@ -103,6 +113,7 @@ void bind_cuda(py::module_& module) {
   bind_queues(module);
   bind_memory(module);
   bind_graphs(module);
+  bind_jit(module);
 }
 
 }  // namespace taper::python

@@ -10,6 +10,7 @@
 #include "taper/backends.h"
 #include "taper/error.h"
 #include "tensor/device_graphs.h"
+#include "tensor/device_jit.h"
 #include "tensor/kernel_for.h"
 
 namespace taper {
@@ -21,6 +22,7 @@ namespace {
 struct Loaded {
   DeviceRuntime* runtime = nullptr;
   DeviceGraphs* graphs = nullptr;
+  RunJit jit = nullptr;
   long (*cudnn_version)() = nullptr;
   std::string why_not;
 };
@@ -51,6 +53,7 @@ Loaded load() {
   loaded.runtime = open(loaded.why_not);
   const auto graphs = reinterpret_cast<OpenDeviceGraphs>(dlsym(library, "taper_cuda_graphs"));
   if (loaded.runtime && graphs) loaded.graphs = graphs();
+  loaded.jit = reinterpret_cast<RunJit>(dlsym(library, "taper_cuda_run_jit"));
   loaded.cudnn_version = reinterpret_cast<long (*)()>(dlsym(library, "taper_cuda_cudnn_version"));
   return loaded;
 }
@@ -83,6 +86,12 @@ DeviceGraphs& device_graphs() {
   check<DeviceError>(device_runtime().device_count() > 0 && loaded().graphs != nullptr,
                      "device cuda cannot record graphs");
   return *loaded().graphs;
+}
+
+RunJit device_jit() {
+  check<DeviceError>(device_runtime().device_count() > 0 && loaded().jit != nullptr,
+                     "device cuda cannot compile functions");
+  return loaded().jit;
 }
 
 Device resolved(Device device) {

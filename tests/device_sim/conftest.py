@@ -17,7 +17,7 @@ os.environ.setdefault("TAPER_CUDNN_LIBRARY", "none")
 def load():
     """The stand-ins under the names that libtaper_cuda asks for; the runtime among them, or None."""
     found = {}
-    for name in ("cudart", "cublas", "cublasLt", "cufft", "cusolver"):
+    for name in ("cudart", "cublas", "cublasLt", "cufft", "cusolver", "cuda"):
         for path in sorted(LIBRARIES.glob(f"lib{name}.so.[0-9]*")):
             found[name] = ctypes.CDLL(str(path), ctypes.RTLD_GLOBAL)
     return found.get("cudart")

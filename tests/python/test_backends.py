@@ -70,8 +70,11 @@ def test_deterministic_algorithms_by_each_name():
 
 
 @pytest.mark.skipif(taper.cuda.is_available(), reason="there is a CUDA device")
-def test_without_a_device_there_is_no_cudnn():
+def test_without_a_device_there_is_no_cudnn_and_no_jit():
     assert taper.backends.cudnn.version() is None and not taper.backends.cudnn.is_available()
+    twice = taper.cuda.jiterator._create_jit_fn("template <typename T> T twice(T x) { return x + x; }")
+    with pytest.raises(taper.DeviceError, match="twice: runs on CUDA devices only, got an input of shape"):
+        twice(taper.ones(2))
 
 
 def test_addmm_of_a_row_is_a_product_and_a_sum():

@@ -186,7 +186,7 @@ def stream(stream):
         _C._cuda_set_device(device_before)
 
 
-from . import amp  # noqa: E402
+from . import amp, jiterator  # noqa: E402
 from .graphs import (  # noqa: E402
     CUDAGraph,
     graph,
