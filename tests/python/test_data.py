@@ -268,7 +268,7 @@ def test_default_collate():
         and batch["y"][0].dtype == taper.int64
         and batch["y"][1].dtype == taper.float64
     )
-    assert batch["y"][2] == ["a", "a"] and batch["z"][0].dtype == taper.bool
+    assert batch["y"][2] == ("a", "a") and batch["z"][0].dtype == taper.bool
     point = default_collate([Point(1, 2.0), Point(3, 4.0)])
     assert isinstance(point, Point) and point.x.tolist() == [1, 3]
     assert default_collate([np.arange(3), np.arange(3)]).shape == (2, 3)

@@ -202,3 +202,25 @@ def test_entropy_of_an_exponential_family_by_its_normalizer():
 
     rate = t([0.5, 3.0])
     np.testing.assert_allclose(Waiting(rate).entropy().detach().numpy(), 1 - np.log([0.5, 3.0]))
+
+
+def test_classes_of_a_batch_are_enumerated():
+    values = D.Categorical(taper.ones(2, 3)).enumerate_support()
+    assert values.tolist() == [[0, 0], [1, 1], [2, 2]]
+    assert D.Categorical(logits=taper.ones(2, 3)).enumerate_support(expand=False).tolist() == [[0], [1], [2]]
+
+
+@pytest.mark.parametrize(
+    "constraint, text",
+    [
+        (D.constraints.positive, "GreaterThan(lower_bound=0.0)"),
+        (D.constraints.nonnegative, "GreaterThanEq(lower_bound=0.0)"),
+        (D.constraints.less_than(1), "LessThan(upper_bound=1)"),
+        (D.constraints.unit_interval, "Interval(lower_bound=0.0, upper_bound=1.0)"),
+        (D.constraints.half_open_interval(0, 1), "HalfOpenInterval(lower_bound=0, upper_bound=1)"),
+        (D.constraints.integer_interval(0, 3), "IntegerInterval(lower_bound=0, upper_bound=3)"),
+        (D.constraints.nonnegative_integer, "IntegerGreaterThan(lower_bound=0)"),
+    ],
+)
+def test_constraints_print_what_they_bound(constraint, text):
+    assert repr(constraint) == text

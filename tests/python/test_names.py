@@ -316,3 +316,10 @@ def test_modules_are_wrapped_where_that_is_enabled():
     with enable_wrap(wrapper_cls=lambda module, **options: (module, options), a=1, b=2):
         assert wrap(layer, b=3) == (layer, {"a": 1, "b": 3})
     assert wrap(layer) is layer
+
+
+def test_hessian_is_of_functions_that_give_one_number():
+    x = t(1, 2)
+    assert taper.autograd.functional.hessian(lambda v: (v**3).sum(), x).tolist() == [[6, 0], [0, 12]]
+    with pytest.raises(RuntimeError, match="single element"):
+        taper.autograd.functional.hessian(lambda v: v**3, x)

@@ -451,3 +451,15 @@ def test_uses_that_are_refused_as_in_pytorch():
         "a" in taper.tensor([1])
     with pytest.warns(UserWarning, match="num_layers greater than 1"):
         nn.GRU(2, 3, dropout=0.5)
+
+
+def test_sequential_times_a_number():
+    layer = nn.Linear(2, 2)
+    net = nn.Sequential(layer, nn.ReLU()) * 2
+    assert len(net) == 4 and net[2] is layer
+    net *= 2
+    assert len(net) == 8 and len(3 * nn.Sequential(layer)) == 3
+    with pytest.raises(ValueError, match="Non-positive"):
+        net * 0
+    with pytest.raises(TypeError):
+        net * 1.5

@@ -57,9 +57,11 @@ def hessian(
     """Second derivatives of a scalar function."""
     _, single = _tuple(inputs)
 
+    def scalar(*values):
+        return _scalar(func, values, "hessian")
+
     def gradients(*values):
-        result = jacobian(func, values if not single else values[0], create_graph=True)
-        return result
+        return jacobian(scalar, values if not single else values[0], create_graph=True)
 
     return jacobian(gradients, inputs, create_graph=create_graph)
 

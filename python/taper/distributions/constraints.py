@@ -54,10 +54,14 @@ class _Bounds(Constraint):
         return inside & (value % 1 == 0) if self.is_discrete else inside
 
     def __repr__(self):
-        return (
-            f"Bounds(lower_bound={self.lower_bound}, upper_bound={self.upper_bound}, "
-            f"integer={self.is_discrete})"
-        )
+        low, high = f"lower_bound={self.lower_bound}", f"upper_bound={self.upper_bound}"
+        if self.upper_bound is None:
+            kind = "IntegerGreaterThan" if self.is_discrete else "GreaterThan"
+            return f"{kind if self.strict_lower or self.is_discrete else kind + 'Eq'}({low})"
+        if self.lower_bound is None:
+            return f"{'IntegerLessThan' if self.is_discrete else 'LessThan'}({high})"
+        kind = "Integer" if self.is_discrete else "HalfOpen" if self.strict_upper else ""
+        return f"{kind}Interval({low}, {high})"
 
 
 class _Simplex(Constraint):

@@ -156,7 +156,7 @@ class Categorical(Distribution):
         return -(self.logits.clamp(min=lowest) * self.probs).sum(-1)
 
     def enumerate_support(self, expand=True):
-        values = _ops["arange"](self._num_events, device=self._param.device)
+        values = _ops["arange"](self._num_events, device=self.probs.device)
         values = values.view((-1,) + (1,) * len(self._batch_shape))
         return values.expand((self._num_events,) + tuple(self._batch_shape)) if expand else values
 

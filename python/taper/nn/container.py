@@ -48,6 +48,19 @@ class Sequential(Module):
     def __add__(self, other):
         return Sequential(*self, *other)
 
+    def __mul__(self, count):
+        """The modules count times over, each time the same ones. Throws TypeError, ValueError below 1."""
+        if not isinstance(count, int):
+            raise TypeError(f"unsupported operand type(s) for *: {type(self)} and {type(count)}")
+        if count <= 0:
+            raise ValueError(f"Non-positive multiplication factor {count} for {type(self)}")
+        return Sequential(*(list(self) * count))
+
+    __rmul__ = __mul__
+
+    def __imul__(self, count):
+        return self.extend(list(self * count)[len(self) :])
+
     def append(self, module):
         """Adds a module at the end."""
         self.add_module(str(len(self)), module)

@@ -140,7 +140,7 @@ def _collate_ints(batch, *, collate_fn_map=None):
 
 
 def _collate_text(batch, *, collate_fn_map=None):
-    return list(batch) if isinstance(batch, tuple) else batch
+    return batch
 
 
 default_collate_fn_map = {
