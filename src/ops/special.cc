@@ -158,6 +158,7 @@ Tensor ndtr(const Tensor& x) {
   return mul(erfc(mul(x, -std::numbers::sqrt2 / 2)), 0.5);
 }
 Tensor log_ndtr(const Tensor& x) {
+  if (is_integral(x.dtype(), true)) return log_ndtr(to(x, default_dtype()));
   if (is_narrow(x)) return to(log_ndtr(to(x, float64)), x.dtype());
   const Tensor scaled = mul(x, std::numbers::sqrt2 / 2), low = lt(x, -1);
   const Tensor below = masked_fill(scaled, logical_not(low), -1), above = masked_fill(scaled, low, 0);

@@ -77,3 +77,11 @@ def test_the_dtype_of_a_tensor_without_dimensions_counts():
     assert (taper.tensor(5) ** taper.tensor(-3)).item() == 0
     # Where a function has a form for numbers only, it stands for its value.
     assert taper.full((2,), taper.tensor(3)).tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("dtype", [taper.uint8, taper.int64, taper.bool])
+def test_log_ndtr_of_whole_numbers(dtype):
+    x = taper.tensor([0, 1, 2, 200]).to(dtype)
+    result = taper.special.log_ndtr(x)
+    assert result.dtype is taper.float32
+    np.testing.assert_allclose(result.numpy(), scipy.special.log_ndtr(x.numpy().astype(float)), rtol=1e-6)
