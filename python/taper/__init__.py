@@ -146,6 +146,9 @@ def __getattr__(name):
     try:
         return _look_up(name)
     except AttributeError:
+        if name.startswith("_foreach_"):
+            globals()[name] = _importlib.import_module("._foreach", __name__).function(name)
+            return globals()[name]
         # PyTorch's matrix functions, of which most programs use none.
         if not name.startswith("_") and name in _importlib.import_module("._matrix", __name__).__all__:
             globals()[name] = getattr(_importlib.import_module("._matrix", __name__), name)

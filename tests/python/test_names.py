@@ -323,3 +323,22 @@ def test_hessian_is_of_functions_that_give_one_number():
     assert taper.autograd.functional.hessian(lambda v: (v**3).sum(), x).tolist() == [[6, 0], [0, 12]]
     with pytest.raises(RuntimeError, match="single element"):
         taper.autograd.functional.hessian(lambda v: v**3, x)
+
+
+def test_operations_on_each_of_a_list():
+    tensors, others = [t(1, 2), t(3)], [t(10, 20), t(30)]
+    values = lambda result: [x.tolist() for x in result]  # noqa: E731
+    assert values(taper._foreach_add(tensors, others, alpha=2)) == [[21, 42], [63]]
+    assert values(taper._foreach_mul(tensors, [2, 3])) == [[2, 4], [9]]
+    assert values(taper._foreach_lerp(tensors, others, 0.5)) == [[5.5, 11], [16.5]]
+    assert values(taper._foreach_norm([t(3, 4), t(-2)])) == [5, 2]
+    assert taper._foreach_addcdiv_(tensors, others, [t(5, 5), t(3)], -0.5) is None
+    assert values(tensors) == [[0, 0], [-2]]
+    taper._foreach_addcmul_(tensors, others, others, value=[1, 2])
+    assert values(tensors) == [[100, 400], [1798]]
+    taper._foreach_zero_(tensors)
+    taper._foreach_copy_(tensors, others)
+    assert values(tensors) == values(others)
+    with pytest.raises(ValueError, match="got 2 and 1"):
+        taper._foreach_add(tensors, others[:1])
+    assert not hasattr(taper, "_foreach_no_such_name")
