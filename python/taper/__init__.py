@@ -134,7 +134,7 @@ _HOMES = {
         threshold_""",
     "serialization": "load save",
 }
-_LAZY = """accelerator amp backends compiler cpu cuda distributed distributions fft func futures hub jit linalg
+_LAZY = """__config__ accelerator amp backends compiler cpu cuda distributed distributions fft func futures hub jit linalg
     masked mps multiprocessing onnx overrides profiler random safetensors serialization signal
     special storage testing types utils version xpu"""
 _look_up, _names = _late(__name__, _HOMES, _LAZY)

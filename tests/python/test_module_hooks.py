@@ -117,3 +117,13 @@ def test_set_submodule():
     assert isinstance(net[0][0], nn.Identity)
     with pytest.raises(AttributeError):
         net.set_submodule("0.missing", nn.Identity(), strict=True)
+
+
+def test_state_dict_post_hook_changes_in_place():
+    layer = nn.Linear(1, 1)
+    handle = layer.register_state_dict_post_hook(lambda module, state, prefix, meta: state.clear())
+    assert not layer.state_dict()
+    handle.remove()
+    layer.register_state_dict_post_hook(lambda module, state, prefix, meta: state.pop(prefix + "bias"))
+    with pytest.raises(RuntimeError, match="must return None"):
+        layer.state_dict()

@@ -300,6 +300,8 @@ def test_questions_about_other_builds_are_answered():
     assert taper.multiprocessing.get_sharing_strategy() == "file_descriptor"
     assert not taper.backends.cuda.is_flash_attention_available()
     assert pickle.loads(pickle.dumps(taper.kl_div)) is taper.kl_div
+    assert taper.__version__ in taper.__config__.show()
+    assert str(taper.get_num_threads()) in taper.__config__.parallel_info()
 
 
 def test_a_schedule_of_no_schedules_is_refused():

@@ -43,6 +43,11 @@ def _indent(text, spaces):
     return "\n".join([first, *(" " * spaces + line for line in rest)])
 
 
+def _call_in_place(hook, *args):
+    if hook(*args) is not None:
+        raise RuntimeError("state_dict post-hook must return None")
+
+
 class Module:
     """A layer or network: parameters, buffers and modules assigned to attributes belong to it."""
 
@@ -358,12 +363,13 @@ class Module:
         return handle
 
     def register_state_dict_post_hook(self, hook):
-        """Calls hook(module, state_dict, prefix, local_metadata) at the end of state_dict."""
+        """Calls hook(module, state_dict, prefix, local_metadata) at the end of state_dict, to change it in place."""
+        return self._register_state_dict_hook(functools.partial(_call_in_place, hook))
+
+    def _register_state_dict_hook(self, hook):
         handle = RemovableHandle(self._state_dict_hooks)
         self._state_dict_hooks[handle.id] = hook
         return handle
-
-    _register_state_dict_hook = register_state_dict_post_hook
 
     def register_state_dict_pre_hook(self, hook):
         """Calls hook(module, prefix, keep_vars) at the start of state_dict."""
