@@ -9,10 +9,11 @@ export VIRTUAL_ENV := $(VENV)
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 
 CXX_FILES = git ls-files 'include/*.h' 'src/*.h' 'src/*.cc' 'python/bindings/*.h' 'python/bindings/*.cc' \
-            'tests/cpp/*.h' 'tests/cpp/*.cc' 'tests/device_sim/*.h' 'tests/device_sim/*.cc' 'tests/device_sim/*.cu' \
-            'examples/cpp/*.cc' 'benchmarks/cpp/*.h' 'benchmarks/cpp/*.cc'
+            'tests/cpp/*.h' 'tests/cpp/*.cc' 'tests/guarded/*.cc' 'tests/device_sim/*.h' 'tests/device_sim/*.cc' \
+            'tests/device_sim/*.cu' 'examples/cpp/*.cc' 'benchmarks/cpp/*.h' 'benchmarks/cpp/*.cc'
 
-.PHONY: setup build test test-device-sim mutation-check demo install bench bench-cpp format methods tidy sanitize clean
+.PHONY: setup build test test-guarded test-device-sim mutation-check demo install bench bench-cpp format methods tidy \
+        sanitize clean
 
 setup:
 	@scripts/setup.sh
@@ -27,6 +28,17 @@ test: build
 	python tests/check_floors.py || status=1; \
 	ctest --test-dir build --output-on-failure || status=1; \
 	python -m pytest -q tests/python || status=1; \
+	exit $$status
+
+# The Python tests, a process each, over an allocator in which a read or a write outside of a tensor ends the process.
+test-guarded: TESTS = $(wildcard tests/python/test_*.py)
+test-guarded: build
+	@cmake --build build --target taper_guarded
+	@status=0; \
+	for file in $(TESTS); do \
+	  echo $$file; \
+	  LD_PRELOAD=$(CURDIR)/build/tests/guarded/libtaper.so.0 python -X faulthandler -m pytest -q $$file || status=1; \
+	done; \
 	exit $$status
 
 # The CUDA backend on a simulated device; needs nvcc, and no GPU. docs/cuda_testing.md tells what it proves.
