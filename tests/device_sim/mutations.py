@@ -34,6 +34,8 @@ class Fault(NamedTuple):
 
 KERNELS, RUNTIME = "test_kernels_on_cuda.py", "test_runtime_on_cuda.py"
 SOFTMAX = f"{KERNELS} -k test_softmax"
+BACKENDS, CUDNN = "test_backends_on_cuda.py", "test_cudnn_on_cuda.py"
+JIT, REPEATABLE = "test_jit_on_cuda.py", "test_repeatable_on_cuda.py"
 FAULTS = [
     Fault(
         "no barrier before the tree",
@@ -117,11 +119,40 @@ FAULTS = [
         f"{KERNELS} -k test_batch_norm",
     ),
     Fault(
-        "+= for atomicAdd",
+        "an output too few for an input",
         "pooling.cu",
-        "atomicAdd(sums + OutputAt(p, i).input(p, at), element<T>(dy, p.dtype, i));",
-        "sums[OutputAt(p, i).input(p, at)] += element<T>(dy, p.dtype, i);",
+        "beyond = last / p.stride[d] + 1;",
+        "beyond = last / p.stride[d];",
         f"{KERNELS} -k test_pooling",
+    ),
+    Fault(
+        "gradients to all inputs of a window",
+        "pooling.cu",
+        "if (indices[output] == input.place) sum",
+        "sum",
+        f"{KERNELS} -k test_pooling",
+    ),
+    Fault(
+        "sums of integers in order instead of those of floats",
+        "index.cu",
+        "deterministic_algorithms && !is_integral",
+        "deterministic_algorithms && is_integral",
+        f"{REPEATABLE} -k same_bits",
+    ),
+    Fault(
+        "a group that begins at each of its numbers",
+        "groups.cuh",
+        "(k == 0 || target(k - 1) != here)",
+        "(k == 0 || here >= 0)",
+        f"{REPEATABLE} -k ordered_sums",
+        "index.cu",
+    ),
+    Fault(
+        "of several values the first stays",
+        "index.cu",
+        "if (!groups.ends(k)) continue;",
+        "if (!groups.begins(k)) continue;",
+        f"{REPEATABLE} -k ordered_sums",
     ),
     Fault(
         "a window's end beyond the image",
@@ -256,16 +287,86 @@ FAULTS = [
     Fault(
         "transposes swapped",
         "matmul.cc",
-        "first = trans_b ?",
-        "first = trans_a ?",
+        "first = transposed(trans_b)",
+        "first = transposed(trans_a)",
         f"{KERNELS} -k test_products",
     ),
     Fault(
-        "a bias that the product overwrites",
-        "matmul.cc",
-        "kept = bias ? Scalar(1) : beta",
-        "kept = bias ? Scalar(0) : beta",
+        "a bias that is not added",
+        "cublaslt.cc",
+        "CUBLASLT_EPILOGUE_BIAS)",
+        "CUBLASLT_EPILOGUE_DEFAULT)",
         f"{KERNELS} -k test_products",
+    ),
+    Fault(
+        "an algorithm that was chosen for another product",
+        "cublaslt.cc",
+        "                p.k,\n",
+        "",
+        f"{BACKENDS} -k bias",
+    ),
+    Fault(
+        "a workspace that is smaller than was asked for",
+        "cublaslt.cc",
+        "int64_t(chosen->workspace)}",
+        "int64_t(chosen->workspace / 2)}",
+        f"{BACKENDS} -k bias",
+    ),
+    Fault(
+        "an alignment that addresses do not have",
+        "cublaslt.cc",
+        "alignment_of(p.a));\n",
+        "std::uint32_t(256));\n",
+        f"{BACKENDS} -k bias",
+    ),
+    Fault(
+        "TF32 that nobody allowed",
+        "matmul.cc",
+        "float32_matmul_precision == Float32Precision::highest",
+        "float32_matmul_precision != Float32Precision::medium",
+        f"{BACKENDS} -k tf32",
+    ),
+    Fault(
+        "parts of sums rounded though they may not be",
+        "matmul.cc",
+        "!backends().allow_fp16_reduced_precision_reduction",
+        "backends().allow_fp16_reduced_precision_reduction",
+        f"{BACKENDS} -k parts",
+    ),
+    Fault(
+        "an engine of tensor cores though it may not be used",
+        "cudnn_plan.cc",
+        "if (!choice.tensor_cores) return false;",
+        "",
+        f"{CUDNN} -k settings",
+    ),
+    Fault(
+        "the slowest engine",
+        "cudnn_execution.cc",
+        "time < shortest)",
+        "time > shortest || i == 0)",
+        f"{CUDNN} -k settings",
+    ),
+    Fault(
+        "dimensions merged though their elements are apart",
+        "jit.cc",
+        "operands[k].strides[d] == a.strides",
+        "operands[k].strides[d] >= a.strides",
+        f"{JIT} -k layout",
+    ),
+    Fault(
+        "a result in the place of an operand",
+        "pointwise_source.cc",
+        "element(outputs + k, dtype), ",
+        "element(k, dtype), ",
+        f"{JIT} -k values",
+    ),
+    Fault(
+        "a kernel of other dtypes",
+        "jit.cc",
+        "formula.inputs.push_back(x.dtype)",
+        "formula.inputs.push_back(call.common)",
+        f"{JIT} -k promote",
     ),
     Fault(
         "strides of a batch swapped",
