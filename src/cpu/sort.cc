@@ -5,12 +5,12 @@
 #include <hwy/contrib/sort/vqsort.h>
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 #include <vector>
 
 #include "cpu/order_key.h"
 #include "cpu/parallel.h"
+#include "cpu/scratch.h"
 #include "cpu/sort_rows.h"
 
 namespace taper::cpu {
@@ -85,8 +85,8 @@ void sort_in_pieces(P* packed, int64 n) {
   if (pieces == 1) return sort_whole(packed, n);
   const int64 part = divide_up(n, pieces * parts), piece = part * parts;
   parallel_for(n, piece, [&](int64 begin, int64 end) { sort_whole(packed + begin, end - begin); });
-  const std::unique_ptr<P[]> memory(new P[std::size_t(n)]);
-  P *from = packed, *to = memory.get();
+  Scratch<P> memory(static_cast<std::size_t>(n));
+  P *from = packed, *to = memory.data();
   for (int64 width = piece; width < n; width *= 2) {
     parallel_for(n, part, [&](int64 begin, int64 end) { merge_part(from, n, width, begin, end, to); });
     std::swap(from, to);

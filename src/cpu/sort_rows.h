@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <type_traits>
 
 #include "base/visit.h"
 #include "cpu/order_key.h"
 #include "cpu/parallel.h"
+#include "cpu/scratch.h"
 #include "taper/error.h"
 
 namespace taper::cpu {
@@ -40,8 +40,8 @@ template <class T, class F>
 void for_each_row(std::int64_t rows, std::int64_t n, std::int64_t room, const F& body) {
   parallel_for(rows, std::max<std::int64_t>(1, 4096 / std::max<std::int64_t>(n, 1)),
                [&](std::int64_t begin, std::int64_t end) {
-                 const std::unique_ptr<Packed<T>[]> packed(new Packed<T>[std::size_t(room)]);
-                 for (std::int64_t row = begin; row < end; ++row) body(row, packed.get());
+                 Scratch<Packed<T>> packed(static_cast<std::size_t>(room));
+                 for (std::int64_t row = begin; row < end; ++row) body(row, packed.data());
                });
 }
 

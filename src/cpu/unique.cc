@@ -1,9 +1,9 @@
 // What differs: unique rows or numbers, of all or among neighbours.
 #include <algorithm>
-#include <memory>
 #include <numeric>
 #include <vector>
 
+#include "cpu/scratch.h"
 #include "cpu/sort.h"
 #include "cpu/sort_rows.h"
 
@@ -53,11 +53,11 @@ int64 unique(const void* x, DType dtype, int64 rows, int64 n, int64* first, int6
     check_length("unique", rows, sizeof(T));
     const T* elements = static_cast<const T*>(x);
     if (n == 1) {
-      const std::unique_ptr<int64[]> order(new int64[std::size_t(rows)]);
-      const std::unique_ptr<T[]> sorted(new T[std::size_t(rows)]);
-      sort(x, dtype, 1, rows, false, sorted.get(), order.get());
+      Scratch<int64> order(static_cast<std::size_t>(rows));
+      Scratch<T> sorted(static_cast<std::size_t>(rows));
+      sort(x, dtype, 1, rows, false, sorted.data(), order.data());
       groups = group(
-          rows, 1, [&](int64 i) { return sorted.get() + i; }, [&](int64 i) { return order[std::size_t(i)]; },
+          rows, 1, [&](int64 i) { return sorted.data() + i; }, [&](int64 i) { return order[std::size_t(i)]; },
           first, inverse, counts);
       return;
     }

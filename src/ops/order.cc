@@ -87,19 +87,19 @@ std::int64_t size_along(const Tensor& x, std::int64_t dim, const char* op) {
 }
 
 template <auto kernel>
-std::tuple<Tensor, Tensor, Tensor> distinct(const Tensor& x, std::optional<std::int64_t> dim,
-                                            const char* op) {
+std::tuple<Tensor, Tensor, Tensor> distinct(const Tensor& x, std::optional<std::int64_t> dim, const char* op,
+                                            bool with_inverse = true) {
   const int place = dim ? wrap_dim(*dim, x.ndim(), op) : 0;
   const Tensor rows = dim && x.ndim() ? contiguous(movedim(x, {place}, {0})) : reshape(contiguous(x), {-1});
   const std::int64_t count = rows.sizes()[0], width = count ? rows.numel() / count : 1;
-  const Tensor first = empty({count}, int64, x.device()), inverse = empty({count}, int64, x.device()),
-               counts = empty({count}, int64, x.device());
-  const std::int64_t different =
-      kernel_for<kernel>(op, x)(rows.data(), rows.dtype(), count, width, first.device_data<std::int64_t>(),
-                                inverse.device_data<std::int64_t>(), counts.device_data<std::int64_t>());
+  const Tensor first = empty({count}, int64, x.device()), counts = empty({count}, int64, x.device()),
+               inverse = with_inverse ? empty({count}, int64, x.device()) : Tensor();
+  const std::int64_t different = kernel_for<kernel>(op, x)(
+      rows.data(), rows.dtype(), count, width, first.device_data<std::int64_t>(),
+      with_inverse ? inverse.device_data<std::int64_t>() : nullptr, counts.device_data<std::int64_t>());
   Tensor values = index_select(rows.detach(), 0, narrow(first, 0, 0, different));
   if (dim && x.ndim()) values = movedim(values, {0}, {place});
-  return {contiguous(values), dim ? inverse : reshape(inverse, x.sizes()),
+  return {contiguous(values), dim || !with_inverse ? inverse : reshape(inverse, x.sizes()),
           contiguous(narrow(counts, 0, 0, different))};
 }
 
@@ -225,9 +225,10 @@ std::tuple<Tensor, Tensor> nanmedian(const Tensor& x, std::int64_t dim, bool kee
   return chosen_one(x, Chosen::By::middle_without_nan, 1, dim, keepdim, "nanmedian");
 }
 Tensor msort(const Tensor& x) { return std::get<0>(sort(x, 0)); }
-template <std::tuple<Tensor, Tensor, Tensor> (*find)(const Tensor&, std::optional<std::int64_t>)>
-Value distinct_results(const Tensor& x, std::optional<std::int64_t> dim, bool inverse, bool counts) {
-  auto [values, places, numbers] = find(x, dim);
+template <auto kernel>
+Value distinct_results(const Tensor& x, std::optional<std::int64_t> dim, const char* op, bool inverse,
+                       bool counts) {
+  auto [values, places, numbers] = distinct<kernel>(x, dim, op, inverse);
   if (!inverse && !counts) return Value(values);
   Tensors results{values};
   if (inverse) results.push_back(places);
@@ -235,13 +236,14 @@ Value distinct_results(const Tensor& x, std::optional<std::int64_t> dim, bool in
   return Value(std::move(results));
 }
 Value unique_call(Value* v) {
-  return distinct_results<unique>(std::get<Tensor>(v[0]), detail::argument<std::optional<std::int64_t>>(v[4]),
-                                  std::get<bool>(v[2]), std::get<bool>(v[3]));
+  return distinct_results<cpu::unique>(std::get<Tensor>(v[0]),
+                                       detail::argument<std::optional<std::int64_t>>(v[4]), "unique",
+                                       std::get<bool>(v[2]), std::get<bool>(v[3]));
 }
 Value unique_consecutive_call(Value* v) {
-  return distinct_results<unique_consecutive>(std::get<Tensor>(v[0]),
-                                              detail::argument<std::optional<std::int64_t>>(v[3]),
-                                              std::get<bool>(v[1]), std::get<bool>(v[2]));
+  return distinct_results<cpu::unique_consecutive>(
+      std::get<Tensor>(v[0]), detail::argument<std::optional<std::int64_t>>(v[3]), "unique_consecutive",
+      std::get<bool>(v[1]), std::get<bool>(v[2]));
 }
 Tensor searchsorted_call(const Tensor& boundaries, const Tensor& values, bool out_int32, bool right,
                          std::optional<std::string> side, const Tensor& sorter) {
