@@ -47,12 +47,17 @@ struct Block {
   int64 batch, head, query, rows, key, columns;
 };
 
+/// Queries that are looked at together: where each sees no further than itself, half as many leave out more.
+inline int64 block_queries(const Attention& a) { return a.causal ? query_block / 2 : query_block; }
+
+/// How many keys of a block a query of it can see; those behind have no score.
+inline int64 visible(const Attention& a, const Block& at, int64 row) {
+  return a.causal ? std::clamp<int64>(at.query + row + 1 - at.key, 0, at.columns) : at.columns;
+}
+
 template <class C>
 void mask_row(const Attention& a, const Block& at, int64 row, C* scores) {
   constexpr C hidden = -std::numeric_limits<C>::infinity();
-  if (a.causal)
-    for (int64 j = std::max<int64>(0, at.query + row + 1 - at.key); j < at.columns; ++j) scores[j] = hidden;
-  if (!a.mask) return;
   const int64 step = a.mask_strides[3];
   const int64 offset = at.batch * a.mask_strides[0] + at.head * a.mask_strides[1] +
                        (at.query + row) * a.mask_strides[2] + at.key * step;
@@ -67,11 +72,11 @@ void mask_row(const Attention& a, const Block& at, int64 row, C* scores) {
   }
 }
 
-/// scale q k^T, masked.
+/// scale q k^T, masked but for what `visible` leaves out.
 template <class C>
 void score(const Attention& a, const Block& at, Matrix<const C> q, Matrix<const C> k, Matrix<C> scores) {
   product(false, true, at.rows, at.columns, a.size, a.scale, q, k, 0, scores);
-  if (!a.causal && !a.mask) return;
+  if (!a.mask) return;
   for (int64 row = 0; row < at.rows; ++row) mask_row(a, at, row, scores.data + row * scores.stride);
 }
 
@@ -132,7 +137,10 @@ void attend(const Attention& a, Block at, Matrix<const C> q, Matrix<const C> k, 
     const Matrix<C> scores{room, at.columns};
     score(a, at, q, k.from_row(at.key), scores);
     for (int64 row = 0; row < at.rows; ++row) {
-      const C factor = exponentials(room + row * at.columns, at.columns, running[row]);
+      C* const line = room + row * at.columns;
+      const int64 n = visible(a, at, row);
+      const C factor = exponentials(line, n, running[row]);
+      std::fill(line + n, line + at.columns, C(0));
       if (at.key && factor != 1) multiply_row(y.data + row * y.stride, factor, a.value_size);
     }
     product(false, false, at.rows, a.value_size, at.columns, 1, scores, v.from_row(at.key), at.key ? 1 : 0,
@@ -150,13 +158,14 @@ void attend(const Attention& a, Block at, Matrix<const C> q, Matrix<const C> k, 
 
 template <class C>
 void forward(const Attention& a, const C* q, const C* k, const C* v, C* y, double* log_sums) {
-  const int64 blocks = (a.queries + query_block - 1) / query_block, group = a.heads / a.key_heads;
+  const int64 height = block_queries(a), blocks = (a.queries + height - 1) / height;
+  const int64 group = a.heads / a.key_heads;
   parallel_for(a.batch * a.heads * blocks, 1, [&](int64 begin, int64 end) {
     Scratch<C> room(std::size_t(std::min(query_block, a.queries) * std::min(key_block, a.keys)));
     for (int64 task = begin; task < end; ++task) {
       const int64 head = task / blocks % a.heads, batch = task / blocks / a.heads,
-                  query = task % blocks * query_block;
-      const Block at{batch, head, query, std::min(query_block, a.queries - query), 0, 0};
+                  query = task % blocks * height;
+      const Block at{batch, head, query, std::min(height, a.queries - query), 0, 0};
       attend(a, at, head_of(q, a.q, batch, head).from_row(query), head_of(k, a.k, batch, head / group),
              head_of(v, a.v, batch, head / group), head_of(y, a.y, batch, head).from_row(query),
              log_sums + (batch * a.heads + head) * a.queries + query, room.data());
@@ -215,12 +224,20 @@ void attend_backward(const Attention& a, Block at, const Heads<C>& h, bool first
     at.columns = std::min(key_block, seen - at.key);
     const Matrix<C> p{room, at.columns}, ds{room + at.rows * at.columns, at.columns};
     score(a, at, q, h.k.from_row(at.key), p);
-    for (int64 row = 0; row < at.rows; ++row)
-      probabilities(room + row * at.columns, at.columns, h.log_sums[at.query + row]);
+    for (int64 row = 0; row < at.rows; ++row) {
+      C* const line = room + row * at.columns;
+      const int64 n = visible(a, at, row);
+      probabilities(line, n, h.log_sums[at.query + row]);
+      std::fill(line + n, line + at.columns, C(0));
+    }
     product(true, false, at.columns, a.value_size, at.rows, 1, p, dy, first ? 0 : 1, h.dv.from_row(at.key));
     product(false, true, at.rows, at.columns, a.value_size, 1, dy, h.v.from_row(at.key), 0, ds);
-    for (int64 row = 0; row < at.rows; ++row)
-      softmax_gradient(p.data + row * at.columns, ds.data + row * at.columns, at.columns, means[row]);
+    for (int64 row = 0; row < at.rows; ++row) {
+      C* const line = ds.data + row * at.columns;
+      const int64 n = visible(a, at, row);
+      softmax_gradient(p.data + row * at.columns, line, n, means[row]);
+      std::fill(line + n, line + at.columns, C(0));
+    }
     product(false, false, at.rows, a.size, at.columns, a.scale, ds, h.k.from_row(at.key), at.key ? 1 : 0, dq);
     product(true, false, at.columns, a.size, at.rows, a.scale, ds, q, first ? 0 : 1, h.dk.from_row(at.key));
   }
@@ -250,8 +267,9 @@ void backward(const Attention& a, const C* q, const C* k, const C* v, const C* y
                          head_of(dk, a.k, batch, key_head),
                          head_of(dv, a.v, batch, key_head),
                          log_sums + (batch * a.heads + head) * a.queries};
-        for (int64 query = 0; query < a.queries; query += query_block) {
-          const Block at{batch, head, query, std::min(query_block, a.queries - query), 0, 0};
+        const int64 height = block_queries(a);
+        for (int64 query = 0; query < a.queries; query += height) {
+          const Block at{batch, head, query, std::min(height, a.queries - query), 0, 0};
           attend_backward(a, at, h, head == key_head * group && query == 0, room.data());
         }
       }
