@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "cpu/exact_math.h"
+#include "cpu/philox.h"
 #include "cpu/random_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -17,36 +18,64 @@ namespace {
 using int64 = std::int64_t;
 using std::uint32_t;
 using std::uint64_t;
-constexpr int64 side_by_side = 32;
+namespace hn = hwy::HWY_NAMESPACE;
 
-/// Philox as in philox.h, for `side_by_side` blocks at once. Round keys are the same for all.
-void words(uint64_t seed, uint64_t first, uint32_t* __restrict y) {
-  uint32_t keys[10][2];
-  for (uint32_t round = 0; round < 10; ++round) {
-    keys[round][0] = uint32_t(seed) + round * 0x9e3779b9u;
-    keys[round][1] = uint32_t(seed >> 32) + round * 0xbb67ae85u;
+/// The round keys, the same for all blocks.
+struct Keys {
+  uint32_t round[10][2];
+  explicit Keys(uint64_t seed) {
+    for (uint32_t i = 0; i < 10; ++i) {
+      round[i][0] = uint32_t(seed) + i * 0x9e3779b9u;
+      round[i][1] = uint32_t(seed >> 32) + i * 0xbb67ae85u;
+    }
   }
-  for (int64 block = 0; block < piece_words / 4; block += side_by_side) {
-    uint32_t word[4][side_by_side];
-    for (int64 l = 0; l < side_by_side; ++l) {
-      const uint64_t counter = first + uint64_t(block + l);
-      word[0][l] = uint32_t(counter), word[1][l] = uint32_t(counter >> 32), word[2][l] = 0, word[3][l] = 0;
-    }
-    for (const auto& key : keys) {
-      const uint32_t key0 = key[0], key1 = key[1];
-      for (int64 l = 0; l < side_by_side; ++l) {
-        const uint64_t p0 = uint64_t(0xd2511f53u) * word[0][l], p1 = uint64_t(0xcd9e8d57u) * word[2][l];
-        word[0][l] = uint32_t(p1 >> 32) ^ word[1][l] ^ key0;
-        word[1][l] = uint32_t(p1);
-        word[2][l] = uint32_t(p0 >> 32) ^ word[3][l] ^ key1;
-        word[3][l] = uint32_t(p0);
-      }
-    }
-    for (int64 l = 0; l < side_by_side; ++l) {
-      for (int64 k = 0; k < 4; ++k) y[4 * (block + l) + k] = word[k][l];
-    }
+};
+
+#if HWY_TARGET == HWY_SCALAR
+void words(uint64_t seed, uint64_t first, uint32_t* y) {
+  for (int64 block = 0; block < piece_words / 4; ++block) {
+    const auto four = philox(seed, first + uint64_t(block));
+    for (int64 k = 0; k < 4; ++k) y[4 * block + k] = four[std::size_t(k)];
   }
 }
+#else
+/// The upper and lower halves of x times a number.
+template <class D, class V>
+HWY_INLINE void multiply(D d, V x, uint32_t factor, V& high, V& low) {
+  const hn::RepartitionToWide<D> wide;
+  const auto factors = hn::Set(d, factor);
+  const auto even = hn::MulEven(x, factors),
+             odd = hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(wide, x))), factors);
+  high = hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, hn::ShiftRight<32>(even)));
+  low = hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(odd)), hn::BitCast(d, even));
+}
+
+/// Philox as in philox.h, for a block in each lane.
+void words(uint64_t seed, uint64_t first, uint32_t* y) {
+  const hn::ScalableTag<uint32_t> d;
+  using V = hn::Vec<decltype(d)>;
+  constexpr auto lanes = int64(hn::MaxLanes(d));
+  static_assert(piece_words % (4 * lanes) == 0);
+  const Keys keys(seed);
+  for (int64 block = 0; block < piece_words / 4; block += lanes) {
+    const uint64_t counter = first + uint64_t(block);
+    const V start = hn::Set(d, uint32_t(counter));
+    V w0 = hn::Add(start, hn::Iota(d, 0)), w2 = hn::Zero(d), w3 = w2;
+    V w1 = hn::Sub(hn::Set(d, uint32_t(counter >> 32)), hn::VecFromMask(d, hn::Lt(w0, start)));  // the carry
+    HWY_UNROLL(10)
+    for (int i = 0; i < 10; ++i) {
+      V high0, low0, high1, low1;
+      multiply(d, w0, 0xd2511f53u, high0, low0);
+      multiply(d, w2, 0xcd9e8d57u, high1, low1);
+      w0 = hn::Xor(hn::Xor(high1, w1), hn::Set(d, keys.round[i][0]));
+      w1 = low1;
+      w2 = hn::Xor(hn::Xor(high0, w3), hn::Set(d, keys.round[i][1]));
+      w3 = low0;
+    }
+    hn::StoreInterleaved4(w0, w1, w2, w3, d, y + 4 * block);
+  }
+}
+#endif
 
 void uniform_float(const uint32_t* words, const UniformRange& of, float* __restrict y) {
   const float low = float(of.low), range = float(of.range), last = float(of.last);
