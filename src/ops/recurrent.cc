@@ -24,13 +24,16 @@ std::byte* at(const Tensor& x, std::int64_t t) {
   return x.device_data<std::byte>() + t * (x.numel() / x.size(0)) * x.item_size();
 }
 
-// out [rows, width] = beta out + h [rows, hidden] weight^T [hidden, width] (+ bias).
-void times_weight(const Steps& s, const Tensor& weight, const void* h, int beta, void* out,
+// A weight [width, hidden] as all steps multiply by it: [hidden, width], row by row.
+Tensor turned(const Tensor& weight) { return contiguous(transpose(weight, 0, 1)); }
+
+// out [rows, width] = beta out + h [rows, hidden] turned_weight [hidden, width] (+ bias).
+void times_weight(const Steps& s, const Tensor& turned_weight, const void* h, int beta, void* out,
                   const Tensor& bias = {}) {
-  const std::int64_t width = weight.size(0);
-  kernel_for<cpu::gemm>("recurrent", weight, bias)(weight.dtype(), false, true, s.rows, width, s.hidden, 1, h,
-                                                   s.hidden, weight.data(), s.hidden, beta, out, width,
-                                                   bias.defined() ? bias.data() : nullptr);
+  const std::int64_t width = turned_weight.size(1);
+  kernel_for<cpu::gemm>("recurrent", turned_weight, bias)(
+      turned_weight.dtype(), false, false, s.rows, width, s.hidden, 1, h, s.hidden, turned_weight.data(),
+      width, beta, out, width, bias.defined() ? bias.data() : nullptr);
 }
 
 // dh [rows, hidden] = beta dh + dgates [rows, width] weight.
@@ -67,7 +70,7 @@ struct LstmLayer {
   // The third result: the activated gates, for the gradient.
   std::array<Tensor, 3> forward(const Tensor& gates, const Tensor& h, const Tensor& c,
                                 const Tensor& weight) const {
-    const Tensor activated = clone(gates, "contiguous"), w = contiguous(weight), first_h = contiguous(h),
+    const Tensor activated = clone(gates, "contiguous"), w = turned(weight), first_h = contiguous(h),
                  first_c = contiguous(c);
     Tensor y = empty({s.steps, s.rows, s.hidden}, gates.dtype(), gates.device()),
            cells = empty(y.sizes(), gates.dtype(), gates.device());
@@ -142,7 +145,7 @@ struct GruLayer {
   // Further results: the activated gates and the products with h, for the gradient.
   std::array<Tensor, 3> forward(const Tensor& gates, const Tensor& h, const Tensor& weight,
                                 const Tensor& bias) const {
-    const Tensor activated = clone(gates, "contiguous"), w = contiguous(weight), first = contiguous(h),
+    const Tensor activated = clone(gates, "contiguous"), w = turned(weight), first = contiguous(h),
                  row = bias.defined() ? contiguous(bias) : bias;
     Tensor y = empty({s.steps, s.rows, s.hidden}, gates.dtype(), gates.device()),
            products = empty(activated.sizes(), gates.dtype(), gates.device());
