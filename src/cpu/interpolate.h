@@ -28,6 +28,7 @@ struct Interpolate {
   bool align_corners = false;   ///< linear and cubic
   bool antialias = false;       ///< linear and cubic: the filter widens when an image is made smaller
   double scale_factor[3] = {};  ///< output / input as the user gave it; 0: by the sizes
+  int weight_bits = 0;  ///< where not 0, weights are rounded to multiples of 2^-weight_bits (not on devices)
 };
 
 /// Throws ShapeError if there are outputs but no inputs.

@@ -77,6 +77,36 @@ void set_sizes(const Tensor& x, const Interpolation& options, cpu::Interpolate& 
   }
 }
 
+// So many that the largest weight of dimension i still fits into 16 bits.
+int weight_bits(cpu::Interpolate plan, int i) {
+  double largest = 0;
+  plan.weight_bits = 48;  // so fine that it only adds up the weights of one input
+  for (const double weight : cpu::interpolation_taps(plan, i).weight) largest = std::max(largest, weight);
+  int bits = 0;
+  while (bits < 22 && std::int64_t(0.5 + largest * double(std::int64_t(2) << bits)) < 1 << 15) ++bits;
+  return bits;
+}
+
+// Images of bytes are resized by the last dimension, then by the other, rounded after each, with weights of
+// 16 bits, as PyTorch and Pillow do. In float64 these sums are exact.
+Tensor resized_bytes(const Tensor& x, const cpu::Interpolate& plan) {
+  Tensor y = to(x, float64);
+  for (int i = plan.spatial_dims - 1; i >= 0; --i) {
+    if (plan.input[i] == plan.output[i]) continue;
+    cpu::Interpolate one = plan;
+    one.dtype = float64;
+    Shape sizes = y.sizes();
+    sizes[i + 2] = plan.output[i];
+    for (int k = 0; k < plan.spatial_dims; ++k) {
+      one.input[k] = y.sizes()[k + 2], one.output[k] = sizes[k + 2];
+      if (k != i) one.scale_factor[k] = 0;
+    }
+    one.weight_bits = weight_bits(one, i);
+    y = clamp(floor(add(record(Resize<false>{one, y.sizes(), sizes}, y), 0.5)), Scalar(0), Scalar(255));
+  }
+  return to(y, uint8);
+}
+
 Tensor interpolate_call(const Tensor& x, std::optional<Shape> size,
                         std::optional<std::vector<double>> scale_factor, const std::string& mode,
                         std::optional<bool> align_corners, std::optional<bool> recompute_scale_factor,
@@ -112,9 +142,11 @@ Tensor interpolate(const Tensor& x, const Interpolation& options) {
                     options.mode);
   check<ValueError>(!options.antialias || options.mode == "bilinear" || options.mode == "bicubic",
                     "interpolate: antialias needs mode bilinear or bicubic, got ", options.mode);
-  if (x.dtype() == uint8)
+  const bool image_of_bytes = x.dtype() == uint8 && smooth && dims == 2 && x.device().is_cpu();
+  if (x.dtype() == uint8 && !image_of_bytes)
     return to(clamp(floor(add(interpolate(to(x, float32), options), 0.5)), Scalar(0), Scalar(255)), uint8);
-  check<DTypeError>(x.is_floating_point(), "interpolate: needs a floating dtype or uint8, got ", x.dtype());
+  check<DTypeError>(x.is_floating_point() || x.dtype() == uint8,
+                    "interpolate: needs a floating dtype or uint8, got ", x.dtype());
   cpu::Interpolate plan;
   plan.spatial_dims = dims;
   plan.batch = x.sizes()[0];
@@ -130,6 +162,7 @@ Tensor interpolate(const Tensor& x, const Interpolation& options) {
               : options.mode == "nearest-exact" ? cpu::Interpolation::nearest_exact
               : options.mode == "bicubic"       ? cpu::Interpolation::cubic
                                                 : cpu::Interpolation::linear;
+  if (image_of_bytes) return resized_bytes(x, plan);
   return record(Resize<false>{plan, x.sizes(), output}, x);
 }
 

@@ -143,6 +143,52 @@ def test_fractional_pool_takes_samples_of_a_larger_batch():
     assert taper.equal(pool(x, 2, output_size=3, _random_samples=samples), whole)
     with pytest.raises(ValueError, match="_random_samples must be"):
         pool(x, 2, output_size=3, _random_samples=samples[:, :3])
+IMAGE = (np.arange(70) * 37 % 256).astype(np.uint8).reshape(1, 2, 5, 7)
+
+
+# PyTorch 2.15's results in the first channel.
+@pytest.mark.parametrize(
+    "mode, size, options, expected",
+    [
+        ("bilinear", (3, 4), {}, [[15, 80, 144, 209], [20, 85, 149, 214], [25, 90, 154, 219]]),
+        ("bicubic", (3, 4), {}, [[12, 81, 143, 212], [17, 86, 148, 217], [22, 91, 153, 222]]),
+        (
+            "bicubic",
+            (3, 4),
+            {"antialias": True},
+            [[16, 78, 146, 208], [21, 83, 151, 213], [26, 88, 156, 218]],
+        ),
+        (
+            "bilinear",
+            (6, 9),
+            {"align_corners": True},
+            [
+                [0, 28, 56, 83, 111, 139, 167, 194, 222],
+                [2, 30, 58, 85, 113, 141, 169, 196, 224],
+                [5, 33, 61, 88, 116, 144, 172, 199, 227],
+                [7, 35, 63, 90, 118, 146, 174, 201, 229],
+                [10, 38, 66, 93, 121, 149, 177, 204, 232],
+                [12, 40, 68, 95, 123, 151, 179, 206, 234],
+            ],
+        ),
+        (
+            "bicubic",
+            (6, 9),
+            {},
+            [
+                [0, 21, 54, 84, 111, 138, 168, 201, 224],
+                [0, 23, 56, 86, 113, 140, 170, 203, 226],
+                [3, 26, 59, 89, 116, 143, 173, 206, 229],
+                [5, 28, 61, 91, 118, 145, 175, 208, 231],
+                [8, 31, 64, 94, 121, 148, 178, 211, 234],
+                [10, 33, 66, 96, 123, 150, 180, 213, 236],
+            ],
+        ),
+    ],
+)
+def test_images_of_bytes_are_resized_as_pytorch_does(mode, size, options, expected):
+    result = taper.nn.functional.interpolate(taper.tensor(IMAGE), size=size, mode=mode, **options)
+    assert result.dtype is taper.uint8 and result[0, 0].tolist() == expected
 
 
 def test_multilabel_margin_loss_needs_classes():
