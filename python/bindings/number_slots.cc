@@ -159,6 +159,8 @@ PyObject* float_slot(PyObject* self) {
 PyObject* int_slot(PyObject* self) {
   return guarded([&]() -> PyObject* {
     const Scalar value = single_value(self, "int");
+    if (tensor_of(self).dtype() == uint64)
+      return PyLong_FromUnsignedLongLong(std::uint64_t(value.to<std::int64_t>()));
     return value.is_integral() ? PyLong_FromLongLong(value.to<std::int64_t>())
                                : PyLong_FromDouble(value.to<double>());
   });

@@ -13,10 +13,10 @@ namespace taper::python {
 namespace {
 
 // Operations whose out= must have the result's dtype; the others convert.
-constexpr std::string_view of_one_dtype[] = {"addbmm",   "addmm",    "addmv",   "amax",   "amin",   "aminmax",
-                                             "baddbmm",  "bmm",      "complex", "cummax", "cummin", "diag",
-                                             "diff",     "dot",      "frac",    "frexp",  "gather", "isin",
-                                             "kthvalue", "linspace", "mm",      "mv",     "vdot"};
+constexpr std::string_view of_one_dtype[] = {
+    "addbmm",  "addmm",  "addmv",    "amax",     "amin", "aminmax",     "baddbmm", "bmm",
+    "complex", "cummax", "cummin",   "diag",     "diff", "dot",         "frac",    "frexp",
+    "gather",  "isin",   "kthvalue", "linspace", "mm",   "multinomial", "mv",      "vdot"};
 
 void check_dtype(DType result, DType target, const std::string& name) {
   check<DTypeError>(kind(result) <= kind(target), name, ": result type ", result,

@@ -60,7 +60,11 @@ PyObject* matrix_transposed(const Tensor& x) {
 
 PyObject* storage_pointer(PyObject* self, PyObject*) { return PyLong_FromVoidPtr(tensor_of(self).data()); }
 PyObject* item(PyObject* self, PyObject*) {
-  return guarded([&] { return wrap_scalar(tensor_of(self).item()); });
+  return guarded([&] {
+    const Scalar value = tensor_of(self).item();
+    if (tensor_of(self).dtype() != uint64) return wrap_scalar(value);
+    return PyLong_FromUnsignedLongLong(std::uint64_t(value.to<std::int64_t>()));
+  });
 }
 PyObject* integer_or(const Shape& values, PyObject* arguments, const char* op) {
   std::int64_t dim = 0;

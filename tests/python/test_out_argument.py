@@ -42,6 +42,7 @@ def test_a_lower_kind_of_number_is_refused(call):
         ("gather", (numbers(2, 3), 0, taper.zeros(2, 3, dtype=taper.int64))),
         ("complex", (numbers(3), numbers(3))),
         ("dot", (numbers(3), numbers(3))),
+        ("multinomial", (taper.ones(3), 2)),
     ],
 )
 def test_some_operations_convert_nothing(name, arguments):
