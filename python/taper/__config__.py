@@ -6,7 +6,8 @@ from . import _C
 def show():
     """A text for reports of faults: the version and the instruction set of the kernels in use."""
     return (
-        f"Taper built with:\n  - version {_C.__version__}\n  - CPU capability usage: {_C._instruction_set()}\n"
+        f"Taper built with:\n  - version {_C.__version__}\n"
+        f"  - CPU capability usage: {_C._instruction_set()}\n"
         f"  - CUDA usable: {_C._cuda_available()}\n"
     )
 

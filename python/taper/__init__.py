@@ -111,10 +111,12 @@ _HOMES = {
         rnn_relu_cell rnn_tanh_cell rrelu_ triplet_margin_loss""",
     "_native": """empty_permuted native_batch_norm native_dropout native_dropout_backward native_group_norm
         native_layer_norm""",
-    "_old_names": """_assert compiled_with_cxx11_abi cond conj_physical_ detach_copy has_cuda has_lapack has_mkl
+    "_old_names": """_assert compiled_with_cxx11_abi cond conj_physical_ detach_copy has_cuda has_lapack
+        has_mkl
         has_mkldnn has_mps has_openmp has_spectral is_anomaly_check_nan_enabled is_anomaly_enabled layout
         memory_format range set_anomaly_enabled set_autocast_cpu_dtype set_autocast_cpu_enabled
-        set_autocast_gpu_dtype set_default_tensor_type sym_float sym_int sym_ite sym_max sym_min sym_not sym_sum
+        set_autocast_gpu_dtype set_default_tensor_type sym_float sym_int sym_ite sym_max sym_min sym_not
+        sym_sum
         while_loop""",
     "_printing": "set_printoptions",
     "_questions": """are_deterministic_algorithms_enabled can_cast get_default_device
@@ -134,7 +136,8 @@ _HOMES = {
         threshold_""",
     "serialization": "load save",
 }
-_LAZY = """__config__ accelerator amp backends compiler cpu cuda distributed distributions fft func futures hub jit linalg
+_LAZY = """__config__ accelerator amp backends compiler cpu cuda distributed distributions fft func futures
+    hub jit linalg
     masked mps multiprocessing onnx overrides profiler random safetensors serialization signal
     special storage testing types utils version xpu"""
 _look_up, _names = _late(__name__, _HOMES, _LAZY)

@@ -1,4 +1,4 @@
-"""torch._foreach_*: an operation on each tensor of a list, as optimizers and averages of weights are written."""
+"""_foreach_*: an operation on each tensor of a list, as optimizers and averages of weights are written."""
 
 from . import _C
 
@@ -10,8 +10,8 @@ def _of(values, index):
 def function(name):
     """The function `_foreach_...` of this name. Throws AttributeError where tensors have no such method.
 
-    Arguments that are lists go item by item with the tensors; others are the same for all. A name that ends in an
-    underscore writes into the tensors and gives nothing; others give a tuple of results.
+    Arguments that are lists go item by item with the tensors; others are the same for all. A name that ends
+    in an underscore writes into the tensors and gives nothing; others give a tuple of results.
     """
     operation = name.removeprefix("_foreach_")
     method = getattr(_C.Tensor, operation, None)

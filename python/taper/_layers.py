@@ -1,4 +1,4 @@
-"""PyTorch's forms of nn's functions at the top of the package: reductions are numbers, arguments in other orders."""
+"""PyTorch's forms of nn's functions at the top of the package: reductions are numbers, orders others."""
 
 from . import _C
 from .nn import functional as F

@@ -19,7 +19,7 @@ def range(start=0, end=None, step=1, *, out=None, dtype=None, device=None, requi
     if end is None:
         raise TypeError("range(): missing argument 'end'")
     warnings.warn(
-        "taper.range is deprecated because its behavior is inconsistent with Python's range; use taper.arange.",
+        "taper.range is deprecated because it is inconsistent with Python's range; use taper.arange.",
         UserWarning,
         stacklevel=2,
     )

@@ -42,7 +42,7 @@ def load_state_dict_from_url(
 
 
 def load(repo_or_dir, model, *args, source="github", **kwargs):
-    """Calls the function `model` of hubconf.py in a local directory. Throws ValueError for any other source."""
+    """Calls the function `model` of hubconf.py in a local directory; ValueError for any other source."""
     if source != "local":
         raise ValueError("hub.load: Taper fetches nothing; clone the repository and pass source='local'")
     return getattr(_hubconf(repo_or_dir), model)(*args, **kwargs)

@@ -145,7 +145,7 @@ def get_sharing_strategy():
 
 
 def set_sharing_strategy(new_strategy):
-    """Accepted for PyTorch's sake: memory is always shared through descriptors. Throws AssertionError for a name that
-    PyTorch does not know."""
+    """Accepted for PyTorch's sake: memory is always shared through descriptors. Throws AssertionError for a
+    name that PyTorch does not know."""
     if new_strategy not in ("file_descriptor", "file_system"):
         raise AssertionError(f"unknown sharing strategy {new_strategy!r}")

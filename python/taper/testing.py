@@ -96,11 +96,11 @@ def make_tensor(
     exclude_zero=False,
     memory_format=None,
 ):
-    """A tensor of uniform random numbers in [low, high), of every dtype: by default -9 to 9, 0 to 9, or both bools.
+    """A tensor of uniform random numbers in [low, high): by default -9 to 9, 0 to 9, or both bools.
 
-    noncontiguous: every second element of a larger one, if there is more than one; exclude_zero: zeros become the
-    smallest number above zero. Throws ValueError for low >= high, gradients of integers, and both noncontiguous and
-    memory_format.
+    noncontiguous: every second element of a larger one, if there is more than one; exclude_zero: zeros become
+    the smallest number above zero. Throws ValueError for low >= high, gradients of integers, and both
+    noncontiguous and memory_format.
     """
     if len(shape) == 1 and isinstance(shape[0], Sequence):
         (shape,) = shape

@@ -67,8 +67,8 @@ class _MultiHandle:
 def register_multi_grad_hook(tensors, fn, *, mode="all"):
     """Calls fn in backward with the gradients of tensors.
 
-    mode "all": once, fn(gradients), with None for tensors that the backward does not reach; "any": fn(gradient)
-    with the first gradient that is known. The handle that is returned removes the hook.
+    mode "all": once, fn(gradients), with None for tensors that the backward does not reach; "any":
+    fn(gradient) with the first gradient that is known. The handle that is returned removes the hook.
     """
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")

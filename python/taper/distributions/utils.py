@@ -71,8 +71,8 @@ def vec_to_tril_matrix(vec, diag=0):
     n = round((root - (1 + 2 * diag)) / 2)
     if _inside(n, diag, None).sum().item() != count:
         raise ValueError(
-            f"The size of last dimension is {count} which cannot be expressed as the lower triangular part of a "
-            "square D x D matrix."
+            f"The size of last dimension is {count} which cannot be expressed as the lower triangular part "
+            "of a square D x D matrix."
         )
     matrix = vec.new_zeros(tuple(vec.shape[:-1]) + (n, n))
     matrix[..., _inside(n, diag, vec.device)] = vec

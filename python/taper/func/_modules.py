@@ -28,7 +28,7 @@ def _stacked(states):
 
 
 def replace_all_batch_norm_modules_(root):
-    """Lets every batch norm in root (which is returned) use the statistics of its batch, without keeping any."""
+    """Lets every batch norm in root (which is returned) use the statistics of its batch and keep none."""
     from ..nn.normalization import _BatchNorm
 
     for module in root.modules():

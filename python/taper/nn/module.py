@@ -363,7 +363,10 @@ class Module:
         return handle
 
     def register_state_dict_post_hook(self, hook):
-        """Calls hook(module, state_dict, prefix, local_metadata) at the end of state_dict, to change it in place."""
+        """Calls hook(module, state_dict, prefix, local_metadata) at the end of state_dict.
+
+        It may change state_dict in place, and must return None.
+        """
         return self._register_state_dict_hook(functools.partial(_call_in_place, hook))
 
     def _register_state_dict_hook(self, hook):
@@ -643,7 +646,8 @@ class Module:
         for dtype in (*args, kwargs.get("dtype")):
             if isinstance(dtype, _C.dtype) and not (dtype.is_floating_point or dtype.is_complex):
                 raise TypeError(
-                    f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+                    "nn.Module.to only accepts floating point or complex dtypes, but got desired "
+                    f"dtype={dtype}"
                 )
 
         def convert(tensor):

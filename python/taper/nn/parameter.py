@@ -15,8 +15,8 @@ class Parameter(_C.Tensor):
         _C._mark_parameter(result)
         if requires_grad and not (data.is_floating_point() or data.is_complex()):
             raise RuntimeError(
-                f"Only Tensors of floating point and complex dtype can require gradients, got {data.dtype}; pass "
-                "requires_grad=False"
+                "Only Tensors of floating point and complex dtype can require gradients, got "
+                f"{data.dtype}; pass requires_grad=False"
             )
         return result.requires_grad_() if requires_grad else result
 

@@ -373,7 +373,7 @@ def decayed(grad, parameter, weight_decay):
 
 
 def check_options(**options):
-    """Raises ValueError for an option below zero (or, as a pair, outside of [0, 1)), or a rate of many numbers."""
+    """Raises ValueError for an option below zero (a pair: outside of [0, 1)), or a rate of many numbers."""
     for name, value in options.items():
         if name == "lr" and isinstance(value, _C.Tensor) and value.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")

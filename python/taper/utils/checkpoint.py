@@ -94,8 +94,8 @@ def checkpoint(
 ):
     """function(*args, **kwargs), keeping only args for backward, which runs function again.
 
-    use_reentrant, determinism_check, debug and early_stop are accepted for PyTorch's sake: parameters used inside
-    always get their gradients. context_fn gives the contexts in which function runs first and again.
+    use_reentrant, determinism_check, debug and early_stop are accepted for PyTorch's sake: parameters used
+    inside always get their gradients. context_fn gives the contexts in which function runs first and again.
     preserve_rng_state makes the second run draw the same random numbers as the first. Tensors inside lists,
     dictionaries or kwargs get no gradient from backward unless they are leaves. Raises what function raises.
     """

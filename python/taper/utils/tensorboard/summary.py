@@ -173,7 +173,7 @@ def audio(tag, samples, sample_rate=44100):
     if samples.ndim != 1:
         raise AssertionError("input tensor should be 1 dimensional.")
     data = (samples.clip(-1, 1) * 32767).astype("<i2").tobytes()
-    # A RIFF of one format chunk (PCM, 1 channel, rate, bytes per second, bytes per sample, bits) and the data.
+    # A RIFF of a format chunk (PCM, 1 channel, rate, bytes per second, bytes per sample, bits) and the data.
     form = struct.pack("<HHIIHH", 1, 1, sample_rate, 2 * sample_rate, 2, 16)
     chunks = b"fmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(data)) + data
     wav = b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
