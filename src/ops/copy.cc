@@ -140,6 +140,10 @@ void set_memory(const Tensor& target, const Tensor& source) {
                        "data: a tensor that requires grad cannot become ", source.dtype());
   TensorRecord& record = *target.record();
   const TensorRecord& from = *source.record();
+  check<AutogradError>(!record.grad_fn || (record.sizes == from.sizes && record.dtype == from.dtype),
+                       "data: the result of an operation, of shape ", record.sizes, " and ", record.dtype,
+                       ", cannot become ", from.sizes, " and ", from.dtype,
+                       ": its gradient would not fit the operation; detach() it first");
   Storage* const before = record.storage;
   // Who saved the tensor for backward counts on its layout: the version tells that it is another.
   if (record.sizes != from.sizes || record.strides != from.strides || record.dtype != from.dtype) {

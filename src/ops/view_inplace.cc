@@ -13,6 +13,10 @@ template <class F>
 Tensor become(const char* op, const Tensor& target, F&& view) {
   check_inplace(target, op);
   const Tensor seen = view(before_inplace(target));
+  check<AutogradError>(!target.record()->grad_fn || seen.requires_grad() || seen.sizes() == target.sizes(),
+                       op, ": the tensor of shape ", target.sizes(),
+                       " is the result of an operation, whose gradient would ", "not fit the shape ",
+                       seen.sizes(), " under no_grad; use the operation that returns a new tensor");
   TensorRecord& record = *target.record();
   record.data = seen.record()->data;
   record.numel = seen.numel();

@@ -183,6 +183,24 @@ def test_memory_exchanged_between_forward_and_backward(unfit):
         y.sum().backward()
 
 
+def test_results_keep_the_shape_that_their_gradient_needs():
+    y = F.avg_pool1d(taper.ones(2, 3, 7, requires_grad=True), 3)
+    with pytest.raises(taper.AutogradError, match="data: the result of an operation"):
+        y.data = taper.ones(100)
+    with taper.no_grad():
+        for change in (
+            lambda: y.unsqueeze_(0),
+            lambda: y.as_strided_((1,), (1,)),
+            lambda: y.transpose_(0, 1),
+        ):
+            with pytest.raises(taper.AutogradError, match="is the result of an operation, whose gradient"):
+                change()
+    y.data = taper.zeros(2, 3, 2)
+    y.squeeze_().sum().backward()
+    assert y.shape == (2, 3, 2) and (y == 0).all()
+    y.detach().unsqueeze_(0)
+
+
 def test_starting_gradients_of_another_dtype_are_converted():
     x = leaf()
     F.silu(x).backward(taper.ones(3, 4, dtype=taper.float32))
