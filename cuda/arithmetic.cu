@@ -151,7 +151,7 @@ struct Square {
 };
 template <class T>
 struct Abs {
-  __device__ auto operator()(T x) const {
+  __device__ std::conditional_t<is_complex_v<T>, double, T> operator()(T x) const {
     if constexpr (is_complex_v<T>) return hypot(x.real(), x.imag());
     else if constexpr (is_float_v<T>) return fabs(x);
     else return std::is_signed_v<T> && x < T(0) ? T(T(0) - x) : x;

@@ -134,16 +134,23 @@ __global__ void __launch_bounds__(block_threads) vector_loop(const F f, const El
   store(plan.data[0] + i * plan.strides[0][0], plan.dtypes[0], apply<F, float, arity>(f, x));
 }
 
+/// Whether F returns what it takes. Asked of F and not of apply: to the host's compiler, a device function of
+/// deduced type returns void.
+template <class F, class C, int arity>
+constexpr bool returns_same() {
+  if constexpr (arity == 1) return std::is_same_v<std::invoke_result_t<const F&, C>, C>;
+  else if constexpr (arity == 2) return std::is_same_v<std::invoke_result_t<const F&, C, C>, C>;
+  else return std::is_same_v<std::invoke_result_t<const F&, C, C, C>, C>;
+}
+
 template <template <class> class F, class C, int arity>
 void run_elementwise(const ElementwisePlan& plan, const void* attributes, const char* op) {
   const F<C> f = make_function<F<C>>(attributes);
   const cudaStream_t stream = runtime().stream_in_use();
-  if constexpr (std::is_same_v<C, float> && !has_condition<F<C>>) {
-    if constexpr (std::is_same_v<decltype(apply<F<C>, C, arity>(f, nullptr)), float>) {
-      if (plan.in_fours) {
-        vector_loop<F<C>, arity><<<blocks_for(plan.total / 4 + 1), block_threads, 0, stream>>>(f, plan);
-        return check_launch(op);
-      }
+  if constexpr (std::is_same_v<C, float> && !has_condition<F<C>> && returns_same<F<C>, C, arity>()) {
+    if (plan.in_fours) {
+      vector_loop<F<C>, arity><<<blocks_for(plan.total / 4 + 1), block_threads, 0, stream>>>(f, plan);
+      return check_launch(op);
     }
   }
   strided_loop<F<C>, C, arity><<<blocks_for(plan.total), block_threads, 0, stream>>>(f, plan);

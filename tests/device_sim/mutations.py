@@ -426,6 +426,13 @@ FAULTS = [
         f"{KERNELS} -k test_elementwise",
     ),
     Fault(
+        "vectors at addresses that are not multiples of their size",
+        "elementwise.cc",
+        "% (4 * bytes) == 0",
+        "% bytes == 0",
+        f"{KERNELS} -k test_elementwise",
+    ),
+    Fault(
         "a tail that is one longer",
         "elementwise.cuh",
         "if (i >= plan.total) return;",
