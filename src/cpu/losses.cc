@@ -35,8 +35,10 @@ struct HuberBackward {
 
 Run loss_kernel(int index) {
   static constexpr Run runs[] = {
-      vector_run<Huber, float, 1>,          vector_run<Huber, double, 1>,
-      vector_run<HuberBackward, float, 2>,  vector_run<HuberBackward, double, 2>,
+      vector_run<Huber, float, 1>,
+      vector_run<Huber, double, 1>,
+      vector_run<HuberBackward, float, 2>,
+      vector_run<HuberBackward, double, 2>,
   };
   return runs[index];
 }

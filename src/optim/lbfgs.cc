@@ -40,9 +40,7 @@ struct History {
   Tensor direction, gradient;
 };
 
-State tensor_list(const Tensors& tensors) {
-  return State::list(State::List(tensors.begin(), tensors.end()));
-}
+State tensor_list(const Tensors& tensors) { return State::list(State::List(tensors.begin(), tensors.end())); }
 
 Tensors tensors_in(const State& list) {
   Tensors tensors;

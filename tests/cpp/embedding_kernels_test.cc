@@ -112,7 +112,8 @@ TEST(EmbeddingKernels, NameABadIndex) {
     embedding({float32, 8, 2, 4}, weight.data(), indices.data(), y.data());
     FAIL();
   } catch (const IndexError& error) {
-    EXPECT_STREQ(error.what(), "embedding: index 9 at position 3 is out of range for 8 rows, expected 0 to 7");
+    EXPECT_STREQ(error.what(),
+                 "embedding: index 9 at position 3 is out of range for 8 rows, expected 0 to 7");
   }
   const std::vector<int64> offsets{0, 3, 2};
   EXPECT_THROW(embedding_bag({{float32, 16, 1, 2}, BagMode::sum, 2, indices.data(), offsets.data()},

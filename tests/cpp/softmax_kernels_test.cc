@@ -181,7 +181,8 @@ TEST(CrossEntropyKernel, NamesABadTarget) {
     run(e);
     FAIL();
   } catch (const IndexError& error) {
-    EXPECT_STREQ(error.what(), "cross_entropy: target 10 at row 3 is out of range for 10 classes, expected 0 to 9");
+    EXPECT_STREQ(error.what(),
+                 "cross_entropy: target 10 at row 3 is out of range for 10 classes, expected 0 to 9");
   }
 }
 

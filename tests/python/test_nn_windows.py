@@ -143,6 +143,8 @@ def test_fractional_pool_takes_samples_of_a_larger_batch():
     assert taper.equal(pool(x, 2, output_size=3, _random_samples=samples), whole)
     with pytest.raises(ValueError, match="_random_samples must be"):
         pool(x, 2, output_size=3, _random_samples=samples[:, :3])
+
+
 IMAGE = (np.arange(70) * 37 % 256).astype(np.uint8).reshape(1, 2, 5, 7)
 
 

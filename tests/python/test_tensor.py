@@ -297,6 +297,8 @@ def test_numpys_functions_give_tensors_for_tensors():
         assert isinstance(result, taper.Tensor) and result.tolist() == expected
     with pytest.raises(RuntimeError, match="requires grad"):
         x.requires_grad_() * array
+
+
 def test_numbers_of_uint64_are_read_whole():
     x = taper.from_numpy(np.array([2**64 - 1], dtype=np.uint64))
     assert x.item() == int(x) == x.tolist()[0] == 2**64 - 1

@@ -160,8 +160,8 @@ void is_in_space(Thread& t, const Instruction& i) {
 }
 void nothing(Thread&, const Instruction&) {}
 
-// --- cp.async: the copies take place as late as allowed, when the thread waits for their group. A device may write at
-// once, so the target belongs to the copy from the start.
+// --- cp.async: the copies take place as late as allowed, when the thread waits for their group. A device may
+// write at once, so the target belongs to the copy from the start.
 void copy_async(Thread& t, const Instruction& i) {
   if (t.copies.empty()) t.copies.emplace_back();
   const auto value = [&](size_t n) { return t.banks[i.operands[n].bank][i.operands[n].index]; };
@@ -222,8 +222,9 @@ Place resolve(Thread& t, Space space, uint64_t address, size_t bytes, bool write
 
 char* checked_access(Thread& t, Space space, uint64_t address, size_t bytes, bool write, bool strong) {
   if (address & (bytes - 1)) {
-    stop_kernel(t, "misaligned", std::to_string(bytes) + " bytes at an address that is a multiple of " +
-                                     std::to_string(address & -address) + " only");
+    stop_kernel(t, "misaligned",
+                std::to_string(bytes) + " bytes at an address that is a multiple of " +
+                    std::to_string(address & -address) + " only");
     return nullptr;
   }
   const Place place = resolve(t, space, address, bytes, write);
