@@ -166,9 +166,11 @@ Group new_group(const std::vector<int>& ranks, std::optional<std::chrono::millis
 /// The store of the job.
 std::shared_ptr<Store> default_store();
 
-/// Options of gradient reduction; PyTorch's defaults.
+/// Options of gradient reduction; PyTorch's defaults but for the size of buckets.
 struct DataParallelOptions {
-  double bucket_cap_mb = 25;
+  /// Size of a bucket in MiB. 0: a tenth of the gradients, 1 to 25 MiB, so that most of the reduction has
+  /// begun when backward ends.
+  double bucket_cap_mb = 0;
   bool find_unused_parameters = false;
   bool gradient_as_bucket_view = false;
   bool static_graph = false;

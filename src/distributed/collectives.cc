@@ -120,10 +120,9 @@ Work ProcessGroup::all_reduce(const Tensor& tensor, ReduceOp op) {
     if (tensor.numel() == 0) return;
     in_a_row(tensor, [&](const Tensor& row) {
       const std::size_t count = std::size_t(row.numel());
-      if (row.device().is_cpu() && prefers_ring(bytes_of(row), size()))
-        all_reduce_ring(*state_->transport, rank(), size(), row.data(), count, reduction.item_size(),
-                        reduction.combine, tag);
-      else state_->collectives(row.device()).all_reduce(row.data(), count, reduction, tag);
+      if (row.device().is_cpu() && can_use_ring(size()))
+        return all_reduce_ring(*state_->transport, rank(), size(), row.data(), count, reduction, tag);
+      state_->collectives(row.device()).all_reduce(row.data(), count, reduction, tag);
       finish_average(op, row, size());
     });
   };

@@ -20,8 +20,9 @@ constexpr std::size_t shown_bytes = 512;
 // How long to wait for the rendezvous to say who was lost, once a connection broke.
 constexpr Milliseconds patience{1500};
 
-// The most that travels with a greeting: with two ranks it is as much as a ring would send, in one step.
-constexpr std::size_t small_bytes = 64 << 10;
+// The most that travels with a greeting. Two ranks send as much as in a ring, in one step instead of two;
+// more ranks send more.
+constexpr std::size_t small_bytes(int size) { return (size == 2 ? 1024 : 64) << 10; }
 // The transport's lane of greetings; transfers.cc has the lower ones.
 constexpr std::uint8_t greetings = 3;
 
@@ -43,8 +44,6 @@ Tensor row_major(const Tensor& tensor) {
   return tensor.is_contiguous() ? tensor : contiguous(tensor.detach());
 }
 
-const std::size_t ProcessGroup::State::room = sizeof(Greeting) + small_bytes;
-
 ProcessGroup::State::State(std::string name, int rank, std::vector<int> global_ranks,
                            std::shared_ptr<Client> client, std::unique_ptr<Transport> transport,
                            Milliseconds timeout)
@@ -55,9 +54,10 @@ ProcessGroup::State::State(std::string name, int rank, std::vector<int> global_r
       transport(std::move(transport)),
       timeout(timeout.count()),
       executor(Executor::start()),
+      told_(std::make_unique_for_overwrite<std::byte[]>(sizeof(Greeting) + small_bytes(size()))),
       compares_devices_(asks_for_details()) {
   for (int step = 1; step < size(); step *= 2)
-    heard_.push_back(std::make_unique_for_overwrite<std::byte[]>(room));
+    heard_.push_back(std::make_unique_for_overwrite<std::byte[]>(sizeof(Greeting) + small_bytes(size())));
 }
 
 void ProcessGroup::State::shut_down() {
@@ -182,15 +182,12 @@ int ProcessGroup::State::partner(int step, bool to) const {
 
 // One round: tells what was seen and summed so far, hears what another rank saw.
 ProcessGroup::State::Greeting ProcessGroup::State::greet_partner(std::uint64_t number, std::size_t round,
-                                                                 Greeting seen,
-                                                                 const std::vector<std::byte>& sum) {
-  std::vector<std::byte> message(sizeof seen + seen.bytes);
-  std::memcpy(message.data(), &seen, sizeof seen);
-  if (seen.bytes) std::memcpy(message.data() + sizeof seen, sum.data(), seen.bytes);
+                                                                 const Greeting& seen) {
+  std::memcpy(told_.get(), &seen, sizeof seen);
   const std::uint64_t tag = number << 8 | round;
   const int step = 1 << round;
-  transport->exchange(partner(step, true), message.data(), message.size(), partner(step, false),
-                      heard_[round].get(), room, tag, greetings);
+  transport->exchange(partner(step, true), told_.get(), sizeof seen + seen.bytes, partner(step, false),
+                      heard_[round].get(), sizeof seen + small_bytes(size()), tag, greetings);
   Greeting heard;
   std::memcpy(&heard, heard_[round].get(), sizeof heard);
   return heard;
@@ -200,27 +197,26 @@ bool ProcessGroup::State::greet(std::uint64_t number, const std::string& what, c
   const std::uint64_t own = hash(what, number);
   const std::size_t bytes = small.count * std::size_t(item_size(small.dtype));
   // Sums of the ranks heard of so far; only where ranks go by pairs does each count once.
-  bool carries = small.data && bytes <= small_bytes && (size() & (size() - 1)) == 0;
-  std::vector<std::byte> sum(carries ? bytes : 0);
-  if (carries) std::memcpy(sum.data(), small.data, bytes);
+  bool carries = small.data && bytes <= small_bytes(size()) && (size() & (size() - 1)) == 0;
+  std::byte* sum = told_.get() + sizeof(Greeting);
+  if (carries) std::memcpy(sum, small.data, bytes);
   Greeting seen{own, own, 0};
   for (std::size_t round = 0; round < heard_.size(); ++round) {
     seen.bytes = carries ? bytes : 0;
-    const Greeting heard = greet_partner(number, round, seen, sum);
+    const Greeting heard = greet_partner(number, round, seen);
     seen.low = std::min(seen.low, heard.low);
     seen.high = std::max(seen.high, heard.high);
     carries = carries && seen.low == seen.high && heard.bytes == bytes;
     if (!carries) continue;
-    // The lower rank's elements first, so that both get the same bits.
     const std::byte* theirs = heard_[round].get() + sizeof heard;
-    if (rank < partner(1 << round, false)) small.combine(sum.data(), sum.data(), theirs, small.count);
-    else small.combine(sum.data(), theirs, sum.data(), small.count);
+    void* result = round + 1 == heard_.size() ? small.data : sum;
+    // The lower rank's elements first, so that both get the same bits.
+    if (rank < partner(1 << round, false)) small.combine(result, sum, theirs, small.count);
+    else small.combine(result, theirs, sum, small.count);
   }
   if (seen.low != seen.high) disagree(number, what, "the ranks do not agree on what to do", 0);
-  if (!carries) return false;
-  if (small.average) divide(sum.data(), small.count, small.dtype, size());
-  std::memcpy(small.data, sum.data(), bytes);
-  return true;
+  if (carries && small.average) divide(small.data, small.count, small.dtype, size());
+  return carries;
 }
 
 void ProcessGroup::State::agree_on_parts(std::uint32_t number, const std::vector<std::int64_t>& sent,

@@ -83,8 +83,6 @@ struct ProcessGroup::State {
   struct Greeting {
     std::uint64_t low, high, bytes;
   };
-  /// Bytes that the longest greeting has.
-  static const std::size_t room;
   using Body = std::function<void(std::uint64_t number)>;
   /// greets: whether the ranks compare first what they are about to do.
   void run(const std::string& what, const Body& body, const Small& small, bool greets);
@@ -95,8 +93,7 @@ struct ProcessGroup::State {
   void abort() noexcept;
   /// A second comparison inside of a collective, after its first.
   void agree(std::uint64_t number, const std::string& what, const std::string& fault, std::uint8_t stage);
-  Greeting greet_partner(std::uint64_t number, std::size_t round, Greeting seen,
-                         const std::vector<std::byte>& sum);
+  Greeting greet_partner(std::uint64_t number, std::size_t round, const Greeting& seen);
   /// Compares what all ranks are about to do. True where small was done on the way.
   bool greet(std::uint64_t number, const std::string& what, const Small& small);
   int partner(int step, bool to) const;
@@ -109,7 +106,8 @@ struct ProcessGroup::State {
   [[noreturn]] void disagree(std::uint64_t number, const std::string& what, const std::string& fault,
                              std::uint8_t stage);
 
-  /// By round: room for the greeting of another rank, which may be shorter.
+  /// Room for the own greeting, and by round for that of another rank, which may be shorter.
+  std::unique_ptr<std::byte[]> told_;
   std::vector<std::unique_ptr<std::byte[]>> heard_;
   std::mutex lock_;
   std::uint64_t number_ = 0;

@@ -31,9 +31,9 @@ class LonelyTransport : public Transport {
                   const std::vector<std::int64_t>&, std::uint32_t) override {
     std::memmove(output, input, std::size_t(output_bytes[0]));
   }
-  void exchange(int, const void* output, std::size_t bytes, int, void* input, std::size_t, std::uint64_t,
-                std::uint8_t) override {
-    std::memmove(input, output, bytes);
+  std::unique_ptr<Transfer> begin_exchange(int, const void*, std::size_t, int, void*, std::size_t,
+                                           std::uint64_t, std::uint8_t) override {
+    fail<DistributedError>("exchange: the group has no other rank");
   }
   std::unique_ptr<Transfer> begin_send(const void*, std::size_t, int, std::uint64_t, std::uint8_t) override {
     fail<DistributedError>("send: the group has no other rank");

@@ -41,6 +41,7 @@ struct GradientReducer::State {
   State(Tensors parameters, Group group, DataParallelOptions options)
       : parameters(std::move(parameters)), group(std::move(group)), options(options) {}
 
+  std::int64_t largest_bucket() const;
   void lay_out(const std::vector<std::size_t>& order);
   void prepare(const Tensors& outputs);
   void on_gradient(std::size_t parameter);
@@ -68,18 +69,23 @@ struct GradientReducer::State {
   std::mutex lock;
 };
 
+std::int64_t GradientReducer::State::largest_bucket() const {
+  if (options.bucket_cap_mb > 0) return std::int64_t(options.bucket_cap_mb * (1 << 20));
+  std::int64_t all = 0;
+  for (const Tensor& parameter : parameters) all += bytes_of(parameter);
+  return std::clamp<std::int64_t>(all / 10, 1 << 20, 25 << 20);
+}
+
+// A bucket is full when it has reached its limit.
 void GradientReducer::State::lay_out(const std::vector<std::size_t>& sequence) {
   buckets.clear();
   places.assign(parameters.size(), {});
   std::map<std::pair<DType, int>, std::size_t> open;  // by dtype and device
-  std::int64_t limit = std::min(first_bucket_bytes, std::int64_t(options.bucket_cap_mb * (1 << 20)));
+  std::int64_t limit = std::min(first_bucket_bytes, largest_bucket());
   std::vector<std::int64_t> filled;
   for (const std::size_t member : sequence) {
     const std::pair kind(parameters[member].dtype(), int(parameters[member].device().index));
-    const auto found = open.find(kind);
-    const bool fits = found != open.end() && filled[found->second] + bytes_of(parameters[member]) <= limit;
-    if (!fits) {
-      if (found != open.end()) limit = std::int64_t(options.bucket_cap_mb * (1 << 20));
+    if (!open.contains(kind)) {
       open[kind] = buckets.size();
       buckets.emplace_back();
       filled.push_back(0);
@@ -88,6 +94,9 @@ void GradientReducer::State::lay_out(const std::vector<std::size_t>& sequence) {
     places[member] = {bucket, buckets[bucket].members.size()};
     buckets[bucket].members.push_back(member);
     filled[bucket] += bytes_of(parameters[member]);
+    if (filled[bucket] < limit) continue;
+    open.erase(kind);
+    limit = largest_bucket();
   }
   for (BucketState& bucket : buckets) {
     std::int64_t count = 0;
@@ -279,7 +288,7 @@ GradientReducer::GradientReducer(Tensors parameters, Group group, DataParallelOp
     : state_(std::make_shared<State>(std::move(parameters), std::move(group), options)) {
   check<ValueError>(!state_->parameters.empty(),
                     "DistributedDataParallel: needs a module with a parameter that requires a gradient");
-  check<ValueError>(options.bucket_cap_mb > 0, "DistributedDataParallel: bucket_cap_mb must be positive");
+  check<ValueError>(options.bucket_cap_mb >= 0, "DistributedDataParallel: bucket_cap_mb must be positive");
   std::vector<std::size_t> reversed(state_->parameters.size());
   std::iota(reversed.rbegin(), reversed.rend(), 0);
   state_->lay_out(reversed);

@@ -62,9 +62,17 @@ class Collectives {
 class Transport : public Collectives {
  public:
   virtual void set_timeout(std::chrono::milliseconds timeout) = 0;
-  /// Sends to one rank and receives from another at the same time. What comes may be shorter than room.
-  virtual void exchange(int to, const void* output, std::size_t bytes, int from, void* input,
-                        std::size_t room, std::uint64_t tag, std::uint8_t lane) = 0;
+  /// Begins to send to one rank and to receive from another. What comes may be shorter than room.
+  virtual std::unique_ptr<Transfer> begin_exchange(int to, const void* output, std::size_t bytes, int from,
+                                                   void* input, std::size_t room, std::uint64_t tag,
+                                                   std::uint8_t lane) = 0;
+  /// begin_exchange, and waits.
+  void exchange(int to, const void* output, std::size_t bytes, int from, void* input, std::size_t room,
+                std::uint64_t tag, std::uint8_t lane) {
+    const auto transfer = begin_exchange(to, output, bytes, from, input, room, tag, lane);
+    transfer->received();
+    transfer->sent();
+  }
   /// Begin without waiting. Messages between two ranks with the same tag and lane arrive in order.
   virtual std::unique_ptr<Transfer> begin_send(const void* data, std::size_t bytes, int to, std::uint64_t tag,
                                                std::uint8_t lane) = 0;

@@ -125,6 +125,61 @@ class GlooTransfer : public Transfer {
   const std::shared_ptr<Waits> waits_;
 };
 
+// Both ways at once, begun in the thread of Gloo's event loop.
+class GlooExchange : public Transfer {
+ public:
+  struct Posted {
+    void begin(int from, int to, std::uint64_t slot) {
+      const std::lock_guard guard(lock);
+      if (!in) return;
+      try {
+        in->recv(from, slot);
+        out->send(to, slot);
+      } catch (...) {
+        failure = std::current_exception();
+        in->abortWaitRecv();
+        out->abortWaitSend();
+      }
+    }
+    std::mutex lock;
+    Buffer out, in;
+    std::exception_ptr failure;
+  };
+
+  GlooExchange(std::shared_ptr<Posted> posted, Milliseconds timeout, std::shared_ptr<Waits> waits)
+      : posted_(std::move(posted)), timeout_(timeout), waits_(std::move(waits)) {}
+  // The memory may go when this is gone, so what has not begun must not begin any more.
+  ~GlooExchange() override {
+    std::unique_lock lock(posted_->lock);
+    const Buffer out = std::move(posted_->out), in = std::move(posted_->in);
+    lock.unlock();
+  }
+  void sent() override {
+    wait(*posted_->out, [this] { return posted_->out->waitSend(nullptr, timeout_); });
+  }
+  int received() override {
+    int rank = -1;
+    wait(*posted_->in, [&] { return posted_->in->waitRecv(&rank, timeout_); });
+    return rank;
+  }
+
+ private:
+  template <class F>
+  void wait(gloo::transport::UnboundBuffer& buffer, F&& f) {
+    try {
+      waits_->run(buffer, f);
+    } catch (const std::exception&) {
+      const std::lock_guard guard(posted_->lock);
+      if (posted_->failure) std::rethrow_exception(posted_->failure);
+      throw;
+    }
+  }
+
+  const std::shared_ptr<Posted> posted_;
+  const Milliseconds timeout_;
+  const std::shared_ptr<Waits> waits_;
+};
+
 // Runs functions in the thread of Gloo's event loop. That thread tries the lock of a connection again and
 // again while another thread holds it; where the two share a processor, that takes until the end of the time
 // slice.
@@ -178,8 +233,9 @@ class GlooTransport : public Transport {
   void scatter(void* output, const void* input, std::size_t bytes, int root, std::uint32_t tag) override;
   void all_to_all(void* output, const std::vector<std::int64_t>& output_bytes, const void* input,
                   const std::vector<std::int64_t>& input_bytes, std::uint32_t tag) override;
-  void exchange(int to, const void* output, std::size_t bytes, int from, void* input, std::size_t room,
-                std::uint64_t tag, std::uint8_t lane) override;
+  std::unique_ptr<Transfer> begin_exchange(int to, const void* output, std::size_t bytes, int from,
+                                           void* input, std::size_t room, std::uint64_t tag,
+                                           std::uint8_t lane) override;
   std::unique_ptr<Transfer> begin_send(const void* data, std::size_t bytes, int to, std::uint64_t tag,
                                        std::uint8_t lane) override;
   std::unique_ptr<Transfer> begin_receive(void* data, std::size_t bytes, std::optional<int> from,
@@ -307,31 +363,14 @@ void GlooTransport::all_to_all(void* output, const std::vector<std::int64_t>& ou
   gloo::alltoallv(options);
 }
 
-void GlooTransport::exchange(int to, const void* output, std::size_t bytes, int from, void* input,
-                             std::size_t room, std::uint64_t tag, std::uint8_t lane) {
-  struct Posted {
-    Buffer out, in;
-    std::exception_ptr failure;
-  };
-  const auto posted = std::make_shared<Posted>(Posted{buffer(output, bytes), buffer(input, room), nullptr});
-  poster_->post([posted, from, to, slot = slot_of(tag, lane)] {
-    try {
-      posted->in->recv(from, slot);
-      posted->out->send(to, slot);
-    } catch (...) {
-      posted->failure = std::current_exception();
-      posted->in->abortWaitRecv();
-      posted->out->abortWaitSend();
-    }
-  });
-  const Milliseconds timeout = context_->getTimeout();
-  try {
-    waits_->run(*posted->in, [&] { return posted->in->waitRecv(nullptr, timeout); });
-    waits_->run(*posted->out, [&] { return posted->out->waitSend(nullptr, timeout); });
-  } catch (const std::exception&) {
-    if (posted->failure) std::rethrow_exception(posted->failure);
-    throw;
-  }
+std::unique_ptr<Transfer> GlooTransport::begin_exchange(int to, const void* output, std::size_t bytes,
+                                                        int from, void* input, std::size_t room,
+                                                        std::uint64_t tag, std::uint8_t lane) {
+  auto posted = std::make_shared<GlooExchange::Posted>();
+  posted->out = buffer(output, bytes);
+  posted->in = buffer(input, room);
+  poster_->post([posted, from, to, slot = slot_of(tag, lane)] { posted->begin(from, to, slot); });
+  return std::make_unique<GlooExchange>(std::move(posted), context_->getTimeout(), waits_);
 }
 
 std::unique_ptr<Transfer> GlooTransport::begin_send(const void* data, std::size_t bytes, int to,
