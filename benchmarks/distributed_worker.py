@@ -1,45 +1,25 @@
-"""One rank of a distributed measurement: python -m benchmarks.distributed_worker FRAMEWORK TASK. Rank 0 prints
-JSON."""
+"""One rank of a distributed measurement: python -m benchmarks.distributed_worker FRAMEWORK. Each line on standard
+input is a task, as JSON, the same for all ranks; rank 0 answers each with the seconds of a call."""
 
 import importlib
 import json
+import os
 import sys
 import time
 
 from . import nets
 
-SIZES = [1 << 10, 16 << 10, 256 << 10, 4 << 20, 64 << 20]  # bytes of an all_reduce
-LONG = 256 << 20
-LEAST = 0.4  # seconds that a task measures
 
-
-def best(call, dist, least=LEAST, fewest=3):
-    """Seconds of the quickest call; ranks begin together and make equally many."""
-    times, begin = [], time.perf_counter()
-    while True:
+def quickest(call, dist, batch, repeats):
+    """Seconds of a call: the quickest of so many batches, which the ranks begin together."""
+    times = []
+    for _ in range(repeats):
         dist.barrier()
         start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-        done = [len(times) >= fewest and time.perf_counter() - begin > least]
-        dist.broadcast_object_list(done, 0)
-        if done[0]:
-            return min(times[1:] or times)
-
-
-def all_reduce(torch, dist, sizes=SIZES):
-    """Seconds by size."""
-    found = {}
-    for size in sizes:
-        x = torch.zeros(size // 4)
-
-        def batch():
-            for _ in range(calls):
-                dist.all_reduce(x)
-
-        calls = max(1, min(50, (1 << 20) // size))
-        found[size] = best(batch, dist) / calls
-    return found
+        for _ in range(batch):
+            call()
+        times.append((time.perf_counter() - start) / batch)
+    return min(times)
 
 
 def network(torch, name):
@@ -53,6 +33,7 @@ def network(torch, name):
 
 
 def trainer(torch, model, inputs, target):
+    """A function that does one step of training."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
 
     def step():
@@ -63,45 +44,68 @@ def trainer(torch, model, inputs, target):
     return step
 
 
-def data_parallel(torch, dist, name):
-    """Seconds of a step with DistributedDataParallel, of the same without reduction, and of reduction alone."""
-    torch.manual_seed(1)
-    module, inputs, target = network(torch, name)
-    wrapped = torch.nn.parallel.DistributedDataParallel(module, gradient_as_bucket_view=True)
-    step = trainer(torch, wrapped, inputs, target)
-    for _ in range(3):
-        step()
-    whole = best(step, dist)
+class Tasks:
+    """What a rank can be asked to call, made when it is first asked for."""
 
-    def alone():
-        with wrapped.no_sync():
+    def __init__(self, torch, dist):
+        self.torch, self.dist, self.calls = torch, dist, {}
+
+    def call(self, kind, *arguments):
+        """The function of a task."""
+        key = (kind, *arguments)
+        if key not in self.calls:
+            self.calls.update(getattr(self, "make_" + kind)(*arguments))
+        return self.calls[key]
+
+    def make_all_reduce(self, size):
+        """An all_reduce of so many bytes. Only one tensor is kept."""
+        for key in [key for key in self.calls if key[0] == "all_reduce"]:
+            del self.calls[key]
+        x = self.torch.zeros(size // 4)
+        return {("all_reduce", size): lambda: self.dist.all_reduce(x)}
+
+    def make_step(self, name):
+        """Of a network: a step with DistributedDataParallel, the same without reduction, the reduction alone."""
+        self.torch.manual_seed(1)
+        module, inputs, target = network(self.torch, name)
+        wrapped = self.torch.nn.parallel.DistributedDataParallel(module, gradient_as_bucket_view=True)
+        step = trainer(self.torch, wrapped, inputs, target)
+
+        def alone():
+            with wrapped.no_sync():
+                step()
+
+        for _ in range(3):
             step()
+        gradients = self.torch.zeros(sum(p.numel() for p in module.parameters()))
+        return {
+            ("step", name): step,
+            ("compute", name): alone,
+            ("reduce", name): lambda: self.dist.all_reduce(gradients),
+        }
 
-    gradients = torch.zeros(sum(p.numel() for p in module.parameters()))
-    return {
-        "step": whole,
-        "compute": best(alone, dist),
-        "reduce": best(lambda: dist.all_reduce(gradients), dist),
-        "bytes": gradients.numel() * 4,
-    }
+    make_compute = make_reduce = make_step
+
+    def make_divided(self, way):
+        """A step of the GPT of examples/python/gpt.py, divided in one of its ways."""
+        from .divided import trained
+
+        return {("divided", way): trained(way)}
 
 
 def main():
-    framework, task, *rest = sys.argv[1:]
+    framework = sys.argv[1]
     torch = importlib.import_module(framework)
     dist = importlib.import_module(framework + ".distributed")
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
-    if task == "all_reduce":
-        result = all_reduce(torch, dist, SIZES + ([LONG] if "long" in rest else []))
-    elif task == "data_parallel":
-        result = {name: data_parallel(torch, dist, name) for name in rest}
-    else:
-        from .divided import measure
-
-        result = measure(task)
-    if dist.get_rank() == 0:
-        print(json.dumps(result), flush=True)
+    tasks, first = Tasks(torch, dist), os.environ["RANK"] == "0"
+    for line in sys.stdin:
+        task = json.loads(line)
+        call = tasks.call(*task["task"])
+        seconds = quickest(call, dist, task["batch"], task["repeats"])
+        if first:
+            print(json.dumps({"seconds": seconds}), flush=True)
     dist.destroy_process_group()
 
 

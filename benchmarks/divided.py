@@ -6,13 +6,7 @@ from pathlib import Path
 SIZES = "--batch 16 --context 64 --width 192 --layers 4 --heads 4".split()
 
 
-def measure(way):
-    """{"step": seconds, "parameters": count}; way "half" is one process with the batch of one of two."""
-    import taper
-    import taper.distributed as dist
-
-    from .distributed_worker import best
-
+def _model(way):
     sys.path.insert(0, str(Path(__file__).parent.parent / "examples" / "python"))
     import gpt
 
@@ -21,8 +15,19 @@ def measure(way):
     sys.argv = before
     if way == "half":
         options.batch //= 2
-    model = gpt.gpt(options)
-    parameters = sum(p.numel() for p in model.parameters())
+    return gpt, options, gpt.gpt(options)
+
+
+def parameters():
+    """How many the model has."""
+    return sum(p.numel() for p in _model("whole")[2].parameters())
+
+
+def trained(way):
+    """A function that does one step; way "half" is one process with the batch of one of two."""
+    import taper
+
+    gpt, options, model = _model(way)
     trainer = gpt.distribute(model, options)
     optimizer = taper.optim.AdamW(trainer.parameters(), lr=1e-3)
     x, target = gpt.batch(taper.arange(10_000) % 256, 0, options)
@@ -32,4 +37,4 @@ def measure(way):
         trainer.step(x, target)
         optimizer.step()
 
-    return {"step": best(step, dist, least=2.0), "parameters": parameters}
+    return step

@@ -179,20 +179,26 @@ def fitted(times):
 
 def check(rounds):
     """Steps of a small GPT in 2 processes, each of one thread, beside what the model says."""
-    from .divided import SIZES
-    from .distributed import Loopback, measure, smallest
+    from .distributed import Job, Loopback
+    from .divided import SIZES, parameters
 
     options = dict(zip(SIZES[::2], map(int, SIZES[1::2])))
     layers, width = options["--layers"], options["--width"]
-    found = {}
-    for _ in range(rounds):
-        for way, ranks in (("whole", 1), ("half", 2), ("ddp", 2), ("fsdp", 2), ("tp", 2), ("pp", 2)):
-            task = measure(Loopback(), sys.executable, "taper", way, ranks=ranks)
-            found[way] = smallest(found.get(way), task)
-        reduced = measure(Loopback(), sys.executable, "taper", "all_reduce")
-        found["all_reduce"] = smallest(found.get("all_reduce"), reduced)
-    net = fitted({size: t for size, t in found["all_reduce"].items() if int(size) <= 4 << 20})
-    size, half, whole = 4 * found["whole"]["parameters"], found["half"]["step"], found["whole"]["step"]
+    found, sizes = {}, (1 << 10, 256 << 10, 4 << 20)
+    with (
+        Job(Loopback(), sys.executable, "taper", 1) as alone,
+        Job(Loopback(), sys.executable, "taper") as pair,
+    ):
+        for _ in range(rounds):
+            for way in ("whole", "half", "ddp", "fsdp", "tp", "pp"):
+                job = alone if way in ("whole", "half") else pair
+                seconds = job.seconds("divided", way, repeats=3)
+                found[way] = min(seconds, found.get(way, seconds))
+            for size in sizes:
+                seconds = pair.seconds("all_reduce", size, batch=5, repeats=5)
+                found[size] = min(seconds, found.get(size, seconds))
+    net = fitted({size: found[size] for size in sizes})
+    size, half, whole = 4 * parameters(), found["half"], found["whole"]
     activation = 4 * options["--batch"] * options["--context"] * width
     parts = 4
     predicted = {
@@ -205,7 +211,7 @@ def check(rounds):
     print(f"latency {1e6 * net.latency:.0f} us, bandwidth {net.bandwidth / 1e9:.2f} GB/s; one process: "
           f"{1e3 * whole:.1f} ms a step, {1e3 * half:.1f} ms with half of the batch")  # fmt: skip
     for way, seconds in predicted.items():
-        measured = found[way]["step"]
+        measured = found[way]
         print(
             f"{way:5} measured {1e3 * measured:7.1f} ms, predicted {1e3 * seconds:7.1f} ms, {seconds / measured:.2f}x"
         )
