@@ -36,19 +36,11 @@ def set_device_index(device):
 current_device_idx, set_device_idx = current_device_index, set_device_index
 
 
-class device_index(cuda.device):
+class device_index(cuda.device_of):
     """with accelerator.device_index(1): "cuda" stands for cuda:1 inside; None changes nothing."""
 
     def __init__(self, device):
         if device is None:
             self.idx = -1
         else:
-            super().__init__(device)
-
-    def __enter__(self):
-        if self.idx >= 0:
-            super().__enter__()
-
-    def __exit__(self, *exception):
-        if self.idx >= 0:
-            super().__exit__(*exception)
+            cuda.device.__init__(self, device)

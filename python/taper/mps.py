@@ -1,31 +1,6 @@
 """What programs ask about MPS devices: there are none in Taper."""
 
-
-def is_available():
-    """Whether there is one: never."""
-    return False
-
-
-def device_count():
-    """How many there are: none."""
-    return 0
-
-
-def is_initialized():
-    """Whether one is in use: never."""
-    return False
-
-
-def empty_cache():
-    """Nothing to give back."""
-
-
-def synchronize(device=None):
-    """Nothing to wait for."""
-
-
-def manual_seed(seed):
-    """Nothing to seed."""
+from ._absent import device_count, empty_cache, is_available, is_initialized, manual_seed, synchronize  # noqa: F401
 
 
 def current_allocated_memory():

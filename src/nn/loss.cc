@@ -1,6 +1,7 @@
 // The losses of nn: the options with the functions of ops/loss.h.
 #include "taper/nn/loss.h"
 
+#include "ops/loss_reduction.h"
 #include "taper/error.h"
 #include "taper/ops.h"
 
@@ -73,10 +74,7 @@ Tensor TripletMarginWithDistanceLoss::operator()(const Tensor& anchor, const Ten
   Tensor apart = between(anchor, negative);
   if (swap) apart = minimum(apart, between(positive, negative));
   const Tensor loss = clamp(between(anchor, positive) - apart + margin, Scalar(0));
-  check<ValueError>(reduction == "mean" || reduction == "sum" || reduction == "none",
-                    "TripletMarginWithDistanceLoss: reduction must be 'mean', 'sum' or 'none', got ",
-                    reduction);
-  return reduction == "mean" ? mean(loss) : reduction == "sum" ? sum(loss) : loss;
+  return reduce_loss(loss, loss_reduction(reduction, "TripletMarginWithDistanceLoss"));
 }
 Tensor CTCLoss::operator()(const Tensor& log_probs, const Tensor& targets, const Tensor& input_lengths,
                            const Tensor& target_lengths) const {
