@@ -204,6 +204,16 @@ TEST(Functional, TheIdentityGridReadsTheImage) {
   expect_close(F::grid_sample(x, grid), x, 1e-5);
 }
 
+// PyTorch's example in the documentation of MultiMarginLoss; and 3 - 9 + 10 of the sums of differences.
+TEST(MarginLosses, OverClassesAndOfADistanceOfTheUsers) {
+  const Tensor scores = numbers({0.1, 0.2, 0.4, 0.8}, {1, 4});
+  EXPECT_NEAR(MultiMarginLoss{}(scores, tensor(std::vector<std::int64_t>{3}, {1})).item<double>(), 0.325,
+              1e-12);
+  const auto apart = [](const Tensor& a, const Tensor& b) { return (a - b).abs().sum(1); };
+  const TripletMarginWithDistanceLoss loss{.distance = apart, .margin = 10};
+  EXPECT_EQ(loss(zeros({2, 3}), ones({2, 3}), full({2, 3}, 3.0)).item<double>(), 4);
+}
+
 TEST(MaxUnpool, PutsTheMaximaBack) {
   const Tensor x = numbers({1, 2, 5, 3}, {1, 1, 4});
   const auto [y, places] = max_pool(x, 1, {2});
