@@ -1,6 +1,8 @@
 // Sorting, the largest and smallest, unique elements, and counting.
 #include "taper/ops/order.h"
 
+#include <limits>
+
 #include "autograd/record.h"
 #include "cpu/sort.h"
 #include "ops/elementwise.h"
@@ -213,12 +215,25 @@ Tensor argsort_plain(const Tensor& x, std::int64_t dim, bool descending, bool) {
 std::tuple<Tensor, Tensor> topk_call(const Tensor& x, std::int64_t k, std::int64_t dim, bool largest, bool) {
   return topk(x, k, dim, largest);
 }
-Tensor median_all(const Tensor& x) {
-  return std::get<0>(chosen_one(reshape(x, {-1}), Chosen::By::middle, 1, 0, false, "median"));
-}
-Tensor nanmedian_all(const Tensor& x) {
-  return std::get<0>(chosen_one(reshape(x, {-1}), Chosen::By::middle_without_nan, 1, 0, false, "nanmedian"));
-}
+// The median of all elements, NaN of none; equal ones share the gradient.
+template <Chosen::By by>
+struct MedianOfAll {
+  static constexpr auto name = by == Chosen::By::middle ? "median" : "nanmedian";
+  static constexpr Saves saves{.inputs = 1, .outputs = 1};
+
+  Tensor forward(const Tensor& x) const {
+    if (x.numel() == 0) return full({}, std::numeric_limits<double>::quiet_NaN(), x.dtype(), x.device());
+    return std::get<0>(chosen_one(reshape(x, {-1}), by, 1, 0, false, name));
+  }
+  Tensor backward(const Saved& saved, const Tensor& dy) const {
+    const Tensor x = saved.input(0), y = saved.output();
+    const Tensor chosen = to(logical_or(eq(x, y), logical_and(isnan(x), isnan(y))), x.dtype());
+    return mul(chosen, div(dy, sum(chosen)));
+  }
+};
+
+Tensor median_all(const Tensor& x) { return record(MedianOfAll<Chosen::By::middle>{}, x); }
+Tensor nanmedian_all(const Tensor& x) { return record(MedianOfAll<Chosen::By::middle_without_nan>{}, x); }
 std::tuple<Tensor, Tensor> nanmedian(const Tensor& x, std::int64_t dim, bool keepdim) {
   check<IndexError>(size_along(x, dim, "nanmedian") > 0, "nanmedian: dimension ", dim, " of shape ",
                     x.sizes(), " is empty");

@@ -175,6 +175,18 @@ struct Var {
   }
 };
 
+// The square root of a variance; at 0 the gradient 0 is taken, as PyTorch does.
+struct Deviation {
+  static constexpr auto name = "std";
+  static constexpr Saves saves{.outputs = 1};
+
+  Tensor forward(const Tensor& variance) const { return sqrt(variance); }
+  Tensor backward(const Saved& saved, const Tensor& dy) const {
+    const Tensor y = saved.output();
+    return masked_fill(div(dy, mul(y, 2)), eq(y, 0), 0);
+  }
+};
+
 struct LogSumExp {
   static constexpr auto name = "logsumexp";
   static constexpr Saves saves{.inputs = 1, .outputs = 1};
@@ -321,7 +333,7 @@ Tensor var(const Tensor& x, const Dims& dims, double correction, bool keepdim) {
 
 Tensor std(const Tensor& x, const Dims& dims, double correction, bool keepdim) {
   mean_dtype(x, std::nullopt, "std");
-  return sqrt(var(x, dims, correction, keepdim));
+  return record(Deviation{}, var(x, dims, correction, keepdim));
 }
 
 std::tuple<Tensor, Tensor> var_mean(const Tensor& x, const Dims& dims, double correction, bool keepdim) {

@@ -9,8 +9,9 @@ namespace taper {
 
 namespace {
 
-// The larger or smaller of two, after one of four kernels.
-template <const cpu::Kernel& kernel, bool larger>
+// The larger or smaller of two. A NaN is either what is chosen, or (where ignored) what never is if the other
+// isn't one too; of two NaN operands both of the former take the whole gradient, as PyTorch has it.
+template <const cpu::Kernel& kernel, bool larger, bool ignores_nan>
 struct Choice {
   static constexpr auto name = larger ? "maximum" : "minimum";
   static constexpr Saves saves{.inputs = 3};
@@ -19,12 +20,14 @@ struct Choice {
   Tensor forward(const Tensor& x, const Tensor& y) const { return map_binary(kernel, x, y, Promotion::same); }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
     const Tensor x = saved.input(0), y = saved.input(1);
-    const Tensor half = div(dy, 2), same = eq(x, y);
-    const auto share = [&](const Tensor& chosen) {
-      return where(same, half, masked_fill(dy, logical_not(chosen), 0));
-    };
-    return {saved.needs(0) ? reduce_to(share(larger ? gt(x, y) : lt(x, y)), a) : Tensor(),
-            saved.needs(1) ? reduce_to(share(larger ? gt(y, x) : lt(y, x)), b) : Tensor()};
+    const Tensor same = eq(x, y), share = where(same, div(dy, 2), dy);
+    Tensor not_x = larger ? lt(x, y) : gt(x, y), not_y = larger ? gt(x, y) : lt(x, y);
+    if constexpr (ignores_nan) {
+      not_y = logical_or(not_y, isnan(y));
+      not_x = logical_not(logical_or(not_y, same));
+    }
+    return {saved.needs(0) ? reduce_to(masked_fill(share, not_x, 0), a) : Tensor(),
+            saved.needs(1) ? reduce_to(masked_fill(share, not_y, 0), b) : Tensor()};
   }
 };
 
@@ -113,13 +116,17 @@ double largest_finite(DType dtype) {
 }  // namespace
 
 Tensor maximum(const Tensor& a, const Tensor& b) {
-  return record(Choice<kernels::maximum, true>{a, b}, a, b);
+  return record(Choice<kernels::maximum, true, false>{a, b}, a, b);
 }
 Tensor minimum(const Tensor& a, const Tensor& b) {
-  return record(Choice<kernels::minimum, false>{a, b}, a, b);
+  return record(Choice<kernels::minimum, false, false>{a, b}, a, b);
 }
-Tensor fmax(const Tensor& a, const Tensor& b) { return record(Choice<kernels::fmax, true>{a, b}, a, b); }
-Tensor fmin(const Tensor& a, const Tensor& b) { return record(Choice<kernels::fmin, false>{a, b}, a, b); }
+Tensor fmax(const Tensor& a, const Tensor& b) {
+  return record(Choice<kernels::fmax, true, true>{a, b}, a, b);
+}
+Tensor fmin(const Tensor& a, const Tensor& b) {
+  return record(Choice<kernels::fmin, false, true>{a, b}, a, b);
+}
 
 Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high) {
   check<ValueError>(low || high, "clamp: at least one of min and max must not be None");
@@ -162,10 +169,11 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, const Scalar& value) {
 }
 
 Tensor lerp(const Tensor& a, const Tensor& b, const Tensor& weight) {
-  check<DTypeError>(a.dtype() == b.dtype() && a.dtype() == weight.dtype(),
+  const bool number = weight.ndim() == 0 && !(weight.is_complex() && !a.is_complex());
+  check<DTypeError>(a.dtype() == b.dtype() && (a.dtype() == weight.dtype() || number),
                     "lerp: operands have different dtypes: ", a.dtype(), ", ", b.dtype(), ", ",
                     weight.dtype());
-  return record(Lerp{a, b, weight}, a, b, weight);
+  return record(Lerp{a, b, weight}, a, b, to(weight, a.dtype()));
 }
 Tensor lerp(const Tensor& a, const Tensor& b, const Scalar& weight) {
   check<DTypeError>(a.dtype() == b.dtype(), "lerp: operands have different dtypes: ", a.dtype(), " and ",
@@ -183,6 +191,8 @@ Tensor addcdiv(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& 
 }
 
 Tensor nan_to_num(const Tensor& x, double nan, std::optional<double> posinf, std::optional<double> neginf) {
+  if (x.is_complex())
+    return complex(nan_to_num(real(x), nan, posinf, neginf), nan_to_num(imag(x), nan, posinf, neginf));
   if (!x.is_floating_point()) return clone(x);
   const double largest = largest_finite(x.dtype());
   return record(OfInput<NanToNum>{{{nan, posinf.value_or(largest), neginf.value_or(-largest)}}}, x);

@@ -112,7 +112,9 @@ struct Atan2 {
   }
   std::array<Tensor, 2> backward(const Saved& saved, const Tensor& dy) const {
     const Tensor y = saved.input(0), x = saved.input(1);
-    const Tensor scale = div(dy, add(mul(x, x), mul(y, y)));
+    // At the origin the gradient 0 is taken, as PyTorch does.
+    const Tensor square = add(mul(x, x), mul(y, y)), at_origin = eq(square, 0);
+    const Tensor scale = masked_fill(div(dy, square), at_origin, 0);
     return {saved.needs(0) ? reduce_to(mul(scale, x), a) : Tensor(),
             saved.needs(1) ? reduce_to(neg(mul(scale, y)), b) : Tensor()};
   }

@@ -268,3 +268,29 @@ def test_retained_gradient_is_the_one_that_hooks_leave():
         handles[0].remove()
         (y * 1).sum().backward()
         assert y.grad.tolist() == [6, 6]
+
+
+def gradients_of(function, *values):
+    operands = [taper.tensor(value, dtype=taper.float64, requires_grad=True) for value in values]
+    function(*operands).sum().backward()
+    return [operand.grad.tolist() for operand in operands]
+
+
+def test_gradients_where_a_formula_divides_by_zero_are_zero():
+    assert gradients_of(lambda x: x.std(0), [1.0, 1.0]) == [[0, 0]]
+    assert gradients_of(lambda x: x.std(correction=0), [1.0]) == [[0]]
+    assert gradients_of(taper.atan2, [0.0, 0.0], [0.0, 2.0]) == [[0, 0.5], [0, 0]]
+
+
+def test_the_operand_that_a_nan_leaves_over_gets_the_gradient():
+    nan = float("nan")
+    left, right = [1.0, nan, nan, 5.0], [1.0, 3.0, nan, nan]
+    assert gradients_of(taper.fmax, left, right) == [[0.5, 0, 1, 1], [0.5, 1, 0, 0]]
+    assert gradients_of(taper.fmin, left, right) == [[0.5, 0, 1, 1], [0.5, 1, 0, 0]]
+    assert gradients_of(taper.maximum, left, right) == [[0.5, 1, 1, 1], [0.5, 1, 1, 1]]
+
+
+def test_equal_medians_of_all_elements_share_the_gradient():
+    assert gradients_of(lambda x: x.median(), [[1.0, 1.0], [0.0, 3.0]]) == [[[0.5, 0.5], [0, 0]]]
+    assert gradients_of(lambda x: x.nanmedian(), [2.0, 2.0, float("nan")]) == [[0.5, 0.5, 0]]
+    assert taper.tensor([]).median().isnan()
