@@ -302,3 +302,10 @@ def test_numpys_functions_give_tensors_for_tensors():
 def test_numbers_of_uint64_are_read_whole():
     x = taper.from_numpy(np.array([2**64 - 1], dtype=np.uint64))
     assert x.item() == int(x) == x.tolist()[0] == 2**64 - 1
+
+
+def test_comparisons_with_arrays_are_tensors():
+    x, array = taper.tensor([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 2.0])
+    assert (x == array).tolist() == (array == x).tolist() == [False, True, False]
+    assert (x < array).tolist() == (array > x).tolist() == [True, False, False]
+    assert (x != array[::-1]).tolist() == [True, False, True]
