@@ -135,6 +135,8 @@ Tensor empty_call(const Shape& sizes, std::optional<DType> dtype, std::optional<
 }
 Tensor empty_strided_call(const Shape& sizes, const Shape& strides, std::optional<DType> dtype,
                           std::optional<Device> device, bool requires_grad) {
+  check<ShapeError>(sizes.size() == strides.size(), "empty_strided: got ", strides.size(), " strides for ",
+                    sizes.size(), " dimensions; it needs one for each");
   const auto [first, last] = extent(sizes, strides);
   check<ValueError>(first == 0, "empty_strided: negative strides are not supported, got ", strides);
   return leaf(window(empty({numel(sizes) ? last + 1 : 0}, dtype.value_or(default_dtype()), on(device)), sizes,

@@ -271,7 +271,11 @@ Tensor squeeze(const Tensor& x, const std::optional<Shape>& dims) {
   Shape sizes, strides;
   std::uint64_t chosen = dims ? 0 : ~std::uint64_t(0);
   if (dims)
-    for (const std::int64_t dim : *dims) chosen |= std::uint64_t(1) << wrap_dim(dim, x.ndim(), "squeeze");
+    for (const std::int64_t dim : *dims) {
+      const std::uint64_t bit = std::uint64_t(1) << wrap_dim(dim, x.ndim(), "squeeze");
+      check<ValueError>(!(chosen & bit), "squeeze: dimension ", dim, " appears more than once in ", *dims);
+      chosen |= bit;
+    }
   for (int i = 0; i < x.ndim(); ++i) {
     if (x.sizes()[i] == 1 && (chosen >> i & 1)) continue;
     sizes.push_back(x.sizes()[i]);

@@ -309,3 +309,10 @@ def test_comparisons_with_arrays_are_tensors():
     assert (x == array).tolist() == (array == x).tolist() == [False, True, False]
     assert (x < array).tolist() == (array > x).tolist() == [True, False, False]
     assert (x != array[::-1]).tolist() == [True, False, True]
+
+
+def test_one_stride_for_each_dimension_and_each_dimension_once():
+    with pytest.raises(RuntimeError, match="1 strides for 2 dimensions"):
+        taper.empty_strided((2, 3), (1,))
+    with pytest.raises((RuntimeError, ValueError), match="more than once"):
+        taper.ones(1, 2, 1).squeeze((0, -3))
