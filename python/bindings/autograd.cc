@@ -157,6 +157,15 @@ class PythonFunction final : public CustomFunction {
     return tensors_in(called(backward_, arguments), name());
   }
 
+  bool release_saved() override {
+    const WithGil gil;
+    const py::handle context(context_.get());
+    const py::object saved = context.attr("_saved");
+    if (saved.is_none() || py::len(saved) == 0) return false;
+    context.attr("_saved") = py::none();
+    return true;
+  }
+
  private:
   std::string name_;
   Callable context_, forward_, backward_, non_differentiable_;
@@ -187,6 +196,8 @@ PyObject* tensor_backward(PyObject* self, PyObject* arguments, PyObject* keyword
       throw py::type_error("backward(): argument 'gradient' must be Tensor or None");
     const bool retain = retain_graph == Py_None ? create_graph != 0 : truth_of(retain_graph);
     const Tensors leaves = tensors_in(inputs, "backward(): inputs");
+    check<AutogradError>(inputs == Py_None || !leaves.empty(),
+                         "backward: inputs is empty; name the tensors whose gradients are wanted");
     const Tensor start = gradient == Py_None ? Tensor() : tensor_of(gradient);
     const Tensor root = tensor_of(self);
     {

@@ -247,7 +247,7 @@ void Engine::run_node(Node& node, Tensors gradients) {
       check_hooked(node, before, gradients);
     }
   }
-  if (capture_)
+  if (!captured_.empty())
     for (std::uint32_t i = 0; i < gradients.size(); ++i)
       if (auto found = captured_.find({&node, i}); found != captured_.end()) found->second = gradients[i];
   const std::uint64_t wanted = restricted_ ? wanted_edges(node) : ~std::uint64_t(0);
@@ -385,6 +385,11 @@ class Pass {
   }
 };
 
+void check_wants_grad(const Tensors& inputs, const char* call) {
+  for (const Tensor& input : inputs)
+    check<AutogradError>(input.requires_grad(), call, ": one of the inputs does not require a gradient");
+}
+
 }  // namespace
 
 void queue_callback(std::function<void()> callback) {
@@ -396,12 +401,18 @@ void backward(const Tensors& outputs, const Tensors& gradients, bool retain_grap
               const Tensors& inputs) {
   check_defined(outputs, "backward", "output");
   check_defined(inputs, "backward", "input");
+  check_wants_grad(inputs, "backward");
   Pass pass;
   Engine engine(retain_graph || create_graph, create_graph);
   if (!inputs.empty()) engine.restrict_to(inputs, outputs);
   engine.watch_leaves(outputs);
   start_all(engine, outputs, gradients, "backward");
   engine.run();
+  for (const Tensor& input : inputs)
+    if (const auto* slots = input.record()->slots; input.grad_fn() && !(slots && slots->retained)) {
+      const Tensor gradient = engine.captured(input);
+      if (gradient.defined()) accumulate_grad(input, gradient, create_graph);
+    }
   pass.end();
 }
 
@@ -409,8 +420,7 @@ Tensors grad(const Tensors& outputs, const Tensors& inputs, const Tensors& gradi
              bool create_graph, bool allow_unused) {
   check_defined(outputs, "grad", "output");
   check_defined(inputs, "grad", "input");
-  for (const Tensor& input : inputs)
-    check<AutogradError>(input.requires_grad(), "grad: one of the inputs does not require a gradient");
+  check_wants_grad(inputs, "grad");
   Engine engine(retain_graph || create_graph, create_graph);
   engine.capture_results();
   engine.restrict_to(inputs, outputs);

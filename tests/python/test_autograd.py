@@ -294,3 +294,36 @@ def test_equal_medians_of_all_elements_share_the_gradient():
     assert gradients_of(lambda x: x.median(), [[1.0, 1.0], [0.0, 3.0]]) == [[[0.5, 0.5], [0, 0]]]
     assert gradients_of(lambda x: x.nanmedian(), [2.0, 2.0, float("nan")]) == [[0.5, 0.5, 0]]
     assert taper.tensor([]).median().isnan()
+
+
+def test_backward_fills_the_gradient_of_an_intermediate_input():
+    x = taper.ones(2, requires_grad=True)
+    y = x * 2
+    (y * y).sum().backward(inputs=[y])
+    assert y.grad.tolist() == [4, 4] and x.grad is None
+    with pytest.raises(RuntimeError):
+        (x * 2).sum().backward(inputs=[])
+    with pytest.raises(RuntimeError):
+        (x * 2).sum().backward(inputs=[taper.ones(1)])
+    with pytest.raises(RuntimeError):
+        taper.autograd.grad((x * 2).sum(), [])
+
+
+def test_an_own_function_frees_what_it_saved():
+    class Square(taper.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient * 2 * ctx.saved_tensors[0]
+
+    x = taper.tensor([3.0], requires_grad=True)
+    y = Square.apply(x)
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.tolist() == [12]
+    with pytest.raises(RuntimeError, match="retain_graph"):
+        y.backward()

@@ -49,17 +49,23 @@ def _as_tuple(values):
     return (values,) if isinstance(values, _C.Tensor) or values is None else tuple(values)
 
 
+def _inputs(values, call):
+    values = _as_tuple(values)
+    if not values:
+        raise _C.AutogradError(f"{call}: inputs is empty; name the tensors whose gradients are wanted")
+    return values
+
+
 def backward(
     tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None
 ):
-    """Adds the gradients of tensors to the .grad of the leaves they depend on."""
+    """Adds the gradients of tensors to the .grad of the leaves they depend on, or of inputs alone."""
+    inputs = () if inputs is None else _inputs(inputs, "backward")
     if grad_tensors is None:
         grad_tensors = grad_variables
     starts = () if grad_tensors is None else _as_tuple(grad_tensors)
     retain = create_graph if retain_graph is None else retain_graph
-    _C._backward(
-        _as_tuple(tensors), starts, retain, create_graph, () if inputs is None else _as_tuple(inputs)
-    )
+    _C._backward(_as_tuple(tensors), starts, retain, create_graph, inputs)
 
 
 def _batched_grad(outputs, inputs, starts, retain_graph, options):
@@ -93,7 +99,7 @@ def grad(
             create_graph=create_graph, allow_unused=allow_unused, materialize_grads=materialize_grads
         )
         return _batched_grad(outputs, inputs, _as_tuple(grad_outputs), retain_graph, options)
-    inputs = _as_tuple(inputs)
+    inputs = _inputs(inputs, "grad")
     starts = () if grad_outputs is None else _as_tuple(grad_outputs)
     retain = create_graph if retain_graph is None else retain_graph
     unused = materialize_grads if allow_unused is None else allow_unused
