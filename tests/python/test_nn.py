@@ -463,3 +463,8 @@ def test_sequential_times_a_number():
         net * 0
     with pytest.raises(TypeError):
         net * 1.5
+
+
+def test_containers_of_parameters_show_values_of_other_kinds():
+    assert "(1): Object of type: int" in repr(nn.ParameterList([taper.ones(1), 3]))
+    assert "(b): Object of type: str" in repr(nn.ParameterDict({"a": taper.ones(1), "b": "text"}))

@@ -3,6 +3,7 @@
 import operator
 from collections import OrderedDict
 
+from .. import _C
 from .module import Module
 from .parameter import Parameter
 
@@ -187,11 +188,14 @@ class ModuleDict(Module):
             self[key] = module
 
 
-def _parameter_lines(names, parameters):
-    return "\n".join(
-        f"  ({name}): Parameter containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
-        for name, value in zip(names, parameters)
-    )
+def _parameter_lines(names, values):
+    def described(value):
+        if not isinstance(value, _C.Tensor):
+            return f"Object of type: {type(value).__name__}"
+        kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
+        return f"{kind} containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
+
+    return "\n".join(f"  ({name}): {described(value)}" for name, value in zip(names, values))
 
 
 class ParameterList(Module):
