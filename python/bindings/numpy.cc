@@ -1,6 +1,7 @@
 // NumPy arrays, nested lists and the buffer protocol, to and from tensors.
 #include <pybind11/numpy.h>
 
+#include <cmath>
 #include <complex>
 #include <cstring>
 #include <memory>
@@ -136,6 +137,11 @@ class NestedData {
     Tensor values = empty(sizes_, wide);
     std::byte* place = values.data<std::byte>();
     fill(data, 0, place, wide);
+    check<ValueError>(
+        !beyond_int64_ || wide != int64 || target == uint64,
+        "tensor: an integer is beyond what int64 can hold; pass dtype=torch.uint64 or a floating one");
+    if (wide == int64) check_fits<std::int64_t>(values, target);
+    if (wide == float64) check_fits<double>(values, target);
     return to(values, target);
   }
 
@@ -144,6 +150,19 @@ class NestedData {
     return PyList_Check(data.ptr()) || PyTuple_Check(data.ptr()) ||
            (PySequence_Check(data.ptr()) && !PyUnicode_Check(data.ptr()) && !is_tensor(data.ptr()) &&
             !PyBytes_Check(data.ptr()));
+  }
+
+  // Small integer types take what they can hold, unsigned ones also its negative, which wraps around.
+  template <class T>
+  static void check_fits(const Tensor& values, DType target) {
+    if (!is_integral(target) || target == int64 || target == uint64) return;
+    const bool is_unsigned = target == uint8 || target == uint16 || target == uint32;
+    const double high = std::ldexp(1.0, int(8 * item_size(target)) - (is_unsigned ? 0 : 1)) - 1;
+    const double low = is_unsigned ? -high : -high - 1;
+    const T* const first = values.data<T>();
+    for (std::int64_t i = 0; i < values.numel(); ++i)
+      check<ValueError>(std::trunc(double(first[i])) >= low && std::trunc(double(first[i])) <= high,
+                        "tensor: ", first[i], " cannot be converted to ", target, " without overflow");
   }
 
   void measure(const py::handle& data, int depth) {
@@ -175,6 +194,9 @@ class NestedData {
                                   "; expected numbers or nested lists of them"));
     leaf(depth);
     kind_ = std::max(kind_, value.kind());
+    int overflow = 0;
+    if (PyLong_Check(data.ptr())) PyLong_AsLongLongAndOverflow(data.ptr(), &overflow);
+    beyond_int64_ = beyond_int64_ || overflow != 0;
   }
   void leaf(int depth) {
     check<ValueError>((leaf_depth_ < 0 || leaf_depth_ == depth) && depth == sizes_.size(),
@@ -196,7 +218,9 @@ class NestedData {
       check<ValueError>(depth == sizes_.size() && scalar_of(data.ptr(), value),
                         "tensor: the data changed while they were read");
       if (wide == int64) *reinterpret_cast<std::int64_t*>(place) = value.to<std::int64_t>();
-      else if (wide == float64) *reinterpret_cast<double*>(place) = value.to<double>();
+      else if (wide == float64)
+        *reinterpret_cast<double*>(place) =
+            PyLong_Check(data.ptr()) ? PyLong_AsDouble(data.ptr()) : value.to<double>();
       else *reinterpret_cast<std::complex<double>*>(place) = value.to<std::complex<double>>();
       place += item_size(wide);
       return;
@@ -211,7 +235,7 @@ class NestedData {
 
   Shape sizes_;
   int leaf_depth_ = -1;
-  bool any_ = false;
+  bool any_ = false, beyond_int64_ = false;
   Kind kind_ = Kind::boolean;
   std::optional<DType> tensor_dtype_;
 };

@@ -182,8 +182,12 @@ PyGetSetDef tensor_properties[] = {
      "The tensor this is a view of, or None.", nullptr},
     {"T", get<transposed>, nullptr, "Dimensions in reverse order.", nullptr},
     {"mT", get<matrix_transposed>, nullptr, "The last two dimensions exchanged.", nullptr},
-    {"H", get<[](const Tensor& x) { return wrap(conj(transpose(x, 0, 1))); }>, nullptr,
-     "Conjugate transpose of a matrix.", nullptr},
+    {"H", get<[](const Tensor& x) {
+       check<ShapeError>(x.ndim() == 2 || x.ndim() == 0, "H: needs a matrix, got shape ", x.sizes(),
+                         "; for batches of matrices use mH");
+       return wrap(x.ndim() ? conj(transpose(x, 0, 1)) : conj(x));
+     }>,
+     nullptr, "Conjugate transpose of a matrix.", nullptr},
     {"mH", get<[](const Tensor& x) { return wrap(conj(transpose(x, -2, -1))); }>, nullptr,
      "Conjugate transpose of matrices.", nullptr},
     {"is_cuda", get<[](const Tensor& x) { return PyBool_FromLong(x.device().type == Device::Type::cuda); }>,

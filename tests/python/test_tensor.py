@@ -316,3 +316,32 @@ def test_one_stride_for_each_dimension_and_each_dimension_once():
         taper.empty_strided((2, 3), (1,))
     with pytest.raises((RuntimeError, ValueError), match="more than once"):
         taper.ones(1, 2, 1).squeeze((0, -3))
+
+
+@pytest.mark.parametrize(
+    "data, dtype",
+    [
+        (300, "uint8"),
+        (-129, "int8"),
+        (2**31, "int32"),
+        (float("nan"), "int32"),
+        (2**63, None),
+        (1e10, "int16"),
+    ],
+)
+def test_numbers_that_a_dtype_cannot_hold_are_refused(data, dtype):
+    with pytest.raises(ValueError):
+        taper.tensor([0, data], dtype=dtype and getattr(taper, dtype))
+
+
+def test_numbers_at_the_ends_of_a_dtype_are_taken():
+    assert taper.tensor([255, -1], dtype=taper.uint8).tolist() == [255, 255]
+    assert taper.tensor([-128.9, 127.9], dtype=taper.int8).tolist() == [-128, 127]
+    assert taper.tensor(2**63, dtype=taper.uint64).item() == 2**63
+    assert taper.tensor([2**63, 1.5], dtype=taper.float64).tolist() == [2.0**63, 1.5]
+
+
+def test_conjugate_transpose_is_of_matrices():
+    assert taper.ones(2, 3).H.shape == (3, 2)
+    with pytest.raises(RuntimeError, match="mH"):
+        taper.ones(2, 3, 4).H
