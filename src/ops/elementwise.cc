@@ -163,7 +163,7 @@ DType result_type(std::initializer_list<const Tensor*> operands) {
 }
 
 DType result_type(const Tensor& a, const Tensor& b) {
-  if (a.dtype() == b.dtype()) return a.dtype();
+  if (a.dtype() == b.dtype() && !a.record()->wrapped_number) return a.dtype();
   return result_type({&a, &b});
 }
 

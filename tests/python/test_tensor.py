@@ -345,3 +345,11 @@ def test_conjugate_transpose_is_of_matrices():
     assert taper.ones(2, 3).H.shape == (3, 2)
     with pytest.raises(RuntimeError, match="mH"):
         taper.ones(2, 3, 4).H
+
+
+def test_where_of_two_numbers_has_the_default_dtypes():
+    mask = taper.tensor([True, False])
+    assert taper.where(mask, 1.0, 2.0).dtype == taper.float32
+    assert taper.where(mask, 1j, 2j).dtype == taper.complex64
+    assert taper.where(mask, 1, 2).dtype == taper.int64
+    assert taper.where(mask, 1.0, taper.ones(2, dtype=taper.float64)).dtype == taper.float64
