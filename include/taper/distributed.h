@@ -157,7 +157,7 @@ void destroy_process_group();
 void destroy_process_group(const Group& group);
 /// Tells the other ranks that this process gives up, and why; their collectives fail at once.
 void abort_process_group(const std::string& reason);
-/// The group of all ranks. Throws DistributedError before init_process_group().
+/// The group of all ranks. Throws ValueError before init_process_group().
 Group default_group();
 /// A group of some ranks; all processes of the job call it, in the same order. Empty for a process that is
 /// not in it. It lasts until it is destroyed, as PyTorch's do. Throws DistributedError naming the rank that

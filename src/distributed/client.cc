@@ -88,7 +88,8 @@ Socket Client::shake_hands(Deadline deadline) {
     Reader verdict(answer);
     const Kind kind = verdict.number<Kind>();
     const std::string text = verdict.text();
-    if (kind == Kind::refused && options_.locate) {  // of an earlier job that left its file
+    // An earlier job: of this address, about to end, or one that left its file.
+    if (kind == Kind::later || (kind == Kind::refused && options_.locate)) {
       trouble = "refused: " + text;
       continue;
     }

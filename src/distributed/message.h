@@ -22,6 +22,7 @@ enum class Kind : std::uint8_t {
   heartbeat,  // client to server: status; server to client: nothing
   lost,       // server to client: rank, reason
   left,       // server to client: rank, status
+  later,      // server to client: reason
 };
 
 enum class Action : std::uint8_t {

@@ -58,9 +58,9 @@ std::shared_ptr<Job>& job_slot() {
 std::shared_ptr<Job> current_job() {
   const std::lock_guard lock(job_lock());
   const auto& job = job_slot();
-  check<DistributedError>(job != nullptr,
-                          "distributed: the default process group has not been initialized; call "
-                          "init_process_group() first");
+  check<ValueError>(job != nullptr,
+                    "distributed: the default process group has not been initialized; call "
+                    "init_process_group() first");
   check<DistributedError>(
       job->process == ::getpid(),
       "distributed: a forked process is no member of its parent's group; start processes with "
@@ -276,9 +276,9 @@ bool is_initialized() {
 }
 
 void init_process_group(const InitOptions& options) {
-  check<DistributedError>(!is_initialized(),
-                          "init_process_group: the default process group was initialized already; "
-                          "call destroy_process_group() first");
+  check<ValueError>(!is_initialized(),
+                    "init_process_group: the default process group was initialized already; "
+                    "call destroy_process_group() first");
   check<ValueError>(options.timeout.count() > 0, "init_process_group: timeout must be positive");
   const Meeting meeting = meeting_of(options);
   auto job = std::make_shared<Job>();

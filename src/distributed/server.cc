@@ -146,8 +146,8 @@ void Server::handle(Connection& connection, const std::string& content) {
 
 void Server::admit(Connection& connection, Reader& message) {
   const std::string nonce = message.text(), claim = message.text(), shown = message.text();
-  const auto refuse = [&](const std::string& reason) {
-    put(connection, Writer(Kind::refused).text(reason).content());
+  const auto refuse = [&](const std::string& reason, Kind kind = Kind::refused) {
+    put(connection, Writer(kind).text(reason).content());
     write(connection);
     connection.closing = true;
   };
@@ -164,6 +164,8 @@ void Server::admit(Connection& connection, Reader& message) {
   if (rank < 0 || rank >= world_size)
     return refuse(concat("rank ", rank, " is outside of the world of ", world_size, " ranks"));
   Member& member = members_[std::size_t(rank)];
+  if (member.presence == Presence::left)
+    return refuse(concat("the job that rank ", rank, " has left goes on"), Kind::later);
   if (member.presence != Presence::absent)
     return refuse(concat("rank ", rank,
                          " has joined already; a process that was started again, or a second one of "

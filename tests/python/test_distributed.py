@@ -429,6 +429,55 @@ def test_second_process_of_a_rank_cannot_enter():
     assert all(result.code == 0 for result in jobs.finish(processes))
 
 
+def test_rank_0_listens_on_the_master_address_only():
+    (first,) = jobs.start(
+        """
+def listening():  # (address, port) in hexadecimal digits: proc(5)
+    rows = [line.split() for name in ("tcp", "tcp6") for line in open("/proc/self/net/" + name)][1:]
+    mine = {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if os.path.islink(f"/proc/self/fd/{fd}")}
+    return {row[1].split(":")[0] for row in rows if len(row) > 9 and row[3] == "0A" and f"socket:[{row[9]}]" in mine}
+begin()
+print(sorted(listening()))
+dist.destroy_process_group()
+dist.init_process_group(init_method=f"file:///tmp/taper-{os.getpid()}", rank=0, world_size=1)
+print(sorted(listening()))
+""",
+        1,
+    )
+    (result,) = jobs.finish([first])
+    assert result.code == 0, result.err
+    assert result.out == "['0100007F']\n" * 2
+
+
+def test_jobs_end_with_work_under_way_and_begin_anew():
+    # The memory of what is under way and the locks of its connections belong to three threads.
+    jobs.run(
+        """
+for _ in range(8):
+    begin()
+    works = [dist.all_reduce(taper.ones(1_000_000), async_op=True) for _ in range(2)]
+    dist.destroy_process_group()
+"""
+    )
+
+
+def test_ranks_of_a_group_that_this_process_is_not_in():
+    jobs.run(
+        """
+assert "ValueError" in message(dist.get_rank) and "ValueError" in message(lambda: dist.all_reduce(taper.ones(1)))
+begin()
+assert "ValueError" in message(begin)
+group = dist.new_group([0])
+if rank == 1:
+    assert dist.get_rank(group) == dist.get_world_size(group) == -1
+    for call in (dist.get_process_group_ranks, lambda g: dist.get_global_rank(g, 0), lambda g: dist.get_group_rank(g, 0)):
+        assert "ValueError" in message(lambda: call(group))
+assert dist.Backend("GLOO") == dist.Backend.GLOO == "gloo"
+assert "ValueError" in message(lambda: dist.batch_isend_irecv([1]))
+"""
+    )
+
+
 def test_missing_rank_is_named():
     (only,) = jobs.finish(jobs.start("print(message(lambda: begin(1)))", 1, {"WORLD_SIZE": "3"}))
     assert "of 3 ranks these did not join within 1 s: 1, 2" in only.out, only
@@ -488,7 +537,7 @@ def test_store_is_shared():
 
 
 def test_without_a_group_the_error_says_so():
-    with pytest.raises(taper.DistributedError, match="call init_process_group"):
+    with pytest.raises(ValueError, match="call init_process_group"):
         dist.all_reduce(taper.ones(1))
     with pytest.raises(ValueError, match="backend 'nccl' is not available"):
         dist.init_process_group("nccl")

@@ -300,6 +300,10 @@ class P2POp:
 
 def batch_isend_irecv(p2p_op_list):
     """Begins all transfers; returns their Works."""
+    if not all(isinstance(entry, P2POp) for entry in p2p_op_list):
+        raise ValueError(
+            "Invalid ``p2p_op_list``. Each op is expected to be of type ``taper.distributed.P2POp``."
+        )
     return [
         entry.op(entry.tensor, entry.peer, entry.group, entry.tag, entry.group_peer) for entry in p2p_op_list
     ]

@@ -18,6 +18,9 @@ class Backend(str):
 
     GLOO, NCCL, MPI, UCC, UNDEFINED = "gloo", "nccl", "mpi", "ucc", "undefined"
 
+    def __new__(cls, name):
+        return super().__new__(cls, name.lower())
+
 
 class _NonMember:
     def __repr__(self):
@@ -271,8 +274,11 @@ def get_backend_config(group=None):
 
 
 def get_process_group_ranks(group=None):
-    """Ranks in the job, by rank in the group."""
-    return list(_resolve(group)._global_ranks)
+    """Ranks in the job, by rank in the group. Raises ValueError where this process is not in it."""
+    group = _resolve(group)
+    if group is None:
+        raise ValueError("Invalid process group specified: this process is not in it")
+    return list(group._global_ranks)
 
 
 def get_global_rank(group, group_rank):

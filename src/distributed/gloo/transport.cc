@@ -183,6 +183,9 @@ class GlooExchange : public Transfer {
 // Runs functions in the thread of Gloo's event loop. That thread tries the lock of a connection again and
 // again while another thread holds it; where the two share a processor, that takes until the end of the time
 // slice.
+//
+// A thread that closes a connection holds the connection's lock until that loop has gone on: functions must
+// not be run, which wait for the lock, while a thread does so. stop() comes before.
 class Poster : public gloo::transport::tcp::Handler {
  public:
   explicit Poster(std::shared_ptr<gloo::transport::tcp::Device> device)
@@ -207,14 +210,22 @@ class Poster : public gloo::transport::tcp::Handler {
     std::vector<std::function<void()>> functions = std::move(waiting_);
     waiting_.clear();
     lock.unlock();
-    for (const auto& function : functions) function();
+    const std::lock_guard running(running_);
+    for (const auto& function : functions)
+      if (!stopped_) function();
+  }
+  /// Waits for the function that runs; later ones are dropped.
+  void stop() {
+    const std::lock_guard running(running_);
+    stopped_ = true;
   }
 
  private:
   const std::shared_ptr<gloo::transport::tcp::Device> device_;
   const int event_;
-  std::mutex lock_;
+  std::mutex lock_, running_;
   std::vector<std::function<void()>> waiting_;
+  bool stopped_ = false;
 };
 
 class GlooTransport : public Transport {
@@ -397,6 +408,7 @@ std::unique_ptr<Transfer> GlooTransport::begin_receive(void* data, std::size_t b
 // A wait that times out makes Gloo fail everything else that waits in the context: its one way to be
 // interrupted.
 void GlooTransport::abort() noexcept {
+  poster_->stop();
   try {
     buffer(nothing, 1)->waitRecv(nullptr, Milliseconds(1));
   } catch (const std::exception&) {
