@@ -4,10 +4,12 @@
 #include <map>
 #include <mutex>
 #include <numeric>
+#include <string_view>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
+#include "autograd/callbacks.h"
 #include "distributed/group.h"
 #include "ops/elementwise.h"
 #include "taper/autograd.h"
@@ -35,9 +37,22 @@ bool same_memory(const Tensor& a, const Tensor& b) {
   return a.defined() && a.data() == b.data() && a.strides() == b.strides();
 }
 
+// Checkpoints, of C++ and of Python, run their function again in backward: the graph does not show which
+// parameters it uses.
+bool hides_parameters(const Node& node) {
+  const std::string_view name = node.name();
+  return name == "checkpoint" || name == "CheckpointFunction";
+}
+
+// What the graph of a forward pass does not reach, and whether it may be reached all the same.
+struct Unused {
+  std::vector<std::size_t> parameters;
+  bool hidden = false;
+};
+
 }  // namespace
 
-struct GradientReducer::State {
+struct GradientReducer::State : std::enable_shared_from_this<State> {
   State(Tensors parameters, Group group, DataParallelOptions options)
       : parameters(std::move(parameters)), group(std::move(group)), options(options) {}
 
@@ -49,7 +64,9 @@ struct GradientReducer::State {
   void launch(std::size_t index);
   void finish();
   void deliver(std::size_t parameter, const Tensor& view, bool used);
-  std::vector<std::size_t> found_unused(const Tensors& outputs) const;
+  Unused found_unused(const Tensors& outputs) const;
+  void mark_unused(std::size_t parameter);
+  void end_backward();
   void adopt_order();
   void shadow();
   bool looks_for_unused() const { return options.find_unused_parameters || options.static_graph; }
@@ -66,6 +83,8 @@ struct GradientReducer::State {
   std::vector<std::size_t> order;
   std::size_t launched = 0, arrived = 0, passes = 0;
   bool active = false, order_known = false;
+  /// Whether parameters that the graph does not show may still get gradients: known when backward ends.
+  bool hidden = false;
   std::mutex lock;
 };
 
@@ -134,7 +153,8 @@ void GradientReducer::State::adopt_order() {
   }
 }
 
-std::vector<std::size_t> GradientReducer::State::found_unused(const Tensors& outputs) const {
+Unused GradientReducer::State::found_unused(const Tensors& outputs) const {
+  Unused unused;
   std::unordered_set<const void*> leaves;
   std::unordered_set<const Node*> seen;
   std::vector<const Node*> nodes;
@@ -142,14 +162,15 @@ std::vector<std::size_t> GradientReducer::State::found_unused(const Tensors& out
     if (Node* node = output.grad_fn(); node && seen.insert(node).second) nodes.push_back(node);
     if (!output.grad_fn()) leaves.insert(output.record());
   }
-  for (std::size_t i = 0; i < nodes.size(); ++i)
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    unused.hidden |= hides_parameters(*nodes[i]);
     for (const Edge& edge : nodes[i]->edges()) {
       if (edge.leaf()) leaves.insert(edge.leaf());
       if (edge.node() && seen.insert(edge.node()).second) nodes.push_back(edge.node());
     }
-  std::vector<std::size_t> unused;
+  }
   for (std::size_t i = 0; i < parameters.size(); ++i)
-    if (!leaves.contains(parameters[i].record())) unused.push_back(i);
+    if (!leaves.contains(parameters[i].record())) unused.parameters.push_back(i);
   return unused;
 }
 
@@ -177,11 +198,24 @@ void GradientReducer::State::prepare(const Tensors& outputs) {
     bucket.pending = bucket.members.size();
     bucket.finish = nullptr;
   }
+  hidden = false;
   if (!looks_for_unused()) return;
-  for (const std::size_t unused : found_unused(outputs)) {
-    used[unused] = false;
-    mark_ready(unused);
-  }
+  const Unused unused = found_unused(outputs);
+  hidden = unused.hidden;
+  for (const std::size_t parameter : unused.parameters)
+    if (!hidden) mark_unused(parameter);
+}
+
+void GradientReducer::State::mark_unused(std::size_t parameter) {
+  used[parameter] = false;
+  mark_ready(parameter);
+}
+
+// What has no gradient by now gets none.
+void GradientReducer::State::end_backward() {
+  const std::lock_guard guard(lock);
+  for (std::size_t i = 0; active && i < parameters.size(); ++i)
+    if (!ready[i]) mark_unused(i);
 }
 
 // The order of a rank without data does not matter, unless it is rank 0's.
@@ -211,7 +245,13 @@ void GradientReducer::State::shadow() {
 
 void GradientReducer::State::on_gradient(std::size_t parameter) {
   const std::lock_guard guard(lock);
-  if (active) mark_ready(parameter);
+  if (!active) return;
+  if (std::exchange(hidden, false))
+    queue_callback([weak = weak_from_this()] {
+      const NoGrad no_grad;
+      if (const auto state = weak.lock()) state->end_backward();
+    });
+  mark_ready(parameter);
 }
 
 void GradientReducer::State::mark_ready(std::size_t parameter) {

@@ -102,6 +102,41 @@ print(message(lambda: plain(mine(x))))
     assert all("pass find_unused_parameters=True" in text for text in out)
 
 
+def test_parameters_within_a_checkpoint_are_waited_for():
+    jobs.run(
+        NETWORK
+        + """
+from taper.utils.checkpoint import checkpoint
+class Checkpointed(Net):
+    def forward(self, x, spare=False):
+        return self.last(checkpoint(lambda x: F.relu(self.first(x)), x))
+taper.manual_seed(1); reference = Checkpointed()
+train(reference, lambda t: t, never)
+for options in ({}, {"find_unused_parameters": True}, {"static_graph": True, "bucket_cap_mb": 0.001}):
+    taper.manual_seed(1); model = Checkpointed()
+    if not options: model.spare.requires_grad_(False), model.norm.requires_grad_(False)
+    model = DDP(model, **options)
+    train(model, mine, never)
+    close(model, reference)
+    assert model.module.spare.weight.grad is None
+"""
+    )
+
+
+def test_static_graph_and_ignored_parameters_after_the_fact():
+    jobs.run(
+        NETWORK
+        + """
+reference = fresh(); train(reference, lambda t: t, never)
+model = DDP(fresh()); model._set_static_graph(); train(model, mine, never); close(model, reference)
+own = nn.Linear(6, 3)
+DDP._set_params_and_buffers_to_ignore_for_model(own, ["bias"])
+own = DDP(own); own(mine(batch(0)[0])).mul(rank + 1).sum().backward()
+assert (own.module.bias.grad == 4 * (rank + 1)).all()
+"""
+    )
+
+
 def test_no_sync_accumulates():
     jobs.run(
         NETWORK

@@ -91,6 +91,7 @@ class DistributedDataParallel(Module):
                 "requires a gradient."
             )
         self.module, self.dim, self._join = module, dim, None
+        self.device_ids, self.output_device, self.device = None, None, trained[0].device
         self.process_group = _group_of(process_group)
         self.broadcast_buffers, self.require_backward_grad_sync = broadcast_buffers, True
         self.find_unused_parameters, self.static_graph = find_unused_parameters, static_graph
@@ -102,13 +103,17 @@ class DistributedDataParallel(Module):
                 _C._distributed._broadcast_tensors(
                     self.process_group, [p for _, p in named] + self._buffers_to_send, 0
                 )
+        self._trained, self._bucket_cap_mb = trained, bucket_cap_mb or 0
+        self._make_reducer()
+
+    def _make_reducer(self):
         self.reducer = _C._distributed.GradientReducer(
-            trained,
+            self._trained,
             self.process_group,
-            bucket_cap_mb or 0,
-            find_unused_parameters,
-            gradient_as_bucket_view,
-            static_graph,
+            self._bucket_cap_mb,
+            self.find_unused_parameters,
+            self.gradient_as_bucket_view,
+            self.static_graph,
         )
 
     def forward(self, *inputs, **kwargs):
@@ -189,7 +194,14 @@ class DistributedDataParallel(Module):
         self.reducer.set_hook(begin)
 
     def _set_static_graph(self):
-        raise _C.NotImplementedError("_set_static_graph: pass static_graph=True to the constructor")
+        """static_graph=True, after the fact: before the first forward pass and register_comm_hook()."""
+        self.static_graph = True
+        self._make_reducer()
+
+    @staticmethod
+    def _set_params_and_buffers_to_ignore_for_model(module, params_and_buffers_to_ignore):
+        """Names of parameters and buffers of the module that are to stay each process's own."""
+        module._ddp_params_and_buffers_to_ignore = params_and_buffers_to_ignore
 
     def _register_builtin_comm_hook(self, comm_hook_type):
         from ..distributed.algorithms.ddp_comm_hooks import default_hooks

@@ -36,7 +36,7 @@ def set_checkpoint_early_stop(enable):
     return contextlib.nullcontext()
 
 
-class _Anchored(Function):
+class CheckpointFunction(Function):
     """Runs the function without a graph; `anchor` requires grad so that parameters used inside are reached."""
 
     @staticmethod
@@ -109,7 +109,7 @@ def checkpoint(
     if not _C.is_grad_enabled():
         return function(*args, **kwargs)
     anchor = _C._homes["taper"]["empty"]([0]).requires_grad_()
-    return _Anchored.apply(run, preserve_rng_state, anchor, *args)
+    return CheckpointFunction.apply(run, preserve_rng_state, anchor, *args)
 
 
 def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwargs):
