@@ -138,7 +138,7 @@ for strategy, mesh in ((ShardingStrategy.FULL_SHARD, None), (ShardingStrategy.SH
     with FSDP.summon_full_params(model):
         close(dict(model.module.named_parameters()), dict(reference.named_parameters()))
         with taper.no_grad(): model.module.last.bias.fill_(7.0)
-    assert (model.state_dict()["last.bias"] == 7).all()
+    assert (model.state_dict()["last.bias"] == 7).all() and model.last.bias is model.module.last.bias
     other = FSDP(fresh(5), auto_wrap_policy=ModuleWrapPolicy({Block}))
     other.load_state_dict(expected); close(other.state_dict(), expected)
 """,

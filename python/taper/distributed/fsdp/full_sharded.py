@@ -176,6 +176,18 @@ class FullyShardedDataParallel(Module):
         """What the wrapped module gives."""
         return self.module(*args, **kwargs)
 
+    def __getattr__(self, name):
+        """What the wrapper lacks is the wrapped module's."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == "_fsdp":  # what is sharded is the module, once
+                raise
+            return getattr(super().__getattr__("module"), name)
+
+    def __getitem__(self, key):
+        return self.module[key]
+
     @contextmanager
     def no_sync(self):
         """Within it, backward only accumulates whole gradients in this process."""
