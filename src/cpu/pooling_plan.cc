@@ -53,10 +53,12 @@ PoolingPlan::PoolingPlan(const Pooling& p, const char* op)
   }
   for (int at = 0; at < 3; ++at) {
     const int i = at - (3 - p.spatial_dims);
+    if (i < 0) {
+      windows[at].push_back({0, 1, 1, 1});
+      continue;
+    }
     for (int64 o = 0; o < output[at]; ++o) {
-      const Window window = i < 0        ? Window{0, 1, 1, 1}
-                            : p.adaptive ? adaptive_window(input[at], output[at], o)
-                                         : regular_window(p, i, o);
+      const Window window = p.adaptive ? adaptive_window(input[at], output[at], o) : regular_window(p, i, o);
       check<ShapeError>(window.begin < window.end, op, ": window ", o, " of spatial dimension ", i,
                         " (kernel size ", p.kernel[i], ", padding ", p.padding[i], ") holds none of the ",
                         input[at], " inputs");

@@ -124,7 +124,7 @@ struct RoundTo {
   explicit RoundTo(const void* attributes) {
     if (!attributes) return;
     const int decimals = static_cast<const Decimals*>(attributes)->decimals;
-    (decimals > 0 ? up : down) = std::pow(10.0, std::abs(decimals));
+    (decimals > 0 ? up : down) = std::pow(10.0, std::abs(double(decimals)));
   }
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x) const {

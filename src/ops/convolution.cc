@@ -1,6 +1,8 @@
 // Convolution and its transpose; each one's gradients are the other two.
 #include "cpu/convolution.h"
 
+#include <algorithm>
+
 #include "autograd/record.h"
 #include "ops/memory_order.h"
 #include "ops/registry.h"
@@ -244,11 +246,11 @@ Tensor convolution(const Tensor& x, const Tensor& w, const Tensor& bias, const S
   check_operands(x, w, bias, op);
   const int dims = w.ndim() - 2;
   const Geometry geometry = geometry_of(dims, stride, padding, dilation, groups, op);
+  check<ShapeError>(w.sizes()[0] % groups == 0 && groups <= std::max<std::int64_t>(1, w.sizes()[0]), op, ": ",
+                    w.sizes()[0], " output channels are not divisible by groups=", groups);
   check<ShapeError>(x.sizes()[1] == w.sizes()[1] * groups, op, ": weight of shape ", w.sizes(),
                     " with groups=", groups, " takes ", w.sizes()[1] * groups,
                     " channels, but the input of shape ", x.sizes(), " has ", x.sizes()[1]);
-  check<ShapeError>(w.sizes()[0] % groups == 0, op, ": ", w.sizes()[0],
-                    " output channels are not divisible by groups=", groups);
   check<ShapeError>(!bias.defined() || bias.sizes() == Shape{w.sizes()[0]}, op, ": bias has shape ",
                     bias.defined() ? bias.sizes() : Shape(), ", expected (", w.sizes()[0], ",)");
   Shape sizes{x.sizes()[0], w.sizes()[0]};

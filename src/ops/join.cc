@@ -2,6 +2,7 @@
 #include "taper/ops/join.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "autograd/record.h"
@@ -327,8 +328,10 @@ Tensor pad(const Tensor& x, const Shape& pairs, std::string_view mode, double va
     const int dim = x.ndim() - 1 - i;
     before[dim] = pairs[2 * i];
     after[dim] = pairs[2 * i + 1];
-    check<ShapeError>(x.sizes()[dim] + before[dim] + after[dim] >= 0, "pad: ", pairs,
-                      " crops more than there is in shape ", x.sizes());
+    std::int64_t padded = 0;
+    check<ShapeError>(!__builtin_add_overflow(x.sizes()[dim], before[dim], &padded) &&
+                          !__builtin_add_overflow(padded, after[dim], &padded) && padded >= 0,
+                      "pad: ", pairs, " crops more than there is in shape ", x.sizes(), ", or is too large");
   }
   if (mode == "constant") return record(ConstantPad{before, after, value}, x);
   check<ValueError>(mode == "reflect" || mode == "replicate" || mode == "circular",
@@ -409,7 +412,10 @@ Tensor diag_embed(const Tensor& x, std::int64_t offset, std::int64_t dim1, std::
   const int first = wrap_dim(dim1, ndim, "diag_embed"), second = wrap_dim(dim2, ndim, "diag_embed");
   check<ValueError>(first != second, "diag_embed: dimensions cannot be identical: ", dim1, ", ", dim2);
   check<ShapeError>(x.ndim() > 0, "diag_embed: needs at least 1 dimension");
-  const std::int64_t length = x.sizes().back() + std::abs(offset);
+  std::int64_t length = 0;
+  check<ShapeError>(offset != std::numeric_limits<std::int64_t>::min() &&
+                        !__builtin_add_overflow(x.sizes().back(), std::abs(offset), &length),
+                    "diag_embed: an offset of ", offset, " is too large");
   Shape sizes(x.sizes().data(), x.ndim() - 1);
   sizes.insert(std::min(first, second), length);
   sizes.insert(std::max(first, second), length);

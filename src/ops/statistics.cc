@@ -2,6 +2,7 @@
 #include "taper/ops/statistics.h"
 
 #include <cmath>
+#include <limits>
 
 #include "autograd/record.h"
 #include "base/visit.h"
@@ -154,7 +155,8 @@ Tensor bins_of(const Tensor& values, const Tensor& edges) {
 // Edges of bins of equal width over low .. high, or over the values.
 Tensor equal_edges(const Tensor& values, std::int64_t bins, std::optional<std::pair<double, double>> range,
                    const char* op) {
-  check<ValueError>(bins > 0, op, ": the number of bins must be positive, got ", bins);
+  check<ValueError>(bins > 0 && bins < std::numeric_limits<std::int64_t>::max(), op,
+                    ": the number of bins must be positive and countable, got ", bins);
   double low = 0, high = 1;
   if (range) {
     std::tie(low, high) = *range;

@@ -106,7 +106,8 @@ struct UnfoldWindow {
     if (x.ndim() == 0) return window(x, {size}, {1}, x.storage_offset());
     Shape sizes = x.sizes(), strides = x.strides();
     sizes[dim] = (x.sizes()[dim] - size) / step + 1;
-    strides[dim] = x.strides()[dim] * step;
+    check<ValueError>(!__builtin_mul_overflow(strides[dim], step, &strides[dim]), "unfold: a step of ", step,
+                      " is too large");
     sizes.push_back(size);
     strides.push_back(x.strides()[dim]);
     return window(x, sizes, strides, x.storage_offset());
