@@ -75,7 +75,7 @@ function(taper_library)
   target_link_options(taper PRIVATE -Wl,--as-needed -Wl,-Bsymbolic-functions)
   # What is declared and nowhere defined fails here, not when a program loads the library. clang leaves the sanitizers'
   # own functions to the program.
-  if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize")
+  if(NOT TAPER_SANITIZE AND NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize")
     target_link_options(taper PRIVATE -Wl,-z,defs)
   endif()
   set_target_properties(taper PROPERTIES SOVERSION 0 BUILD_RPATH_USE_ORIGIN ON)
