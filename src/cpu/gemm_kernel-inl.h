@@ -264,17 +264,6 @@ void pack_transposed(const S* source, std::int64_t lds, std::int64_t depth, std:
   }
 }
 
-/// Columns of B as tiles read them, padded with zeros to whole vectors: target[p * width + j].
-template <class S, class T>
-void pack_panel(const Product<S, T>& x, std::int64_t p, std::int64_t depth, std::int64_t j,
-                std::int64_t columns, T* target, std::int64_t width) {
-  const Tag<T> d;
-  if (columns < width)
-    for (std::int64_t q = 1; q <= depth; ++q) hn::StoreU(hn::Zero(d), d, target + q * width - lanes<T>);
-  if (x.trans_b) return pack_transposed(x.b + j * x.ldb + p, x.ldb, depth, columns, target, width);
-  for (std::int64_t q = 0; q < depth; ++q) copy_row(x.b + (p + q) * x.ldb + j, columns, target + q * width);
-}
-
 /// A part of an operand: where it begins and how far apart its rows and its steps along k are.
 template <class T>
 struct Strip {
@@ -285,27 +274,6 @@ struct Strip {
 // Rows of A that are copied get this much between them, so that they don't share the cache's sets.
 template <class T>
 constexpr std::int64_t row_gap = 64 / sizeof(T);
-
-/// Copies at most tile_rows rows of A: target[p * tile_rows + i] if A is transposed, else target[i * ld + p].
-template <class S, class T>
-void pack_rows(const Product<S, T>& x, std::int64_t i, std::int64_t rows, std::int64_t p, std::int64_t depth,
-               T* target, std::int64_t ld) {
-  if (!x.trans_a) {
-    for (std::int64_t r = 0; r < rows; ++r) copy_row(x.a + (i + r) * x.lda + p, depth, target + r * ld);
-    return;
-  }
-  const S* const source = x.a + p * x.lda + i;
-  if (rows == tile_rows) {
-    const hn::CappedTag<T, tile_rows> d;
-    constexpr int step = int(hn::MaxLanes(d));
-    for (std::int64_t q = 0; q < depth; ++q)
-      for (int r = 0; r < tile_rows; r += step)
-        hn::StoreU(load_as(d, source + q * x.lda + r), d, target + q * tile_rows + r);
-  } else {
-    for (std::int64_t q = 0; q < depth; ++q)
-      for (std::int64_t r = 0; r < rows; ++r) target[q * tile_rows + r] = widen<T>(source[q * x.lda + r]);
-  }
-}
 
 // ---- The loops around the tile.
 
@@ -320,6 +288,32 @@ struct Block {
 constexpr std::int64_t divide_up(std::int64_t x, std::int64_t y) { return (x + y - 1) / y; }
 constexpr std::int64_t round_up(std::int64_t x, std::int64_t y) { return divide_up(x, y) * y; }
 
+/// Copies the slab's rows of A for tiles of tile_rows: element (i, p) goes to target[i * ld + p], or, if A is
+/// transposed, to target[i / tile_rows * tile_rows * ld + p * tile_rows + i % tile_rows].
+template <class S, class T>
+void pack_rows(const Product<S, T>& x, const Block& slab, T* target, std::int64_t ld) {
+  const std::int64_t rows = slab.rows(), whole = rows / tile_rows * tile_rows;
+  if (!x.trans_a) {
+    for (std::int64_t i = 0; i < rows; ++i)
+      copy_row(x.a + (slab.i_begin + i) * x.lda + slab.p_begin, slab.depth(), target + i * ld);
+    return;
+  }
+  // Whole cache lines are read, of few enough tiles that those being written stay in the first-level cache.
+  constexpr std::int64_t strip = 16 * tile_rows;
+  const hn::CappedTag<T, tile_rows> d;
+  constexpr int step = int(hn::MaxLanes(d));
+  for (std::int64_t begin = 0; begin < rows; begin += strip)
+    for (std::int64_t q = 0; q < slab.depth(); ++q) {
+      const S* const source = x.a + (slab.p_begin + q) * x.lda + slab.i_begin;
+      T* const column = target + q * tile_rows;
+      for (std::int64_t i = begin; i < std::min(begin + strip, whole); i += tile_rows)
+        for (int r = 0; r < tile_rows; r += step)
+          hn::StoreU(load_as(d, source + i + r), d, column + i * ld + r);
+      for (std::int64_t i = whole; i < std::min(begin + strip, rows); ++i)
+        column[whole * ld + i - whole] = widen<T>(source[i]);
+    }
+}
+
 /// Whether tiles read A where it lies; copying it pays if it is read often and its rows are scattered.
 template <class S, class T>
 bool reads_a_in_place(const Product<S, T>& x, const Block& block) {
@@ -332,23 +326,55 @@ bool reads_a_in_place(const Product<S, T>& x, const Block& block) {
 template <class S, class T>
 bool reads_b_in_place(const Product<S, T>& x, const Block& block) {
   if (!std::is_same_v<S, T> || x.trans_b) return false;
-  return block.rows() <= 2 * tile_rows || block.depth() * x.ldb * std::int64_t(sizeof(T)) <= (1 << 18);
+  const std::int64_t span = block.depth() * x.ldb * std::int64_t(sizeof(T));
+  return block.rows() <= 2 * tile_rows || span <= (block.rows() <= 8 * tile_rows ? 1 << 18 : 1 << 16);
 }
 
-/// The panels of B in a slab of block_columns or fewer columns, copied where they must be.
+/// Copies columns of B as tiles read them: panels of tile_columns, depth x width each, the last padded with
+/// zeros to whole vectors. Rows are read from end to end, as memory likes it.
+template <class S, class T>
+void pack_panels(const Product<S, T>& x, const Block& slab, std::int64_t j_begin, T* target) {
+  const Tag<T> d;
+  const std::int64_t depth = slab.depth(), columns = slab.j_end - j_begin;
+  const std::int64_t whole = columns / tile_columns<T> * tile_columns<T>, rest = columns - whole;
+  const std::int64_t width = round_up(rest, lanes<T>);
+  if (rest < width)
+    for (std::int64_t q = 1; q <= depth; ++q)
+      hn::StoreU(hn::Zero(d), d, target + whole * depth + q * width - lanes<T>);
+  if (x.trans_b) {
+    const S* const source = x.b + j_begin * x.ldb + slab.p_begin;
+    for (std::int64_t j = 0; j < columns; j += tile_columns<T>)
+      pack_transposed(source + j * x.ldb, x.ldb, depth, std::min(tile_columns<T>, columns - j),
+                      target + j * depth, j < whole ? tile_columns<T> : width);
+    return;
+  }
+  for (std::int64_t q = 0; q < depth; ++q) {
+    const S* const source = x.b + (slab.p_begin + q) * x.ldb + j_begin;
+    for (std::int64_t j = 0; j < whole; j += tile_columns<T>) {
+      T* const row = target + j * depth + q * tile_columns<T>;
+      HWY_UNROLL(8)
+      for (int v = 0; v < tile_vectors; ++v)
+        hn::StoreU(load_as(d, source + j + v * lanes<T>), d, row + v * lanes<T>);
+    }
+    copy_row(source + whole, rest, target + whole * depth + q * width);
+  }
+}
+
+/// The panels of B in a slab of block_columns or fewer columns, copied where they must be: all, or where
+/// tiles read B in place, the last if it has no whole vectors.
 template <class S, class T>
 void prepare_panels(const Product<S, T>& x, const Block& slab, bool in_place, T* buffer, Strip<T>* panels) {
-  for (std::int64_t j = slab.j_begin; j < slab.j_end; j += tile_columns<T>, ++panels) {
-    const std::int64_t columns = std::min(tile_columns<T>, slab.j_end - j),
-                       width = round_up(columns, lanes<T>);
+  const std::int64_t columns = slab.columns(), depth = slab.depth();
+  std::int64_t ready = 0;
+  if (in_place) ready = columns % lanes<T> == 0 ? columns : columns / tile_columns<T> * tile_columns<T>;
+  if (ready < columns) pack_panels(x, slab, slab.j_begin + ready, buffer);
+  for (std::int64_t j = 0; j < columns; j += tile_columns<T>, ++panels) {
     if constexpr (std::is_same_v<S, T>)
-      if (in_place && columns == width) {
-        *panels = {x.b + slab.p_begin * x.ldb + j, x.ldb, 1};
+      if (j < ready) {
+        *panels = {x.b + slab.p_begin * x.ldb + slab.j_begin + j, x.ldb, 1};
         continue;
       }
-    pack_panel(x, slab.p_begin, slab.depth(), j, columns, buffer, width);
-    *panels = {buffer, width, 1};
-    buffer += slab.depth() * width;
+    *panels = {buffer + (j - ready) * depth, std::min(tile_columns<T>, round_up(columns - j, lanes<T>)), 1};
   }
 }
 
@@ -394,10 +420,7 @@ void compute_block(const Product<S, T>& x, const Block& block, const Output<T>& 
   for (std::int64_t i = block.i_begin; i < block.i_end; i += block_rows)
     for (std::int64_t p = block.p_begin; p < block.p_end; p += depth) {
       Block slab{i, std::min(i + block_rows, block.i_end), 0, 0, p, std::min(p + depth, block.p_end)};
-      if (packed_a)
-        for (std::int64_t r = slab.i_begin; r < slab.i_end; r += tile_rows)
-          pack_rows(x, r, std::min<std::int64_t>(tile_rows, slab.i_end - r), p, slab.depth(),
-                    packed_a + (r - i) * packed_row, packed_row);
+      if (packed_a) pack_rows(x, slab, packed_a, packed_row);
       for (std::int64_t j = block.j_begin; j < block.j_end; j += block_columns<T>) {
         slab.j_begin = j;
         slab.j_end = std::min(j + block_columns<T>, block.j_end);
