@@ -95,6 +95,24 @@ void reverse_words(const std::uint32_t* source, std::uint32_t* target, std::int6
 }
 
 }  // namespace
+/// Loads that are ahead of their stores don't seem to wait for them (4K aliasing).
+void copy_forward(const char* source, char* target, std::int64_t bytes) {
+  const hn::ScalableTag<std::uint8_t> d;
+  const std::int64_t lanes = hn::Lanes(d);
+  const auto* in = reinterpret_cast<const std::uint8_t*>(source);
+  auto* out = reinterpret_cast<std::uint8_t*>(target);
+  std::int64_t i = 0;
+  for (; i + 4 * lanes <= bytes; i += 4 * lanes) {
+    const auto v0 = hn::LoadU(d, in + i), v1 = hn::LoadU(d, in + i + lanes);
+    const auto v2 = hn::LoadU(d, in + i + 2 * lanes), v3 = hn::LoadU(d, in + i + 3 * lanes);
+    hn::StoreU(v0, d, out + i);
+    hn::StoreU(v1, d, out + i + lanes);
+    hn::StoreU(v2, d, out + i + 2 * lanes);
+    hn::StoreU(v3, d, out + i + 3 * lanes);
+  }
+  std::memcpy(out + i, in + i, std::size_t(bytes - i));
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();
@@ -107,29 +125,19 @@ HWY_EXPORT(widen_bfloat16);
 HWY_EXPORT(narrow_half);
 HWY_EXPORT(narrow_bfloat16);
 HWY_EXPORT(reverse_words);
+HWY_EXPORT(copy_forward);
 
 namespace {
 
-// Where the target lies a little ahead of the source, modulo a page, each load seems to the processor to wait
-// for the store before it (4K aliasing). Then bytes go through a buffer half a page away from both.
+// Up to where memory is not copied past the cache, which memmove does for more, this is at least as fast as
+// it, and three times where the target lies a little ahead of the source modulo a page: memmove then goes
+// backwards.
 void move(const void* source, void* target, std::int64_t bytes) {
-  constexpr std::uintptr_t page = 4096;
-  constexpr std::int64_t chunk = 1024;
-  const auto from = reinterpret_cast<std::uintptr_t>(source),
-             ahead = (reinterpret_cast<std::uintptr_t>(target) - from) % page;
   const char* in = static_cast<const char*>(source);
   char* out = static_cast<char*>(target);
-  if (ahead == 0 || ahead >= 512 || bytes < chunk || (in < out + bytes && out < in + bytes)) {
-    std::memmove(target, source, std::size_t(bytes));
-    return;
-  }
-  alignas(page) char buffer[2 * page];
-  for (std::int64_t done = 0; done < bytes; done += chunk) {
-    const auto size = std::size_t(std::min(chunk, bytes - done));
-    char* const middle = buffer + (from + std::uintptr_t(done) + page / 2) % page;
-    std::memcpy(middle, in + done, size);
-    std::memcpy(out + done, middle, size);
-  }
+  const bool apart = out >= in + bytes || in >= out + bytes;
+  if (apart && bytes >= 256 && bytes < 1 << 18) HWY_DYNAMIC_DISPATCH(copy_forward)(in, out, bytes);
+  else std::memmove(target, source, std::size_t(bytes));
 }
 
 template <class From, class To>
