@@ -31,7 +31,12 @@ class _Worker:
         self.process = context.Process(
             target=worker.run, args=(job, Channel(theirs), others), name=f"taper-loader-{job.id}", daemon=True
         )
-        self.process.start()
+        # The worker inherits the mask: Ctrl-C must not end it before it ignores Ctrl-C.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self.active = True  # false once its part of an iterable data set has ended
 

@@ -211,6 +211,7 @@ def _answer(channel, fetcher, epoch, number, keys, where):
 def run(job, channel, others):
     """The body of a worker process. others are pipe ends that fork copied here and that are not its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the loader, which ends the workers
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:
         other.close()
