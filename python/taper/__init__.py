@@ -56,6 +56,7 @@ cfloat, cdouble = _C.complex64, _C.complex128
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 strided = "strided"
 preserve_format, contiguous_format = "preserve", "contiguous"
+legacy_contiguous_format = contiguous_format
 channels_last, channels_last_3d = "channels_last", "channels_last_3d"
 
 # Every operation comes from the registry of the library.
@@ -100,6 +101,8 @@ _HOMES = {
         lcm_ ldexp_ less less_equal log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_ negative_ not_equal rad2deg_
         reciprocal_ relu_ resize_as_ round_ row_stack rsqrt_ selu_ sigmoid_ sin_ sinc_ sinh_ sqrt_ square_ tan_
         tanh_ threshold trunc_ unsafe_split_with_sizes xlogy_ zero_""",
+    "_checks": """_assert_async _check _check_index _check_is_size _check_not_implemented _check_type
+        _check_value""",
     "_info": "finfo iinfo",
     "_joined": """alias_copy as_strided_copy block_diag broadcast_shapes cartesian_prod diagonal_copy
         expand_copy histogramdd narrow_copy permute_copy select_copy slice_copy split_copy
@@ -111,7 +114,7 @@ _HOMES = {
         rnn_relu_cell rnn_tanh_cell rrelu_ triplet_margin_loss""",
     "_native": """empty_permuted native_batch_norm native_dropout native_dropout_backward native_group_norm
         native_layer_norm""",
-    "_old_names": """_assert compiled_with_cxx11_abi cond conj_physical_ detach_copy has_cuda has_lapack
+    "_old_names": """SymBool SymFloat SymInt _assert compiled_with_cxx11_abi cond conj_physical_ detach_copy has_cuda has_lapack
         has_mkl
         has_mkldnn has_mps has_openmp has_spectral is_anomaly_check_nan_enabled is_anomaly_enabled layout
         memory_format range set_anomaly_enabled set_autocast_cpu_dtype set_autocast_cpu_enabled
@@ -119,7 +122,7 @@ _HOMES = {
         sym_sum
         while_loop""",
     "_printing": "set_printoptions",
-    "_questions": """are_deterministic_algorithms_enabled can_cast get_default_device
+    "_questions": """are_deterministic_algorithms_enabled can_cast get_default_device get_device_module
         get_deterministic_debug_mode get_float32_matmul_precision get_num_interop_threads hash_tensor is_conj
         is_deterministic_algorithms_warn_only_enabled
         is_inference is_neg is_nonzero is_same_size is_signed is_storage is_warn_always_enabled result_type
@@ -132,12 +135,13 @@ _HOMES = {
     "compiler": "compile",
     "distributions.counts": "binomial poisson",
     "func": "vmap",
+    "futures": "Future",
     "nn.functional": """alpha_dropout celu_ embedding_bag feature_alpha_dropout max_pool1d_with_indices
         threshold_""",
     "serialization": "load save",
 }
-_LAZY = """__config__ accelerator amp backends compiler cpu cuda distributed distributions fft func futures
-    hub jit linalg
+_LAZY = """__config__ _dynamo _inductor accelerator amp backends compiler cpu cuda distributed distributions
+    fft func futures fx hub jit linalg
     masked mps multiprocessing onnx overrides profiler random safetensors serialization signal
     special storage testing types utils version xpu"""
 _look_up, _names = _late(__name__, _HOMES, _LAZY)

@@ -7,6 +7,10 @@ def _of(values, index):
     return values[index] if isinstance(values, (list, tuple)) else values
 
 
+# Here the other side may be a number, as the limits of clamp may.
+_LIMITS = {"maximum": "clamp_min", "maximum_": "clamp_min_", "minimum": "clamp_max", "minimum_": "clamp_max_"}
+
+
 def function(name):
     """The function `_foreach_...` of this name. Throws AttributeError where tensors have no such method.
 
@@ -14,6 +18,7 @@ def function(name):
     in an underscore writes into the tensors and gives nothing; others give a tuple of results.
     """
     operation = name.removeprefix("_foreach_")
+    operation = _LIMITS.get(operation, operation)
     method = getattr(_C.Tensor, operation, None)
     if method is None:
         raise AttributeError(f"module 'taper' has no attribute {name!r}")

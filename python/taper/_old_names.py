@@ -101,6 +101,18 @@ def while_loop(cond_fn, body_fn, carried_inputs):
     return tuple(carried_inputs)
 
 
+class SymInt:
+    """A size that is not known yet in PyTorch's compiler; here every size is an int, and none is one."""
+
+
+class SymFloat:
+    """A number that is not known yet in PyTorch's compiler; here none is one."""
+
+
+class SymBool:
+    """A condition that is not known yet in PyTorch's compiler; here none is one."""
+
+
 def sym_int(a):
     """int(a)."""
     return int(a)

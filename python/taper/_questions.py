@@ -1,5 +1,6 @@
 """Small questions about tensors, and settings of PyTorch that have one answer here."""
 
+import importlib
 import math
 
 from . import _C
@@ -172,6 +173,17 @@ def is_storage(obj):
 def get_default_device():
     """Where new tensors are made: the CPU."""
     return device("cpu")
+
+
+def get_device_module(device=None):
+    """taper.cuda, taper.cpu and so on, by a device or its type; None: the accelerator's, or taper.cpu."""
+    if device is None:
+        device = "cuda" if _C._cuda_available() else "cpu"
+    kind = _C.device(device).type
+    try:
+        return importlib.import_module("." + kind, __package__)
+    except ModuleNotFoundError:
+        raise RuntimeError(f"get_device_module: no module for devices of type {kind}") from None
 
 
 def set_default_device(device):

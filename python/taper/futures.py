@@ -12,6 +12,10 @@ class Future:
         self._lock = threading.RLock()
         self._value, self._error, self._callbacks = None, None, []
 
+    def __class_getitem__(cls, of):
+        """Future: what is inside is said for readers only."""
+        return cls
+
     @classmethod
     def _of(cls, compute, is_ready=lambda: False):
         """A future whose value compute() gives; it is called once, by the first who waits."""

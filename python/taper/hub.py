@@ -1,14 +1,21 @@
 """PyTorch's store of models on the network, which Taper does not reach: weights are loaded from files."""
 
 import os
+import re
+
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")
 
 _directory = None
 
 
+def _get_torch_home():
+    home = os.environ.get("TORCH_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
+    return os.path.expanduser(home)
+
+
 def get_dir():
     """Where PyTorch's programs keep what they have fetched: TORCH_HOME/hub, or ~/.cache/torch/hub."""
-    home = os.environ.get("TORCH_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch")
-    return _directory or os.path.join(os.path.expanduser(home), "hub")
+    return _directory or os.path.join(_get_torch_home(), "hub")
 
 
 def set_dir(d):
@@ -39,6 +46,11 @@ def load_state_dict_from_url(
             f"hub: {path} is not there, and Taper fetches nothing; get it from {url} first"
         )
     return load(path, map_location=map_location)
+
+
+def download_url_to_file(url, dst, hash_prefix=None, progress=True):
+    """Throws NotImplementedError: nothing is fetched."""
+    raise NotImplementedError(f"hub: Taper fetches nothing; get {url} by other means and put it at {dst}")
 
 
 def load(repo_or_dir, model, *args, source="github", **kwargs):

@@ -2,6 +2,7 @@
 are."""
 
 import contextlib
+from typing import Final  # noqa: F401
 
 
 def is_scripting():
@@ -116,6 +117,11 @@ class Error(RuntimeError):
     """What PyTorch's compiled code raises."""
 
 
+class TracerWarning(Warning):
+    """What PyTorch warns of while it traces: never given."""
+
+
+_script_if_tracing = script_if_tracing
 RecursiveScriptModule = ScriptFunction = TracedModule = ScriptModule
 
 

@@ -20,7 +20,7 @@ from ._hooks import (
 from .parameter import Buffer, Parameter
 
 
-class _Incompatible(tuple):
+class _IncompatibleKeys(tuple):
     """(missing_keys, unexpected_keys) of load_state_dict."""
 
     _fields = ("missing_keys", "unexpected_keys")
@@ -519,7 +519,7 @@ class Module:
             for name, child in module._modules.items():
                 if child is not None:
                     load(child, f"{prefix}{name}.")
-            keys = _Incompatible(missing, unexpected)
+            keys = _IncompatibleKeys(missing, unexpected)
             for hook in module._load_state_dict_post_hooks.values():
                 hook(module, keys)
 
@@ -539,7 +539,7 @@ class Module:
                     type(self).__name__, "\n\t".join(errors)
                 )
             )
-        return _Incompatible(missing, unexpected)
+        return _IncompatibleKeys(missing, unexpected)
 
     # Traversal.
 

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections import OrderedDict, defaultdict
 from itertools import chain
+from typing import Iterable
 
 from .. import _C
 from .._grad_mode import enable_grad, no_grad
@@ -18,9 +19,15 @@ class _Required:
 
 
 required = _Required()
+ParamsT = _params_t = Iterable  # tensors, pairs of names and tensors, or dictionaries of settings
 
 
 _global_pre_hooks, _global_post_hooks = OrderedDict(), OrderedDict()
+
+
+def _default_to_fused_or_foreach(params, differentiable, use_fused=False):
+    """(fused, foreach): which of PyTorch's ways an optimizer takes by itself; here there is one."""
+    return False, False
 
 
 def register_optimizer_step_pre_hook(hook):

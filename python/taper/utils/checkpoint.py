@@ -11,9 +11,11 @@ __all__ = [
     "CheckpointError",
     "checkpoint",
     "checkpoint_sequential",
+    "get_device_states",
     "noop_context_fn",
     "set_checkpoint_debug_enabled",
     "set_checkpoint_early_stop",
+    "set_device_states",
 ]
 
 
@@ -34,6 +36,23 @@ def set_checkpoint_debug_enabled(enabled):
 def set_checkpoint_early_stop(enable):
     """A context, accepted for PyTorch's sake: the second run always goes to its end."""
     return contextlib.nullcontext()
+
+
+def get_device_states(*args):
+    """The GPUs on which the tensors among args lie, and the states of their generators: two lists."""
+    from .. import cuda
+
+    on_gpus = [arg for arg in args if isinstance(arg, _C.Tensor) and arg.device.type == "cuda"]
+    indices = sorted({arg.get_device() for arg in on_gpus})
+    return indices, [cuda.get_rng_state(index) for index in indices]
+
+
+def set_device_states(devices, states, *, device_type=None):
+    """Restores what get_device_states gave."""
+    from .. import cuda
+
+    for device, state in zip(devices, states):
+        cuda.set_rng_state(state, device)
 
 
 class CheckpointFunction(Function):
