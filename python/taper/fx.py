@@ -11,7 +11,7 @@ def wrap(fn_or_name):
 def symbolic_trace(root, concrete_args=None):
     """Throws NotImplementedError: programs are not translated to graphs."""
     raise NotImplementedError(
-        "fx: Taper does not trace programs; call the module itself, and read what is inside with forward hooks"
+        "fx: Taper does not trace programs; call the module, and read what is inside with forward hooks"
     )
 
 
