@@ -2,6 +2,7 @@
 
 import os
 import re
+from urllib.parse import urlparse
 
 HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")
 
@@ -40,7 +41,7 @@ def load_state_dict_from_url(
     from .serialization import load
 
     folder = model_dir or os.path.join(get_dir(), "checkpoints")
-    path = os.path.join(folder, file_name or os.path.basename(url.partition("?")[0]))
+    path = os.path.join(folder, file_name or os.path.basename(urlparse(url).path))
     if not os.path.exists(path):
         raise FileNotFoundError(
             f"hub: {path} is not there, and Taper fetches nothing; get it from {url} first"
