@@ -114,8 +114,8 @@ _HOMES = {
         rnn_relu_cell rnn_tanh_cell rrelu_ triplet_margin_loss""",
     "_native": """empty_permuted native_batch_norm native_dropout native_dropout_backward native_group_norm
         native_layer_norm""",
-    "_old_names": """SymBool SymFloat SymInt _assert compiled_with_cxx11_abi cond conj_physical_ detach_copy has_cuda has_lapack
-        has_mkl
+    "_old_names": """SymBool SymFloat SymInt _assert compiled_with_cxx11_abi cond conj_physical_ detach_copy
+        has_cuda has_lapack has_mkl
         has_mkldnn has_mps has_openmp has_spectral is_anomaly_check_nan_enabled is_anomaly_enabled layout
         memory_format range set_anomaly_enabled set_autocast_cpu_dtype set_autocast_cpu_enabled
         set_autocast_gpu_dtype set_default_tensor_type sym_float sym_int sym_ite sym_max sym_min sym_not
