@@ -274,6 +274,20 @@ using ScaledScalarInplace = const Tensor&(const Tensor&, const Scalar&, const Sc
 using BinaryInplace = const Tensor&(const Tensor&, const Tensor&);
 using ScalarInplace = const Tensor&(const Tensor&, const Scalar&);
 
+// PyTorch's older order, of which many optimizers still make use.
+Tensor add_factor_first(const Tensor& x, const Scalar& alpha, const Tensor& other) {
+  return add(x, other, alpha);
+}
+Tensor sub_factor_first(const Tensor& x, const Scalar& alpha, const Tensor& other) {
+  return sub(x, other, alpha);
+}
+const Tensor& add_factor_first_(const Tensor& x, const Scalar& alpha, const Tensor& other) {
+  return add_(x, other, alpha);
+}
+const Tensor& sub_factor_first_(const Tensor& x, const Scalar& alpha, const Tensor& other) {
+  return sub_(x, other, alpha);
+}
+
 const Register add_op[]{{{.signature = "add(Tensor input, Tensor other, *, Scalar alpha=1) -> Tensor",
                           .doc = "input + alpha * other, elementwise.",
                           .call = box<overload<Scaled>(add)>,
@@ -293,6 +307,15 @@ const Register add_op[]{{{.signature = "add(Tensor input, Tensor other, *, Scala
                         {{.signature = "add_(Tensor input, Scalar other, *, Scalar alpha=1) -> Tensor",
                           .doc = "In-place add().",
                           .call = box<overload<ScaledScalarInplace>(add_)>,
+                          .homes = "Tensor"}},
+                        {{.signature = "add(Tensor input, Scalar alpha, Tensor other) -> Tensor",
+                          .doc = "input + alpha * other: the older order of its arguments.",
+                          .call = box<add_factor_first>,
+                          .samples = "x(2, 3), 2.5, x(3)",
+                          .reference = "input + alpha * other"}},
+                        {{.signature = "add_(Tensor input, Scalar alpha, Tensor other) -> Tensor",
+                          .doc = "In-place add(), in the older order of its arguments.",
+                          .call = box<add_factor_first_>,
                           .homes = "Tensor"}}};
 
 const Register sub_op[]{
@@ -314,6 +337,15 @@ const Register sub_op[]{
     {{.signature = "sub_(Tensor input, Scalar other, *, Scalar alpha=1) -> Tensor",
       .doc = "In-place sub().",
       .call = box<overload<ScaledScalarInplace>(sub_)>,
+      .homes = "Tensor"}},
+    {{.signature = "sub(Tensor input, Scalar alpha, Tensor other) -> Tensor",
+      .doc = "input - alpha * other: the older order of its arguments.",
+      .call = box<sub_factor_first>,
+      .samples = "x(2, 3), 2.5, x(3)",
+      .reference = "input - alpha * other"}},
+    {{.signature = "sub_(Tensor input, Scalar alpha, Tensor other) -> Tensor",
+      .doc = "In-place sub(), in the older order of its arguments.",
+      .call = box<sub_factor_first_>,
       .homes = "Tensor"}}};
 
 const Register mul_op[]{{{.signature = "mul(Tensor input, Tensor other) -> Tensor",

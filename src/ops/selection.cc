@@ -200,6 +200,14 @@ Tensor nan_to_num(const Tensor& x, double nan, std::optional<double> posinf, std
 
 namespace {
 
+// PyTorch's older order, of which many optimizers still make use.
+Tensor addcmul_factor_first(const Tensor& x, const Scalar& value, const Tensor& a, const Tensor& b) {
+  return addcmul(x, a, b, value);
+}
+Tensor addcdiv_factor_first(const Tensor& x, const Scalar& value, const Tensor& a, const Tensor& b) {
+  return addcdiv(x, a, b, value);
+}
+
 Tensor clamp_min(const Tensor& x, const Scalar& low) { return clamp(x, low); }
 Tensor clamp_max(const Tensor& x, const Scalar& high) { return clamp(x, std::nullopt, high); }
 Tensor clamp_min_tensor(const Tensor& x, const Tensor& low) { return clamp(x, low, Tensor()); }
@@ -324,20 +332,32 @@ const Register lerp_op[]{{{.signature = "lerp(Tensor input, Tensor end, Scalar w
                            .samples = "x(2, 3), x(3), x(2, 3)",
                            .reference = "input + weight * (end - input)",
                            .inplace = true}}};
-const Register addcmul_op{
-    {.signature = "addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
-     .doc = "input + value * tensor1 * tensor2.",
-     .call = box<addcmul>,
-     .samples = "x(2, 3), x(3), x(2, 1); x(2, 3), x(2, 3), x(2, 3), value=0.5",
-     .reference = "input + value * tensor1 * tensor2",
-     .inplace = true}};
-const Register addcdiv_op{
-    {.signature = "addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
-     .doc = "input + value * tensor1 / tensor2.",
-     .call = box<addcdiv>,
-     .samples = "x(2, 3), x(3), x(2, 1, lo=.5)",
-     .reference = "input + value * tensor1 / tensor2",
-     .inplace = true}};
+const Register addcmul_op[]{
+    {{.signature = "addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+      .doc = "input + value * tensor1 * tensor2.",
+      .call = box<addcmul>,
+      .samples = "x(2, 3), x(3), x(2, 1); x(2, 3), x(2, 3), x(2, 3), value=0.5",
+      .reference = "input + value * tensor1 * tensor2",
+      .inplace = true}},
+    {{.signature = "addcmul(Tensor input, Scalar value, Tensor tensor1, Tensor tensor2) -> Tensor",
+      .doc = "input + value * tensor1 * tensor2: the older order of its arguments.",
+      .call = box<addcmul_factor_first>,
+      .samples = "x(2, 3), 0.5, x(3), x(2, 1, lo=.5)",
+      .reference = "input + value * tensor1 * tensor2",
+      .inplace = true}}};
+const Register addcdiv_op[]{
+    {{.signature = "addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
+      .doc = "input + value * tensor1 / tensor2.",
+      .call = box<addcdiv>,
+      .samples = "x(2, 3), x(3), x(2, 1, lo=.5)",
+      .reference = "input + value * tensor1 / tensor2",
+      .inplace = true}},
+    {{.signature = "addcdiv(Tensor input, Scalar value, Tensor tensor1, Tensor tensor2) -> Tensor",
+      .doc = "input + value * tensor1 / tensor2: the older order of its arguments.",
+      .call = box<addcdiv_factor_first>,
+      .samples = "x(2, 3), 0.5, x(3), x(2, 1, lo=.5)",
+      .reference = "input + value * tensor1 / tensor2",
+      .inplace = true}}};
 const Register nan_to_num_op{
     {.signature = "nan_to_num(Tensor input, float nan=0.0, float? posinf=None, float? neginf=None) -> Tensor",
      .doc = "NaN and infinities replaced.",

@@ -139,3 +139,15 @@ def test_repr_shows_each_group():
     assert lines[0] == "Rprop (" and lines[1] == "Parameter Group 0" and lines[-1] == ")"
     assert lines.index("Parameter Group 1") - lines.index("") == 1  # an empty line between groups
     assert lines.count("    lr: 0.01") == 1 and lines.count("    lr: 0.5") == 1
+
+
+def test_a_step_written_in_the_older_order_of_arguments():
+    # What optimizers before PyTorch 1.5 did: exp_avg.mul_(b1).add_(1 - b1, grad) and so on.
+    mean, square = taper.tensor([1.0, 2.0]), taper.tensor([4.0, 1.0])
+    gradient, weight = taper.tensor([2.0, -4.0]), taper.tensor([10.0, 10.0])
+    mean.mul_(0.5).add_(0.25, gradient)
+    square.mul_(0.5).addcmul_(0.5, gradient, gradient)
+    weight.addcdiv_(-2, mean, square.sqrt())
+    assert mean.tolist() == [1.0, 0.0] and square.tolist() == [4.0, 8.5]
+    assert weight.tolist() == [9.0, 10.0]
+    assert taper.sub(weight, 3, mean).tolist() == [6.0, 10.0]
