@@ -15,8 +15,8 @@ def arguments():
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=(
-            "Times Taper beside other frameworks on this machine: the same workloads, alternating, each framework in a "
-            "process of its own. Writes benchmarks.json, benchmarks.md and pictures."
+            "Times Taper beside other frameworks on this machine: the same workloads, alternating, each "
+            "framework in a process of its own. Writes benchmarks.json, benchmarks.md and pictures."
         ),
     )
     add = parser.add_argument

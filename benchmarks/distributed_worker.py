@@ -1,5 +1,5 @@
-"""One rank of a distributed measurement: python -m benchmarks.distributed_worker FRAMEWORK. Each line on standard
-input is a task, as JSON, the same for all ranks; rank 0 answers each with the seconds of a call."""
+"""One rank of a distributed measurement: python -m benchmarks.distributed_worker FRAMEWORK. Each line on
+standard input is a task, as JSON, the same for all ranks; rank 0 answers each with the seconds of a call."""
 
 import importlib
 import json
@@ -65,7 +65,8 @@ class Tasks:
         return {("all_reduce", size): lambda: self.dist.all_reduce(x)}
 
     def make_step(self, name):
-        """Of a network: a step with DistributedDataParallel, the same without reduction, the reduction alone."""
+        """Of a network: a step with DistributedDataParallel, the same without reduction, the reduction
+        alone."""
         self.torch.manual_seed(1)
         module, inputs, target = network(self.torch, name)
         wrapped = self.torch.nn.parallel.DistributedDataParallel(module, gradient_as_bucket_view=True)

@@ -1,4 +1,5 @@
-"""What a framework weighs: import time, memory, installed size, and the time to compile a user's C++ program."""
+"""What a framework weighs: import time, memory, installed size, and the time to compile a user's C++
+program."""
 
 import os
 import resource
@@ -50,7 +51,8 @@ int main() {{ return int({framework}::randn({{2, 3}}).numel()) - 6; }}
 
 
 def _numbers(python, program, rounds=1, longest=10):
-    """The least of what a program prints, over so many runs, or fewer when they take long; None if it fails."""
+    """The least of what a program prints, over so many runs, or fewer when they take long; None if it
+    fails."""
     runs, start = [], time.perf_counter()
     while len(runs) < rounds and (not runs or time.perf_counter() - start < longest):
         done = subprocess.run(

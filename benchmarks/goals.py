@@ -11,7 +11,8 @@ PEER = "torch"
 
 @dataclass(frozen=True)
 class Goal:
-    """of: the workloads it speaks of; figure(workload, result, limits): what must be at least `least` for each."""
+    """of: the workloads it speaks of; figure(workload, result, limits): what must be at least `least` for
+    each."""
 
     title: str
     least: float

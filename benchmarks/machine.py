@@ -13,8 +13,8 @@ LEAST_BYTES = 100_000
 
 @dataclass(frozen=True)
 class Limits:
-    """peak: FLOP/s. moved: bytes an addition of two arrays reads and writes in all -> bytes/s, read: the same of a sum;
-    by size, since caches are faster than memory."""
+    """peak: FLOP/s. moved: bytes an addition of two arrays reads and writes in all -> bytes/s, read: the same
+    of a sum; by size, since caches are faster than memory."""
 
     peak: float
     moved: dict
@@ -31,7 +31,8 @@ class Limits:
         return max(rate for large, rate in rates.items() if large >= min(size, max(rates)))
 
     def seconds(self, workload):
-        """The least time of a call; None where nothing natural limits it: it states no work, or next to none."""
+        """The least time of a call; None where nothing natural limits it: it states no work, or next to
+        none."""
         moving = 0.0
         if workload.bytes >= LEAST_BYTES:
             moving = workload.bytes / self.bandwidth(workload.bytes, workload.reads)
@@ -71,8 +72,8 @@ def _best(function, least=0.03, rounds=5):
 
 
 def measure(threads):
-    """Limits with so many threads: the better of NumPy and Taper at a product of 1024 x 1024 matrices, at sums of two
-    arrays into a third, and at the sum of an array, in float32."""
+    """Limits with so many threads: the better of NumPy and Taper at a product of 1024 x 1024 matrices, at
+    sums of two arrays into a third, and at the sum of an array, in float32."""
     import numpy as np
 
     import taper

@@ -1,4 +1,5 @@
-"""Times the C++ interface beside libtorch's: python -m benchmarks.native, after make bench-cpp has built the programs.
+"""Times the C++ interface beside libtorch's: python -m benchmarks.native, after make bench-cpp has built the
+programs.
 
 The programs of benchmarks/cpp, Google Benchmark's, run in turn with one thread; least times of all rounds.
 """

@@ -1,7 +1,8 @@
 """Training beside a busy neighbour: python -m benchmarks.neighbour.
 
-Steps of the MLP 784-512-512-10 on two processors, with one thread and with two, alone and while another process keeps
-one processor busy. Two threads must not fall behind one because the second thread's processor is taken.
+Steps of the MLP 784-512-512-10 on two processors, with one thread and with two, alone and while another
+process keeps one processor busy. Two threads must not fall behind one because the second thread's processor
+is taken.
 """
 
 import argparse
@@ -23,7 +24,8 @@ SITUATIONS = ("1 thread", "2 threads", "1 thread, neighbour", "2 threads, neighb
 
 
 def rates(framework, turns):
-    """{number of threads: samples per second, window by window}; they take turns, so both meet the same machine."""
+    """{number of threads: samples per second, window by window}; they take turns, so both meet the same
+    machine."""
     from .workloads.training import cases, step
 
     torch = importlib.import_module(framework)

@@ -1,4 +1,5 @@
-"""The networks that are timed, each under PyTorch's names and beside it in TensorFlow, as Keras' users write them."""
+"""The networks that are timed, each under PyTorch's names and beside it in TensorFlow, as Keras' users write
+them."""
 
 
 def mlp(torch, *sizes):

@@ -69,8 +69,8 @@ def ratios(run, other):
 
 
 def roofline(run, frameworks):
-    """FLOP/s that workloads reach over the FLOP they do for each byte, under what the machine allows: Williams,
-    Waterman and Patterson 2009. Only of what these limit; None where nothing is."""
+    """FLOP/s that workloads reach over the FLOP they do for each byte, under what the machine allows:
+    Williams, Waterman and Patterson 2009. Only of what these limit; None where nothing is."""
     points = {
         name: [
             (workload, workload.flops / workload.bytes, workload.flops / time)

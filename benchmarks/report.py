@@ -102,7 +102,8 @@ def native_of(times):
 def errors_of(measured):
     """What was asked for and not measured, with the reason."""
     return [
-        f"- {run.threads} thread(s), {label(name)}, {workload.title}: {' '.join(entry['error'].split())[:200]}"
+        f"- {run.threads} thread(s), {label(name)}, {workload.title}: "
+        f"{' '.join(entry['error'].split())[:200]}"
         for run in measured.runs
         for workload, result in run.results.items()
         for name, entry in result.items()
@@ -124,9 +125,9 @@ def introduction(measured):
     return [
         f"{measured.processor}: {peaks}. {versions}.",
         "",
-        "Times are the least of rounds in which the frameworks alternate, each in a process of its own; behind each,"
-        " in parentheses, how many times Taper's it is. The limit is the least time that the work can take at the"
-        " rates measured in the same run; behind it, what Taper reaches of that.",
+        "Times are the least of rounds in which the frameworks alternate, each in a process of its own; "
+        "behind each, in parentheses, how many times Taper's it is. The limit is the least time that the "
+        "work can take at the rates measured in the same run; behind it, what Taper reaches of that.",
     ]
 
 

@@ -20,8 +20,8 @@ class Run:
 
 @dataclass
 class Measured:
-    """All of it. versions: {framework: version}, Taper first; footprint: rows of (what, unit, {framework: number});
-    neighbour: {framework: {situation: samples/s}}; native: {name: {framework: seconds}}."""
+    """All of it. versions: {framework: version}, Taper first; footprint: rows of (what, unit, {framework:
+    number}); neighbour: {framework: {situation: samples/s}}; native: {name: {framework: seconds}}."""
 
     processor: str
     versions: dict

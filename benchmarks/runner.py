@@ -34,8 +34,8 @@ def environment(threads):
 
 
 class Worker:
-    """One framework in a process with so many threads. A process that ends or does not answer costs the workload it
-    was at; the next begins in a new one."""
+    """One framework in a process with so many threads. A process that ends or does not answer costs the
+    workload it was at; the next begins in a new one."""
 
     def __init__(self, framework, threads, python=sys.executable, longest=LONGEST):
         self.framework, self.threads, self.python, self.longest = framework, threads, python, longest
@@ -131,8 +131,8 @@ def limits(threads):
 
 
 def compare(workloads, frameworks, threads, rounds, least, pythons, results, progress):
-    """Fills results: {workload: {framework: {"min", "median"} seconds or {"error"}}}; frameworks that have no such
-    workload are left out. pythons names the interpreter of each framework."""
+    """Fills results: {workload: {framework: {"min", "median"} seconds or {"error"}}}; frameworks that have no
+    such workload are left out. pythons names the interpreter of each framework."""
     workers = [Worker(name, threads, pythons[name]) for name in frameworks]
     try:
         for workload in workloads:

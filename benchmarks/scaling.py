@@ -1,7 +1,7 @@
 """A model on paper of training a GPT on many accelerators: python -m benchmarks.scaling [--check].
 
-It predicts the time of a step and the efficiency from bandwidths, latencies and the model's size; docs/scaling.md
-says how. --check compares it with steps of a small GPT in 2 processes of this machine.
+It predicts the time of a step and the efficiency from bandwidths, latencies and the model's size;
+docs/scaling.md says how. --check compares it with steps of a small GPT in 2 processes of this machine.
 """
 
 import argparse
@@ -22,8 +22,8 @@ class Net:
         return self.latency + size / self.bandwidth
 
     def gather(self, size, ranks):
-        """All-gather or reduce-scatter of size bytes in all: each rank sends and receives all parts but its own,
-        in a ring or by doubling (Thakur, Rabenseifner and Gropp 2005)."""
+        """All-gather or reduce-scatter of size bytes in all: each rank sends and receives all parts but its
+        own, in a ring or by doubling (Thakur, Rabenseifner and Gropp 2005)."""
         return math.ceil(math.log2(ranks)) * self.latency + (ranks - 1) / ranks * size / self.bandwidth
 
     def reduce(self, size, ranks):
@@ -123,8 +123,8 @@ def exposed(model, machine, layout, compute):
 
 
 def memory(model, layout):
-    """Bytes. Parameters and gradients in 2 each, 12 for Adam's state and the parameters in float32; activations
-    after Korthikanti et al. 2022, eq. 4, without what attention recomputes."""
+    """Bytes. Parameters and gradients in 2 each, 12 for Adam's state and the parameters in float32;
+    activations after Korthikanti et al. 2022, eq. 4, without what attention recomputes."""
     states = 16 * model.parameters / layout.tensor / layout.pipeline
     if layout.sharded:
         states = states / layout.data + 2 * ELEMENT * model.parameters / model.layers
@@ -136,8 +136,9 @@ def memory(model, layout):
 
 XL = Gpt(48, 1600, 1024)  # Radford et al. 2019
 GPT3 = Gpt(96, 12288, 2048)  # Brown et al. 2020
-# NVIDIA H100 SXM, 8 in a node: 989 TFLOP/s dense in bfloat16, of which a large product reaches 60 %; NVLink 450
-# GB/s and 400 Gbit/s of network for each, 80 % of which a collective reaches. Data sheets, and assumptions.
+# NVIDIA H100 SXM, 8 in a node: 989 TFLOP/s dense in bfloat16, of which a large product reaches 60 %; NVLink
+# 450 GB/s and 400 Gbit/s of network for each, 80 % of which a collective reaches. Data sheets, and
+# assumptions.
 CLUSTER = Machine(0.6 * 989e12, Net(3e-6, 360e9), Net(10e-6, 40e9), 8, 80e9)
 
 
@@ -165,8 +166,8 @@ def table():
             fits = "" if needed <= CLUSTER.memory else " (does not fit)"
             rate = layout.data * layout.batch * layout.parts / step
             print(
-                f"| {name} | {way} | {count:,} | {step:.3f} | {100 * share:.0f} % | {needed / 1e9:.0f}{fits} | "
-                f"{rate:,.0f} |"
+                f"| {name} | {way} | {count:,} | {step:.3f} | {100 * share:.0f} % | "
+                f"{needed / 1e9:.0f}{fits} | {rate:,.0f} |"
             )
 
 
@@ -213,7 +214,8 @@ def check(rounds):
     for way, seconds in predicted.items():
         measured = found[way]
         print(
-            f"{way:5} measured {1e3 * measured:7.1f} ms, predicted {1e3 * seconds:7.1f} ms, {seconds / measured:.2f}x"
+            f"{way:5} measured {1e3 * measured:7.1f} ms, predicted {1e3 * seconds:7.1f} ms, "
+            f"{seconds / measured:.2f}x"
         )
 
 

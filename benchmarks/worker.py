@@ -1,5 +1,6 @@
-"""The process in which one framework is timed. Says that it is ready, then reads lines of JSON, [title of a workload,
-seconds], from standard input; answers each with another: the seconds of a call, or the reason why there is none."""
+"""The process in which one framework is timed. Says that it is ready, then reads lines of JSON, [title of a
+workload, seconds], from standard input; answers each with another: the seconds of a call, or the reason why
+there is none."""
 
 import importlib
 import json

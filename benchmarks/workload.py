@@ -7,10 +7,11 @@ from functools import partial
 
 @dataclass(frozen=True)
 class Workload:
-    """One thing to time. make(torch) prepares it and returns the function of no arguments that is timed, where torch
-    is the framework under PyTorch's names; tensorflow(tf) does the same in TensorFlow. Who writes that in TensorFlow
-    puts it into a tf.function where compiled is true, so it is timed both ways. bytes and flops are what a call must
-    move and compute at least: they tell how far a time is from the machine's limit; reads: it writes next to nothing.
+    """One thing to time. make(torch) prepares it and returns the function of no arguments that is timed,
+    where torch is the framework under PyTorch's names; tensorflow(tf) does the same in TensorFlow. Who writes
+    that in TensorFlow puts it into a tf.function where compiled is true, so it is timed both ways. bytes and
+    flops are what a call must move and compute at least: they tell how far a time is from the machine's
+    limit; reads: it writes next to nothing.
     """
 
     group: str
@@ -27,7 +28,8 @@ class Workload:
         return f"{self.group}: {self.name}"
 
     def maker(self, framework):
-        """What prepares it for a framework: taper, torch, tensorflow or tensorflow_graph; None where nothing does."""
+        """What prepares it for a framework: taper, torch, tensorflow or tensorflow_graph; None where nothing
+        does."""
         if framework == "tensorflow":
             return self.tensorflow
         if framework != "tensorflow_graph":
@@ -91,8 +93,9 @@ class Truth:
 
 
 def operation(group, name, inputs, torch, tensorflow=None, gradients=0, images=None, **limits):
-    """A workload that calls torch(framework, *inputs), in TensorFlow tensorflow(framework, *inputs). With gradients it
-    also takes those of the first so many inputs. images: the inputs in TensorFlow, where its layout differs."""
+    """A workload that calls torch(framework, *inputs), in TensorFlow tensorflow(framework, *inputs). With
+    gradients it also takes those of the first so many inputs. images: the inputs in TensorFlow, where its
+    layout differs."""
 
     def make(module):
         arrays = [array.torch(module) for array in inputs]

@@ -1,11 +1,12 @@
-"""Writes the operations that are methods of Tensor in C++: their declarations (include/taper/tensor_methods.inc) and
-their definitions (src/ops/tensor_methods.cc, src/ops/tensor_methods_inplace.cc).
+"""Writes the operations that are methods of Tensor in C++: their declarations
+(include/taper/tensor_methods.inc) and their definitions (src/ops/tensor_methods.cc,
+src/ops/tensor_methods_inplace.cc).
 
     python scripts/tensor_methods.py           (after a change in include/taper/ops or a registration; `make methods`)
     python scripts/tensor_methods.py --check   (fails where the files are not what it would write)
 
-A method is what include/taper/ops declares with a tensor first and the registry has as a method in Python. name_ is
-one that a header declares, or that the registry makes (.inplace).
+A method is what include/taper/ops declares with a tensor first and the registry has as a method in Python.
+name_ is one that a header declares, or that the registry makes (.inplace).
 """
 
 import re

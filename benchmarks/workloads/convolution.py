@@ -95,7 +95,8 @@ def pooling():
                     *functions,
                     gradients=gradients,
                     images=[Normal((batch, size, size, channels))],
-                    # What is read and the quarter that is written; backward reads the quarter and writes the rest.
+                    # What is read and the quarter that is written; backward reads the quarter and writes the
+                    # rest.
                     bytes=(10 if gradients else 5) * batch * channels * size**2,
                 )
 

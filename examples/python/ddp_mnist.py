@@ -1,8 +1,10 @@
-"""Trains the digits network of mnist.py in several processes, and goes on from the last checkpoint when started again.
+"""Trains the digits network of mnist.py in several processes, and goes on from the last checkpoint when
+started again.
 
     python -m taper.distributed.run --nproc-per-node 2 examples/python/ddp_mnist.py
 
-Rank 0 prints; the last line is the accuracy on the test digits. Started without the launcher it trains in one process.
+Rank 0 prints; the last line is the accuracy on the test digits. Started without the launcher it trains in one
+process.
 """
 
 import argparse

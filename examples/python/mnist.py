@@ -1,7 +1,7 @@
 """Trains a small convolutional network on 4,000 handwritten digits and tests it on 1,000 others.
 
-Saves a checkpoint, loads it into a fresh network, and draws 25 test digits with their predictions and the learning curve
-into mnist.png. The last line is the accuracy on the test digits.
+Saves a checkpoint, loads it into a fresh network, and draws 25 test digits with their predictions and the
+learning curve into mnist.png. The last line is the accuracy on the test digits.
 """
 
 import argparse
@@ -36,7 +36,8 @@ class Net(nn.Module):
 
 
 def load(path):
-    """Training and test digits: of the digits, which come as 0 to 9 in turn, every fifth ten is kept for the test."""
+    """Training and test digits: of the digits, which come as 0 to 9 in turn, every fifth ten is kept for the
+    test."""
     data = np.load(path)
     images = data["images"].astype(np.float32)[:, None] / 255
     labels = data["labels"].astype(np.int64)
@@ -179,7 +180,8 @@ def main():
     start = time.perf_counter()
     curve = train(model, training, test, options.epochs)
     print(
-        f"trained {options.epochs} epochs in {time.perf_counter() - start:.1f} s on {taper.get_num_threads()} threads"
+        f"trained {options.epochs} epochs in {time.perf_counter() - start:.1f} s on "
+        f"{taper.get_num_threads()} threads"
     )
 
     checkpoint = options.out / "mnist.checkpoint"

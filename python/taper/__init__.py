@@ -94,13 +94,14 @@ from ._C import (  # noqa: E402
 from ._late import late as _late  # noqa: E402
 
 _HOMES = {
-    "_aliases": """abs_ acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ asin_ asinh_ atan_
-        atanh_ ceil_ celu clamp_ clamp_max_ clamp_min_ clip_ cos_ cosh_ deg2rad_ detach detach_ erf_ erfc_ exp2_
-        exp_ expm1_ fill_ fix_ floor_ frac_ gcd_ ger get_device greater greater_equal grid_sampler_2d grid_sampler_3d
-        hardshrink i0_ index_put_
-        lcm_ ldexp_ less less_equal log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_ negative_ not_equal rad2deg_
-        reciprocal_ relu_ resize_as_ round_ row_stack rsqrt_ selu_ sigmoid_ sin_ sinc_ sinh_ sqrt_ square_ tan_
-        tanh_ threshold trunc_ unsafe_split_with_sizes xlogy_ zero_""",
+    "_aliases": """abs_ acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ asin_ asinh_
+    atan_
+        atanh_ ceil_ celu clamp_ clamp_max_ clamp_min_ clip_ cos_ cosh_ deg2rad_ detach detach_ erf_ erfc_
+        exp2_ exp_ expm1_ fill_ fix_ floor_ frac_ gcd_ ger get_device greater greater_equal grid_sampler_2d
+        grid_sampler_3d hardshrink i0_ index_put_
+        lcm_ ldexp_ less less_equal log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_ negative_ not_equal
+        rad2deg_ reciprocal_ relu_ resize_as_ round_ row_stack rsqrt_ selu_ sigmoid_ sin_ sinc_ sinh_ sqrt_
+        square_ tan_ tanh_ threshold trunc_ unsafe_split_with_sizes xlogy_ zero_""",
     "_checks": """_assert_async _check _check_index _check_is_size _check_not_implemented _check_type
         _check_value""",
     "_info": "finfo iinfo",

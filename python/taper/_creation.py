@@ -108,8 +108,8 @@ def _restore_state(generator, state):
 
     if state.dtype is not _C.uint8 or tuple(state.shape) != (16,):
         raise TypeError(
-            f"set_state: expected a uint8 tensor of 16 bytes as get_state returns it, got {state.dtype} of shape "
-            f"{tuple(state.shape)}"
+            f"set_state: expected a uint8 tensor of 16 bytes as get_state returns it, got {state.dtype} of "
+            f"shape {tuple(state.shape)}"
         )
     words = _C._to_numpy(state).view(numpy.uint64)
     generator._set_state(int(words[0]), int(words[1]))

@@ -71,7 +71,8 @@ def _pair(a, a_labels, b, b_labels, kept):
 
 
 def _from_sublists(arguments):
-    """The equation and operands of einsum(x, [0, 1], y, [1, 2], [0, 2]), where a label is a number below 52."""
+    """The equation and operands of einsum(x, [0, 1], y, [1, 2], [0, 2]), where a label is a number below
+    52."""
 
     def text(sublist):
         for label in sublist if isinstance(sublist, (list, tuple)) else [None]:
@@ -89,7 +90,8 @@ def _from_sublists(arguments):
 
 
 def einsum(equation, *operands):
-    """Sums of products of operands by labels of their dimensions: "ij,jk->ik", x, y; or x, [0, 1], y, [1, 2]."""
+    """Sums of products of operands by labels of their dimensions: "ij,jk->ik", x, y; or x, [0, 1], y, [1,
+    2]."""
     if not isinstance(equation, str):
         equation, operands = _from_sublists((equation, *operands))
     equation = equation.replace(" ", "")

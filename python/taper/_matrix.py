@@ -319,13 +319,14 @@ def _basis(A, q, niter):
 
 
 def svd_lowrank(A, q=6, niter=2, M=None):
-    """U, S, V of a matrix of rank about q (of A - M), by random projections: Halko et al. 2009, algorithm 5.1."""
+    """U, S, V of a matrix of rank about q (of A - M), by random projections: Halko et al. 2009, algorithm
+    5.1."""
     q, niter = 6 if q is None else q, 2 if niter is None else niter
     A = A if M is None else A - M
     if not 0 <= q <= min(A.shape[-2:]) or niter < 0:
         raise _C.ValueError(
-            f"svd_lowrank: q = {q} and niter = {niter} must not be negative, and q at most the smaller size of "
-            f"{tuple(A.shape)}"
+            f"svd_lowrank: q = {q} and niter = {niter} must not be negative, and q at most the smaller size "
+            f"of {tuple(A.shape)}"
         )
     wide = A.shape[-2] < A.shape[-1]
     A = A.mH if wide else A

@@ -31,7 +31,8 @@ def typename(obj):
 
 
 def hash_tensor(input, dim=(), *, keepdim=False, mode=0, out=None):
-    """Exclusive or, as uint64, of the bits of all elements (along dim), each widened to 64 bits; mode is 0."""
+    """Exclusive or, as uint64, of the bits of all elements (along dim), each widened to 64 bits; mode is
+    0."""
     if mode != 0:
         raise RuntimeError(f"hash_tensor: only mode 0 (exclusive or) is there, got {mode}")
     if input.is_complex():
@@ -99,8 +100,9 @@ _warn_only = False
 
 def use_deterministic_algorithms(mode, *, warn_only=False):
     """Whether results on GPUs must be the same bits in every run: sums at indices are then made in a fixed
-    order, and convolutions by engines of cuDNN that do so. Every operation has such an algorithm, so that there
-    is nothing to warn of or to refuse. Results on the CPU are always the same bits, for any number of threads.
+    order, and convolutions by engines of cuDNN that do so. Every operation has such an algorithm, so that
+    there is nothing to warn of or to refuse. Results on the CPU are always the same bits, for any number of
+    threads.
     """
     global _warn_only
     _C._backends.deterministic_algorithms = bool(mode)
@@ -142,7 +144,8 @@ def dtype_of(number):
 
 
 def can_cast(from_, to):
-    """Whether a dtype may become another without falling to a lower kind: complex, floating, integral, bool."""
+    """Whether a dtype may become another without falling to a lower kind: complex, floating, integral,
+    bool."""
 
     def kind(dtype):
         return 3 if dtype.is_complex else 2 if dtype.is_floating_point else 0 if dtype == _boolean else 1

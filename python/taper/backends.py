@@ -174,7 +174,8 @@ cuda = _Backend(
 )
 cuda.is_built = lambda: "this build has no CUDA support" not in _C._cuda_why_unavailable()
 cudnn = _Cudnn("cudnn")
-# The instruction set of the kernels in use: AVX512, AVX2, SSE4 or DEFAULT; the variable TAPER_MAX_CPU_ISA bounds it.
+# The instruction set of the kernels in use: AVX512, AVX2, SSE4 or DEFAULT; the variable TAPER_MAX_CPU_ISA
+# bounds it.
 cpu = _Backend("cpu", get_cpu_capability=_C._instruction_set)
 mps, mkldnn, mkl, nnpack = (
     _Backend("mps"),

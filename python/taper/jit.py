@@ -37,8 +37,8 @@ def trace_module(mod, inputs, *args, **kwargs):
 def save(m, f, _extra_files=None):
     """Throws NotImplementedError: code is not stored."""
     raise NotImplementedError(
-        "jit.save: Taper stores tensors, not code; use taper.save(module.state_dict(), path) and build the module "
-        "from its class when loading"
+        "jit.save: Taper stores tensors, not code; use taper.save(module.state_dict(), path) and build the "
+        "module from its class when loading"
     )
 
 
@@ -53,8 +53,8 @@ def freeze(mod, preserved_attrs=None, optimize_numerics=True):
     """mod as it is; throws in training mode, as PyTorch does."""
     if mod.training:
         raise RuntimeError(
-            "Freezing is currently only implemented for modules in eval mode. Please call .eval() on your module "
-            "before freezing."
+            "Freezing is currently only implemented for modules in eval mode. Please call .eval() on your "
+            "module before freezing."
         )
     return mod
 

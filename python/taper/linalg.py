@@ -237,7 +237,8 @@ def vander(x, *, N=None):
 
 @_with_out
 def householder_product(input, tau):
-    """The first columns of the product of the reflections 1 - tau_i v_i v_i^H, v_i below the diagonal of input."""
+    """The first columns of the product of the reflections 1 - tau_i v_i v_i^H, v_i below the diagonal of
+    input."""
     op = "linalg.householder_product"
     _check_matrix(op, input)
     m, n = input.shape[-2:]
@@ -274,7 +275,8 @@ def ormqr(input, tau, other, left=True, transpose=False):
     size = other.shape[-2 if left else -1]
     if input.shape[-2] != size or tau.shape[-1] > min(input.shape[-2:]):
         raise _C.ShapeError(
-            f"{op}: input {tuple(input.shape)} and tau {tuple(tau.shape)} do not fit other {tuple(other.shape)}"
+            f"{op}: input {tuple(input.shape)} and tau {tuple(tau.shape)} do not fit other "
+            f"{tuple(other.shape)}"
         )
     if tuple(tau.shape[:-1]) != tuple(input.shape[:-2]) or input.shape[:-2] != other.shape[:-2]:
         raise _C.ShapeError(
@@ -294,7 +296,8 @@ def ormqr(input, tau, other, left=True, transpose=False):
 
 @_with_out
 def matrix_sqrth(A):
-    """The symmetric (or Hermitian) positive square root of such a matrix, of which the lower triangle is read."""
+    """The symmetric (or Hermitian) positive square root of such a matrix, of which the lower triangle is
+    read."""
     values, vectors = eigh(A)  # noqa: F821
     return (vectors * values.sqrt().unsqueeze(-2)) @ vectors.mH
 

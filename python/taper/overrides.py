@@ -63,7 +63,8 @@ def _dispatch(function, args, kwargs):
             return result
     name = getattr(function, "__name__", function)
     raise TypeError(
-        f"no implementation found for 'taper.{name}' on types that implement __torch_function__: {list(types)}"
+        f"no implementation found for 'taper.{name}' on types that implement __torch_function__: "
+        f"{list(types)}"
     )
 
 
@@ -120,9 +121,9 @@ def default_torch_function(kind, function, types, args=(), kwargs=None):
 _KEEPS_PLAIN = {getattr(Tensor, name) for name in ("item", "tolist", "numpy", "as_subclass")}
 
 _OPERATORS = (
-    "__{}__ add radd iadd sub rsub isub mul rmul imul truediv rtruediv itruediv floordiv rfloordiv ifloordiv mod rmod "
-    "imod pow rpow ipow matmul rmatmul imatmul and rand iand or ror ior xor rxor ixor lshift rlshift ilshift "
-    "rshift rrshift irshift neg abs invert lt le eq ne gt ge getitem setitem"
+    "__{}__ add radd iadd sub rsub isub mul rmul imul truediv rtruediv itruediv floordiv rfloordiv ifloordiv "
+    "mod rmod imod pow rpow ipow matmul rmatmul imatmul and rand iand or ror ior xor rxor ixor lshift "
+    "rlshift ilshift rshift rrshift irshift neg abs invert lt le eq ne gt ge getitem setitem"
 )
 
 

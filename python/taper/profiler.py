@@ -174,7 +174,8 @@ class EventList(list):
         if sort_by is not None and sort_by not in _SORTS:
             if not hasattr(FunctionEventAvg("x"), sort_by) and sort_by != "cpu_time":
                 raise ValueError(
-                    f"table: cannot sort by {sort_by!r}; use 'cpu_time_total', 'self_cpu_time_total' or 'count'"
+                    f"table: cannot sort by {sort_by!r}; use 'cpu_time_total', 'self_cpu_time_total' or "
+                    "'count'"
                 )
             events.sort(key=lambda event: getattr(event, sort_by), reverse=True)
         total = self.self_cpu_time_total
@@ -247,9 +248,9 @@ def _stop():
 class profile:
     """Measures what runs within it, or between start() and stop().
 
-    schedule: a function from step numbers to ProfilerAction, stepped by step(); on_trace_ready(profile) is called when
-    a recording is complete. record_shapes keeps the shapes of tensor arguments. with_stack, profile_memory,
-    with_flops
+    schedule: a function from step numbers to ProfilerAction, stepped by step(); on_trace_ready(profile) is
+    called when a recording is complete. record_shapes keeps the shapes of tensor arguments. with_stack,
+    profile_memory, with_flops
     and with_modules are accepted; nothing is recorded for them.
     """
 

@@ -35,8 +35,8 @@ def assert_close(
 ):
     """Raises AssertionError unless |actual - expected| <= atol + rtol * |expected| for every element.
 
-    Tensors, numbers, arrays, and sequences and mappings of them. rtol and atol are given together or not at all; they
-    default to those of the element type. A TypeError says that the two are not of one kind.
+    Tensors, numbers, arrays, and sequences and mappings of them. rtol and atol are given together or not at
+    all; they default to those of the element type. A TypeError says that the two are not of one kind.
     """
     if (rtol is None) != (atol is None):
         raise _C.ValueError("assert_close: rtol and atol must be given both or neither")

@@ -21,8 +21,8 @@ def _has_cuda():
 class autocast:
     """Within it, and in functions decorated by it, matrix products and convolutions run in dtype.
 
-    Their float32 operands are converted; losses and other sensitive operations convert theirs to float32. The lists
-    are PyTorch's for the CPU. dtype is bfloat16, or float16, which is the default for "cuda".
+    Their float32 operands are converted; losses and other sensitive operations convert theirs to float32. The
+    lists are PyTorch's for the CPU. dtype is bfloat16, or float16, which is the default for "cuda".
     """
 
     def __init__(self, device_type, dtype=None, enabled=True, cache_enabled=None):
@@ -38,7 +38,8 @@ class autocast:
         elif enabled and self.fast_dtype not in (_C.bfloat16, _C.float16):
             warnings.warn(
                 f"In {device_type.upper()} autocast, but the target dtype is not supported. Disabling autocast.\n"
-                f"{device_type.upper()} Autocast only supports dtypes of taper.bfloat16, taper.float16 currently.",
+                f"{device_type.upper()} Autocast only supports dtypes of taper.bfloat16, taper.float16 "
+                "currently.",
                 stacklevel=2,
             )
             enabled = False
@@ -72,8 +73,8 @@ class autocast:
     def __call__(self, function):
         if not callable(function):
             raise TypeError(
-                f"autocast()(func) requires a callable, but got {type(function).__name__}. Did you mean to use "
-                "autocast as a context manager?"
+                f"autocast()(func) requires a callable, but got {type(function).__name__}. Did you mean to "
+                "use autocast as a context manager?"
             )
 
         @functools.wraps(function)
@@ -98,7 +99,8 @@ def _cast(value, device_type, dtype):
 
 
 def custom_fwd(fwd=None, *, device_type, cast_inputs=None):
-    """Decorates the forward of an autograd.Function: with cast_inputs it runs without autocast, on inputs of that dtype."""
+    """Decorates the forward of an autograd.Function: with cast_inputs it runs without autocast, on inputs of
+    that dtype."""
     if not isinstance(device_type, str):
         raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
     if fwd is None:

@@ -81,7 +81,8 @@ class GradScaler:
             raise ValueError("outputs must be a Tensor or an iterable of Tensors") from None
 
     def unscale_(self, optimizer):
-        """Divides the gradients of optimizer's parameters by the scale, once before its step: to clip them, say."""
+        """Divides the gradients of optimizer's parameters by the scale, once before its step: to clip them,
+        say."""
         if not self._enabled:
             return
         self._check_scaled("unscale_")
@@ -104,7 +105,8 @@ class GradScaler:
         state["found_inf"], state["stage"] = infinite, OptState.UNSCALED
 
     def step(self, optimizer, *args, **kwargs):
-        """optimizer.step(), after unscale_ where that was not called, and only if all gradients are finite."""
+        """optimizer.step(), after unscale_ where that was not called, and only if all gradients are
+        finite."""
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
         if "closure" in kwargs:

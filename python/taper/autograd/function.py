@@ -58,7 +58,8 @@ class Context:
 
 
 class Function:
-    """Subclass with static methods forward(ctx, *args) (or forward(*args) and setup_context) and backward(ctx, *grads)."""
+    """Subclass with static methods forward(ctx, *args) (or forward(*args) and setup_context) and
+    backward(ctx, *grads)."""
 
     @staticmethod
     def forward(*args, **kwargs):

@@ -54,7 +54,8 @@ def gradcheck(
     fast_mode=False,
     masked=None,
 ):
-    """Whether func's gradients equal central differences within atol + rtol * |numerical|; inputs in float64."""
+    """Whether func's gradients equal central differences within atol + rtol * |numerical|; inputs in
+    float64."""
     inputs = _tensors(inputs)
     checked = [x for x in inputs if isinstance(x, _C.Tensor) and x.requires_grad]
     if not checked:

@@ -1,4 +1,5 @@
-"""GPUs as devices: which there are, their memory, streams and events. Mirrors the everyday part of torch.cuda."""
+"""GPUs as devices: which there are, their memory, streams and events. Mirrors the everyday part of
+torch.cuda."""
 
 import contextlib
 import types
@@ -78,7 +79,8 @@ class device_of(device):
 
 
 def synchronize(device=None):
-    """Waits for all work on a device. Throws IndexError if a kernel met an index out of range since the last wait."""
+    """Waits for all work on a device. Throws IndexError if a kernel met an index out of range since the last
+    wait."""
     _C._cuda_synchronize(_index(device))
 
 

@@ -4,7 +4,8 @@ from .._creation import _device
 
 
 def _index(device):
-    """-1 for the current device, which None and "cuda" stand for. Throws ValueError for devices of another kind."""
+    """-1 for the current device, which None and "cuda" stand for. Throws ValueError for devices of another
+    kind."""
     if device is None:
         return -1
     device = _device(device)

@@ -9,9 +9,10 @@ _ops = _C._homes["taper"]
 
 
 class CUDAGraph(_C._CudaGraph):
-    """Recorded work. It runs on the memory it was recorded with: copy new inputs into the tensors that were used then,
-    and read results from those that were made. Random numbers go on from run to run, and optimizers count their steps;
-    all else that Python decided while recording stays as it was: shapes, learning rates, branches.
+    """Recorded work. It runs on the memory it was recorded with: copy new inputs into the tensors that were
+    used then, and read results from those that were made. Random numbers go on from run to run, and
+    optimizers count their steps; all else that Python decided while recording stays as it was: shapes,
+    learning rates, branches.
     """
 
     def capture_begin(self, pool=None, capture_error_mode="thread_local"):
@@ -25,8 +26,8 @@ class CUDAGraph(_C._CudaGraph):
 class graph:
     """with cuda.graph(g): what is done inside is recorded into g, and not run.
 
-    On a stream of its own, or on stream. Before recording, everything should have run a few times on another stream than
-    the default one, so that what is made at first use is there.
+    On a stream of its own, or on stream. Before recording, everything should have run a few times on another
+    stream than the default one, so that what is made at first use is there.
     """
 
     _default_stream = None
@@ -155,9 +156,10 @@ def _replaying(recorded):
 def make_graphed_callables(callables, sample_args, num_warmup_iters=3, allow_unused_input=False, pool=None):
     """A function or module (or a tuple of them) whose forward and backward passes run as graphs.
 
-    sample_args: a tuple of tensors (of tuples, for several callables) of the shapes, dtypes and requires_grad that
-    calls will have. A module is changed in place: its forward runs the graphs in the mode, training or not, it was in.
-    Results and gradients are copies, so they stay when the next call runs. No gradients of gradients.
+    sample_args: a tuple of tensors (of tuples, for several callables) of the shapes, dtypes and requires_grad
+    that calls will have. A module is changed in place: its forward runs the graphs in the mode, training or
+    not, it was in. Results and gradients are copies, so they stay when the next call runs. No gradients of
+    gradients.
     """
     if isinstance(callables, tuple):
         memory = graph_pool_handle() if pool is None else pool

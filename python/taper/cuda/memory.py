@@ -5,7 +5,8 @@ from ._device import _index
 
 
 def memory_stats(device=None):
-    """Counts by PyTorch's names, such as "allocated_bytes.all.current"; those that the pool counts are there."""
+    """Counts by PyTorch's names, such as "allocated_bytes.all.current"; those that the pool counts are
+    there."""
     if not _C._cuda_available():
         return {}
     found = _C._cuda_memory_statistics(_index(device))

@@ -1,4 +1,5 @@
-"""Runs a function on the workers of a Ray cluster as the ranks of one job (https://www.ray.io, pip install ray)."""
+"""Runs a function on the workers of a Ray cluster as the ranks of one job (https://www.ray.io, pip install
+ray)."""
 
 import os
 import secrets

@@ -22,8 +22,8 @@ class MixtureSameFamily(Distribution):
         count = mixture_distribution.logits.shape[-1]
         if not batch or batch[-1] != count:
             raise ValueError(
-                f"`mixture_distribution` component ({count}) does not equal `component_distribution.batch_shape[-1]` "
-                f"({batch[-1] if batch else 'none'})"
+                f"`mixture_distribution` component ({count}) does not equal "
+                f"`component_distribution.batch_shape[-1]` ({batch[-1] if batch else 'none'})"
             )
         self.mixture_distribution, self.component_distribution = mixture_distribution, component_distribution
         super().__init__(batch[:-1], component_distribution.event_shape, validate_args)

@@ -21,7 +21,8 @@ class TransformedDistribution(Distribution):
         shape = tuple(base_distribution.batch_shape) + tuple(base_distribution.event_shape)
         if len(shape) < whole.domain.event_dim:
             raise ValueError(
-                f"base_distribution needs to have shape with size at least {whole.domain.event_dim}, but got {shape}."
+                f"base_distribution needs to have shape with size at least {whole.domain.event_dim}, but "
+                f"got {shape}."
             )
         expanded = whole.inverse_shape(whole.forward_shape(shape))
         if tuple(expanded) != shape:

@@ -1,4 +1,5 @@
-"""PyTorch's second forms of nn.functional's functions: in place by name, and pools that always give the places."""
+"""PyTorch's second forms of nn.functional's functions: in place by name, and pools that always give the
+places."""
 
 from .. import _C
 

@@ -14,8 +14,9 @@ _Output = collections.namedtuple("_ASMoutput", ["output", "loss"])
 
 
 class AdaptiveLogSoftmaxWithLoss(Module):
-    """A softmax over n_classes that are sorted by falling frequency. The head holds the first cutoffs[0] classes and
-    one entry for each cluster between cutoffs; the clusters' projections shrink by div_value each."""
+    """A softmax over n_classes that are sorted by falling frequency. The head holds the first cutoffs[0]
+    classes and one entry for each cluster between cutoffs; the clusters' projections shrink by div_value
+    each."""
 
     def __init__(
         self, in_features, n_classes, cutoffs, div_value=4.0, head_bias=False, device=None, dtype=None
@@ -58,23 +59,24 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             out.reset_parameters()
 
     def forward(self, input, target):
-        """(output, loss): the log-probability of each target, [N] of [N, in_features], and minus their mean."""
+        """(output, loss): the log-probability of each target, [N] of [N, in_features], and minus their
+        mean."""
         batched = target.ndim == 1
         if target.ndim > 1 or input.ndim != target.ndim + 1:
             raise _C.ShapeError(
-                "AdaptiveLogSoftmaxWithLoss: expected [N, in_features] and target [N], or [in_features] and a "
-                f"0-d target, got {list(input.shape)} and {list(target.shape)}"
+                "AdaptiveLogSoftmaxWithLoss: expected [N, in_features] and target [N], or [in_features] "
+                f"and a 0-d target, got {list(input.shape)} and {list(target.shape)}"
             )
         x, y = (input, target) if batched else (input.unsqueeze(0), target.unsqueeze(0))
         if x.shape[0] != y.shape[0]:
             raise _C.ShapeError(
-                "AdaptiveLogSoftmaxWithLoss: input and target should have the same size in the batch dimension, "
-                f"got {list(input.shape)} and {list(target.shape)}"
+                "AdaptiveLogSoftmaxWithLoss: input and target should have the same size in the batch "
+                f"dimension, got {list(input.shape)} and {list(target.shape)}"
             )
         if y.numel() and not (0 <= int(y.min()) and int(y.max()) < self.n_classes):
             raise _C.IndexError(
-                f"AdaptiveLogSoftmaxWithLoss: target values should be in [0, {self.n_classes - 1}], but values in "
-                f"range [{int(y.min())}, {int(y.max())}] were found"
+                f"AdaptiveLogSoftmaxWithLoss: target values should be in [0, {self.n_classes - 1}], but "
+                f"values in range [{int(y.min())}, {int(y.max())}] were found"
             )
         in_head = y.clone()
         output = x.new_zeros(x.shape[0])
@@ -156,5 +158,6 @@ class LinearCrossEntropyLoss(Module):
         return (
             f"in_features={linear.in_features}, num_classes={self.num_classes}, "
             f"out_features={self.out_features}, bias={linear.bias is not None}, reduction={self.reduction}, "
-            f"ignore_index={self.ignore_index}, label_smoothing={self.label_smoothing}, options={self.options}"
+            f"ignore_index={self.ignore_index}, label_smoothing={self.label_smoothing}, "
+            f"options={self.options}"
         )

@@ -87,7 +87,8 @@ class MultiheadAttention(Module):
         average_attn_weights=True,
         is_causal=False,
     ):
-        """Attended values [L, N, E] ([N, L, E] if batch_first, [L, E] unbatched) and weights [N, L, S] or None."""
+        """Attended values [L, N, E] ([N, L, E] if batch_first, [L, E] unbatched) and weights [N, L, S] or
+        None."""
         batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, self.num_heads)
         if query.shape[-1] != self.embed_dim:
             raise AssertionError(

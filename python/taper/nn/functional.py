@@ -22,8 +22,9 @@ def linear_cross_entropy(
     label_smoothing=0.0,
     options=None,
 ):
-    """cross_entropy of linear(input, linear_weight, linear_bias): input [N, in] or [in], linear_weight [C, ..., in],
-    target classes or probabilities of [N, C, ...]. options, of PyTorch's memory use, are accepted without effect."""
+    """cross_entropy of linear(input, linear_weight, linear_bias): input [N, in] or [in], linear_weight [C,
+    ..., in], target classes or probabilities of [N, C, ...]. options, of PyTorch's memory use, are accepted
+    without effect."""
     op = "linear_cross_entropy"
     if input.ndim not in (1, 2) or linear_weight.ndim < 2 or input.shape[-1] != linear_weight.shape[-1]:
         raise _C.ShapeError(

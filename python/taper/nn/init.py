@@ -147,7 +147,8 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
 
 @no_grad()
 def orthogonal_(tensor, gain=1, generator=None):
-    """Rows (or columns, where they are fewer) of unit length and at right angles: Saxe et al. 2013, arXiv:1312.6120."""
+    """Rows (or columns, where they are fewer) of unit length and at right angles: Saxe et al. 2013,
+    arXiv:1312.6120."""
     import numpy
 
     if tensor.ndim < 2:

@@ -6,7 +6,8 @@ _ops, _nn = _C._homes["taper"], _C._homes["nn.functional"]
 
 
 def _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads):
-    """Whether the input has a batch dimension; raises AssertionError for shapes that don't belong together."""
+    """Whether the input has a batch dimension; raises AssertionError for shapes that don't belong
+    together."""
     dims = query.ndim
     if dims not in (2, 3):
         raise AssertionError(
@@ -133,8 +134,8 @@ def attention_batch_first(
     average,
     is_causal,
 ):
-    """Attention of [N, L, E] inputs. extra: (bias_k, bias_v, add_zero_attn); output: (weight, bias) of the last
-    projection; masks: (attn_mask, key_padding_mask). Returns output [N, L, E] and weights or None."""
+    """Attention of [N, L, E] inputs. extra: (bias_k, bias_v, add_zero_attn); output: (weight, bias) of the
+    last projection; masks: (attn_mask, key_padding_mask). Returns output [N, L, E] and weights or None."""
     attn_mask, padding = masks
     if is_causal and attn_mask is None:
         raise RuntimeError(

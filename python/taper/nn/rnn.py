@@ -375,7 +375,8 @@ class _Cell(Module):
     def _state(self, input, h):
         if h is not None and h.ndim not in (1, 2):
             raise _C.ShapeError(
-                f"{type(self).__name__}: expected hidden to be 1D or 2D, got {h.ndim}D of shape {tuple(h.shape)}"
+                f"{type(self).__name__}: expected hidden to be 1D or 2D, got {h.ndim}D of shape "
+                f"{tuple(h.shape)}"
             )
         return input.new_zeros(*input.shape[:-1], self.hidden_size) if h is None else h
 

@@ -1,4 +1,5 @@
-"""Layers over windows and channels: pools by powers, pools undone, columns of windows, local normalization."""
+"""Layers over windows and channels: pools by powers, pools undone, columns of windows, local
+normalization."""
 
 from . import functional as F
 from .loss import _Loss

@@ -10,7 +10,8 @@ _ops = _C._homes["taper"]
 
 
 class Adafactor(Optimizer):
-    """Steps relative to the parameters' size, with factored second moments: Shazeer & Stern 2018, arXiv:1804.04235."""
+    """Steps relative to the parameters' size, with factored second moments: Shazeer & Stern 2018,
+    arXiv:1804.04235."""
 
     def __init__(
         self,

@@ -26,7 +26,8 @@ def _orthogonalized(matrix, coefficients, steps, eps):
 
 
 class Muon(Optimizer):
-    """Momentum steps with all singular values near one, for matrices: Jordan 2024, kellerjordan.github.io/posts/muon."""
+    """Momentum steps with all singular values near one, for matrices: Jordan 2024,
+    kellerjordan.github.io/posts/muon."""
 
     def __init__(
         self,

@@ -10,7 +10,8 @@ _ops = _C._homes["taper"]
 
 
 def _cubic_minimum(a, b, bounds=None):
-    """The minimum between bounds of the cubic through two points (x, f, slope): Nocedal & Wright 2006, eq. 3.59."""
+    """The minimum between bounds of the cubic through two points (x, f, slope): Nocedal & Wright 2006, eq.
+    3.59."""
     (x1, f1, g1), (x2, f2, g2) = sorted([a, b])
     low, high = bounds or (x1, x2)
     d1 = g1 + g2 - 3 * (f1 - f2) / (x1 - x2) if x1 != x2 else math.nan
@@ -36,7 +37,8 @@ class _Point:
 
 
 def _strong_wolfe(evaluate, start, t, direction, evaluations, c1=1e-4, c2=0.9, tolerance=1e-9):
-    """A point along direction that fulfils the strong Wolfe conditions: Nocedal & Wright 2006, algorithm 3.5."""
+    """A point along direction that fulfils the strong Wolfe conditions: Nocedal & Wright 2006, algorithm
+    3.5."""
 
     def enough(point):
         return point.loss <= start.loss + c1 * point.t * start.slope
@@ -58,7 +60,8 @@ def _strong_wolfe(evaluate, start, t, direction, evaluations, c1=1e-4, c2=0.9, t
 
 
 def _zoom(evaluate, enough, start, bracket, direction, counts, c2, tolerance):
-    """Shrinks the bracket around a point that fulfils the conditions: Nocedal & Wright 2006, algorithm 3.6."""
+    """Shrinks the bracket around a point that fulfils the conditions: Nocedal & Wright 2006, algorithm
+    3.6."""
     count, evaluations = counts
     size = direction.abs().max().item()
     slow = False
@@ -147,7 +150,8 @@ class LBFGS(Optimizer):
         return result, -loss if self.param_groups[0]["maximize"] else loss
 
     def _search(self, closure, t, direction, loss, gradient, evaluations):
-        """The strong Wolfe point along direction, and how often the closure ran; leaves the parameters there."""
+        """The strong Wolfe point along direction, and how often the closure ran; leaves the parameters
+        there."""
         start = [p.clone() for p in self._params()]
 
         def restore():
@@ -183,7 +187,8 @@ class LBFGS(Optimizer):
             state["H_diag"] = curvature / change.dot(change).item()
 
     def _direction(self, state, gradient, size):
-        """Minus the inverse Hessian times the gradient: the two-loop recursion of Nocedal & Wright 2006, 7.4."""
+        """Minus the inverse Hessian times the gradient: the two-loop recursion of Nocedal & Wright 2006,
+        7.4."""
         if state["n_iter"] == 1:
             state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
             return gradient.neg()
@@ -199,7 +204,8 @@ class LBFGS(Optimizer):
         return direction
 
     def step(self, closure):
-        """Up to max_iter iterations; closure recomputes loss and gradients. Returns the loss before the first."""
+        """Up to max_iter iterations; closure recomputes loss and gradients. Returns the loss before the
+        first."""
         with no_grad():
             first, loss = self._evaluated(closure)
             state = self.state[self._params()[0]]

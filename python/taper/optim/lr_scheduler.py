@@ -263,7 +263,8 @@ class PolynomialLR(LRScheduler):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """Half a cosine from the initial rate to eta_min over T_max epochs: Loshchilov & Hutter 2017, arXiv:1608.03983."""
+    """Half a cosine from the initial rate to eta_min over T_max epochs: Loshchilov & Hutter 2017,
+    arXiv:1608.03983."""
 
     def __init__(self, optimizer, T_max, eta_min=0.0, last_epoch=-1):
         self.T_max, self.eta_min = T_max, eta_min

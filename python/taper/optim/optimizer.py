@@ -104,8 +104,8 @@ class Optimizer:
             )
         if isinstance(params, set):
             warnings.warn(
-                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors "
-                "in sets will change between runs. Please use a list instead.",
+                "optimizer parameters need to be organized in ordered collections, but the ordering of "
+                "tensors in sets will change between runs. Please use a list instead.",
                 FutureWarning,
                 stacklevel=3,
             )
@@ -138,7 +138,8 @@ class Optimizer:
         for parameter in params:
             if not isinstance(parameter, _C.Tensor):
                 raise TypeError(
-                    f"optimizer can only optimize Tensors, but one of the params is {type(parameter).__name__}"
+                    "optimizer can only optimize Tensors, but one of the params is "
+                    f"{type(parameter).__name__}"
                 )
             if not (self.defaults.get("differentiable") or parameter.is_leaf or parameter.retains_grad):
                 raise ValueError("can't optimize a non-leaf Tensor")
@@ -150,8 +151,8 @@ class Optimizer:
             param_group.setdefault(name, default)
         if len({id(p) for p in params}) != len(params):
             warnings.warn(
-                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an "
-                "error",
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause "
+                "an error",
                 stacklevel=3,
             )
         named = "param_names" in param_group
@@ -170,8 +171,8 @@ class Optimizer:
         params = group["params"]
         if isinstance(params, set):
             raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors "
-                "in sets will change between runs. Please use a list instead."
+                "optimizer parameters need to be organized in ordered collections, but the ordering of "
+                "tensors in sets will change between runs. Please use a list instead."
             )
         params = [params] if isinstance(params, _C.Tensor) else list(params)
         names = [entry[0] for entry in params if isinstance(entry, tuple)]
@@ -294,7 +295,8 @@ class Optimizer:
             raise ValueError("loaded state dict has a different number of parameter groups")
         if any(len(a["params"]) != len(b["params"]) for a, b in zip(groups, self.param_groups)):
             raise ValueError(
-                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's "
+                "group"
             )
         by_number = dict(
             zip(
@@ -359,7 +361,8 @@ def zero_step():
 
 
 def next_steps(states):
-    """Counts one step in each state and returns the numbers; states loaded from elsewhere may hold plain numbers."""
+    """Counts one step in each state and returns the numbers; states loaded from elsewhere may hold plain
+    numbers."""
     steps = []
     for state in states:
         if not isinstance(state["step"], _C.Tensor):

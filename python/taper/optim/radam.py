@@ -9,7 +9,8 @@ _zeros_like = _C._homes["taper"]["zeros_like"]
 
 
 class RAdam(Optimizer):
-    """Adam that starts as plain momentum while the variance is uncertain: Liu et al. 2020, arXiv:1908.03265."""
+    """Adam that starts as plain momentum while the variance is uncertain: Liu et al. 2020,
+    arXiv:1908.03265."""
 
     def __init__(
         self,

@@ -56,7 +56,8 @@ def set_device_states(devices, states, *, device_type=None):
 
 
 class CheckpointFunction(Function):
-    """Runs the function without a graph; `anchor` requires grad so that parameters used inside are reached."""
+    """Runs the function without a graph; `anchor` requires grad so that parameters used inside are
+    reached."""
 
     @staticmethod
     def forward(ctx, run, preserve_rng_state, anchor, *args):

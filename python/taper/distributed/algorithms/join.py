@@ -81,8 +81,8 @@ class Join:
 
     @staticmethod
     def notify_join_context(joinable):
-        """Called by the first of the objects at the beginning of each iteration. Returns by how many processes
-        its gradients are to be divided, or None for all of them."""
+        """Called by the first of the objects at the beginning of each iteration. Returns by how many
+        processes its gradients are to be divided, or None for all of them."""
         join = Join._active
         if join is None or joinable is not join._joinables[0]:
             return None

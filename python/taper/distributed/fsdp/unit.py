@@ -72,8 +72,8 @@ class Unit:
                 raise ValueError("fully_shard: a parameter without dimensions cannot be cut; use shape (1,)")
             if parameter.is_cuda:
                 raise _C.DeviceError(
-                    f"fully_shard: a parameter is on {parameter.device}; sharded parameters live in main memory. "
-                    "Use DistributedDataParallel or ZeroRedundancyOptimizer on CUDA devices"
+                    f"fully_shard: a parameter is on {parameter.device}; sharded parameters live in main "
+                    "memory. Use DistributedDataParallel or ZeroRedundancyOptimizer on CUDA devices"
                 )
             if parameter.dtype != self.dtype:
                 raise _C.DTypeError(

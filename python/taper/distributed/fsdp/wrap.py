@@ -16,7 +16,8 @@ def enable_wrap(*, wrapper_cls, **wrapper_kwargs):
 
 
 def wrap(module, **wrap_overrides):
-    """module in the class of the innermost enable_wrap, with these options instead of its own; else as it is."""
+    """module in the class of the innermost enable_wrap, with these options instead of its own; else as it
+    is."""
     if not _active:
         return module
     kind, options = _active[-1]

@@ -1,4 +1,5 @@
-"""Collectives that give new tensors and have gradients: of the sum of what all ranks compute from the results."""
+"""Collectives that give new tensors and have gradients: of the sum of what all ranks compute from the
+results."""
 
 import taper
 from taper.autograd import Function

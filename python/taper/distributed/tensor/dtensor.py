@@ -41,7 +41,8 @@ class DTensor(_C.Tensor):
                 return _wrap(func(*args, **kwargs), mesh, placements, shape)
             if func.__name__.endswith("_") and not func.__name__.startswith("__"):
                 raise _C.NotImplementedError(
-                    f"DTensor.{func.__name__}: in place only where it is elementwise and all operands lie alike"
+                    f"DTensor.{func.__name__}: in place only where it is elementwise and all operands lie "
+                    "alike"
                 )
             whole = [Replicate()] * mesh.ndim
             args, kwargs = _gathered((args, kwargs), whole)
@@ -206,8 +207,8 @@ def _normal(placements, mesh, ndim):
     placements = [Replicate()] * mesh.ndim if placements is None else list(placements)
     if len(placements) != mesh.ndim or not all(isinstance(p, Placement) for p in placements):
         raise ValueError(
-            f"DTensor: placements must be Shard, Replicate or Partial for each of the {mesh.ndim} dimensions of "
-            f"the mesh, got {placements}"
+            f"DTensor: placements must be Shard, Replicate or Partial for each of the {mesh.ndim} "
+            f"dimensions of the mesh, got {placements}"
         )
     for place, placement in enumerate(placements):
         if isinstance(placement, Partial) and placement.reduce_op not in ("sum", "avg"):

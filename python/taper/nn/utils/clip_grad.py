@@ -26,8 +26,9 @@ def _finite(total, tensors, norm_type, error_if_nonfinite):
     if error_if_nonfinite and not math.isfinite(float(total)):
         culprits = [f"{i} of shape {tuple(t.shape)}" for i, t in enumerate(tensors) if not t.isfinite().all()]
         raise RuntimeError(
-            f"The total norm of order {norm_type} for gradients is non-finite, so it cannot be clipped: gradient "
-            f"{', '.join(culprits[:3]) or 'norms overflow'}. To disable this error, set error_if_nonfinite=False"
+            f"The total norm of order {norm_type} for gradients is non-finite, so it cannot be clipped: "
+            f"gradient {', '.join(culprits[:3]) or 'norms overflow'}. To disable this error, set "
+            "error_if_nonfinite=False"
         )
     return total
 

@@ -12,7 +12,8 @@ def skip_init(module_cls, *args, **kwargs):
         raise RuntimeError(f"Expected a Module; got {module_cls}")
     if "device" not in inspect.signature(module_cls).parameters:
         raise RuntimeError("Module must support a 'device' arg to skip initialization")
-    # Initialization is not avoided but undone: random numbers after this are those that PyTorch's skip_init leaves.
+    # Initialization is not avoided but undone: random numbers after this are those that PyTorch's skip_init
+    # leaves.
     state = get_rng_state()
     module = module_cls(*args, **kwargs)
     set_rng_state(state)

@@ -37,7 +37,8 @@ class _WeightNorm(Module):
 
 
 def weight_norm(module, name="weight", dim=0):
-    """Weight as magnitudes ("original0") and directions ("original1"): Salimans & Kingma 2016, arXiv:1602.07868."""
+    """Weight as magnitudes ("original0") and directions ("original1"): Salimans & Kingma 2016,
+    arXiv:1602.07868."""
     parametrize.register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
 
     def take_old_names(state_dict, prefix, *ignored):
@@ -163,8 +164,8 @@ class _Orthogonal(Module):
         if "base" not in self._buffers:
             if self.orthogonal_map != "householder":
                 raise NotImplementedError(
-                    "It is not possible to assign to the matrix exponential or the Cayley parametrizations when "
-                    "use_trivialization=False."
+                    "It is not possible to assign to the matrix exponential or the Cayley parametrizations "
+                    "when use_trivialization=False."
                 )
             A, tau = _ops["geqrf"](tall)
             A = A.clone()
@@ -184,7 +185,8 @@ class _Orthogonal(Module):
 
 
 def orthogonal(module, name="weight", orthogonal_map=None, *, use_trivialization=True):
-    """Weight whose rows or columns (the fewer) are orthonormal, by "matrix_exp", "cayley" or "householder"."""
+    """Weight whose rows or columns (the fewer) are orthonormal, by "matrix_exp", "cayley" or
+    "householder"."""
     weight = getattr(module, name, None)
     if not isinstance(weight, _C.Tensor):
         raise ValueError(f"Module '{module}' has no parameter or buffer with name '{name}'")

@@ -59,7 +59,8 @@ def _check_like(new, old, what):
 
 
 class ParametrizationList(ModuleList):
-    """The parametrizations of one tensor, and the tensors ("original", or "original0", ...) it is computed from."""
+    """The parametrizations of one tensor, and the tensors ("original", or "original0", ...) it is computed
+    from."""
 
     def __init__(self, modules, original, unsafe=False):
         if len(modules) == 0:

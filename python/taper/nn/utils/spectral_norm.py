@@ -1,4 +1,5 @@
-"""spectral_norm by a hook before each forward, with parameter weight_orig and buffers weight_u and weight_v."""
+"""spectral_norm by a hook before each forward, with parameter weight_orig and buffers weight_u and
+weight_v."""
 
 from ... import _C
 from ..._grad_mode import no_grad

@@ -61,7 +61,8 @@ def _replaced(module, tensors, tie_weights, strict):
 def functional_call(
     module, parameters_and_buffers, args=None, kwargs=None, *, tie_weights=True, strict=False
 ):
-    """module(*args, **kwargs) with the named tensors (a dict, or several) in place of its own for this one call."""
+    """module(*args, **kwargs) with the named tensors (a dict, or several) in place of its own for this one
+    call."""
     if not isinstance(parameters_and_buffers, dict):
         merged = {}
         for tensors in parameters_and_buffers:

@@ -35,7 +35,8 @@ class FileWriter:
 
 
 class SummaryWriter:
-    """Logs scalars, histograms, images and texts for TensorBoard: to log_dir, by default runs/TIME_HOST + comment."""
+    """Logs scalars, histograms, images and texts for TensorBoard: to log_dir, by default runs/TIME_HOST +
+    comment."""
 
     def __init__(
         self, log_dir=None, comment="", purge_step=None, max_queue=10, flush_secs=120, filename_suffix=""
