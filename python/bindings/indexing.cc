@@ -82,8 +82,7 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
     Tensor source;
     Scalar number;
     if (is_tensor(value)) source = tensor_of(value);
-    else if (scalar_of(value, number))
-      source = full({}, number, kind(x.dtype()) >= number.kind() ? std::optional(x.dtype()) : std::nullopt);
+    else if (scalar_of(value, number)) source = full({}, number, x.dtype());
     else source = tensor_of(py::module_::import("taper").attr("as_tensor")(py::handle(value)).ptr());
     const Indexed target = indexed_by(x, key);
     if (!target.advanced.empty()) {

@@ -7,6 +7,7 @@
 
 #include "base/visit.h"
 #include "ops/elementwise.h"
+#include "ops/inplace.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
 #include "tensor/device_runtime.h"
@@ -26,6 +27,7 @@ Tensor ones(const Shape& sizes, DType dtype, Device device) { return full(sizes,
 
 Tensor full(const Shape& sizes, const Scalar& value, std::optional<DType> dtype, Device device) {
   Tensor result = empty(sizes, dtype.value_or(value.dtype()), device);
+  check_holds(result.dtype(), value, "full");
   fill_elements(result, value);
   return result;
 }
@@ -39,6 +41,7 @@ Tensor ones_like(const Tensor& like, std::optional<DType> dtype) { return full_l
 
 Tensor full_like(const Tensor& like, const Scalar& value, std::optional<DType> dtype) {
   Tensor result = empty_like(like, dtype);
+  check_holds(result.dtype(), value, "full_like");
   fill_elements(result, value);
   return result;
 }

@@ -1,6 +1,7 @@
 // In-place writes and the history of tensors that share memory.
 #include "ops/inplace.h"
 
+#include <cmath>
 #include <utility>
 
 #include "autograd/slots.h"
@@ -168,6 +169,18 @@ void own_memory(const Tensor& tensor, std::string_view memory_format) {
 void check_result_fits(DType from, DType to, const char* op) {
   check<DTypeError>(kind(from) <= kind(to), op, ": result type ", from,
                     " can't be cast to the desired output type ", to);
+}
+
+void check_holds(DType dtype, const Scalar& value, const char* op) {
+  if (dtype == DType::boolean || is_complex(dtype)) return;
+  const bool is_unsigned = dtype == DType::uint8 || dtype == DType::uint16 || dtype == DType::uint32;
+  bool holds = !value.is_complex() || value.to<std::complex<double>>().imag() == 0;
+  if (is_integral(dtype) && item_size(dtype) < 8) {
+    const double high = std::ldexp(1.0, int(8 * item_size(dtype)) - !is_unsigned) - 1;
+    const double number = std::trunc(value.to<double>());
+    holds = holds && number >= (is_unsigned ? -high : -high - 1) && number <= high;
+  }
+  check<ValueError>(holds, op, ": ", value, " cannot be converted to ", dtype, " without overflow");
 }
 
 void adopt_history(const Tensor& target, const Tensor& value) {

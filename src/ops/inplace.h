@@ -44,5 +44,8 @@ bool unrecorded(const Operands&... operands) {
 
 /// A result of dtype `from` may be stored in a tensor of dtype `to`: never to a lower kind.
 void check_result_fits(DType from, DType to, const char* op);
+/// Throws ValueError for a number that tensors of dtype cannot hold: beyond a small integer type, where
+/// unsigned ones also take negatives, which wrap around, or complex for a real one.
+void check_holds(DType dtype, const Scalar& value, const char* op);
 
 }  // namespace taper

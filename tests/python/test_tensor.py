@@ -353,3 +353,22 @@ def test_where_of_two_numbers_has_the_default_dtypes():
     assert taper.where(mask, 1j, 2j).dtype == taper.complex64
     assert taper.where(mask, 1, 2).dtype == taper.int64
     assert taper.where(mask, 1.0, taper.ones(2, dtype=taper.float64)).dtype == taper.float64
+
+
+@pytest.mark.parametrize("value", [300, -256, float("nan"), 1e10, 1 + 1j])
+def test_filling_refuses_a_number_that_the_dtype_cannot_hold(value):
+    x = taper.zeros(2, dtype=taper.uint8)
+    for fill in (x.fill_, lambda v: x.__setitem__(0, v), lambda v: taper.full((2,), v, dtype=taper.uint8)):
+        with pytest.raises(RuntimeError, match="without overflow"):
+            fill(value)
+    assert x.tolist() == [0, 0] and x.fill_(-1).tolist() == [255, 255]
+    assert taper.full((1,), float("inf"), dtype=taper.float16).item() == float("inf")
+
+
+def test_a_size_given_to_the_class_is_that_of_the_tensor():
+    assert taper.Tensor(taper.Size([2, 3])).shape == (2, 3)
+    assert taper.Tensor([2, 3]).tolist() == [2, 3]
+
+
+def test_gather_by_one_number():
+    assert taper.arange(3.0).gather(0, taper.tensor(1)).item() == 1
