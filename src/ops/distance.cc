@@ -32,6 +32,13 @@ Tensor bilinear(const Tensor& a, const Tensor& b, const Tensor& weight, const Te
 
 namespace {
 
+Tensor pdist(const Tensor& x, double p) {
+  check<ShapeError>(x.ndim() == 2, "pdist: expected a matrix, got shape ", x.sizes());
+  check<ValueError>(p >= 0, "pdist: p must not be negative, got ", p);
+  const Tensor pairs = nonzero(triu(ones({x.size(0), x.size(0)}, boolean, x.device()), 1));
+  return norm(index_select(x, 0, select(pairs, 1, 0)) - index_select(x, 0, select(pairs, 1, 1)), p, Shape{1});
+}
+
 const Register normalize_op{
     {.signature = "normalize(Tensor input, float p=2.0, int dim=1, float eps=1e-12) -> Tensor",
      .doc = "input / max(|input|_p, eps) along dim.",
@@ -57,6 +64,13 @@ const Register pairwise_distance_op{
      .samples = "x(4, 3), x(4, 3); x(4, 3), x(3), 1, keepdim=True; x(3), x(3)",
      .reference = "np.linalg.norm(x1 - x2 + eps, p, -1, keepdim)",
      .errors = "x(4, 3), x(4, 2)"}};
+const Register pdist_op{{.signature = "pdist(Tensor input, float p=2.0) -> Tensor",
+                         .doc = "Distances of all pairs of rows: [n (n - 1) / 2] of [n, m].",
+                         .call = box<pdist>,
+                         .homes = "taper nn.functional",
+                         .samples = "x(4, 3); x(3, 2), 1; x(2, 5), 3; x(1, 3)",
+                         .reference = "sp.spatial.distance.pdist(input, 'minkowski', p=p)",
+                         .errors = "x(3); x(3, 2), -1"}};
 const Register bilinear_op{
     {.signature = "bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor",
      .doc = "input1^T weight input2 + bias: weight [out, in1, in2].",
