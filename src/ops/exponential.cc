@@ -282,13 +282,19 @@ const Register logaddexp2_op{{.signature = "logaddexp2(Tensor input, Tensor othe
                               .call = box<logaddexp2>,
                               .samples = "x(2, 3), x(3)",
                               .reference = "np.logaddexp2(input, other)"}};
-const Register xlogy_op{{.signature = "xlogy(Tensor input, Tensor|Scalar other) -> Tensor",
-                         .doc = "input * log(other), 0 where input is 0.",
-                         .call = box<xlogy>,
-                         .homes = "taper Tensor special",
-                         .samples = "x(2, 3), x(3, lo=.1); x(3), 2.5",
-                         .reference = "sp.special.xlogy(input, other)",
-                         .inplace = true}};
+const Register xlogy_op[]{{{.signature = "xlogy(Tensor input, Tensor|Scalar other) -> Tensor",
+                            .doc = "input * log(other), 0 where input is 0.",
+                            .call = box<xlogy>,
+                            .homes = "taper Tensor special",
+                            .samples = "x(2, 3), x(3, lo=.1); x(3), 2.5",
+                            .reference = "sp.special.xlogy(input, other)",
+                            .inplace = true}},
+                          {{.signature = "xlogy(Tensor|Scalar input, Tensor other) -> Tensor",
+                            .doc = "input * log(other), 0 where input is 0.",
+                            .call = box<xlogy>,
+                            .homes = "taper special",
+                            .samples = "2.5, x(3, lo=.1); 0, x(2, lo=.1)",
+                            .reference = "sp.special.xlogy(input, other)"}}};
 
 }  // namespace
 
