@@ -148,7 +148,8 @@ Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
   const int place = wrap_dim(dim, x.ndim(), "gather");
   const Tensor places = checked_index(index, "gather");
   if (places.numel() == 0) return empty(index.sizes(), x.dtype(), x.device());
-  if (x.ndim() == 0) return reshape(gather(reshape(x, {1}), 0, reshape(places, {-1})), index.sizes());
+  if (x.ndim() == 0 || (x.ndim() == 1 && index.ndim() == 0))
+    return reshape(gather(reshape(x, {-1}), 0, reshape(places, {-1})), index.sizes());
   check_gather_shape(x, place, places, "gather");
   return record(Gather{place, x.sizes()}, x, places);
 }
