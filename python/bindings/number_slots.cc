@@ -144,7 +144,10 @@ Scalar single_value(PyObject* self, const char* what) {
   const Tensor& tensor = tensor_of(self);
   check<ValueError>(tensor.numel() == 1, what, ": a Tensor with ", tensor.numel(), " elements (shape ",
                     tensor.sizes(), ") cannot be converted to Scalar; only one element tensors can");
-  return tensor.item();
+  const Scalar value = tensor.item();
+  check<ValueError>(!value.is_complex() || value.to<std::complex<double>>().imag() == 0, what, ": ", value,
+                    " has an imaginary part; take .real first");
+  return value;
 }
 int bool_slot(PyObject* self) {
   return guarded([&]() -> int {

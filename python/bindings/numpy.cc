@@ -181,9 +181,11 @@ class NestedData {
     check<ValueError>(sizes_[depth] == length, "tensor: expected sequence of length ", sizes_[depth],
                       " at dim ", depth, " (got ", length, ")");
   }
+  // In a list a tensor of one element counts as a number, as in PyTorch.
   void measure_tensor(const Tensor& tensor, int depth) {
-    for (int i = 0; i < tensor.ndim(); ++i) place(depth + i, tensor.sizes()[i]);
-    leaf(depth + tensor.ndim());
+    const int dims = depth && tensor.numel() == 1 ? 0 : tensor.ndim();
+    for (int i = 0; i < dims; ++i) place(depth + i, tensor.sizes()[i]);
+    leaf(depth + dims);
     kind_ = std::max(kind_, kind(tensor.dtype()));
     tensor_dtype_ = tensor_dtype_ ? promote_types(*tensor_dtype_, tensor.dtype()) : tensor.dtype();
   }
@@ -206,9 +208,11 @@ class NestedData {
   }
   void fill(const py::handle& data, int depth, std::byte*& place, DType wide) const {
     if (is_tensor(data.ptr())) {
-      check<ValueError>(tensor_of(data.ptr()).sizes() == Shape(sizes_.data() + depth, sizes_.size() - depth),
+      const Tensor& part = tensor_of(data.ptr());
+      check<ValueError>((depth == sizes_.size() && part.numel() == 1) ||
+                            part.sizes() == Shape(sizes_.data() + depth, sizes_.size() - depth),
                         "tensor: the data changed while they were read");
-      const Tensor values = contiguous(to(to(tensor_of(data.ptr()).detach(), Device()), wide));
+      const Tensor values = contiguous(to(to(part.detach(), Device()), wide));
       std::memcpy(place, values.data(), std::size_t(values.numel() * values.item_size()));
       place += values.numel() * values.item_size();
       return;

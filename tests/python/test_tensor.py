@@ -372,3 +372,16 @@ def test_a_size_given_to_the_class_is_that_of_the_tensor():
 
 def test_gather_by_one_number():
     assert taper.arange(3.0).gather(0, taper.tensor(1)).item() == 1
+
+
+def test_tensors_of_one_element_in_lists_are_numbers():
+    assert taper.tensor([taper.ones(1), 2.0]).tolist() == [1, 2]
+    assert taper.tensor([[taper.ones(1)], [taper.ones(1, 1)]]).tolist() == [[1], [1]]
+    assert taper.tensor(taper.ones(1, 1)).shape == (1, 1)
+
+
+def test_a_number_with_an_imaginary_part_is_no_real_one():
+    assert float(taper.tensor(2 + 0j)) == int(taper.tensor(2 + 0j)) == 2
+    for conversion in (float, int):
+        with pytest.raises(RuntimeError, match="imaginary"):
+            conversion(taper.tensor(1 + 1j))
