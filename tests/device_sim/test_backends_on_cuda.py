@@ -91,3 +91,12 @@ def test_bias_is_added_on_the_way_out_at_any_address_and_of_any_shape(device):
                     for device in ("cuda", "cpu")
                 )
                 np.testing.assert_allclose(got.numpy(), expected.numpy(), rtol=tolerance, atol=tolerance)
+
+
+def test_bias_is_added_to_products_of_parts_of_rows(device):
+    """Only the length of the sums tells these products apart."""
+    x, w, b = (taper.tensor(random.standard_normal(shape)) for shape in ((3, 8), (8, 5), 5))
+    for inner in (3, 6):
+        got = taper.addmm(b.to("cuda"), x.to("cuda")[:, :inner], w.to("cuda")[:inner]).cpu()
+        expected = b.numpy() + x.numpy()[:, :inner] @ w.numpy()[:inner]
+        np.testing.assert_allclose(got.numpy(), expected, rtol=1e-12, atol=1e-12)

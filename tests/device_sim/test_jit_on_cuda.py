@@ -44,6 +44,9 @@ def test_operands_broadcast_in_any_layout():
     expected = -x.transpose(2, 1, 0)[1:] + np.broadcast_to(y[::2, :, 1][None], (6, 5, 6))[:, :, 1:]
     assert got.is_contiguous()
     np.testing.assert_allclose(got.cpu().numpy(), expected, rtol=1e-15)
+    wide = random.standard_normal((3, 5))
+    got = weighted(on_cuda(wide)[:, 1:], on_cuda(wide)[:, :4])  # rows with a gap behind each
+    np.testing.assert_allclose(got.cpu().numpy(), wide[:, :4] - wide[:, 1:], rtol=1e-15)
     assert weighted(on_cuda(x)[:0], on_cuda(x)[:0]).shape == (0, 1, 7)
     assert weighted(on_cuda(2.0), on_cuda(3.0)).item() == 1
 
