@@ -138,12 +138,25 @@ void add_weight_reorder(const Convolution& c, Pass pass, Prepared& prepared) {
   prepared.reorder_w = dnnl::reorder(description);
 }
 
+/// Whether oneDNN's channels-last kernel would write behind its workspace: if the kernel is of one element
+/// and strided, it places positions a block of channels apart, but has room for the channels only.
+bool overruns_workspace(const Convolution& c, Pass pass) {
+  constexpr int64 largest_block = 16;
+  bool strided = false;
+  for (int i = 0; i < c.spatial_dims; ++i) {
+    if (c.kernel[i] != 1) return false;
+    strided |= c.stride[i] != 1;
+  }
+  return strided && pass == Pass::backward_weight && c.in_channels < largest_block;
+}
+
 /// Channels-last kernels are the fastest everywhere but one place: gradients to the image of a first layer,
 /// with its one to four channels, are up to seven times faster by oneDNN's gemm (measured on Zen 4).
 Prepared make(const Convolution& c, Pass pass, bool with_bias) {
   const OpenMpThreads single(1);  // primitives split their work by the number of threads at their creation
   const bool plain_first = pass == Pass::backward_input && c.groups == 1 && c.in_channels <= 4;
   for (const bool channels_last : {!plain_first, plain_first}) {
+    if (channels_last && overruns_workspace(c, pass)) continue;
     try {
       Prepared prepared = make_in_order(c, pass, with_bias, channels_last);
       if (!prepared.found) continue;
