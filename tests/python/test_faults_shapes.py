@@ -342,3 +342,19 @@ def test_dimensions_beyond_what_a_tensor_has():
     with pytest.raises(taper.ShapeError, match="flip: more than 64 dimensions"):
         taper.ones((1,) * 65).flip(0)
     assert taper.zeros(2**40, 2**40, 0).numel() == 0
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: x34.unfold(0, 2, 2**63 - 1),
+        lambda: taper.diag_embed(x34, offset=-(2**63)),
+        lambda: taper.diag_embed(x34, offset=2**63 - 1),
+        lambda: F.pad(x34, (2**63 - 1, 1)),
+        lambda: taper.histogram(x34.flatten(), 2**63 - 1),
+        lambda: F.conv2d(taper.ones(1, 2, 3, 3), taper.ones(0, 2, 1, 1), groups=2**63 - 1),
+    ],
+)
+def test_sums_and_products_of_sizes_that_no_integer_holds_are_refused(call):
+    with pytest.raises(taper.Error, match="large|countable|divisible"):
+        call()
