@@ -429,7 +429,7 @@ def test_second_process_of_a_rank_cannot_enter():
     assert all(result.code == 0 for result in jobs.finish(processes))
 
 
-def test_rank_0_listens_on_the_master_address_only():
+def test_rank_0_listens_on_the_master_address_only(tmp_path):
     (first,) = jobs.start(
         """
 def listening():  # (address, port) in hexadecimal digits: proc(5)
@@ -439,10 +439,11 @@ def listening():  # (address, port) in hexadecimal digits: proc(5)
 begin()
 print(sorted(listening()))
 dist.destroy_process_group()
-dist.init_process_group(init_method=f"file:///tmp/taper-{os.getpid()}", rank=0, world_size=1)
+dist.init_process_group(init_method="file://" + os.environ["MEETING"], rank=0, world_size=1)
 print(sorted(listening()))
 """,
         1,
+        {"MEETING": str(tmp_path / "meeting")},
     )
     (result,) = jobs.finish([first])
     assert result.code == 0, result.err
