@@ -88,6 +88,8 @@ DType dtype_of(PyObject* object) {
   throw py::type_error(concat("expected a taper.dtype, got ", Py_TYPE(object)->tp_name));
 }
 
+bool is_size(PyObject* object) { return Py_TYPE(object) == size_type; }
+
 PyObject* wrap_size(const Shape& shape) {
   PyObject* size = size_type->tp_alloc(size_type, shape.size());
   if (!size) return nullptr;

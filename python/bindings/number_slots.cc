@@ -1,6 +1,5 @@
 // Operators of tensors: the shortest way from Python's number protocol to the operation.
 #include <algorithm>
-#include <string_view>
 
 #include "functions.h"
 #include "interpreter.h"
@@ -180,13 +179,6 @@ PyObject* index_slot(PyObject* self) {
   });
 }
 
-bool is_array(PyObject* object) { return std::string_view(Py_TYPE(object)->tp_name) == "numpy.ndarray"; }
-
-// A copy: the array may be read-only or run backwards.
-Tensor tensor_of_array(py::handle array) {
-  return py::cast<Tensor>(py::module_::import("taper._C").attr("from_numpy")(array.attr("copy")()));
-}
-
 PyObject* compare_slot(PyObject* left, PyObject* right, int operation) {
   return guarded([&]() -> PyObject* {
     constexpr const char* names[] = {"lt", "le", "eq", "ne", "gt", "ge"};
@@ -197,7 +189,7 @@ PyObject* compare_slot(PyObject* left, PyObject* right, int operation) {
       return computed(names[operation], std::max(a.numel(), tensor_of(right).numel()),
                       [&] { return both[operation](a, tensor_of(right)); });
     if (is_array(right)) {
-      const Tensor b = tensor_of_array(right);
+      const Tensor b = copy_of_array(right);
       return computed(names[operation], std::max(a.numel(), b.numel()),
                       [&] { return both[operation](a, b); });
     }

@@ -1,14 +1,16 @@
 // NumPy arrays, nested lists and the buffer protocol, to and from tensors.
 #include <pybind11/numpy.h>
 
-#include <cmath>
 #include <complex>
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string_view>
 
 #include "base/visit.h"
 #include "interpreter.h"
+#include "ops/inplace.h"
 #include "python.h"
 #include "taper/error.h"
 #include "taper/ops.h"
@@ -76,6 +78,16 @@ Tensor from_array(const py::array& array, const char* op) {
   return from_blob(const_cast<void*>(array.data()), sizes, strides, dtype, release_array, share(array));
 }
 
+}  // namespace
+
+bool is_array(PyObject* object) { return std::string_view(Py_TYPE(object)->tp_name) == "numpy.ndarray"; }
+
+Tensor copy_of_array(PyObject* array) {
+  return from_array(py::array(py::handle(array).attr("copy")()), "from_numpy");
+}
+
+namespace {
+
 Tensor from_numpy(const py::object& object) {
   if (!py::isinstance<py::array>(object))
     throw py::type_error(concat("from_numpy: expected np.ndarray, got ", Py_TYPE(object.ptr())->tp_name));
@@ -139,7 +151,7 @@ class NestedData {
     fill(data, 0, place, wide);
     check<ValueError>(
         !beyond_int64_ || wide != int64 || target == uint64,
-        "tensor: an integer is beyond what int64 can hold; pass dtype=torch.uint64 or a floating one");
+        "tensor: an integer is beyond what int64 can hold; pass dtype=taper.uint64 or a floating one");
     if (wide == int64) check_fits<std::int64_t>(values, target);
     if (wide == float64) check_fits<double>(values, target);
     return to(values, target);
@@ -152,17 +164,11 @@ class NestedData {
             !PyBytes_Check(data.ptr()));
   }
 
-  // Small integer types take what they can hold, unsigned ones also its negative, which wraps around.
   template <class T>
   static void check_fits(const Tensor& values, DType target) {
-    if (!is_integral(target) || target == int64 || target == uint64) return;
-    const bool is_unsigned = target == uint8 || target == uint16 || target == uint32;
-    const double high = std::ldexp(1.0, int(8 * item_size(target)) - (is_unsigned ? 0 : 1)) - 1;
-    const double low = is_unsigned ? -high : -high - 1;
-    const T* const first = values.data<T>();
-    for (std::int64_t i = 0; i < values.numel(); ++i)
-      check<ValueError>(std::trunc(double(first[i])) >= low && std::trunc(double(first[i])) <= high,
-                        "tensor: ", first[i], " cannot be converted to ", target, " without overflow");
+    if (!is_integral(target)) return;
+    for (const T value : std::span(values.data<T>(), std::size_t(values.numel())))
+      check_holds(target, value, "tensor");
   }
 
   void measure(const py::handle& data, int depth) {

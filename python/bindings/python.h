@@ -40,6 +40,7 @@ PyObject* wrap_as(PyTypeObject* type, Tensor tensor);
 /// New reference to the dtype's object, which is a constant.
 PyObject* wrap_dtype(DType dtype);
 PyObject* wrap_size(const Shape& shape);
+bool is_size(PyObject* object);
 PyObject* wrap_scalar(const Scalar& value);
 bool is_dtype(PyObject* object);
 /// dtype objects, and Python's bool, int, float, complex. Throws py::type_error.
@@ -49,6 +50,11 @@ Device device_of(PyObject* object);
 bool scalar_of(PyObject* object, Scalar& value);
 /// Anything that is an integer by __index__, also one-element integer tensors. False when the object is none.
 bool integer_of(PyObject* object, std::int64_t& value);
+
+/// Whether the object is a NumPy array.
+bool is_array(PyObject* object);
+/// A tensor of the array's numbers, with memory of its own, so the array may be read-only or run backwards.
+Tensor copy_of_array(PyObject* array);
 
 /// Whether type is a class of taper.Error.
 bool is_taper_error(PyObject* type);

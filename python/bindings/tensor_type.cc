@@ -95,8 +95,7 @@ PyObject* new_tensor(PyTypeObject* type, PyObject* arguments, PyObject*) {
       sizes.push_back(size);
     }
     if (all_integers) return wrap_as(type, empty(sizes));
-    if (data && std::string_view(Py_TYPE(data)->tp_name) == "taper.Size")
-      return wrap_as(type, empty(py::cast<Shape>(py::handle(data))));
+    if (data && is_size(data)) return wrap_as(type, empty(py::cast<Shape>(py::handle(data))));
     if (!data) throw py::type_error("Tensor: expected sizes, or one tensor or list of numbers");
     const py::object made = py::module_::import("taper").attr("tensor")(py::handle(data));
     return wrap_as(type, to(tensor_of(made.ptr()), default_dtype()));

@@ -176,7 +176,7 @@ void check_holds(DType dtype, const Scalar& value, const char* op) {
   const bool is_unsigned = dtype == DType::uint8 || dtype == DType::uint16 || dtype == DType::uint32;
   bool holds = !value.is_complex() || value.to<std::complex<double>>().imag() == 0;
   if (is_integral(dtype) && item_size(dtype) < 8) {
-    const double high = std::ldexp(1.0, int(8 * item_size(dtype)) - !is_unsigned) - 1;
+    const auto high = double((std::uint64_t(1) << (8 * item_size(dtype) - !is_unsigned)) - 1);
     const double number = std::trunc(value.to<double>());
     holds = holds && number >= (is_unsigned ? -high : -high - 1) && number <= high;
   }
