@@ -29,6 +29,8 @@
   X(lerp_scalar, LerpScalar)    \
   X(copysign, CopySign)         \
   X(heaviside, Heaviside)
+#define TAPER_RUNS(name, function) vector_run<function, float, 2>, vector_run<function, double, 2>,
+#define TAPER_INDICES(name, function) name##_f32, name##_f64,
 
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
@@ -142,34 +144,16 @@ struct Heaviside {
   }
 };
 
-Run vector_kernel(int index) {
-#define TAPER_RUNS(name, function) vector_run<function, float, 2>, vector_run<function, double, 2>,
-  static constexpr Run runs[] = {TAPER_VECTOR_KERNELS(TAPER_RUNS)};
-#undef TAPER_RUNS
-  return runs[index];
-}
-
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();
 
+#include "cpu/vector_table-inl.h"
+
 #if HWY_ONCE
 namespace taper::cpu {
 namespace {
-
-HWY_EXPORT(vector_kernel);
-
-#define TAPER_INDICES(name, function) name##_f32, name##_f64,
-enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
-#undef TAPER_INDICES
-
-template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
-              const void* attributes) {
-  static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
-  run(inputs, steps, output, n, attributes);
-}
 
 using Complex = std::complex<double>;
 
@@ -321,4 +305,3 @@ const Kernel heaviside = {TAPER_FLOATS(heaviside), TAPER_INTEGERS(HeavisideOf)};
 }  // namespace kernels
 }  // namespace taper::cpu
 #endif
-#undef TAPER_VECTOR_KERNELS

@@ -20,42 +20,16 @@
   X(le, LessOrEqual)            \
   X(gt, Greater)                \
   X(ge, GreaterOrEqual)
-
-HWY_BEFORE_NAMESPACE();
-namespace taper::cpu {
-namespace HWY_NAMESPACE {
-namespace {
-
-Run vector_kernel(int index) {
 #define TAPER_RUNS(name, function)                                       \
   binary_predicate<function, float>, binary_predicate<function, double>, \
       binary_predicate<function, std::int64_t>, binary_predicate<function, std::int32_t>,
-  static constexpr Run runs[] = {TAPER_VECTOR_KERNELS(TAPER_RUNS)};
-#undef TAPER_RUNS
-  return runs[index];
-}
+#define TAPER_INDICES(name, function) name##_f32, name##_f64, name##_i64, name##_i32,
 
-}  // namespace
-}  // namespace HWY_NAMESPACE
-}  // namespace taper::cpu
-HWY_AFTER_NAMESPACE();
+#include "cpu/vector_table-inl.h"
 
 #if HWY_ONCE
 namespace taper::cpu {
 namespace {
-
-HWY_EXPORT(vector_kernel);
-
-#define TAPER_INDICES(name, function) name##_f32, name##_f64, name##_i64, name##_i32,
-enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
-#undef TAPER_INDICES
-
-template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
-              const void* attributes) {
-  static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
-  run(inputs, steps, output, n, attributes);
-}
 
 using Complex = std::complex<double>;
 
@@ -130,4 +104,3 @@ TAPER_LOGIC(isclose, IsClose);
 }  // namespace kernels
 }  // namespace taper::cpu
 #endif
-#undef TAPER_VECTOR_KERNELS

@@ -18,6 +18,8 @@
   X(floor_divide, floored)      \
   X(remainder, modulus)         \
   X(fmod, rest)
+#define TAPER_RUNS(name, wanted) vector_run<Wide<Divide<Division::wanted>>, float, 2>,
+#define TAPER_INDICES(name, wanted) name##_f32,
 
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
@@ -74,34 +76,16 @@ struct Divide {
   }
 };
 
-Run vector_kernel(int index) {
-#define TAPER_RUNS(name, wanted) vector_run<Wide<Divide<Division::wanted>>, float, 2>,
-  static constexpr Run runs[] = {TAPER_VECTOR_KERNELS(TAPER_RUNS)};
-#undef TAPER_RUNS
-  return runs[index];
-}
-
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();
 
+#include "cpu/vector_table-inl.h"
+
 #if HWY_ONCE
 namespace taper::cpu {
 namespace {
-
-HWY_EXPORT(vector_kernel);
-
-#define TAPER_INDICES(name, wanted) name##_f32,
-enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
-#undef TAPER_INDICES
-
-template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
-              const void* attributes) {
-  static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
-  run(inputs, steps, output, n, attributes);
-}
 
 void check_divisor(bool ok, const char* op) { check<ValueError>(ok, op, ": integer division by zero"); }
 
@@ -205,4 +189,3 @@ TAPER_REAL(fmod, Fmod, dispatch<fmod_f32>);
 }  // namespace kernels
 }  // namespace taper::cpu
 #endif
-#undef TAPER_VECTOR_KERNELS

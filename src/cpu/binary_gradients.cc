@@ -39,6 +39,8 @@
   X(hardshrink_backward, ShrinkBackward, ShrinkBackward)                                              \
   X(softshrink_backward, ShrinkBackward, ShrinkBackward)                                              \
   X(threshold_backward, ThresholdBackward, ThresholdBackward)
+#define TAPER_RUNS(name, single, full) vector_run<single, float, 2>, vector_run<full, double, 2>,
+#define TAPER_INDICES(name, single, full) name##_f32, name##_f64,
 
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
@@ -279,34 +281,16 @@ struct ThresholdBackward {
   }
 };
 
-Run vector_kernel(int index) {
-#define TAPER_RUNS(name, single, full) vector_run<single, float, 2>, vector_run<full, double, 2>,
-  static constexpr Run runs[] = {TAPER_VECTOR_KERNELS(TAPER_RUNS)};
-#undef TAPER_RUNS
-  return runs[index];
-}
-
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();
 
+#include "cpu/vector_table-inl.h"
+
 #if HWY_ONCE
 namespace taper::cpu {
 namespace {
-
-HWY_EXPORT(vector_kernel);
-
-#define TAPER_INDICES(name, single, full) name##_f32, name##_f64,
-enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
-#undef TAPER_INDICES
-
-template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
-              const void* attributes) {
-  static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
-  run(inputs, steps, output, n, attributes);
-}
 
 using Complex = std::complex<double>;
 
@@ -366,4 +350,3 @@ const Kernel threshold_backward = {TAPER_FLOATS(threshold_backward)};
 }  // namespace kernels
 }  // namespace taper::cpu
 #endif
-#undef TAPER_VECTOR_KERNELS

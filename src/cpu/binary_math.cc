@@ -35,6 +35,8 @@
   X(cube_f64, Cube, double, 1)                   \
   X(inverse_square_f32, InverseSquare, float, 1) \
   X(inverse_square_f64, InverseSquare, double, 1)
+#define TAPER_RUNS(name, function, type, count) vector_run<function, type, count>,
+#define TAPER_INDICES(name, function, type, count) name,
 
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
@@ -126,34 +128,16 @@ struct InverseSquare {
   }
 };
 
-Run vector_kernel(int index) {
-#define TAPER_RUNS(name, function, type, count) vector_run<function, type, count>,
-  static constexpr Run runs[] = {TAPER_VECTOR_KERNELS(TAPER_RUNS)};
-#undef TAPER_RUNS
-  return runs[index];
-}
-
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();
 
+#include "cpu/vector_table-inl.h"
+
 #if HWY_ONCE
 namespace taper::cpu {
 namespace {
-
-HWY_EXPORT(vector_kernel);
-
-#define TAPER_INDICES(name, function, type, count) name,
-enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
-#undef TAPER_INDICES
-
-template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
-              const void* attributes) {
-  static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
-  run(inputs, steps, output, n, attributes);
-}
 
 using Complex = std::complex<double>;
 
@@ -312,4 +296,3 @@ const Kernel polar = {.name = "polar",
 }  // namespace kernels
 }  // namespace taper::cpu
 #endif
-#undef TAPER_VECTOR_KERNELS

@@ -13,11 +13,20 @@
 #include "cpu/vector_math-inl.h"
 #include "cpu/vector_run-inl.h"
 
-#define TAPER_VECTOR_KERNELS(X) \
-  X(addcmul, AddCMul)           \
-  X(addcdiv, AddCDiv)           \
-  X(lerp, Lerp)                 \
-  X(clamp, Clamp)
+#define TAPER_VECTOR_KERNELS(X)                  \
+  X(addcmul_f32, vector_run<AddCMul, float, 3>)  \
+  X(addcmul_f64, vector_run<AddCMul, double, 3>) \
+  X(addcdiv_f32, vector_run<AddCDiv, float, 3>)  \
+  X(addcdiv_f64, vector_run<AddCDiv, double, 3>) \
+  X(lerp_f32, vector_run<Lerp, float, 3>)        \
+  X(lerp_f64, vector_run<Lerp, double, 3>)       \
+  X(clamp_f32, vector_run<Clamp, float, 3>)      \
+  X(clamp_f64, vector_run<Clamp, double, 3>)     \
+  X(where_1, where_run<std::uint8_t>)            \
+  X(where_4, where_run<std::uint32_t>)           \
+  X(where_8, where_run<std::uint64_t>)
+#define TAPER_RUNS(name, ...) __VA_ARGS__,
+#define TAPER_INDICES(name, ...) name,
 
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
@@ -111,35 +120,16 @@ void where_run(const void* const* inputs, const int* steps, void* output, std::i
   }
 }
 
-Run vector_kernel(int index) {
-#define TAPER_RUNS(name, function) vector_run<function, float, 3>, vector_run<function, double, 3>,
-  static constexpr Run runs[] = {TAPER_VECTOR_KERNELS(TAPER_RUNS) where_run<std::uint8_t>,
-                                 where_run<std::uint32_t>, where_run<std::uint64_t>};
-#undef TAPER_RUNS
-  return runs[index];
-}
-
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();
 
+#include "cpu/vector_table-inl.h"
+
 #if HWY_ONCE
 namespace taper::cpu {
 namespace {
-
-HWY_EXPORT(vector_kernel);
-
-#define TAPER_INDICES(name, function) name##_f32, name##_f64,
-enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) where_1, where_4, where_8 };
-#undef TAPER_INDICES
-
-template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
-              const void* attributes) {
-  static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
-  run(inputs, steps, output, n, attributes);
-}
 
 using Complex = std::complex<double>;
 
@@ -216,4 +206,3 @@ const Kernel clamp = {TAPER_FLOATS(clamp), .i64 = plain<ClampOf, std::int64_t>,
 }  // namespace kernels
 }  // namespace taper::cpu
 #endif
-#undef TAPER_VECTOR_KERNELS

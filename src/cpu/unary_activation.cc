@@ -35,6 +35,8 @@
   X(hardshrink, Hardshrink, Hardshrink)        \
   X(softshrink, Softshrink, Softshrink)        \
   X(threshold, ThresholdOf, ThresholdOf)
+#define TAPER_RUNS(name, single, full) vector_run<single, float, 1>, vector_run<full, double, 1>,
+#define TAPER_INDICES(name, single, full) name##_f32, name##_f64,
 
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
@@ -261,34 +263,16 @@ struct ThresholdOf {
   }
 };
 
-Run vector_kernel(int index) {
-#define TAPER_RUNS(name, single, full) vector_run<single, float, 1>, vector_run<full, double, 1>,
-  static constexpr Run runs[] = {TAPER_VECTOR_KERNELS(TAPER_RUNS)};
-#undef TAPER_RUNS
-  return runs[index];
-}
-
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();
 
+#include "cpu/vector_table-inl.h"
+
 #if HWY_ONCE
 namespace taper::cpu {
 namespace {
-
-HWY_EXPORT(vector_kernel);
-
-#define TAPER_INDICES(name, single, full) name##_f32, name##_f64,
-enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
-#undef TAPER_INDICES
-
-template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
-              const void* attributes) {
-  static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
-  run(inputs, steps, output, n, attributes);
-}
 
 using Complex = std::complex<double>;
 
@@ -351,4 +335,3 @@ const Kernel threshold = {.name = "threshold",
 }  // namespace kernels
 }  // namespace taper::cpu
 #endif
-#undef TAPER_VECTOR_KERNELS

@@ -35,6 +35,8 @@
   X(clamp_scalar, Clamp)        \
   X(nan_to_num, NanToNum)       \
   X(relu, Relu)
+#define TAPER_RUNS(name, function) vector_run<function, float, 1>, vector_run<function, double, 1>,
+#define TAPER_INDICES(name, function) name##_f32, name##_f64,
 
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
@@ -194,34 +196,16 @@ struct Relu {
   }
 };
 
-Run vector_kernel(int index) {
-#define TAPER_RUNS(name, function) vector_run<function, float, 1>, vector_run<function, double, 1>,
-  static constexpr Run runs[] = {TAPER_VECTOR_KERNELS(TAPER_RUNS)};
-#undef TAPER_RUNS
-  return runs[index];
-}
-
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();
 
+#include "cpu/vector_table-inl.h"
+
 #if HWY_ONCE
 namespace taper::cpu {
 namespace {
-
-HWY_EXPORT(vector_kernel);
-
-#define TAPER_INDICES(name, function) name##_f32, name##_f64,
-enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
-#undef TAPER_INDICES
-
-template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
-              const void* attributes) {
-  static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
-  run(inputs, steps, output, n, attributes);
-}
 
 using Complex = std::complex<double>;
 
@@ -373,4 +357,3 @@ const Kernel positive = {"positive",        run_unary<Identity, float>, run_unar
 }  // namespace kernels
 }  // namespace taper::cpu
 #endif
-#undef TAPER_VECTOR_KERNELS

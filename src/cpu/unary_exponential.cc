@@ -22,6 +22,8 @@
   X(log2, Wide<Log2>, Log2)     \
   X(log10, Wide<Log10>, Log10)  \
   X(log1p, Log1p, Log1p)
+#define TAPER_RUNS(name, single, full) vector_run<single, float, 1>, vector_run<full, double, 1>,
+#define TAPER_INDICES(name, single, full) name##_f32, name##_f64,
 
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
@@ -90,34 +92,16 @@ struct Log1p {
   }
 };
 
-Run vector_kernel(int index) {
-#define TAPER_RUNS(name, single, full) vector_run<single, float, 1>, vector_run<full, double, 1>,
-  static constexpr Run runs[] = {TAPER_VECTOR_KERNELS(TAPER_RUNS)};
-#undef TAPER_RUNS
-  return runs[index];
-}
-
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();
 
+#include "cpu/vector_table-inl.h"
+
 #if HWY_ONCE
 namespace taper::cpu {
 namespace {
-
-HWY_EXPORT(vector_kernel);
-
-#define TAPER_INDICES(name, single, full) name##_f32, name##_f64,
-enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
-#undef TAPER_INDICES
-
-template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
-              const void* attributes) {
-  static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
-  run(inputs, steps, output, n, attributes);
-}
 
 using Complex = std::complex<double>;
 
@@ -174,4 +158,3 @@ TAPER_DEFINE(log1p, ComplexLog1p);
 }  // namespace kernels
 }  // namespace taper::cpu
 #endif
-#undef TAPER_VECTOR_KERNELS

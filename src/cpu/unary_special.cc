@@ -20,6 +20,8 @@
   X(erfc_f32, Wide<Erfc>, float)   \
   X(logit_f32, Wide<Logit>, float) \
   X(logit_f64, Logit, double)
+#define TAPER_RUNS(name, function, type) vector_run<function, type, 1>,
+#define TAPER_INDICES(name, function, type) name,
 
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
@@ -62,34 +64,16 @@ struct Logit {
   }
 };
 
-Run vector_kernel(int index) {
-#define TAPER_RUNS(name, function, type) vector_run<function, type, 1>,
-  static constexpr Run runs[] = {TAPER_VECTOR_KERNELS(TAPER_RUNS)};
-#undef TAPER_RUNS
-  return runs[index];
-}
-
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();
 
+#include "cpu/vector_table-inl.h"
+
 #if HWY_ONCE
 namespace taper::cpu {
 namespace {
-
-HWY_EXPORT(vector_kernel);
-
-#define TAPER_INDICES(name, function, type) name,
-enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
-#undef TAPER_INDICES
-
-template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
-              const void* attributes) {
-  static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
-  run(inputs, steps, output, n, attributes);
-}
 
 struct ErfOf {
   double operator()(double x) const { return std::erf(x); }
@@ -163,4 +147,3 @@ const Kernel logit = {.name = "logit", .f32 = dispatch<logit_f32>, .f64 = dispat
 }  // namespace kernels
 }  // namespace taper::cpu
 #endif
-#undef TAPER_VECTOR_KERNELS

@@ -30,6 +30,10 @@
   X(acosh, Acosh, Acosh)                                                                                     \
   X(atanh, Atanh, Atanh)                                                                                     \
   X(sinc, Sinc<Precision::single>, Sinc<Precision::full>)
+#define TAPER_RUNS(name, single, full)                                \
+  vector_run<Wide<typename Unwrapped<void(single)>::type>, float, 1>, \
+      vector_run<typename Unwrapped<void(full)>::type, double, 1>,
+#define TAPER_INDICES(name, single, full) name##_f32, name##_f64,
 
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
@@ -151,36 +155,16 @@ struct Unwrapped<void(T)> {
   using type = T;
 };
 
-Run vector_kernel(int index) {
-#define TAPER_RUNS(name, single, full)                                \
-  vector_run<Wide<typename Unwrapped<void(single)>::type>, float, 1>, \
-      vector_run<typename Unwrapped<void(full)>::type, double, 1>,
-  static constexpr Run runs[] = {TAPER_VECTOR_KERNELS(TAPER_RUNS)};
-#undef TAPER_RUNS
-  return runs[index];
-}
-
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();
 
+#include "cpu/vector_table-inl.h"
+
 #if HWY_ONCE
 namespace taper::cpu {
 namespace {
-
-HWY_EXPORT(vector_kernel);
-
-#define TAPER_INDICES(name, single, full) name##_f32, name##_f64,
-enum : int { TAPER_VECTOR_KERNELS(TAPER_INDICES) };
-#undef TAPER_INDICES
-
-template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
-              const void* attributes) {
-  static const Run run = HWY_DYNAMIC_DISPATCH(vector_kernel)(index);
-  run(inputs, steps, output, n, attributes);
-}
 
 using Complex = std::complex<double>;
 
@@ -230,4 +214,3 @@ const Kernel sinc = {.name = "sinc",
 }  // namespace kernels
 }  // namespace taper::cpu
 #endif
-#undef TAPER_VECTOR_KERNELS
