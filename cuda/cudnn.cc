@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "taper/error.h"
 
@@ -66,6 +67,12 @@ void Descriptor::set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType
                      const void* values) {
   const cudnnStatus_t status = cudnn()->set_attribute(descriptor_, name, type, count, values);
   if (status != CUDNN_STATUS_SUCCESS) check_cudnn(status, concat("setting attribute ", int(name)).c_str());
+}
+
+void Descriptor::set(cudnnBackendAttributeName_t name, std::span<const Descriptor> values) {
+  std::vector<cudnnBackendDescriptor_t> descriptors;
+  for (const Descriptor& value : values) descriptors.push_back(value.descriptor_);
+  set(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, std::int64_t(descriptors.size()), descriptors.data());
 }
 
 void Descriptor::finalize() { check_cudnn(cudnn()->finalize(descriptor_), "finalizing a descriptor"); }

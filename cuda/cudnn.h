@@ -54,6 +54,7 @@ class Descriptor {
   void set(cudnnBackendAttributeName_t name, const Descriptor& value) {
     set(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &value.descriptor_);
   }
+  void set(cudnnBackendAttributeName_t name, std::span<const Descriptor> values);
   void set(cudnnBackendAttributeName_t name, std::span<const std::int64_t> values) {
     set(name, CUDNN_TYPE_INT64, std::int64_t(values.size()), values.data());
   }

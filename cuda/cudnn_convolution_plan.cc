@@ -3,7 +3,7 @@
 
 #include "cuda/cudnn_convolution_plan.h"
 
-#include <optional>
+#include "cuda/cudnn_graph.h"
 
 namespace taper::cuda {
 
@@ -34,18 +34,12 @@ Sizes strides_of(const Sizes& sizes, bool last) {
   return strides;
 }
 
-Descriptor tensor(const PlannedConvolution& p, int64_t name, int64_t first, int64_t channels,
-                  const Sizes& plane) {
+const GraphTensor& operand(CudnnGraph& graph, const PlannedConvolution& p, int64_t name, int64_t first,
+                           int64_t channels, const Sizes& plane) {
   Sizes sizes{first, channels};
-  for (const int64_t size : plane) sizes.push_back(size);
-  Descriptor tensor(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-  tensor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, cudnn_type(p.sizes.dtype));
-  tensor.set(CUDNN_ATTR_TENSOR_DIMENSIONS, sizes);
-  tensor.set(CUDNN_ATTR_TENSOR_STRIDES, strides_of(sizes, p.sizes.channels_last));
-  tensor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, name);
-  tensor.set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, p.alignment);
-  tensor.finalize();
-  return tensor;
+  sizes.insert(sizes.end(), plane.begin(), plane.end());
+  return graph.operand(name, cudnn_type(p.sizes.dtype), sizes, strides_of(sizes, p.sizes.channels_last),
+                       p.alignment);
 }
 
 Descriptor geometry(const cpu::Convolution& c) {
@@ -97,15 +91,17 @@ Names names_of(ConvolutionPass pass) {
   }
 }
 
-/// None where cuDNN finds that the operands do not fit together, or do not suit it.
-std::optional<Descriptor> operation_of(const PlannedConvolution& p) {
+void add_convolution(CudnnGraph& graph, const PlannedConvolution& p) {
   const cpu::Convolution& c = p.sizes;
   const Names names = names_of(p.pass);
+  const GraphTensor& x = operand(graph, p, operand_x, c.batch, c.in_channels, spatial(c, c.input, 1));
+  const GraphTensor& w =
+      operand(graph, p, operand_w, c.out_channels, c.in_channels / c.groups, spatial(c, c.kernel, 1));
+  const GraphTensor& y = operand(graph, p, operand_y, c.batch, c.out_channels, spatial(c, c.output, 1));
   Descriptor operation(names.operation);
-  operation.set(names.x, tensor(p, operand_x, c.batch, c.in_channels, spatial(c, c.input, 1)));
-  operation.set(names.w,
-                tensor(p, operand_w, c.out_channels, c.in_channels / c.groups, spatial(c, c.kernel, 1)));
-  operation.set(names.y, tensor(p, operand_y, c.batch, c.out_channels, spatial(c, c.output, 1)));
+  operation.set(names.x, x.descriptor);
+  operation.set(names.w, w.descriptor);
+  operation.set(names.y, y.descriptor);
   operation.set(names.geometry, geometry(c));
   if (c.dtype == DType::float64) {
     operation.set(names.alpha, CUDNN_TYPE_DOUBLE, 1.0);
@@ -114,8 +110,7 @@ std::optional<Descriptor> operation_of(const PlannedConvolution& p) {
     operation.set(names.alpha, CUDNN_TYPE_FLOAT, 1.0f);
     operation.set(names.beta, CUDNN_TYPE_FLOAT, 0.0f);
   }
-  if (!operation.try_finalize()) return std::nullopt;
-  return operation;
+  graph.add(std::move(operation));
 }
 
 }  // namespace
@@ -123,9 +118,9 @@ std::optional<Descriptor> operation_of(const PlannedConvolution& p) {
 std::vector<CudnnPlan> plan_convolution(const PlannedConvolution& convolution, const PlanTarget& target,
                                         const EngineChoice& choice, int64_t most_workspace,
                                         std::size_t most) {
-  const std::optional<Descriptor> operation = operation_of(convolution);
-  if (!operation) return {};
-  return find_plans(*operation, target, choice, most_workspace, most);
+  CudnnGraph graph;
+  add_convolution(graph, convolution);
+  return find_plans(graph.operations(), target, choice, most_workspace, most);
 }
 
 }  // namespace taper::cuda

@@ -61,20 +61,12 @@ std::vector<Descriptor> configurations(const Descriptor& graph, const PlanTarget
 
 }  // namespace
 
-cudnnDataType_t cudnn_type(DType dtype) {
-  switch (dtype) {
-    case DType::float16: return CUDNN_DATA_HALF;
-    case DType::bfloat16: return CUDNN_DATA_BFLOAT16;
-    case DType::float64: return CUDNN_DATA_DOUBLE;
-    default: return CUDNN_DATA_FLOAT;
-  }
-}
-
-std::vector<CudnnPlan> find_plans(const Descriptor& operation, const PlanTarget& target,
+std::vector<CudnnPlan> find_plans(std::span<const Descriptor> operations, const PlanTarget& target,
                                   const EngineChoice& choice, int64_t most_workspace, std::size_t most) {
   std::vector<CudnnPlan> plans;
+  if (operations.empty()) return plans;
   Descriptor graph(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-  graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation);
+  graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operations);
   if (target.handle) graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, target.handle);
   if (!graph.try_finalize()) return plans;
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {

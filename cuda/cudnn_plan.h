@@ -1,15 +1,13 @@
-// From an operation of cuDNN's to execution plans.
+// From operations of cuDNN's to execution plans.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "cuda/cudnn.h"
-#include "taper/dtype.h"
 
 namespace taper::cuda {
-
-cudnnDataType_t cudnn_type(DType dtype);
 
 /// For what plans are made: a device behind a handle, or one that is described (cuDNN's device properties).
 struct PlanTarget {
@@ -28,9 +26,9 @@ struct CudnnPlan {
   std::int64_t workspace;  ///< in bytes
 };
 
-/// Up to `most` plans for a finalized operation that need at most so many bytes, in the order of cuDNN's
-/// heuristics. Throws Error where cuDNN fails otherwise.
-std::vector<CudnnPlan> find_plans(const Descriptor& operation, const PlanTarget& target,
+/// Up to `most` plans for the whole of some finalized operations that need at most so many bytes, in the
+/// order of cuDNN's heuristics; none for none. Throws Error where cuDNN fails otherwise.
+std::vector<CudnnPlan> find_plans(std::span<const Descriptor> operations, const PlanTarget& target,
                                   const EngineChoice& choice, std::int64_t most_workspace, std::size_t most);
 
 }  // namespace taper::cuda
