@@ -1,20 +1,15 @@
 // The real cuDNN plans convolutions for devices that are described to it, without one: are our operation
 // graphs what it takes, and are wrong ones refused?
-#include <gtest/gtest.h>
-
-#include <fstream>
 #include <set>
-#include <sstream>
-#include <string>
 #include <vector>
 
 #include "cuda/cudnn_convolution_plan.h"
+#include "described_device.h"
 #include "taper/error.h"
 
 namespace taper::cuda {
 namespace {
 
-constexpr std::int64_t most_workspace = std::int64_t(1) << 32;
 constexpr EngineChoice fast{.tensor_cores = true, .nondeterministic = true};
 EngineChoice exact_for(DType dtype) { return {.tensor_cores = dtype != float32}; }
 
@@ -60,28 +55,12 @@ PlannedConvolution planned(const Case& a, DType dtype, ConvolutionPass pass) {
   return {c, pass};
 }
 
-/// A device described by a file of this folder.
-class CudnnPlans : public testing::TestWithParam<const char*> {
+class CudnnPlans : public DescribedDevice {
  protected:
-  void SetUp() override {
-    if (!cudnn()) GTEST_SKIP() << "cuDNN is not installed: its plans are not checked";
-    std::ifstream file(std::string(TAPER_CUDNN_DEVICES) + "/" + GetParam() + ".json");
-    ASSERT_TRUE(file.good());
-    std::ostringstream text;
-    text << file.rdbuf();
-    const std::string json = text.str();
-    properties_.emplace(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
-    properties_->set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, std::int64_t(json.size()),
-                     json.data());
-    properties_->finalize();
-  }
   bool has_plan(const PlannedConvolution& convolution) {
-    return !plan_convolution(convolution, {nullptr, &*properties_}, exact_for(convolution.sizes.dtype),
-                             most_workspace)
+    return !plan_convolution(convolution, device(), exact_for(convolution.sizes.dtype), most_workspace)
                 .empty();
   }
-
-  std::optional<Descriptor> properties_;
 };
 
 INSTANTIATE_TEST_SUITE_P(Devices, CudnnPlans, testing::Values("sm_80", "sm_90"));
@@ -111,8 +90,8 @@ std::set<int> notes_of(const CudnnPlan& plan) {
 TEST_P(CudnnPlans, AreExactForFloat32AndTheSameEveryTimeWhereThatIsAskedFor) {
   for (const DType dtype : {float32, bfloat16})
     for (const ConvolutionPass pass : passes) {
-      const auto found = plan_convolution(planned(cases[14], dtype, pass), {nullptr, &*properties_},
-                                          exact_for(dtype), most_workspace);
+      const auto found =
+          plan_convolution(planned(cases[14], dtype, pass), device(), exact_for(dtype), most_workspace);
       ASSERT_EQ(found.size(), 1u);
       const std::set<int> notes = notes_of(found[0]);
       EXPECT_FALSE(notes.count(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS));
@@ -123,8 +102,7 @@ TEST_P(CudnnPlans, AreExactForFloat32AndTheSameEveryTimeWhereThatIsAskedFor) {
 
 TEST_P(CudnnPlans, MultiplyFloat32OnTensorCoresWhereTheyMay) {
   for (const ConvolutionPass pass : passes) {
-    const auto found =
-        plan_convolution(planned(cases[14], float32, pass), {nullptr, &*properties_}, fast, most_workspace);
+    const auto found = plan_convolution(planned(cases[14], float32, pass), device(), fast, most_workspace);
     ASSERT_EQ(found.size(), 1u);
     const std::set<int> notes = notes_of(found[0]);
     EXPECT_TRUE(notes.count(CUDNN_NUMERICAL_NOTE_TENSOR_CORE)) << int(pass);
@@ -135,7 +113,7 @@ TEST_P(CudnnPlans, MultiplyFloat32OnTensorCoresWhereTheyMay) {
 TEST_P(CudnnPlans, AreSeveralToTime) {
   for (const ConvolutionPass pass : passes) {
     const auto planned_pass = planned(cases[14], float16, pass);
-    const auto all = plan_convolution(planned_pass, {nullptr, &*properties_}, fast, most_workspace, 10);
+    const auto all = plan_convolution(planned_pass, device(), fast, most_workspace, 10);
     EXPECT_GT(all.size(), 2u);
     EXPECT_LE(all.size(), 10u);
   }
@@ -153,7 +131,7 @@ TEST_P(CudnnPlans, AddressesNeedNotBeAligned) {
 TEST_P(CudnnPlans, KeepToTheWorkspace) {
   for (const ConvolutionPass pass : passes) {
     for (const CudnnPlan& plan :
-         plan_convolution(planned(cases[14], float16, pass), {nullptr, &*properties_}, fast, 1 << 16, 10))
+         plan_convolution(planned(cases[14], float16, pass), device(), fast, 1 << 16, 10))
       EXPECT_LE(plan.workspace, 1 << 16);
   }
 }
