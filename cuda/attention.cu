@@ -2,6 +2,7 @@
 // running softmax. Milakov & Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135.
 #include "cuda/attention.cuh"
 #include "cuda/attention.h"
+#include "cuda/cudnn_attention.h"
 #include "cuda/elementwise.h"
 
 namespace taper::cuda {
@@ -128,6 +129,7 @@ void attention(const cpu::Attention& a, const void* q, const void* k, const void
     const Shape sizes{a.batch, a.heads, a.queries, a.value_size}, strides{a.y.batch, a.y.head, a.y.row, 1};
     return fill(sizes, {y, a.dtype, strides.data()}, 0);
   }
+  if (cudnn_attention(a, q, k, v, y, log_sum_exp)) return;
   visit_row_type(a.dtype, [&]<class T>() {
     if (a.value_size <= kernels::tile<T>) launch_attention<T, 1>(a, q, k, v, y, log_sum_exp);
     else launch_attention<T, 2>(a, q, k, v, y, log_sum_exp);

@@ -2,6 +2,7 @@
 // for each tile of results takes all queries or keys in order, so that every sum has one order.
 #include "cuda/attention.cuh"
 #include "cuda/attention.h"
+#include "cuda/cudnn_attention.h"
 #include "cuda/elementwise.h"
 
 namespace taper::cuda {
@@ -174,6 +175,7 @@ void attention_backward(const cpu::Attention& a, const void* q, const void* k, c
     clear(a, a.key_heads, a.keys, a.size, a.k, dk);
     return clear(a, a.key_heads, a.keys, a.value_size, a.v, dv);
   }
+  if (cudnn_attention_backward(a, q, k, v, y, log_sum_exp, dy, dq, dk, dv)) return;
   visit_row_type(a.dtype, [&]<class T>() {
     const Scratch memory(rows * int64_t(sizeof(kernels::QuerySums<T>)));
     auto* sums = memory.data<kernels::QuerySums<T>>();

@@ -8,6 +8,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 #include "cuda/runtime.h"
 #include "taper/backends.h"
@@ -45,7 +47,7 @@ bool is_recording() {
 }
 
 /// How long the second of two runs takes, in milliseconds. Waits for the device.
-double time_of(cudnnHandle_t handle, const CudnnPlan& plan, std::initializer_list<PlanOperand> operands,
+double time_of(cudnnHandle_t handle, const CudnnPlan& plan, std::span<const PlanOperand> operands,
                const char* op) {
   const int device = runtime().device_in_use();
   const Stream stream = runtime().current_stream(device);
@@ -75,7 +77,7 @@ cudnnHandle_t cudnn_in_use() {
   return handle;
 }
 
-void execute(cudnnHandle_t handle, const CudnnPlan& plan, std::initializer_list<PlanOperand> operands,
+void execute(cudnnHandle_t handle, const CudnnPlan& plan, std::span<const PlanOperand> operands,
              const char* op) {
   const Scratch workspace(plan.workspace);
   std::vector<int64_t> names;
@@ -96,15 +98,17 @@ void execute(cudnnHandle_t handle, const CudnnPlan& plan, std::initializer_list<
 
 // Plans live to the end of the process, in which cuDNN may end earlier.
 const CudnnPlan* plan_for(std::vector<int64_t> key, const MakePlans& make, cudnnHandle_t handle,
-                          std::initializer_list<PlanOperand> operands, const char* op) {
+                          std::span<const PlanOperand> operands, const char* op) {
   static std::mutex lock;
-  static auto& kept = *new std::map<std::vector<int64_t>, std::optional<CudnnPlan>>;
+  static auto& kept =
+      *new std::map<std::pair<std::string_view, std::vector<int64_t>>, std::optional<CudnnPlan>>;
   const int device = runtime().device_in_use();
   const auto& settings = backends().cudnn;
   const bool timed = settings.benchmark && !settings.deterministic;
   key.insert(key.end(), {device, timed});
   const std::lock_guard guard(lock);
-  const auto found = kept.find(key);
+  std::pair place(std::string_view(op), std::move(key));
+  const auto found = kept.find(place);
   if (found != kept.end()) return found->second ? &*found->second : nullptr;
   if (is_recording()) return nullptr;
   const std::size_t most = !timed                         ? 1
@@ -116,7 +120,7 @@ const CudnnPlan* plan_for(std::vector<int64_t> key, const MakePlans& make, cudnn
   for (std::size_t i = 0; plans.size() > 1 && i < plans.size(); ++i)
     if (const double time = time_of(handle, plans[i], operands, op); time < shortest)
       best = i, shortest = time;
-  auto& plan = kept[std::move(key)];
+  auto& plan = kept[std::move(place)];
   if (!plans.empty()) plan = std::move(plans[best]);
   return plan ? &*plan : nullptr;
 }

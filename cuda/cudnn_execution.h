@@ -4,13 +4,14 @@
 
 #include <functional>
 #include <initializer_list>
+#include <span>
 #include <vector>
 
 #include "cuda/cudnn_plan.h"
 
 namespace taper::cuda {
 
-/// An operand of a plan: its name there, and its address.
+/// An operand of a plan: its name there, and its address; of a number, in main memory.
 struct PlanOperand {
   std::int64_t name;
   const void* address;
@@ -21,16 +22,16 @@ struct PlanOperand {
 cudnnHandle_t cudnn_in_use();
 
 /// Puts a plan into the current stream.
-void execute(cudnnHandle_t handle, const CudnnPlan& plan, std::initializer_list<PlanOperand> operands,
+void execute(cudnnHandle_t handle, const CudnnPlan& plan, std::span<const PlanOperand> operands,
              const char* op);
 
-/// The plan that was kept for key (to which the device is added), or else the first of make(most workspace,
-/// most plans); where engines are to be timed, the fastest of these with the operands, whose results may be
-/// written any number of times. Null where there is none, or it would have to be made while a graph is
-/// recorded: then own kernels are.
+/// The plan that was kept for op, a literal, and key (to which the device is added), or else the first of
+/// make(most workspace, most plans); where engines are to be timed, the fastest of these with the operands,
+/// whose results may be written any number of times. Null where there is none, or it would have to be made
+/// while a graph is recorded: then own kernels are.
 using MakePlans = std::function<std::vector<CudnnPlan>(std::int64_t most_workspace, std::size_t most)>;
 const CudnnPlan* plan_for(std::vector<std::int64_t> key, const MakePlans& make, cudnnHandle_t handle,
-                          std::initializer_list<PlanOperand> operands, const char* op);
+                          std::span<const PlanOperand> operands, const char* op);
 
 /// The largest power of two, up to 16, that divides all addresses.
 std::int64_t alignment_of(std::initializer_list<const void*> addresses);

@@ -24,6 +24,7 @@ struct Backends {
     std::atomic<bool> benchmark{false};      ///< time engines on first use; keep the fastest
     std::atomic<int> benchmark_limit{10};    ///< how many engines are timed; 0 is all
     std::atomic<bool> deterministic{false};  ///< only engines whose results are the same bits every time
+    std::atomic<bool> attention{true};       ///< attention of 16-bit types where it has a fused kernel
   } cudnn;
 
   /// Only algorithms whose results are the same bits every time.

@@ -54,6 +54,8 @@ void bind_backends(py::module_& module) {
   flag(
       "cudnn_deterministic", [](Backends & b) -> auto& { return b.cudnn.deterministic; });
   flag(
+      "cudnn_attention", [](Backends & b) -> auto& { return b.cudnn.attention; });
+  flag(
       "deterministic_algorithms", [](Backends & b) -> auto& { return b.deterministic_algorithms; });
   add_setting<int>(
       all, "cudnn_benchmark_limit", [](Backends & b) -> auto& { return b.cudnn.benchmark_limit; });

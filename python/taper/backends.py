@@ -1,6 +1,6 @@
 """Switches of the libraries under operations. cuda.matmul and cudnn say how exact and how repeatable products
-and convolutions on GPUs are; the others are accepted so that programs that set them run, and change nothing
-here."""
+and convolutions on GPUs are, cuda.enable_cudnn_sdp whether cuDNN computes attention; the others are accepted
+so that programs that set them run, and change nothing here."""
 
 import contextlib as _contextlib
 import sys as _sys
@@ -152,18 +152,44 @@ class _Cudnn(_Backend):
             self.set_flags(**before)
 
 
+def _attention_switches():
+    """enable_*_sdp and *_sdp_enabled of the kernels of attention. cuDNN's is used where it may be and suits;
+    Taper's own stands for the others, whose switches only keep what they are set to."""
+    own = dict.fromkeys(("flash", "mem_efficient", "math"), True)
+    functions = {
+        "enable_cudnn_sdp": lambda enabled: setattr(_settings, "cudnn_attention", bool(enabled)),
+        "cudnn_sdp_enabled": lambda: _settings.cudnn_attention,
+    }
+    for name in list(own):
+        functions[f"enable_{name}_sdp"] = lambda enabled, name=name: own.update({name: bool(enabled)})
+        functions[f"{name}_sdp_enabled"] = lambda name=name: own[name]
+    return functions
+
+
+@_contextlib.contextmanager
+def _sdp_kernel(enable_flash=True, enable_math=True, enable_mem_efficient=True, enable_cudnn=True):
+    """A context in which these kernels of attention are enabled."""
+    chosen = {
+        "flash": enable_flash,
+        "math": enable_math,
+        "mem_efficient": enable_mem_efficient,
+        "cudnn": enable_cudnn,
+    }
+    before = {name: getattr(cuda, f"{name}_sdp_enabled")() for name in chosen}
+    try:
+        for name, enabled in chosen.items():
+            getattr(cuda, f"enable_{name}_sdp")(enabled)
+        yield {}
+    finally:
+        for name, enabled in before.items():
+            getattr(cuda, f"enable_{name}_sdp")(enabled)
+
+
 cuda = _Backend(
     "cuda",
     matmul=_Products(),
-    enable_flash_sdp=lambda enabled: None,
-    enable_math_sdp=lambda enabled: None,
-    enable_mem_efficient_sdp=lambda enabled: None,
-    enable_cudnn_sdp=lambda enabled: None,
-    flash_sdp_enabled=lambda: True,
-    math_sdp_enabled=lambda: True,
-    mem_efficient_sdp_enabled=lambda: True,
-    cudnn_sdp_enabled=lambda: True,
-    sdp_kernel=lambda *args, **kwargs: _Flags(),
+    **_attention_switches(),
+    sdp_kernel=_sdp_kernel,
     is_flash_attention_available=lambda: False,
     can_use_flash_attention=lambda params, debug=False: False,
     can_use_efficient_attention=lambda params, debug=False: False,

@@ -348,6 +348,27 @@ FAULTS = [
         f"{CUDNN} -k settings",
     ),
     Fault(
+        "keys of another head",
+        "cudnn_attention_plan.cc",
+        "{s.batch, s.head, 1, s.row}",
+        "{s.head, s.batch, 1, s.row}",
+        f"{CUDNN} -k attention",
+    ),
+    Fault(
+        "a query that sees no key with the sum of what it may not see",
+        "attention_operands.cu",
+        "a.mask && log_sum < 1.5f * least_bias",
+        "a.mask && log_sum == -INFINITY",
+        f"{CUDNN} -k attention",
+    ),
+    Fault(
+        "sums without an order though results must be the same every time",
+        "cudnn_attention.cc",
+        "  if (backends().cudnn.deterministic || backends().deterministic_algorithms) return false;\n",
+        "",
+        f"{CUDNN} -k attention",
+    ),
+    Fault(
         "dimensions merged though their elements are apart",
         "jit.cc",
         "operands[k].strides[d] == a.strides",

@@ -1,4 +1,4 @@
-"""Convolutions by cuDNN: our descriptors are executed by a stand-in that reads them independently."""
+"""Convolutions and attention by cuDNN: a stand-in that reads our descriptors independently executes them."""
 
 import os
 import subprocess
@@ -23,31 +23,24 @@ def environment_of(log):
     }
 
 
+def run_tests(file, log, *options):
+    """Runs a file of this folder in a process that loads the stand-in."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, str(HERE / file)]
+    done = subprocess.run(command, env=environment_of(log), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_convolutions_by_cudnn(device, tmp_path):
     log = tmp_path / "executed"
-    environment = environment_of(log)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-k",
-        "convolution or gradient_of_a_weight",
-    ]
-    done = subprocess.run(
-        [*command, str(HERE / "test_networks_on_cuda.py")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_tests("test_networks_on_cuda.py", log, "-k", "convolution or gradient_of_a_weight")
     passes, engines = zip(*(line.split() for line in log.read_text().splitlines()), strict=True)
     assert {"forward", "data", "filter"} == set(passes) and len(passes) > 60
     # That of tensor cores is for 16-bit types and float64 only, as TF32 is off in these tests.
     assert {"1", "2"} == set(engines)
+
+
+def test_attention_by_cudnn(device, tmp_path):
+    run_tests("attention_by_cudnn.py", tmp_path / "executed")
 
 
 CHOICES = """

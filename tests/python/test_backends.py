@@ -89,3 +89,31 @@ def test_addmm_of_a_row_is_a_product_and_a_sum():
         strict=True,
     ):
         assert taper.allclose(one, other)
+
+
+def test_kernels_of_attention_are_enabled_inside_a_context():
+    from taper.nn.attention import SDPBackend, sdpa_kernel
+
+    cuda = taper.backends.cuda
+
+    def enabled():
+        return (
+            cuda.flash_sdp_enabled(),
+            cuda.mem_efficient_sdp_enabled(),
+            cuda.math_sdp_enabled(),
+            cuda.cudnn_sdp_enabled(),
+        )
+
+    assert enabled() == (True, True, True, True)
+    with sdpa_kernel([SDPBackend.MATH, SDPBackend.CUDNN_ATTENTION]):
+        assert enabled() == (False, False, True, True)
+        with cuda.sdp_kernel(enable_math=False):
+            assert enabled() == (True, True, False, True)
+        assert enabled() == (False, False, True, True)
+    with pytest.raises(ValueError, match="inside"), sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        assert enabled() == (True, False, False, False)
+        raise ValueError("inside")
+    assert enabled() == (True, True, True, True)
+    cuda.enable_cudnn_sdp(False)
+    assert enabled() == (True, True, True, False)
+    cuda.enable_cudnn_sdp(True)

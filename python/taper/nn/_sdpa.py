@@ -1,7 +1,10 @@
-"""PyTorch's choice among kernels of attention: Taper has one, which is used whatever is chosen."""
+"""PyTorch's choice among kernels of attention. Taper has cuDNN's and one of its own, which stands for the
+others and is used where cuDNN's may not be or does not suit."""
 
 import contextlib
 import enum
+
+from .. import backends as _backends
 
 
 class SDPBackend(enum.IntEnum):
@@ -17,8 +20,14 @@ class SDPBackend(enum.IntEnum):
 
 @contextlib.contextmanager
 def sdpa_kernel(backends, set_priority=False):
-    """Accepted, as a context or a decorator: scaled_dot_product_attention computes the same inside."""
+    """A context, or a decorator, in which only these kernels are enabled. Their order does not matter."""
     chosen = [backends] if isinstance(backends, SDPBackend) else backends
     if not isinstance(chosen, (list, tuple)) or not all(isinstance(b, SDPBackend) for b in chosen):
         raise AssertionError("Backend must be an instance of SDPBackend or a list of SDPBackend instances")
-    yield {}
+    with _backends.cuda.sdp_kernel(
+        enable_flash=SDPBackend.FLASH_ATTENTION in chosen,
+        enable_math=SDPBackend.MATH in chosen,
+        enable_mem_efficient=SDPBackend.EFFICIENT_ATTENTION in chosen,
+        enable_cudnn=SDPBackend.CUDNN_ATTENTION in chosen,
+    ):
+        yield {}
