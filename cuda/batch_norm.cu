@@ -1,5 +1,6 @@
 // Batch norm: sums of each channel in slices, and then each element by itself. Statistics are sums of values
 // less the first of the channel, so that a mean far from 0 costs no accuracy.
+#include "cuda/cudnn_norm.h"
 #include "cuda/norm.cuh"
 #include "cuda/norm.h"
 
@@ -150,10 +151,8 @@ struct Slices {
   }
 };
 
-}  // namespace
-
-void batch_norm(const cpu::ChannelNorm& norm, double eps, const void* x, const void* weight, const void* bias,
-                void* y, double* mean, double* variance, double* rstd) {
+void own_batch_norm(const cpu::ChannelNorm& norm, double eps, const void* x, const void* weight,
+                    const void* bias, void* y, double* mean, double* variance, double* rstd) {
   if (norm.batch * norm.channels * norm.plane == 0) return;
   const Slices slices(norm, "batch_norm");
   const Scratch memory(slices.bytes(norm));
@@ -168,20 +167,9 @@ void batch_norm(const cpu::ChannelNorm& norm, double eps, const void* x, const v
   cuda::batch_norm_inference(norm, x, weight, bias, mean, rstd, y);
 }
 
-void batch_norm_inference(const cpu::ChannelNorm& norm, const void* x, const void* weight, const void* bias,
-                          const double* mean, const double* rstd, void* y) {
-  const int64_t count = norm.batch * norm.channels * norm.plane;
-  if (count == 0) return;
-  visit_norm_type(norm.dtype, norm.parameter_dtype, [&]<class T>() {
-    kernels::normalize_channels<T><<<blocks_for(count), block_threads, 0, runtime().stream_in_use()>>>(
-        norm, x, weight, bias, mean, rstd, y);
-  });
-  check_launch("batch_norm");
-}
-
-void batch_norm_backward(const cpu::ChannelNorm& norm, bool training, const void* x, const void* dy,
-                         const void* weight, const double* mean, const double* rstd, void* dx, void* dw,
-                         void* db) {
+void own_batch_norm_backward(const cpu::ChannelNorm& norm, bool training, const void* x, const void* dy,
+                             const void* weight, const double* mean, const double* rstd, void* dx, void* dw,
+                             void* db) {
   if (norm.channels == 0) return;
   const Slices slices(norm, "batch_norm_backward");
   const Scratch memory(slices.bytes(norm)), all(norm.channels * int64_t(sizeof(kernels::Sums)));
@@ -198,6 +186,32 @@ void batch_norm_backward(const cpu::ChannelNorm& norm, bool training, const void
           norm, training, x, dy, weight, mean, rstd, totals, dx);
   });
   check_launch("batch_norm_backward");
+}
+
+}  // namespace
+
+void batch_norm(const cpu::ChannelNorm& norm, double eps, const void* x, const void* weight, const void* bias,
+                void* y, double* mean, double* variance, double* rstd) {
+  const auto own = [&] { own_batch_norm(norm, eps, x, weight, bias, y, mean, variance, rstd); };
+  if (!cudnn_batch_norm(norm, eps, x, weight, bias, y, mean, variance, rstd, own)) own();
+}
+
+void batch_norm_inference(const cpu::ChannelNorm& norm, const void* x, const void* weight, const void* bias,
+                          const double* mean, const double* rstd, void* y) {
+  const int64_t count = norm.batch * norm.channels * norm.plane;
+  if (count == 0) return;
+  visit_norm_type(norm.dtype, norm.parameter_dtype, [&]<class T>() {
+    kernels::normalize_channels<T><<<blocks_for(count), block_threads, 0, runtime().stream_in_use()>>>(
+        norm, x, weight, bias, mean, rstd, y);
+  });
+  check_launch("batch_norm");
+}
+
+void batch_norm_backward(const cpu::ChannelNorm& norm, bool training, const void* x, const void* dy,
+                         const void* weight, const double* mean, const double* rstd, void* dx, void* dw,
+                         void* db) {
+  const auto own = [&] { own_batch_norm_backward(norm, training, x, dy, weight, mean, rstd, dx, dw, db); };
+  if (!training || !cudnn_batch_norm_backward(norm, x, dy, weight, mean, rstd, dx, dw, db, own)) own();
 }
 
 }  // namespace taper::cuda

@@ -47,15 +47,14 @@ bool is_recording() {
 }
 
 /// How long the second of two runs takes, in milliseconds. Waits for the device.
-double time_of(cudnnHandle_t handle, const CudnnPlan& plan, std::span<const PlanOperand> operands,
-               const char* op) {
+double time_of(const std::function<void()>& run) {
   const int device = runtime().device_in_use();
   const Stream stream = runtime().current_stream(device);
   const std::shared_ptr<void> start = runtime().make_event(device, true),
                               end = runtime().make_event(device, true);
-  execute(handle, plan, operands, op);
+  run();
   runtime().record_event(start.get(), stream);
-  execute(handle, plan, operands, op);
+  run();
   runtime().record_event(end.get(), stream);
   runtime().wait_for(end.get());
   return runtime().milliseconds(start.get(), end.get());
@@ -98,7 +97,8 @@ void execute(cudnnHandle_t handle, const CudnnPlan& plan, std::span<const PlanOp
 
 // Plans live to the end of the process, in which cuDNN may end earlier.
 const CudnnPlan* plan_for(std::vector<int64_t> key, const MakePlans& make, cudnnHandle_t handle,
-                          std::span<const PlanOperand> operands, const char* op) {
+                          std::span<const PlanOperand> operands, const char* op,
+                          const std::function<void()>& own) {
   static std::mutex lock;
   static auto& kept =
       *new std::map<std::pair<std::string_view, std::vector<int64_t>>, std::optional<CudnnPlan>>;
@@ -115,13 +115,16 @@ const CudnnPlan* plan_for(std::vector<int64_t> key, const MakePlans& make, cudnn
                            : settings.benchmark_limit > 0 ? std::size_t(settings.benchmark_limit.load())
                                                           : SIZE_MAX;
   std::vector<CudnnPlan> plans = make(runtime().memory_info(device).free / 2, most);
-  std::size_t best = 0;
-  double shortest = INFINITY;
-  for (std::size_t i = 0; plans.size() > 1 && i < plans.size(); ++i)
-    if (const double time = time_of(handle, plans[i], operands, op); time < shortest)
-      best = i, shortest = time;
   auto& plan = kept[std::move(place)];
-  if (!plans.empty()) plan = std::move(plans[best]);
+  if (plans.empty()) return nullptr;
+  CudnnPlan* best = own ? nullptr : plans.data();
+  if (plans.size() > 1 || own) {
+    double shortest = own ? time_of(own) : INFINITY;
+    for (CudnnPlan& candidate : plans)
+      if (const double time = time_of([&] { execute(handle, candidate, operands, op); }); time < shortest)
+        best = &candidate, shortest = time;
+  }
+  if (best) plan = std::move(*best);
   return plan ? &*plan : nullptr;
 }
 

@@ -2,6 +2,7 @@
 // a mean far from 0 costs no accuracy.
 #include "cuda/norm.h"
 
+#include "cuda/cudnn_norm.h"
 #include "cuda/norm.cuh"
 
 namespace taper::cuda {
@@ -93,10 +94,23 @@ __global__ void __launch_bounds__(block_threads, 1)
   }
 }
 
+__global__ void __launch_bounds__(block_threads, 1)
+    widen_statistics(int64_t count, double eps, const float* from_mean, const float* from_rstd, double* mean,
+                     double* variance, double* rstd) {
+  for (int64_t i = thread_number(); i < count; i += thread_count()) {
+    const double scale = from_rstd[i];
+    if (rstd) rstd[i] = scale;
+    if (from_mean && mean) mean[i] = from_mean[i];
+    if (variance) variance[i] = fmax(0., 1 / (scale * scale) - eps);
+  }
+}
+
 }  // namespace kernels
 
-void row_norm(const cpu::RowNorm& norm, const void* x, const void* weight, const void* bias, void* y,
-              double* mean, double* rstd) {
+namespace {
+
+void own_row_norm(const cpu::RowNorm& norm, const void* x, const void* weight, const void* bias, void* y,
+                  double* mean, double* rstd) {
   if (norm.rows == 0 || norm.size == 0) return;
   visit_norm_type(norm.dtype, norm.parameter_dtype, [&]<class T>() {
     kernels::row_norm<T><<<unsigned(norm.rows), block_threads, 0, runtime().stream_in_use()>>>(
@@ -105,8 +119,8 @@ void row_norm(const cpu::RowNorm& norm, const void* x, const void* weight, const
   check_launch("layer_norm");
 }
 
-void row_norm_backward(const cpu::RowNorm& norm, const void* x, const void* dy, const void* weight,
-                       const double* mean, const double* rstd, void* dx, void* dw, void* db) {
+void own_row_norm_backward(const cpu::RowNorm& norm, const void* x, const void* dy, const void* weight,
+                           const double* mean, const double* rstd, void* dx, void* dw, void* db) {
   const cudaStream_t stream = runtime().stream_in_use();
   visit_norm_type(norm.dtype, norm.parameter_dtype, [&]<class T>() {
     if (dx && norm.rows && norm.size)
@@ -123,6 +137,27 @@ void row_norm_backward(const cpu::RowNorm& norm, const void* x, const void* dy, 
         sums, slices, norm.size, norm.parameter_dtype, dw, db);
   });
   check_launch("layer_norm_backward");
+}
+
+}  // namespace
+
+void row_norm(const cpu::RowNorm& norm, const void* x, const void* weight, const void* bias, void* y,
+              double* mean, double* rstd) {
+  const auto own = [&] { own_row_norm(norm, x, weight, bias, y, mean, rstd); };
+  if (!cudnn_row_norm(norm, x, weight, bias, y, mean, rstd, own)) own();
+}
+
+void row_norm_backward(const cpu::RowNorm& norm, const void* x, const void* dy, const void* weight,
+                       const double* mean, const double* rstd, void* dx, void* dw, void* db) {
+  const auto own = [&] { own_row_norm_backward(norm, x, dy, weight, mean, rstd, dx, dw, db); };
+  if (!cudnn_row_norm_backward(norm, x, dy, weight, mean, rstd, dx, dw, db, own)) own();
+}
+
+void widen_statistics(int64_t count, double eps, const float* from_mean, const float* from_rstd, double* mean,
+                      double* variance, double* rstd) {
+  kernels::widen_statistics<<<blocks_for(count), block_threads, 0, runtime().stream_in_use()>>>(
+      count, eps, from_mean, from_rstd, mean, variance, rstd);
+  check_launch("norm");
 }
 
 }  // namespace taper::cuda

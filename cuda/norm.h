@@ -21,5 +21,9 @@ void group_norm(const cpu::ChannelNorm& norm, std::int64_t groups, double eps, c
 void group_norm_backward(const cpu::ChannelNorm& norm, std::int64_t groups, const void* x, const void* dy,
                          const void* weight, const double* mean, const double* rstd, void* dx, void* dw,
                          void* db);
+/// Statistics in float64 of those in float32: means and rstds of `count` sums, and the variances where these
+/// are wanted. from_mean and mean may be null.
+void widen_statistics(std::int64_t count, double eps, const float* from_mean, const float* from_rstd,
+                      double* mean, double* variance, double* rstd);
 
 }  // namespace taper::cuda

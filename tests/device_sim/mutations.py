@@ -35,6 +35,7 @@ class Fault(NamedTuple):
 KERNELS, RUNTIME = "test_kernels_on_cuda.py", "test_runtime_on_cuda.py"
 SOFTMAX = f"{KERNELS} -k test_softmax"
 BACKENDS, CUDNN = "test_backends_on_cuda.py", "test_cudnn_on_cuda.py"
+CUDNN_NORMS = "test_cudnn_norms_on_cuda.py"
 JIT, REPEATABLE = "test_jit_on_cuda.py", "test_repeatable_on_cuda.py"
 FAULTS = [
     Fault(
@@ -341,10 +342,24 @@ FAULTS = [
         f"{CUDNN} -k settings",
     ),
     Fault(
+        "norms of columns for norms of rows",
+        "cudnn_norm_plan.cc",
+        "{size, 1, size, size}",
+        "{1, rows, size, size}",
+        CUDNN_NORMS,
+    ),
+    Fault(
+        "variances with epsilon",
+        "norm.cu",
+        "1 / (scale * scale) - eps)",
+        "1 / (scale * scale))",
+        CUDNN_NORMS,
+    ),
+    Fault(
         "the slowest engine",
         "cudnn_execution.cc",
         "time < shortest)",
-        "time > shortest || i == 0)",
+        "time > shortest || &candidate == plans.data())",
         f"{CUDNN} -k settings",
     ),
     Fault(

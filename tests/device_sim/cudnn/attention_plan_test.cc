@@ -1,7 +1,5 @@
 // The real cuDNN compiles its fused kernels of attention for devices that are described to it: are our graphs
 // what it recognizes, and are wrong ones refused? A driver that runs nothing takes what it compiles.
-#include <dlfcn.h>
-
 #include "cuda/cudnn_attention_plan.h"
 #include "cuda/cudnn_graph.h"
 #include "described_device.h"
@@ -39,22 +37,11 @@ cpu::Attention attention_of(const Case& c) {
   return a;
 }
 
-class CudnnAttentionPlans : public DescribedDevice {
+class CudnnAttentionPlans : public CompilingDevice {
  protected:
-  void SetUp() override {
-    DescribedDevice::SetUp();
-    void* const driver = dlopen("libcuda.so.1", RTLD_LAZY);
-    kernels_ = driver ? reinterpret_cast<const char* (*)()>(dlsym(driver, "null_driver_kernels")) : nullptr;
-    if (!kernels_) GTEST_SKIP() << "no driver that runs nothing: name its folder in LD_LIBRARY_PATH";
-  }
   std::size_t plans(const cpu::Attention& a, bool backward) const {
     return plan_attention({a, backward}, device(), {.nondeterministic = true}, most_workspace).size();
   }
-  /// Names of kernels that cuDNN has loaded since the process began.
-  std::string kernels() const { return kernels_(); }
-
- private:
-  const char* (*kernels_)() = nullptr;
 };
 
 INSTANTIATE_TEST_SUITE_P(Devices, CudnnAttentionPlans, testing::Values("sm_80", "sm_90"));

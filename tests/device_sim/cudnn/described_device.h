@@ -1,6 +1,7 @@
 // Devices that are described to the real cuDNN, for which it makes plans without one.
 #pragma once
 
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -33,6 +34,22 @@ class DescribedDevice : public testing::TestWithParam<const char*> {
 
  private:
   std::optional<Descriptor> properties_;
+};
+
+/// The same under the driver that runs nothing, which takes kernels that cuDNN compiles.
+class CompilingDevice : public DescribedDevice {
+ protected:
+  void SetUp() override {
+    DescribedDevice::SetUp();
+    void* const driver = dlopen("libcuda.so.1", RTLD_LAZY);
+    kernels_ = driver ? reinterpret_cast<const char* (*)()>(dlsym(driver, "null_driver_kernels")) : nullptr;
+    if (!kernels_) GTEST_SKIP() << "no driver that runs nothing: name its folder in LD_LIBRARY_PATH";
+  }
+  /// Names of kernels that cuDNN has loaded since the process began.
+  std::string kernels() const { return kernels_(); }
+
+ private:
+  const char* (*kernels_)() = nullptr;
 };
 
 }  // namespace taper::cuda

@@ -6,10 +6,6 @@
 
 namespace device_sim {
 
-namespace {
-
-/// The row-major number, in a tensor of some sizes, of an index into larger or equal ones: where a size is a
-/// fraction of the larger, that many indices share one.
 int64_t shared_number(const std::vector<int64_t>& sizes, const std::vector<int64_t>& larger,
                       const std::vector<int64_t>& index) {
   int64_t number = 0;
@@ -22,6 +18,8 @@ std::vector<int64_t> index_of(int64_t number, const std::vector<int64_t>& sizes)
   for (size_t d = sizes.size(); d-- > 0;) index[d] = number % sizes[d], number /= sizes[d];
   return index;
 }
+
+namespace {
 
 void check_sizes(const std::vector<int64_t>& sizes, const std::vector<int64_t>& larger, bool only_one) {
   if (sizes.size() != larger.size()) throw Refused("operands differ in dimensions");
@@ -142,6 +140,8 @@ Step step_of(const Descriptor& operation) {
     case CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR: return reduction_step(operation);
     case CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR: return matmul_step(operation);
     case CUDNN_BACKEND_OPERATION_RESHAPE_DESCRIPTOR: return reshape_step(operation);
+    case CUDNN_BACKEND_OPERATION_NORM_FORWARD_DESCRIPTOR:
+    case CUDNN_BACKEND_OPERATION_NORM_BACKWARD_DESCRIPTOR: return norm_step(operation);
     default: return convolution_step(operation);
   }
 }

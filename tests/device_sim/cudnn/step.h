@@ -23,5 +23,13 @@ struct Step {
 /// Throw Refused where an attribute is missing or the operands do not fit together.
 Step step_of(const Descriptor& operation);
 Step convolution_step(const Descriptor& operation);
+Step norm_step(const Descriptor& operation);
+
+/// The index of an element by its row-major number.
+std::vector<int64_t> index_of(int64_t number, const std::vector<int64_t>& sizes);
+/// The row-major number, in a tensor of some sizes, of an index into larger or equal ones: where a size is a
+/// fraction of the larger, that many indices share one.
+int64_t shared_number(const std::vector<int64_t>& sizes, const std::vector<int64_t>& larger,
+                      const std::vector<int64_t>& index);
 
 }  // namespace device_sim
