@@ -395,15 +395,6 @@ int64_t outputs_of(const cpu::Convolution& c) {
   return plane;
 }
 
-/// To y [batch, out_channels, output...]; nothing if bias is null.
-void add_bias(const cpu::Convolution& c, const void* bias, void* y) {
-  const int64_t plane = outputs_of(c), count = c.batch * c.out_channels * plane;
-  if (!bias || count == 0) return;
-  kernels::add_bias<<<blocks_for(count), block_threads, 0, runtime().stream_in_use()>>>(
-      c.dtype, count, c.out_channels, c.channels_last ? 1 : plane, bias, y);
-  check_launch("convolution");
-}
-
 /// dbias = dy summed over images and positions.
 void sum_channels(const cpu::Convolution& c, const void* dy, void* dbias) {
   if (c.out_channels == 0) return;
@@ -420,10 +411,18 @@ void sum_channels(const cpu::Convolution& c, const void* dy, void* dbias) {
 
 }  // namespace
 
+void add_bias(const cpu::Convolution& c, const void* bias, void* y) {
+  const int64_t plane = outputs_of(c), count = c.batch * c.out_channels * plane;
+  if (count == 0) return;
+  kernels::add_bias<<<blocks_for(count), block_threads, 0, runtime().stream_in_use()>>>(
+      c.dtype, count, c.out_channels, c.channels_last ? 1 : plane, bias, y);
+  check_launch("convolution");
+}
+
 void convolution_forward(const cpu::Convolution& convolution, const void* x, const void* w, const void* bias,
                          void* y) {
   cpu::check_sizes(convolution);
-  if (cudnn_convolution_forward(convolution, x, w, y)) return add_bias(convolution, bias, y);
+  if (cudnn_convolution_forward(convolution, x, w, bias, y)) return;
   const ConvolutionPlan plan = plan_of(convolution);
   if (plan.dtype == float64) run_product(kernels::Forward<double>{plan, x, w, bias, y}, 1, "convolution");
   else run_product(kernels::Forward<float>{plan, x, w, bias, y}, 1, "convolution");

@@ -10,5 +10,7 @@ void convolution_forward(const cpu::Convolution& convolution, const void* x, con
 void convolution_backward_input(const cpu::Convolution& convolution, const void* dy, const void* w, void* dx);
 void convolution_backward_weight(const cpu::Convolution& convolution, const void* x, const void* dy, void* dw,
                                  void* dbias);
+/// y [batch, out_channels, output...] += bias [out_channels].
+void add_bias(const cpu::Convolution& convolution, const void* bias, void* y);
 
 }  // namespace taper::cuda

@@ -3,6 +3,9 @@
 
 #if __has_include(<cudnn_backend.h>)
 
+#include <utility>
+
+#include "cuda/convolution.h"
 #include "cuda/cudnn_convolution_plan.h"
 #include "cuda/cudnn_execution.h"
 #include "cuda/elementwise.h"
@@ -23,10 +26,18 @@ EngineChoice choice_for(DType dtype) {
 
 std::vector<int64_t> key_of(const PlannedConvolution& p, const EngineChoice& choice) {
   const cpu::Convolution& c = p.sizes;
-  std::vector<int64_t> key{
-      c.spatial_dims,         c.batch,         c.groups,        c.in_channels, c.out_channels,
-      int64_t(c.dtype),       c.channels_last, int64_t(p.pass), p.alignment,   choice.tensor_cores,
-      choice.nondeterministic};
+  std::vector<int64_t> key{c.spatial_dims,
+                           c.batch,
+                           c.groups,
+                           c.in_channels,
+                           c.out_channels,
+                           int64_t(c.dtype),
+                           c.channels_last,
+                           int64_t(p.pass),
+                           p.alignment,
+                           p.bias,
+                           choice.tensor_cores,
+                           choice.nondeterministic};
   for (const auto* sizes :
        {&c.input, &c.kernel, &c.output, &c.stride, &c.padding_before, &c.padding_after, &c.dilation})
     for (int i = 0; i < c.spatial_dims; ++i) key.push_back((*sizes)[i]);
@@ -47,12 +58,19 @@ void reorder_weights(const cpu::Convolution& c, const void* from, void* to, bool
        {to, c.dtype, back ? rows.data() : last.data()});
 }
 
+/// The operands of a pass; bias is null without one.
+struct Addresses {
+  void *x, *w, *y;
+  const void* bias = nullptr;
+};
+
 /// False, with nothing written, where there is no plan.
-bool run_plan(const cpu::Convolution& c, ConvolutionPass pass, cudnnHandle_t handle, const void* x,
-              const void* w, const void* y) {
+bool run_plan(const cpu::Convolution& c, ConvolutionPass pass, cudnnHandle_t handle, const Addresses& at) {
   const EngineChoice choice = choice_for(c.dtype);
-  const PlannedConvolution planned{c, pass, alignment_of({x, w, y})};
-  const auto operands = {PlanOperand{operand_x, x}, PlanOperand{operand_w, w}, PlanOperand{operand_y, y}};
+  const bool biased = at.bias != nullptr;
+  const PlannedConvolution planned{c, pass, alignment_of({at.x, at.w, at.y, at.bias}), biased};
+  std::vector<PlanOperand> operands{{operand_x, at.x}, {operand_w, at.w}, {operand_y, at.y}};
+  if (biased) operands.push_back({operand_bias, at.bias});
   const CudnnPlan* plan = plan_for(
       key_of(planned, choice),
       [&](int64_t workspace, std::size_t most) {
@@ -63,7 +81,16 @@ bool run_plan(const cpu::Convolution& c, ConvolutionPass pass, cudnnHandle_t han
   return plan != nullptr;
 }
 
-bool run(const cpu::Convolution& c, ConvolutionPass pass, void* x, void* w, void* y) {
+/// With the bias in cuDNN's kernel, or, where it has none for that, added to what its kernel leaves.
+bool run_with_bias(const cpu::Convolution& c, ConvolutionPass pass, cudnnHandle_t handle, Addresses at) {
+  const void* const bias = std::exchange(at.bias, nullptr);
+  if (bias && run_plan(c, pass, handle, {at.x, at.w, at.y, bias})) return true;
+  if (!run_plan(c, pass, handle, at)) return false;
+  if (bias) add_bias(c, bias, at.y);
+  return true;
+}
+
+bool run(const cpu::Convolution& c, ConvolutionPass pass, Addresses at) {
   const int64_t window = window_of(c);
   int64_t planes = 1;
   for (int i = 0; i < c.spatial_dims; ++i) planes *= c.input[i] * c.output[i];
@@ -71,26 +98,28 @@ bool run(const cpu::Convolution& c, ConvolutionPass pass, void* x, void* w, void
   const cudnnHandle_t handle = cudnn_in_use();
   if (!handle) return false;
   const bool reordered = c.channels_last && window > 1 && c.in_channels > c.groups;
-  if (!reordered) return run_plan(c, pass, handle, x, w, y);
+  if (!reordered) return run_with_bias(c, pass, handle, at);
   const Scratch weights(c.out_channels * (c.in_channels / c.groups) * window * item_size(c.dtype));
+  void* const w = std::exchange(at.w, weights.data());
   if (pass != ConvolutionPass::backward_weight) reorder_weights(c, w, weights.data(), false);
-  if (!run_plan(c, pass, handle, x, weights.data(), y)) return false;
+  if (!run_with_bias(c, pass, handle, at)) return false;
   if (pass == ConvolutionPass::backward_weight) reorder_weights(c, weights.data(), w, true);
   return true;
 }
 
 }  // namespace
 
-bool cudnn_convolution_forward(const cpu::Convolution& c, const void* x, const void* w, void* y) {
-  return run(c, ConvolutionPass::forward, const_cast<void*>(x), const_cast<void*>(w), y);
+bool cudnn_convolution_forward(const cpu::Convolution& c, const void* x, const void* w, const void* bias,
+                               void* y) {
+  return run(c, ConvolutionPass::forward, {const_cast<void*>(x), const_cast<void*>(w), y, bias});
 }
 
 bool cudnn_convolution_backward_input(const cpu::Convolution& c, const void* dy, const void* w, void* dx) {
-  return run(c, ConvolutionPass::backward_input, dx, const_cast<void*>(w), const_cast<void*>(dy));
+  return run(c, ConvolutionPass::backward_input, {dx, const_cast<void*>(w), const_cast<void*>(dy)});
 }
 
 bool cudnn_convolution_backward_weight(const cpu::Convolution& c, const void* x, const void* dy, void* dw) {
-  return run(c, ConvolutionPass::backward_weight, const_cast<void*>(x), dw, const_cast<void*>(dy));
+  return run(c, ConvolutionPass::backward_weight, {const_cast<void*>(x), dw, const_cast<void*>(dy)});
 }
 
 }  // namespace taper::cuda
@@ -99,7 +128,9 @@ bool cudnn_convolution_backward_weight(const cpu::Convolution& c, const void* x,
 
 namespace taper::cuda {
 
-bool cudnn_convolution_forward(const cpu::Convolution&, const void*, const void*, void*) { return false; }
+bool cudnn_convolution_forward(const cpu::Convolution&, const void*, const void*, const void*, void*) {
+  return false;
+}
 bool cudnn_convolution_backward_input(const cpu::Convolution&, const void*, const void*, void*) {
   return false;
 }

@@ -342,6 +342,13 @@ FAULTS = [
         f"{CUDNN} -k settings",
     ),
     Fault(
+        "one channel's bias for all",
+        "cudnn_convolution_plan.cc",
+        "strides[1] = 1;\n  const GraphTensor& bias",
+        "strides[1] = 0;\n  const GraphTensor& bias",
+        f"{CUDNN} -k convolutions",
+    ),
+    Fault(
         "norms of columns for norms of rows",
         "cudnn_norm_plan.cc",
         "{size, 1, size, size}",

@@ -145,6 +145,16 @@ TEST_P(CudnnPlans, ChannelsFirstImagesHaveOne) {
   }
 }
 
+// Of compiled engines, in milliseconds: none that would be compiled for the sizes.
+TEST_P(CudnnPlans, ABiasIsAddedByTheSameKernel) {
+  for (const Case& one : cases)
+    for (const DType dtype : {float32, float16, bfloat16}) {
+      PlannedConvolution convolution = planned(one, dtype, ConvolutionPass::forward);
+      convolution.bias = true;
+      EXPECT_TRUE(has_plan(convolution)) << concat(one.name, " ", dtype);
+    }
+}
+
 TEST_P(CudnnPlans, WrongSizesAreRefused) {
   for (const ConvolutionPass pass : passes) {
     const PlannedConvolution right = planned(cases[14], float32, pass);
