@@ -188,17 +188,19 @@ def report_all_reduce(found, names):
         print(f"  {size // 1024:9} KiB  {text}  {ratios(row)}", flush=True)
 
 
-def report_steps(found, names, title):
+def report_steps(found, names, title, hides=False):
+    """hides: also how much of the communication backward hides, where the processors do not carry it."""
     print(f"DistributedDataParallel, milliseconds a step, {title}: " + ", ".join(names))
     for model in MODELS:
-        rows = {kind: found[kind, model] for kind in ("step", "compute", "reduce")}
+        rows = {kind: found.get((kind, model), {}) for kind in ("step", "compute", "reduce")}
         text = "  ".join(f"{1e3 * rows['step'].get(name, float('nan')):9.2f}" for name in names)
         hidden = []
         for name in names:
-            if all(name in row for row in rows.values()):
+            if hides and all(name in row for row in rows.values()):
                 shown = rows["step"][name] - rows["compute"][name]
                 hidden.append(f"{100 * (1 - shown / rows['reduce'][name]):4.0f} %")
-        print(f"  {model:8} {text}  {ratios(rows['step'])}  of communication hidden: {', '.join(hidden)}")
+        note = f"  of communication hidden: {', '.join(hidden)}" if hidden else ""
+        print(f"  {model:8} {text}  {ratios(rows['step'])}{note}")
     sys.stdout.flush()
 
 
@@ -220,9 +222,10 @@ def main():
     if options.only != "steps":
         report_all_reduce(compare(Loopback(), pythons, reduces, options.rounds), names)
     if options.only != "all_reduce":
-        report_steps(compare(Loopback(), pythons, steps, options.rounds), names, "loopback")
+        own = [task for task in steps if task[0] == "step"]
+        report_steps(compare(Loopback(), pythons, own, options.rounds), names, "loopback")
     if options.link:
-        report_steps(compare(Link(), pythons, steps, options.rounds), names, f"link of {RATE}")
+        report_steps(compare(Link(), pythons, steps, options.rounds), names, f"link of {RATE}", hides=True)
     print(f"{time.monotonic() - begin:.0f} s")
 
 
