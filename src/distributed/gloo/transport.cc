@@ -198,8 +198,10 @@ class Poster : public gloo::transport::tcp::Handler {
     ::close(event_);
   }
   void post(std::function<void()> function) {
-    const std::unique_lock lock(lock_);
+    std::unique_lock lock(lock_);
     waiting_.push_back(std::move(function));
+    // The write wakes a thread that takes this lock first.
+    lock.unlock();
     const std::uint64_t one = 1;
     (void)!::write(event_, &one, sizeof one);
   }
