@@ -134,7 +134,8 @@ for strategy, mesh in ((ShardingStrategy.FULL_SHARD, None), (ShardingStrategy.SH
     close(model.state_dict(), expected)
     with FSDP.state_dict_type(model, StateDictType.SHARDED_STATE_DICT):
         parts = model.state_dict()
-        assert sum(p.numel() for p in parts.values()) == sum(p.numel() for p in model.parameters())
+        assert sum(p.to_local().numel() for p in parts.values()) == sum(p.numel() for p in model.parameters())
+        close({name: p.full_tensor() for name, p in parts.items()}, expected)
     with FSDP.state_dict_type(model, StateDictType.FULL_STATE_DICT, FullStateDictConfig(rank0_only=True)):
         assert bool(model.state_dict()) == (rank == 0)
     with FSDP.summon_full_params(model):
@@ -245,6 +246,38 @@ for other in (model, again):
     close(dcp.get_model_state_dict(other, options=whole), alone.state_dict())
 stored = dcp.read_state_dict(folder)
 assert stored["model"]["blocks.0.up.weight"].shape == (30, 10)
+""",
+        2,
+    )
+
+
+def test_state_and_gradients_are_described_as_parts_of_a_whole():
+    jobs.run(
+        NETWORK
+        + """
+from taper.distributed.tensor import DTensor, distribute_tensor
+model = shard(fresh()); optimizer = adam(model)
+train(model, optimizer, mine)
+state = model.state_dict()
+for name, value in state.items():
+    assert isinstance(value, DTensor) and value.shape == expected[name].shape, name
+close({name: value.full_tensor() for name, value in state.items()}, expected)
+full = dcp.get_model_state_dict(model, options=dcp.StateDictOptions(full_state_dict=True, cpu_offload=True))
+close(full, expected if rank == 0 else {})
+# Gradients: the average over ranks, of which each has its part.
+x, t = map(mine, batch(9)); optimizer.zero_grad(); F.mse_loss(model(x), t).backward()
+reference.zero_grad(); x, t = batch(9); F.mse_loss(reference(x), t).backward()
+for p, q in zip(model.parameters(), reference.parameters()):
+    np.testing.assert_allclose(p.grad.full_tensor().numpy(), q.grad.numpy(), rtol=1e-9, atol=1e-12)
+    assert p.grad.placements == p.placements and p.grad.to_local().shape == p.to_local().shape
+# A whole state dictionary, laid out by hand or by load_state_dict; parts of another model.
+for assign in (False, True):
+    other = shard(fresh(3)); slots = other.state_dict()
+    laid = {n: nn.Parameter(distribute_tensor(expected[n], d.device_mesh, d.placements)) for n, d in slots.items()}
+    other.load_state_dict(laid, assign=assign); close(dcp.get_model_state_dict(other, options=whole), expected)
+    for loaded in (expected, state):
+        other = shard(fresh(3)); other.load_state_dict(loaded, assign=assign)
+        close(dcp.get_model_state_dict(other, options=whole), expected)
 """,
         2,
     )

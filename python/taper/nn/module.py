@@ -482,6 +482,9 @@ class Module:
             return
         if value.ndim == 0 and tuple(source.shape) == (1,):
             source = source[0]
+        divided = hasattr(value, "part_of")  # a taper.distributed.tensor.ShardedParameter, which stays
+        if divided:
+            source = value.part_of(source)
         if source.shape != value.shape:
             error_msgs.append(
                 f"size mismatch for {key}: copying a param with shape {source.shape} from checkpoint, "
@@ -491,7 +494,7 @@ class Module:
         before = _C.is_grad_enabled()
         _C._set_grad_enabled(False)
         try:
-            if not assign:
+            if divided or not assign:
                 value.copy_(source)
             elif isinstance(value, Parameter):
                 setattr(

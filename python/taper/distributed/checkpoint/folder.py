@@ -18,6 +18,7 @@ from taper.optim.optimizer import Optimizer
 
 from .. import objects
 from ..job import _resolve
+from ..tensor.dtensor import DTensor
 from .state_dict import (
     _is_cut,
     get_model_state_dict,
@@ -56,6 +57,8 @@ def _flatten(value, path=()):
     it."""
     if _has_state(value):
         value = _state_of(value)
+    if isinstance(value, DTensor):
+        value = value.as_parameter()
     if not isinstance(value, dict) or not value:
         yield path, value
         return
@@ -193,7 +196,7 @@ def save(state_dict, *, checkpoint_id=None, storage_writer=None, process_group=N
     """
     group, folder = _group(process_group, no_dist), _folder(checkpoint_id, storage_writer)
     leaves = {
-        _name(path, value): value.detach() if _is_cut(value) else value
+        _name(path, value): value.data if _is_cut(value) else value
         for path, value in _flatten(state_dict)
         if not _is_cut(value) or value.numel() > 0
     }
@@ -282,7 +285,7 @@ def _plan(state, path, value, name, parts, read):
             raise _C.IOError(
                 f"the entry {list(path)}, {tuple(shape)}, does not fit a tensor of shape {expected}"
             )
-        start, target = (value.offset if _is_cut(value) else [0] * value.ndim), value.detach()
+        start, target = (value.offset if _is_cut(value) else [0] * value.ndim), value.data
         for offset, _, entry in parts[name]:
             read(entry, lambda saved, offset=offset: _copy_overlap(target, start, saved, offset))
         return
@@ -318,7 +321,7 @@ def _put(state, path, value, saved):
                 f"the entry {list(path)}, {getattr(saved, 'shape', type(saved).__name__)}, does not fit a "
                 f"tensor of shape {expected}"
             )
-        value.detach().copy_(value.own_part(saved) if _is_cut(value) else saved)
+        value.data.copy_(value.own_part(saved) if _is_cut(value) else saved)
         return
     for key in path[:-1]:
         state = state.setdefault(key, {})

@@ -8,6 +8,7 @@ from taper._grad_mode import no_grad
 from taper.nn.parallel import DistributedDataParallel
 
 from ..job import _resolve
+from ..tensor.dtensor import DTensor
 from ..tensor.sharded import ShardedParameter
 
 
@@ -39,7 +40,8 @@ def _whole(value):
     """A copy."""
     if not isinstance(value, _C.Tensor):
         return value
-    return value.full_tensor() if _is_cut(value) else value.detach().clone()
+    divided = _is_cut(value) or isinstance(value, DTensor)
+    return value.full_tensor() if divided else value.detach().clone()
 
 
 def _here(options):
@@ -49,18 +51,16 @@ def _here(options):
 
 
 def get_model_state_dict(model, *, submodules=None, options=None):
-    """By name: tensors, where cut ones are ShardedParameters, or with full_state_dict whole copies, for which
-    all ranks call it."""
+    """By name: tensors, of which divided ones are DTensors, or with full_state_dict whole copies, for which all
+    ranks call it."""
     options = options or StateDictOptions()
     state = {}
     frozen = {name for name, p in _inner(model).named_parameters() if not p.requires_grad}
     for name, value in _inner(model).state_dict(keep_vars=True).items():
         if options.ignore_frozen_params and name in frozen:
             continue
-        if options.full_state_dict:
-            value = _whole(value)
-        elif isinstance(value, _C.Tensor) and not _is_cut(value):
-            value = value.detach()
+        if isinstance(value, _C.Tensor):
+            value = _whole(value) if options.full_state_dict else value.detach()
         state[name] = value
     return state if _here(options) else {}
 
@@ -68,13 +68,7 @@ def get_model_state_dict(model, *, submodules=None, options=None):
 def set_model_state_dict(model, model_state_dict, *, options=None):
     """Takes what get_model_state_dict gave, whole or in parts. Returns missing and unexpected names."""
     options, model = options or StateDictOptions(), _inner(model)
-    own = model.state_dict(keep_vars=True)
-    values = _from_rank_0(model_state_dict) if options.broadcast_from_rank0 else dict(model_state_dict)
-    for name, value in values.items():
-        target = own.get(name)
-        if _is_cut(target) and isinstance(value, _C.Tensor) and not _is_cut(value):
-            if value.shape == target.global_shape:
-                values[name] = target.own_part(value.detach())
+    values = _from_rank_0(model_state_dict) if options.broadcast_from_rank0 else model_state_dict
     return model.load_state_dict(values, strict=options.strict)
 
 
@@ -106,7 +100,7 @@ def _begin_state(optimizer):
         group["lr"] = 0.0
         for parameter in group["params"]:
             if parameter.requires_grad:
-                parameter.grad = taper.zeros_like(parameter.detach())
+                parameter.grad = taper.zeros_like(parameter.data)
     optimizer.step()
     for group, rate in zip(optimizer.param_groups, rates):
         group["lr"] = rate
@@ -134,15 +128,13 @@ def get_optimizer_state_dict(model, optimizers, *, submodules=None, options=None
 
 def _described(parameter, value):
     cut = _is_cut(parameter) and isinstance(value, _C.Tensor) and value.ndim > 0
-    return parameter.like(value) if cut and value.shape == parameter.shape else value
+    return parameter.like(value).detach() if cut and value.shape == parameter.shape else value
 
 
 def _own(parameter, value):
     if not _is_cut(parameter) or not isinstance(value, _C.Tensor) or value.ndim == 0:
         return value
-    if _is_cut(value) or value.shape != parameter.global_shape:
-        return value.detach()
-    return parameter.own_part(value.detach()).clone()
+    return parameter.part_of(value).detach().clone()
 
 
 def _local_optimizer_state(model, optimizer, state_dict):

@@ -33,7 +33,7 @@ def _copy(value):
     if isinstance(value, (list, tuple)) and not isinstance(value, _C.Size):
         return type(value)(map(_copy, value))
     if _is_cut(value):
-        return value.like(value.detach().clone())
+        return value.like(value.data.clone())
     return value.detach().clone() if isinstance(value, _C.Tensor) else value
 
 

@@ -90,7 +90,7 @@ class Unit:
         entry = _Entry(places, parameter, cut)
         with no_grad():
             entry.shard = ShardedParameter(
-                cut.own(parameter.detach()).clone(),
+                cut.own(parameter.data).clone(),
                 parameter.requires_grad,
                 (cut, *getattr(parameter, "cuts", ())),
                 mesh,
@@ -132,7 +132,7 @@ class Unit:
             own = taper.zeros(self.traffic, dtype=self.compute_dtype)
             for entry in self.entries:
                 if entry.local:
-                    own[entry.position : entry.position + entry.local].copy_(entry.shard.detach().flatten())
+                    own[entry.position : entry.position + entry.local].copy_(entry.shard.data.flatten())
             table = own.new_empty(self.group.size(), self.traffic)
             self._gathering = (self.group._all_gather_into_tensor(table, own, True), table)
 
@@ -219,7 +219,7 @@ class Unit:
             for entry in here:
                 shard = entry.shard
                 part = own[entry.position : entry.position + entry.local].view(shard.shape).to(self.dtype)
-                shard.grad = part.clone() if shard.grad is None else shard.grad + part
+                shard.grad = part.clone() if shard.grad is None else shard.grad.data + part
 
 
 def _summed_over(group):

@@ -9,7 +9,7 @@ from taper.overrides import DisableTorchFunctionSubclass
 from ..collectives import ReduceOp, all_reduce, broadcast
 from ..device_mesh import DeviceMesh
 from .placement import Partial, Placement, Replicate, Shard
-from .sharded import Cut
+from .sharded import Cut, ShardedParameter
 
 
 class DTensor(_C.Tensor):
@@ -77,6 +77,13 @@ class DTensor(_C.Tensor):
     def full_tensor(self, *, grad_placements=None):
         """The whole, a plain tensor; all ranks of the mesh call it."""
         return self.redistribute(placements=[Replicate()] * self.device_mesh.ndim).to_local()
+
+    def as_parameter(self):
+        """This rank's part, in the same memory, described as a parameter that needs no gradient."""
+        if _has(self.placements, Partial):
+            raise ValueError("DTensor: a Partial tensor is no part of a whole; redistribute it first")
+        cuts = [cut for cut in reversed(_cuts(self.shape, self.placements, self.device_mesh)) if cut]
+        return ShardedParameter(self.to_local().data, False, cuts, self.device_mesh, self.placements)
 
     @property
     def shape(self):

@@ -50,7 +50,8 @@ class Cut:
 
 
 class ShardedParameter(Parameter):
-    """This rank's part of a parameter. As a tensor it is the part: its shape, its values, its gradient.
+    """This rank's part of a parameter. As a tensor it is the part: its shape, its values. `grad` is this
+    rank's part of the gradient, described in the same way.
 
     device_mesh, placements  how it lies on the ranks
     cuts                     the cuts that were made, the last one first
@@ -79,13 +80,32 @@ class ShardedParameter(Parameter):
             start[cut.dim] += cut.start
         return tuple(start)
 
+    @property
+    def grad(self):
+        """The part of the gradient, with full_tensor()."""
+        grad = _C.Tensor.grad.__get__(self)
+        return grad if grad is None or grad.requires_grad else self.like(grad)
+
+    @grad.setter
+    def grad(self, value):
+        _C.Tensor.grad.__set__(self, value)
+
+    def detach(self):
+        """What state_dict() gives: the DTensor that these parts make up, in the same memory. A parameter that
+        was cut along several meshes lies on no one mesh, and stays of this class."""
+        if self.device_mesh is None or len(self.placements) != self.device_mesh.ndim:
+            return self.like(self.data)
+        from .dtensor import DTensor
+
+        return DTensor.from_local(self.data, self.device_mesh, self.placements, shape=self.global_shape)
+
     def to_local(self):
         """The part as a plain tensor, which shares its memory and history."""
         return self.view(self.shape)
 
     def full_tensor(self):
         """The whole parameter's values; all ranks of its groups call it."""
-        return self.whole_of(self.detach())
+        return self.whole_of(self.data)
 
     def whole_of(self, part):
         """The whole of a tensor that is cut like this parameter, such as an optimizer's state."""
@@ -100,14 +120,22 @@ class ShardedParameter(Parameter):
             whole = cut.own(whole)
         return whole
 
+    def part_of(self, saved):
+        """This rank's part of what a state dictionary has: a DTensor, a whole tensor, or the part itself."""
+        if saved.shape != self.global_shape:
+            return saved
+        if getattr(saved, "placements", None) == self.placements:
+            return saved.to_local()
+        return self.own_part(saved.full_tensor() if hasattr(saved, "full_tensor") else saved)
+
     def like(self, part):
         """part, of this parameter's shape, described as cut in the same way."""
-        return type(self)(part.detach(), False, self.cuts, self.device_mesh, self.placements)
+        return type(self)(part.data, False, self.cuts, self.device_mesh, self.placements)
 
     def __deepcopy__(self, memo):
         if id(self) not in memo:
             copy = type(self)(
-                self.detach().clone(),
+                self.data.clone(),
                 self.requires_grad,
                 self.cuts,
                 self.device_mesh,
@@ -124,7 +152,7 @@ def distribute_parameter(parameter, device_mesh, placement, partial_group=None):
     """The part of this rank, cut by placement (Shard or Replicate) along a mesh of one dimension. All ranks
     hold equal parameters before."""
     cuts = list(getattr(parameter, "cuts", ()))
-    data = parameter.detach()
+    data = parameter.data
     if isinstance(placement, Shard):
         cut = Cut(device_mesh.get_group(), placement.dim % data.ndim, data.shape[placement.dim])
         cuts.insert(0, cut)
@@ -149,7 +177,7 @@ def norm_of_gradients(parameters, norm_type):
         groups = tuple(cut.group for cut in getattr(parameter, "cuts", ()) if cut.group.size() > 1)
         entry = by_groups.setdefault(tuple(map(id, groups)), (groups, []))
         if parameter.grad is not None and parameter.grad.numel():
-            size = parameter.grad.detach().abs()
+            size = parameter.grad.data.abs()
             entry[1].append((size.max() if infinite else size.pow(norm_type).sum()).double())
     sums = []
     for groups, parts in by_groups.values():
