@@ -9,6 +9,7 @@
 #include "autograd/callbacks.h"
 #include "autograd/saved_hooks.h"
 #include "interpreter.h"
+#include "ops/inplace.h"
 #include "python.h"
 #include "taper/error.h"
 #include "taper/generator.h"
@@ -390,6 +391,13 @@ void bind_autograd(py::module_& module) {
             std::make_shared<PythonFunction>(name, context, forward, backward_method, non_differentiable);
         return as_tuple(CustomFunction::apply(function, inputs));
       });
+  // target, which the function `name` wrote in place, with the history of value; throws as in-place operations
+  // do where it may not be written.
+  module.def("_take_history", [](const Tensor& target, const Tensor& value, const std::string& name) {
+    check_inplace(target, name.c_str());
+    adopt_history(target, value);
+    return target;
+  });
 }
 
 }  // namespace taper::python

@@ -327,3 +327,76 @@ def test_an_own_function_frees_what_it_saved():
     assert x.grad.tolist() == [12]
     with pytest.raises(RuntimeError, match="retain_graph"):
         y.backward()
+
+
+class Doubled(taper.autograd.Function):
+    """Doubles its operand in place."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        ctx.mark_dirty(x)
+        return x.mul_(2)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        assert ctx.saved_tensors[0].requires_grad
+        return gradient * 2
+
+
+def test_a_dirty_operand_is_returned_with_a_new_history():
+    x = taper.ones(3, requires_grad=True)
+    y = x * 3
+    assert Doubled.apply(y) is y and y.grad_fn.name() == "DoubledBackward0"
+    y.sum().backward()
+    assert x.grad.tolist() == [6, 6, 6]
+
+
+def test_a_dirty_view_changes_the_history_of_its_base():
+    x = taper.ones(4, requires_grad=True)
+    y = x * 3
+    view = y[:2]
+    assert Doubled.apply(view) is view
+    y.sum().backward()
+    assert y.tolist() == [6, 6, 3, 3] and x.grad.tolist() == [6, 6, 3, 3]
+
+
+def test_a_dirty_operand_without_gradient_takes_one():
+    class Product(taper.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, factor):
+            ctx.mark_dirty(x)
+            ctx.save_for_backward(factor)
+            return x.mul_(factor), x.sum()
+
+        @staticmethod
+        def backward(ctx, gradient, gradient_of_sum):
+            return None, (gradient + gradient_of_sum) * 3
+
+    x, factor = taper.full((2,), 3.0), taper.ones(2, requires_grad=True)
+    y, total = Product.apply(x, factor)
+    assert y is x and x.requires_grad
+    (x.sum() + total).backward()
+    assert factor.grad.tolist() == [6, 6]
+
+
+def test_what_may_not_be_dirty_is_refused():
+    class Lost(Doubled):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            return x.mul_(2) + 1
+
+    class Two(Doubled):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            return x.mul_(2), x + 1
+
+    x = taper.ones(3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
+        Doubled.apply(x)
+    with pytest.raises(RuntimeError, match="is not returned"):
+        Lost.apply(x * 2)
+    with pytest.raises(RuntimeError, match="may return only one Tensor"):
+        Two.apply((x * 2)[:2])

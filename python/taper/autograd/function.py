@@ -10,6 +10,10 @@ from .._grad_mode import no_grad
 inside_vmap = 0
 
 
+def _among(tensor, tensors):
+    return any(tensor is other for other in tensors)
+
+
 class Context:
     """What forward leaves for backward."""
 
@@ -24,9 +28,12 @@ class Context:
     def save_for_backward(self, *tensors):
         """Keeps tensors, watched for overwriting."""
         self._saved = tensors
-        self._versions = tuple(None if t is None else t._version for t in tensors)
+        self._watch_saved()
 
     save_for_forward = save_for_backward
+
+    def _watch_saved(self):
+        self._versions = tuple(None if t is None else t._version for t in self._saved)
 
     @property
     def saved_tensors(self):
@@ -49,7 +56,7 @@ class Context:
         self._non_differentiable = tensors
 
     def mark_dirty(self, *tensors):
-        """These operands were written in place and are returned."""
+        """These operands were written in place; forward returns them, and they take its gradient."""
         self._dirty = tensors
 
     def set_materialize_grads(self, value):
@@ -81,17 +88,20 @@ class Function:
         places = [i for i, arg in enumerate(args) if isinstance(arg, _C.Tensor)]
         operands = tuple(args[i] for i in places)
         ctx.needs_input_grad = tuple(isinstance(arg, _C.Tensor) and arg.requires_grad for arg in args)
-        results = None
+        results = returned = None
 
         def forward():
-            nonlocal results
+            nonlocal results, returned
             if cls.setup_context is not None:
                 results = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, results)
             else:
                 results = cls.forward(ctx, *args, **kwargs)
+            ctx._watch_saved()  # what forward saved and then wrote itself is the value it saved
             listed = results if isinstance(results, (tuple, list)) else (results,)
-            return tuple(value for value in listed if isinstance(value, _C.Tensor))
+            returned = tuple(value for value in listed if isinstance(value, _C.Tensor))
+            cls._check_dirty(ctx, operands, returned)
+            return returned
 
         outputs = _C._apply_function(
             cls.__name__,
@@ -101,13 +111,40 @@ class Function:
             operands,
             lambda: ctx._non_differentiable,
         )
+        ctx._shapes = [(output.shape, output.dtype) for output in outputs]
+        for operand in operands:
+            if _among(operand, ctx._dirty):
+                outputs = cls._rewired(operand, returned, outputs)
         remaining = iter(outputs)
         pick = [
             next(remaining) if isinstance(value, _C.Tensor) else value
             for value in (results if isinstance(results, (tuple, list)) else (results,))
         ]
-        ctx._shapes = [(output.shape, output.dtype) for output in outputs]
         return tuple(pick) if isinstance(results, (tuple, list)) else pick[0]
+
+    @classmethod
+    def _check_dirty(cls, ctx, operands, returned):
+        for tensor in ctx._dirty:
+            if not _among(tensor, returned):
+                raise _C.AutogradError(
+                    f"{cls.__name__}: a tensor marked as dirty is not returned; forward must return all "
+                    "inputs that it writes in place"
+                )
+            if _among(tensor, operands) and tensor._is_view() and len(returned) > 1:
+                raise _C.AutogradError(
+                    f"{cls.__name__}: forward writes in place an input that is a view, so it may return only "
+                    f"one Tensor, got {len(returned)}; return the others from a Function of their own"
+                )
+
+    @classmethod
+    def _rewired(cls, operand, returned, outputs):
+        """outputs with the operand itself, given its new history, where it was returned."""
+        return tuple(
+            _C._take_history(operand, output, cls.__name__)
+            if value is operand and output.requires_grad
+            else output
+            for value, output in zip(returned, outputs)
+        )
 
     @classmethod
     def _run_backward(cls, ctx, places, count, *grads):
