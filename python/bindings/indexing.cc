@@ -41,8 +41,22 @@ TensorIndex index_of(PyObject* entry) {
   return index.numel() == 0 && index.is_floating_point() ? to(index, int64) : index;
 }
 
+// Whether a short list stands for a tuple, as in NumPy before 1.23 and in PyTorch: x[[[0, 1], [1, 0]]] is
+// x[[0, 1], [1, 0]].
+bool is_tuple_in_brackets(PyObject* key) {
+  if (!PyList_Check(key) || PyList_GET_SIZE(key) >= 32) return false;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(key); ++i) {
+    PyObject* const entry = PyList_GET_ITEM(key, i);
+    if (entry == Py_None || entry == Py_Ellipsis || PySlice_Check(entry) || is_tensor(entry) ||
+        PySequence_Check(entry))
+      return true;
+  }
+  return false;
+}
+
 Indexed indexed_by(const Tensor& x, PyObject* key) {
   if (key == Py_Ellipsis) return {x};
+  if (is_tuple_in_brackets(key)) return indexed_by(x, py::reinterpret_steal<py::tuple>(PyList_AsTuple(key)).ptr());
   if (!PyTuple_Check(key)) {
     const TensorIndex index = index_of(key);
     check<IndexError>(x.ndim() > 0 || key == Py_None || PyBool_Check(key) || is_mask(index),

@@ -7,7 +7,7 @@ import taper
 
 ARRAY = np.arange(60).reshape(3, 4, 5)
 EXPRESSIONS = """0|-1|1:|::2|:,1|...,2|None|0,1,2|:,None,1:3|[0,2]|[0,2],[1,3]|:,[0,2]|[0,2],:,1|a>30|:,a[0]>10|
-[[0,1],[2,0]]|...,[1,1]|1:1|-2:|True|False|[True,False,True]|np.array([2,0])|0,[1,2],:|[0],1|[0,2],1:3,[1,2]|None,[1]|
+([[0,1],[2,0]],)|...,[1,1]|1:1|-2:|True|False|[True,False,True]|np.array([2,0])|0,[1,2],:|[0],1|[0,2],1:3,[1,2]|None,[1]|
 ...,None|:,:,::3|(0,)|()|...|...,0|np.int64(1)|-100:100|[1],None,[2]|[[0],[2]],[1,3]|True,0|0,True|[]|2,...,-1|
 :,[True,False,True,True]|[-1,-3]|np.array([[True]*4]*3)|a%7==0|:2,1:,::2|[2,1,0]|:,:,[4,0]|...,-1:|1,...|
 None,None,0|0,None,0|a<0|:,3,:2|[0,1],[0,1],[0,1]|[0,1],...,[0,1]|2:0|1:-1|:-1,:-1,:-1|np.arange(3)[::-1].copy()|
@@ -63,6 +63,22 @@ def test_gradient_counts_reads(expression):
 def test_refused(expression, error, text):
     with pytest.raises(error, match=text):
         evaluate(expression, taper.tensor(ARRAY))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [[[0, 1], [2, 0]], [(0, 1), 2], [slice(0, 2)], [slice(0, 1), 1], [None, 0], [..., 0], [[0, 1], None]],
+)
+def test_a_list_of_more_than_numbers_is_a_tuple(key):
+    x, y = taper.tensor(ARRAY), ARRAY.copy()
+    assert x[key].tolist() == ARRAY[tuple(key)].tolist()
+    x[key] = -1
+    y[tuple(key)] = -1
+    assert x.tolist() == y.tolist()
+
+
+def test_a_list_of_32_lists_is_an_index():
+    assert taper.tensor(ARRAY)[[[0, 1]] * 32].shape == (32, 2, 4, 5)
 
 
 def test_views_share_memory():
