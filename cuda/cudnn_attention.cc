@@ -3,6 +3,7 @@
 
 #if __has_include(<cudnn_backend.h>)
 
+#include <atomic>
 #include <cmath>
 #include <optional>
 
@@ -22,6 +23,10 @@ namespace name = attention_operand;
 /// Earlier ones have faults in gradients of keys whose number is no multiple of 128, and others.
 constexpr std::size_t oldest_version = 91600;
 
+/// Compiling takes seconds for each shape of each pass. A program whose shapes never repeat would do little
+/// else, so further ones are left to the own kernels, unless cudnn.benchmark says that shapes repeat.
+constexpr int most_compiled = 64;
+
 /// Whether rows can be loaded 16 bytes at a time, which cuDNN neither checks nor does without.
 bool loads_by_vectors(const cpu::HeadStrides& s, const cpu::Attention& a, int64_t heads, int64_t rows) {
   const auto fits = [&](int64_t size, int64_t stride) {
@@ -30,11 +35,12 @@ bool loads_by_vectors(const cpu::HeadStrides& s, const cpu::Attention& a, int64_
   return fits(a.batch, s.batch) && fits(heads, s.head) && fits(rows, s.row);
 }
 
-/// Null where own kernels must do the work.
+/// Null where own kernels must do the work: single queries, too, which are bound by memory and meet one key
+/// more in each step of a generated text.
 cudnnHandle_t handle_for(const cpu::Attention& a, std::initializer_list<const void*> addresses) {
-  const bool wanted = backends().cudnn.attention && a.size % 8 == 0 && a.value_size % 8 == 0 &&
-                      (a.dtype == float16 || a.dtype == bfloat16) && !(a.mask && a.causal) &&
-                      loads_by_vectors(a.q, a, a.heads, a.queries) &&
+  const bool wanted = backends().cudnn.attention && a.queries > 1 && a.size % 8 == 0 &&
+                      a.value_size % 8 == 0 && (a.dtype == float16 || a.dtype == bfloat16) &&
+                      !(a.mask && a.causal) && loads_by_vectors(a.q, a, a.heads, a.queries) &&
                       loads_by_vectors(a.k, a, a.key_heads, a.keys) &&
                       loads_by_vectors(a.v, a, a.key_heads, a.keys) &&
                       loads_by_vectors(a.y, a, a.heads, a.queries) && alignment_of(addresses) == 16;
@@ -101,6 +107,8 @@ class Call {
     return plan_for(
         key_of(planned_, choice),
         [&](int64_t workspace, std::size_t most) {
+          static std::atomic<int> compiled = 0;
+          if (!settings.cudnn.benchmark && compiled++ >= most_compiled) return std::vector<CudnnPlan>();
           return plan_attention(planned_, {handle, nullptr}, choice, workspace, most);
         },
         handle, operands_, op);
@@ -153,7 +161,6 @@ bool cudnn_attention_backward(const cpu::Attention& a, const void* q, const void
                               void* dv) {
   const char* op = "scaled_dot_product_attention_backward";
   if (backends().cudnn.deterministic || backends().deterministic_algorithms) return false;
-  if (a.queries == 1 && a.keys == 1) return false;
   const cudnnHandle_t handle = handle_for(a, {q, k, v, y, dy, dq, dk, dv});
   if (!handle) return false;
   Call call(a, true);

@@ -35,7 +35,6 @@ CASES = {
     "causal, more keys": ((2, 1, 3, 8), 9, 8, {"is_causal": True}),
     "causal, more queries": ((1, 2, 9, 8), 3, 8, {"is_causal": True}),
     "wider values, another scale": ((1, 2, 4, 8), 5, 24, {"scale": 0.3}),
-    "one query": ((2, 2, 1, 8), 5, 8, {}),
     "without heads": ((2, 4, 8), 5, 8, {"is_causal": True}),
 }
 
@@ -177,13 +176,29 @@ def test_settings_say_whether_it_runs(device, ran):
 
 
 def test_own_kernels_where_it_does_not_suit(device, ran):
-    def attend(*shape, dtype=taper.bfloat16, start=0):
+    def attend(*shape, dtype=taper.bfloat16, start=0, queries=None):
         x = numbers(*shape, dtype=dtype).cuda()[..., start:]
-        F.scaled_dot_product_attention(x, x, x).cpu()
+        F.scaled_dot_product_attention(x[:, :, :queries], x, x).cpu()
         return ran()
 
     assert attend(1, 1, 4, 8, dtype=taper.float32) == []
+    assert attend(1, 1, 4, 16, queries=1) == [], "a single query"
     assert attend(1, 1, 4, 20) == [], "columns that are no multiple of 8"
     assert attend(1, 1, 4, 16, start=8) != [], "rows of 16 at an aligned address"
     before = ran()
     assert attend(1, 1, 4, 12, start=4) == before, "an address that is no multiple of 16 bytes"
+
+
+def test_shapes_that_never_repeat_are_not_compiled_for_ever(device, ran):
+    q = numbers(1, 1, 2, 8, dtype=taper.float16).cuda()
+    keys = numbers(1, 1, 200, 8, dtype=taper.float16).cuda()
+
+    def attend(count):
+        before = len(ran())
+        F.scaled_dot_product_attention(q, keys[:, :, :count], keys[:, :, :count]).cpu()
+        return len(ran()) - before
+
+    assert sum(attend(count) for count in range(100, 170)) <= 64
+    assert attend(171) == 0
+    with taper.backends.cudnn.flags(enabled=True, benchmark=True):
+        assert attend(171) > 0
