@@ -193,7 +193,7 @@ void own_batch_norm_backward(const cpu::ChannelNorm& norm, bool training, const 
 void batch_norm(const cpu::ChannelNorm& norm, double eps, const void* x, const void* weight, const void* bias,
                 void* y, double* mean, double* variance, double* rstd) {
   const auto own = [&] { own_batch_norm(norm, eps, x, weight, bias, y, mean, variance, rstd); };
-  if (!cudnn_batch_norm(norm, eps, x, weight, bias, y, mean, variance, rstd, own)) own();
+  if (!cudnn_batch_norm(norm, eps, x, weight, bias, y, mean, variance, rstd, std::ref(own))) own();
 }
 
 void batch_norm_inference(const cpu::ChannelNorm& norm, const void* x, const void* weight, const void* bias,
@@ -211,7 +211,8 @@ void batch_norm_backward(const cpu::ChannelNorm& norm, bool training, const void
                          const void* weight, const double* mean, const double* rstd, void* dx, void* dw,
                          void* db) {
   const auto own = [&] { own_batch_norm_backward(norm, training, x, dy, weight, mean, rstd, dx, dw, db); };
-  if (!training || !cudnn_batch_norm_backward(norm, x, dy, weight, mean, rstd, dx, dw, db, own)) own();
+  if (!training || !cudnn_batch_norm_backward(norm, x, dy, weight, mean, rstd, dx, dw, db, std::ref(own)))
+    own();
 }
 
 }  // namespace taper::cuda

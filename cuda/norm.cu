@@ -144,13 +144,13 @@ void own_row_norm_backward(const cpu::RowNorm& norm, const void* x, const void* 
 void row_norm(const cpu::RowNorm& norm, const void* x, const void* weight, const void* bias, void* y,
               double* mean, double* rstd) {
   const auto own = [&] { own_row_norm(norm, x, weight, bias, y, mean, rstd); };
-  if (!cudnn_row_norm(norm, x, weight, bias, y, mean, rstd, own)) own();
+  if (!cudnn_row_norm(norm, x, weight, bias, y, mean, rstd, std::ref(own))) own();
 }
 
 void row_norm_backward(const cpu::RowNorm& norm, const void* x, const void* dy, const void* weight,
                        const double* mean, const double* rstd, void* dx, void* dw, void* db) {
   const auto own = [&] { own_row_norm_backward(norm, x, dy, weight, mean, rstd, dx, dw, db); };
-  if (!cudnn_row_norm_backward(norm, x, dy, weight, mean, rstd, dx, dw, db, own)) own();
+  if (!cudnn_row_norm_backward(norm, x, dy, weight, mean, rstd, dx, dw, db, std::ref(own))) own();
 }
 
 void widen_statistics(int64_t count, double eps, const float* from_mean, const float* from_rstd, double* mean,
