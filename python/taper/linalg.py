@@ -120,14 +120,14 @@ def cond(A, p=None):
             return values.new_zeros(values.shape[:-1])
         return values[..., -1] / values[..., 0] if p == -2 else values[..., 0] / values[..., -1]
     _check_square("linalg.cond", A)
-    if p == "nuc":
-        return matrix_norm(A, p) * matrix_norm(inv(A), p)  # noqa: F821
+    if A.numel() == 0:
+        return A.real.new_zeros(A.shape[:-2])
     inverse, info = inv_ex(A)  # noqa: F821
-    if bool((info != 0).any()):
-        inverse = _taper["where"](
-            (info == 0)[..., None, None], inverse, _taper["full_like"](inverse, math.inf)
-        )
-    return matrix_norm(A, p) * matrix_norm(inverse, p)
+    regular = info == 0
+    if bool(regular.all()):
+        return matrix_norm(A, p) * matrix_norm(inverse, p)
+    inverse = _taper["where"](regular[..., None, None], inverse, _taper["zeros_like"](inverse))
+    return _taper["where"](regular, matrix_norm(A, p) * matrix_norm(inverse, p), math.inf)
 
 
 @_with_out

@@ -244,3 +244,11 @@ def test_tensordot_keeps_the_dtype_where_a_size_of_one_is_spread():
     a, b = taper.full((1, 1, 1), 2, dtype=taper.uint8), taper.full((2, 1, 2), 3, dtype=taper.uint8)
     result = taper.tensordot(a, b, dims=((0, 1), (2, 0)))
     assert result.dtype is taper.uint8 and result.tolist() == [[24]]
+
+
+@pytest.mark.parametrize("p", ["fro", "nuc", 1, -1, math.inf, -math.inf])
+def test_the_condition_number_of_a_singular_matrix_is_infinite(p):
+    matrices = taper.stack([taper.eye(2), taper.zeros(2, 2), taper.tensor([[1.0, 2.0], [2.0, 4.0]])])
+    of_eye = {"fro": 2, "nuc": 4}.get(p, 1)
+    assert taper.linalg.cond(matrices, p).tolist() == pytest.approx([of_eye, math.inf, math.inf])
+    assert taper.linalg.cond(taper.zeros(2, 0, 0), p).tolist() == [0, 0]
