@@ -56,7 +56,8 @@ bool is_tuple_in_brackets(PyObject* key) {
 
 Indexed indexed_by(const Tensor& x, PyObject* key) {
   if (key == Py_Ellipsis) return {x};
-  if (is_tuple_in_brackets(key)) return indexed_by(x, py::reinterpret_steal<py::tuple>(PyList_AsTuple(key)).ptr());
+  if (is_tuple_in_brackets(key))
+    return indexed_by(x, py::reinterpret_steal<py::tuple>(PyList_AsTuple(key)).ptr());
   if (!PyTuple_Check(key)) {
     const TensorIndex index = index_of(key);
     check<IndexError>(x.ndim() > 0 || key == Py_None || PyBool_Check(key) || is_mask(index),
@@ -93,12 +94,17 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
     if (!value) throw py::type_error("tensor elements cannot be deleted");
     const Profiled entry("setitem");
     const Tensor& x = tensor_of(self);
+    const Indexed target = indexed_by(x, key);
     Tensor source;
     Scalar number;
-    if (is_tensor(value)) source = tensor_of(value);
-    else if (scalar_of(value, number)) source = full({}, number, x.dtype());
-    else source = tensor_of(py::module_::import("taper").attr("as_tensor")(py::handle(value)).ptr());
-    const Indexed target = indexed_by(x, key);
+    if (is_tensor(value)) {
+      source = tensor_of(value);
+    } else if (scalar_of(value, number)) {
+      if (target.advanced.empty()) return fill_(target.view, number), 0;
+      source = full({}, number, x.dtype());
+    } else {
+      source = tensor_of(py::module_::import("taper").attr("as_tensor")(py::handle(value)).ptr());
+    }
     if (!target.advanced.empty()) {
       index_put_(target.view, target.advanced, source);
       return 0;

@@ -12,9 +12,12 @@ void set_base(const Tensor& view, const Tensor& source);
 /// Gives a view the history of its base after the base was written through another view.
 void refresh_view_history(const Tensor& view);
 
+/// Whether tensors some of whose elements share memory are written: where all elements become one value, or
+/// where only the shape changes.
+enum class SharedElements { refused, allowed };
 /// Throws unless target may be written in place now: leaves that require a gradient (and views of them) may
 /// not while the tape is on, nor tensors some of whose elements share memory.
-void check_inplace(const Tensor& target, const char* op);
+void check_inplace(const Tensor& target, const char* op, SharedElements shared = SharedElements::refused);
 /// What an in-place operation computes from: target with its present history, under a record of its own, so
 /// that the new history of target does not refer to itself.
 Tensor before_inplace(const Tensor& target);

@@ -108,7 +108,7 @@ const Tensor& copy_(const Tensor& target, const Tensor& source, bool non_blockin
 }
 
 const Tensor& fill_(const Tensor& target, const Scalar& value) {
-  check_inplace(target, "fill_");
+  check_inplace(target, "fill_", SharedElements::allowed);
   check_holds(target.dtype(), value, "fill_");
   fill_elements(target, value);
   target.storage().wrote("fill_");

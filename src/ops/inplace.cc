@@ -127,8 +127,8 @@ void refresh_view_history(const Tensor& view) {
   take_history(record_of_view, again.record()->grad_fn, 0, true);
 }
 
-void check_inplace(const Tensor& target, const char* op) {
-  check_writable(target, op);
+void check_inplace(const Tensor& target, const char* op, SharedElements shared) {
+  if (shared == SharedElements::refused) check_writable(target, op);
   check<AutogradError>(
       !target.record()->inference || thread_modes.inference, op,
       ": a tensor made under inference_mode cannot be changed outside of it; clone() it first");

@@ -11,7 +11,7 @@ namespace {
 // target becomes view(target), of the same memory.
 template <class F>
 Tensor become(const char* op, const Tensor& target, F&& view) {
-  check_inplace(target, op);
+  check_inplace(target, op, SharedElements::allowed);
   const Tensor seen = view(before_inplace(target));
   check<AutogradError>(!target.record()->grad_fn || seen.requires_grad() || seen.sizes() == target.sizes(),
                        op, ": the tensor of shape ", target.sizes(),
