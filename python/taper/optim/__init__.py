@@ -40,6 +40,7 @@ __getattr__, __dir__ = _late(
         "rmsprop": "RMSprop",
         "rprop": "Rprop",
         "sgd": "SGD",
+        "sparse_adam": "SparseAdam",
     },
     "lr_scheduler swa_utils optimizer adam adamw sgd",
 )
