@@ -70,12 +70,36 @@ def storage_type(self):
     return type(self.untyped_storage())
 
 
-def set_(self, source):
-    """Lets the tensor show the elements of source from now on."""
+def set_(self, source=None, storage_offset=0, size=None, stride=None):
+    """Lets the tensor show the memory of source, a tensor or a storage, from now on; without, it is empty.
+
+    size, stride: those of source where they are not given; a storage is a vector of elements of self's
+    dtype. Throws DTypeError for a tensor of another dtype, ShapeError where the elements would not lie in the memory.
+    """
+    if source is None:
+        source = self.new_empty(0)
     if not isinstance(source, _C.Tensor):
-        raise _C.NotImplementedError("set_: needs a tensor as source; storages have no elements of a dtype")
-    self.data = source.detach()
+        content = source._content
+        if size is None:
+            size = (content.numel() // self.element_size() - storage_offset,)
+    else:
+        if source.dtype != self.dtype:
+            raise _C.DTypeError(f"set_: a tensor of {self.dtype} cannot show one of {source.dtype}")
+        if size is None:
+            self.data = source.detach()
+            return self
+        content = source.detach()
+    stride = _contiguous_stride(size) if stride is None else stride
+    self.data = _C._on_storage(content, self.dtype, list(size), list(stride), storage_offset)
     return self
+
+
+def _contiguous_stride(size):
+    stride, step = [], 1
+    for count in reversed(size):
+        stride.insert(0, step)
+        step *= max(count, 1)
+    return stride
 
 
 def _is_view(self):

@@ -26,6 +26,8 @@ def function(name):
     scaled = operation.rstrip("_") in ("addcmul", "addcdiv")
 
     def foreach(self, *args, **kwargs):
+        if operation == "pow" and not isinstance(self, (list, tuple)):
+            return tuple(_C._homes["taper"]["pow"](self, exponent) for exponent in args[0])
         if scaled and len(args) == 3:
             args, kwargs = args[:2], {"value": args[2], **kwargs}
         for values in args:

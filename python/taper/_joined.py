@@ -21,6 +21,26 @@ def cartesian_prod(*tensors):
     return _functions["cartesian_prod"](_listed(tensors))
 
 
+def atleast_1d(*tensors):
+    """Each tensor with at least 1 dimension: one for one tensor, a tuple for several or for a list."""
+    return _at_least("atleast_1d", tensors)
+
+
+def atleast_2d(*tensors):
+    """Each tensor with at least 2 dimensions: one for one tensor, a tuple for several or for a list."""
+    return _at_least("atleast_2d", tensors)
+
+
+def atleast_3d(*tensors):
+    """Each tensor with at least 3 dimensions: one for one tensor, a tuple for several or for a list."""
+    return _at_least("atleast_3d", tensors)
+
+
+def _at_least(name, tensors):
+    single = len(tensors) == 1 and isinstance(tensors[0], _C.Tensor)
+    return _functions[name](tensors[0] if single else _listed(tensors))
+
+
 def broadcast_shapes(*shapes):
     """The shape to which tensors of these shapes broadcast; a number is a shape of one dimension."""
     shapes = [(shape,) if isinstance(shape, int) else tuple(shape) for shape in shapes]

@@ -539,18 +539,19 @@ const Register subtract_op[]{
       .samples = "x(2, 3), 2",
       .reference = "input - other",
       .inplace = true}}};
-const Register divide_op[]{{{.signature = "divide(Tensor input, Tensor other) -> Tensor",
-                             .doc = "As div.",
-                             .call = box<overload<Binary>(div)>,
-                             .samples = "x(2, 3), x(3, lo=.5)",
-                             .reference = "input / other",
-                             .inplace = true}},
-                           {{.signature = "divide(Tensor input, Scalar other) -> Tensor",
-                             .doc = "As div.",
-                             .call = box<overload<WithScalar>(div)>,
-                             .samples = "x(2, 3), 2",
-                             .reference = "input / other",
-                             .inplace = true}}};
+const Register divide_op[]{
+    {{.signature = "divide(Tensor input, Tensor other, *, str? rounding_mode=None) -> Tensor",
+      .doc = "As div.",
+      .call = box<overload<Rounded>(div)>,
+      .samples = "x(2, 3), x(3, lo=.5); x(3), x(3, lo=.5), rounding_mode='floor'",
+      .reference = "ref.div(input, other, rounding_mode)",
+      .inplace = true}},
+    {{.signature = "divide(Tensor input, Scalar other, *, str? rounding_mode=None) -> Tensor",
+      .doc = "As div.",
+      .call = box<div_scalar>,
+      .samples = "x(2, 3), 2; x(3), 0.7, rounding_mode='trunc'",
+      .reference = "ref.div(input, other, rounding_mode)",
+      .inplace = true}}};
 const Register true_divide_op[]{{{.signature = "true_divide(Tensor input, Tensor other) -> Tensor",
                                   .doc = "As div.",
                                   .call = box<overload<Binary>(div)>,
@@ -578,7 +579,10 @@ Tensor number_minus(const Scalar& a, const Tensor& b, const Scalar& alpha) {
   return sub(wrapped(a), b, alpha);
 }
 Tensor number_times(const Scalar& a, const Tensor& b) { return mul(wrapped(a), b); }
-Tensor number_by(const Scalar& a, const Tensor& b) { return div(wrapped(a), b); }
+Tensor number_by(const Scalar& a, const Tensor& b, std::optional<std::string> rounding_mode) {
+  return div(wrapped(a), b, rounding_mode);
+}
+Tensor number_truly_by(const Scalar& a, const Tensor& b) { return div(wrapped(a), b); }
 const Register number_first_ops[]{
     {{.signature = "add(Scalar input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor",
       .doc = "As add of tensors.",
@@ -598,11 +602,35 @@ const Register number_first_ops[]{
       .homes = "taper",
       .samples = "2, x(3); 1.5, i(2, lo=1); 3, 2",
       .reference = "input * other"}},
-    {{.signature = "div(Scalar input, Tensor|Scalar other) -> Tensor",
+    {{.signature = "div(Scalar input, Tensor|Scalar other, *, str? rounding_mode=None) -> Tensor",
       .doc = "As div of tensors.",
       .call = box<number_by>,
       .homes = "taper",
-      .samples = "2, x(3); 1.5, i(2, lo=1); 3, 2",
+      .samples = "2, x(3); 1.5, i(2, lo=1); 3, 2; 7, i(3, lo=2), rounding_mode='floor'",
+      .reference = "ref.div(input, other, rounding_mode)"}},
+    {{.signature = "subtract(Scalar input, Tensor|Scalar other, *, Scalar alpha=1) -> Tensor",
+      .doc = "As sub.",
+      .call = box<number_minus>,
+      .homes = "taper",
+      .samples = "2, x(3)",
+      .reference = "input - other"}},
+    {{.signature = "multiply(Scalar input, Tensor|Scalar other) -> Tensor",
+      .doc = "As mul.",
+      .call = box<number_times>,
+      .homes = "taper",
+      .samples = "2, x(3)",
+      .reference = "input * other"}},
+    {{.signature = "divide(Scalar input, Tensor|Scalar other, *, str? rounding_mode=None) -> Tensor",
+      .doc = "As div.",
+      .call = box<number_by>,
+      .homes = "taper",
+      .samples = "2, x(3)",
+      .reference = "input / other"}},
+    {{.signature = "true_divide(Scalar input, Tensor|Scalar other) -> Tensor",
+      .doc = "As div.",
+      .call = box<number_truly_by>,
+      .homes = "taper",
+      .samples = "2, x(3)",
       .reference = "input / other"}}};
 
 }  // namespace

@@ -70,19 +70,39 @@ Tensor arange(const Scalar& start, const Scalar& end, const Scalar& step, std::o
   return to(result, device);
 }
 
+namespace {
+
+// Writes result.numel() numbers from first to last; from both ends towards the middle, so that both are
+// exact.
+template <class T, class Number>
+void fill_evenly(const Tensor& result, Number first, Number last) {
+  const std::int64_t steps = result.numel();
+  const Number width = steps > 1 ? (last - first) / double(steps - 1) : 0;
+  for (std::int64_t i = 0; i < steps; ++i)
+    result.data<T>()[i] = T(i < steps - i ? first + double(i) * width : last - double(steps - 1 - i) * width);
+}
+
+// The dtype of a row of numbers between two; throws DTypeError for a real one where a bound is complex.
+DType between_dtype(const Scalar& start, const Scalar& end, std::optional<DType> dtype, const char* op) {
+  if (!start.is_complex() && !end.is_complex()) return dtype.value_or(default_dtype());
+  const DType inferred = default_dtype() == float64 ? complex128 : complex64;
+  check<DTypeError>(is_complex(dtype.value_or(inferred)), op, ": the bounds ", start, " and ", end,
+                    " are not both real; got dtype ", dtype.value_or(inferred), ", expected a complex one");
+  return dtype.value_or(inferred);
+}
+
+}  // namespace
+
 Tensor linspace(const Scalar& start, const Scalar& end, std::int64_t steps, std::optional<DType> dtype,
                 Device device) {
   check<ValueError>(steps >= 0, "linspace: number of steps must not be negative, got ", steps);
-  Tensor result = empty({steps}, dtype.value_or(default_dtype()));
+  const Tensor result = empty({steps}, between_dtype(start, end, dtype, "linspace"));
   const bool integers = is_integral(result.dtype(), true);
   const auto bound = [&](const Scalar& x) { return integers ? std::trunc(x.to<double>()) : x.to<double>(); };
-  const double first = bound(start), last = bound(end),
-               width = steps > 1 ? (last - first) / double(steps - 1) : 0;
   visit(result.dtype(), [&]<class T>() {
-    // From both ends towards the middle, so that both are exact.
-    for (std::int64_t i = 0; i < steps; ++i)
-      result.data<T>()[i] =
-          T(i < steps - i ? first + double(i) * width : last - double(steps - 1 - i) * width);
+    if constexpr (std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>)
+      fill_evenly<T>(result, start.to<std::complex<double>>(), end.to<std::complex<double>>());
+    else fill_evenly<T>(result, bound(start), bound(end));
   });
   return to(result, device);
 }
@@ -175,11 +195,11 @@ Tensor linspace_call(const Scalar& start, const Scalar& end, std::int64_t steps,
 }
 Tensor logspace_call(const Scalar& start, const Scalar& end, std::int64_t steps, double base,
                      std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
-  const DType type = dtype.value_or(default_dtype());
+  const DType type = between_dtype(start, end, dtype, "logspace");
   // Exponents of integers are whole at both ends.
   const bool whole = is_integral(type);
   const Tensor exponents = whole ? linspace(start.to<std::int64_t>(), end.to<std::int64_t>(), steps, float64)
-                                 : linspace(start, end, steps, float64);
+                                 : linspace(start, end, steps, is_complex(type) ? complex128 : float64);
   return leaf(to(to(pow(Scalar(base), exponents), type), on(device)), requires_grad);
 }
 Tensor eye_call(std::int64_t n, std::optional<std::int64_t> m, std::optional<DType> dtype,

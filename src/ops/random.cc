@@ -281,6 +281,9 @@ Tensor normal_like_mean(const Tensor& mean, const Tensor& std, std::optional<Gen
   const DType dtype = mean.ndim() == 0 && mean.record()->wrapped_number ? std.dtype() : mean.dtype();
   check<DTypeError>(is_differentiable(dtype), "normal: mean and std must be floating point or complex, got ",
                     dtype);
+  check<DTypeError>(!is_complex(std.dtype()), "normal: standard deviations must be real, got ", std.dtype());
+  check<ValueError>(std.numel() == 0 || !any(lt(std, 0)).item<bool>(),
+                    "normal: all elements of std must be at least 0, got smaller ones");
   return add(mul(randn(both[0].sizes(), dtype, g, both[0].device()), to(both[1], dtype)), to(both[0], dtype));
 }
 Tensor normal_sizes(double mean, double std, const Shape& sizes, std::optional<Generator> g,
