@@ -118,6 +118,11 @@ PyObject* watched_call(PyObject* self, PyObject* const* arguments, std::size_t f
   return result;
 }
 
+// Within it, operations of this thread treat all tensors as plain ones.
+struct TakingNothingOver {
+  bool before = true;
+};
+
 void watch() { watch_functions(profiling || take_over ? watched_call : nullptr); }
 
 py::list stop_profile() {
@@ -160,6 +165,15 @@ void bind_watching(py::module_& module) {
     watch();
   });
   module.def("_set_taking_over", [](bool on) { return std::exchange(taking_over, on); });
+  py::class_<TakingNothingOver>(module, "DisableTorchFunctionSubclass",
+                                "Within it, operations treat all tensors as plain ones.")
+      .def(py::init<>())
+      .def("__enter__",
+           [](py::object self) {
+             self.cast<TakingNothingOver&>().before = std::exchange(taking_over, false);
+             return self;
+           })
+      .def("__exit__", [](const TakingNothingOver& self, py::args) { taking_over = self.before; });
   module.def("_count_modes", [](int change) { open_modes += change; });
   module.def("_start_profile", [](bool shapes) {
     profile.shapes = shapes;

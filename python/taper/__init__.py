@@ -105,8 +105,9 @@ _HOMES = {
     "_checks": """_assert_async _check _check_index _check_is_size _check_not_implemented _check_type
         _check_value""",
     "_info": "finfo iinfo",
-    "_joined": """alias_copy as_strided_copy block_diag broadcast_shapes cartesian_prod diagonal_copy
-        expand_copy histogramdd narrow_copy permute_copy select_copy slice_copy split_copy
+    "_joined": """alias_copy as_strided_copy atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes
+        cartesian_prod diagonal_copy expand_copy histogramdd narrow_copy permute_copy select_copy slice_copy
+        split_copy
         split_with_sizes_copy squeeze_copy t_copy transpose_copy unbind_copy unfold_copy unsqueeze_copy
         view_as_complex_copy view_as_real_copy view_copy""",
     "_layers": """alpha_dropout_ batch_norm binary_cross_entropy_with_logits conv_tbc cosine_embedding_loss
@@ -129,9 +130,11 @@ _HOMES = {
         is_inference is_neg is_nonzero is_same_size is_signed is_storage is_warn_always_enabled result_type
         set_default_device set_deterministic_debug_mode set_float32_matmul_precision set_flush_denormal
         set_num_interop_threads set_warn_always typename use_deterministic_algorithms""",
+    "_segments": "segment_reduce",
     "_types": """BFloat16Tensor BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor HalfTensor IntTensor
         LongTensor ShortTensor""",
     "amp": "GradScaler autocast",
+    "distributions.gamma": "_sample_dirichlet",
     "cuda": "Event Stream",
     "compiler": "compile",
     "distributions.counts": "binomial poisson",

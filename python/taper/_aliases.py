@@ -74,7 +74,8 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
     """Lets the tensor show the memory of source, a tensor or a storage, from now on; without, it is empty.
 
     size, stride: those of source where they are not given; a storage is a vector of elements of self's
-    dtype. Throws DTypeError for a tensor of another dtype, ShapeError where the elements would not lie in the memory.
+    dtype. Throws DTypeError for a tensor of another dtype, ShapeError where the elements would not lie
+    in the memory.
     """
     if source is None:
         source = self.new_empty(0)

@@ -6,20 +6,9 @@ TorchFunctionMode is open; programs without either pay nothing.
 """
 
 from . import _C
-from ._C import Tensor, _disabled_torch_function_impl
+from ._C import DisableTorchFunctionSubclass, Tensor, _disabled_torch_function_impl
 
 _modes = []
-
-
-class DisableTorchFunctionSubclass:
-    """Within it, operations treat all tensors as plain ones."""
-
-    def __enter__(self):
-        self.before = _C._set_taking_over(False)
-        return self
-
-    def __exit__(self, *exception):
-        _C._set_taking_over(self.before)
 
 
 DisableTorchFunction = DisableTorchFunctionSubclass

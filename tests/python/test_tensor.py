@@ -1,6 +1,7 @@
 """Tensors and what Python does with them: construction, NumPy, operators, random numbers, copies."""
 
 import copy
+import math
 import operator
 import pickle
 
@@ -385,3 +386,110 @@ def test_a_number_with_an_imaginary_part_is_no_real_one():
     for conversion in (float, int):
         with pytest.raises(RuntimeError, match="imaginary"):
             conversion(taper.tensor(1 + 1j))
+
+
+def test_rows_of_numbers_between_complex_ends():
+    got = taper.linspace(0, 1 + 1j, 3)
+    assert got.dtype == taper.complex64 and got.tolist() == [0, 0.5 + 0.5j, 1 + 1j]
+    powers = taper.logspace(0, 1j, 3, dtype=taper.complex128)
+    assert np.allclose(powers.numpy(), 10.0 ** np.array([0, 0.5j, 1j]))
+    with pytest.raises(TypeError, match="expected a complex one"):
+        taper.linspace(0, 1j, 3, dtype=taper.float32)
+
+
+def test_expanded_tensors_are_filled():
+    base = taper.zeros(3, 1)
+    rows = base.expand(3, 4)
+    rows[1] = 5
+    rows[2:].fill_(7)
+    assert base.tolist() == [[0], [5], [7]]
+    assert rows.t_().shape == (4, 3)
+    with pytest.raises(ValueError, match="share memory"):
+        base.expand(3, 4)[:] = taper.ones(4)
+
+
+def test_set_shows_other_memory():
+    numbers, x = taper.arange(6.0), taper.empty(0)
+    assert x.set_(numbers.untyped_storage(), 1, (2, 2), (2, 1)) is x
+    x[1, 0] = 9
+    assert x.tolist() == [[1, 2], [9, 4]] and numbers.tolist() == [0, 1, 2, 9, 4, 5]
+    assert x.set_(numbers, 4, (2,)).tolist() == [4, 5]
+    assert x.set_(numbers.storage()).shape == (6,) and x.set_().shape == (0,)
+    with pytest.raises(ValueError, match="outside"):
+        x.set_(numbers, 5, (2, 2))
+    with pytest.raises(TypeError, match="cannot show"):
+        x.set_(taper.arange(3))
+
+
+def test_at_least_so_many_dimensions_of_several_tensors():
+    scalar, vector = taper.tensor(1.0), taper.ones(2)
+    assert [t.shape for t in taper.atleast_2d(scalar, vector)] == [(1, 1), (1, 2)]
+    assert [t.shape for t in taper.atleast_3d([scalar, vector])] == [(1, 1, 1), (1, 2, 1)]
+    assert taper.atleast_1d(scalar).shape == (1,)
+
+
+def test_a_number_to_the_powers_of_a_list():
+    assert [t.tolist() for t in taper._foreach_pow(2.0, [taper.ones(2), taper.tensor([3.0])])] == [
+        [2, 2],
+        [8],
+    ]
+
+
+@pytest.mark.parametrize(
+    "name, shapes",
+    [
+        ("addmm", [(2, 3), (2, 4), (4, 3)]),
+        ("addmv", [(2,), (2, 4), (4,)]),
+        ("addr", [(2, 3), (2,), (3,)]),
+        ("addbmm", [(2, 3), (5, 2, 4), (5, 4, 3)]),
+        ("baddbmm", [(5, 2, 3), (5, 2, 4), (5, 4, 3)]),
+    ],
+)
+def test_factors_of_products_may_come_first(name, shapes):
+    x, a, b = (taper.arange(float(math.prod(shape))).reshape(shape) for shape in shapes)
+    function, method = getattr(taper, name), getattr(x, name)
+    with_both, with_beta = function(x, a, b, beta=2, alpha=3), function(x, a, b, beta=2)
+    assert taper.equal(function(2, x, 3, a, b), with_both) and taper.equal(function(2, x, a, b), with_beta)
+    assert taper.equal(method(2, 3, a, b), with_both) and taper.equal(method(2, a, b), with_beta)
+    assert taper.equal(getattr(x.clone(), name + "_")(2, 3, a, b), with_both)
+
+
+def test_segments_are_reduced():
+    x = taper.arange(12.0).reshape(2, 3, 2)
+    lengths = taper.tensor([[0, 3], [1, 2]])
+    # PyTorch's results.
+    empty = {"sum": 0, "max": -math.inf, "min": math.inf, "prod": 1}
+    rest = {
+        "sum": [[6, 9], [6, 7], [18, 20]],
+        "max": [[4, 5], [6, 7], [10, 11]],
+        "min": [[0, 1], [6, 7], [8, 9]],
+        "prod": [[0, 15], [6, 7], [80, 99]],
+    }
+    for reduce in empty:
+        got = taper.segment_reduce(x, reduce, lengths=lengths, axis=1).flatten(0, 1).tolist()
+        assert got == [[empty[reduce]] * 2, *rest[reduce]]
+    mean = taper.segment_reduce(x, "mean", offsets=taper.tensor([[0, 0, 3], [0, 1, 3]]), axis=1).flatten(0, 1)
+    assert mean[0].isnan().all() and mean[1:].tolist() == [[2, 3], [6, 7], [9, 10]]
+    with_initial = taper.segment_reduce(x, "mean", lengths=lengths, axis=1, initial=2)
+    assert with_initial[:, 0].tolist() == [[2, 2], [8, 9]]
+    with pytest.raises(ValueError, match="add up to the 3 elements"):
+        taper.segment_reduce(x, "sum", lengths=taper.tensor([[0, 2], [1, 2]]), axis=1)
+
+
+def test_normal_refuses_negative_deviations():
+    with pytest.raises(ValueError, match="at least 0"):
+        taper.normal(taper.zeros(2), taper.tensor([1.0, -1.0]))
+
+
+def test_batches_are_scattered_and_gathered():
+    from taper.nn.parallel import scatter_gather
+
+    batch = {"x": taper.arange(4), "names": ("a", [taper.ones(4, 2)])}
+    parts = scatter_gather.scatter(batch, ["cpu", "cpu"])
+    assert [part["x"].tolist() for part in parts] == [[0, 1], [2, 3]]
+    assert parts[1]["names"][0] == "a" and parts[1]["names"][1][0].shape == (2, 2)
+    args, kwargs = scatter_gather.scatter_kwargs((taper.arange(4),), {"flag": True}, ["cpu", "cpu"])
+    assert len(args) == len(kwargs) == 2 and kwargs[1] == {"flag": True}
+    outputs = [(part["x"], {"loss": part["x"].sum()}) for part in parts]
+    joined, losses = scatter_gather.gather(outputs, "cpu")
+    assert joined.tolist() == [0, 1, 2, 3] and losses["loss"].tolist() == [1, 5]

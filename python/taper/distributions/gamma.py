@@ -98,6 +98,16 @@ class Gamma(Distribution):
         return a - self.rate.log() + a.lgamma() + (1 - a) * a.digamma()
 
 
+def _sample_dirichlet(concentration, generator=None):
+    """Dirichlet samples, whose last dimension adds up to one; differentiable in the concentrations."""
+    if generator is not None:
+        raise _C.NotImplementedError(
+            "_sample_dirichlet: draws from the default generator only; seed that one"
+        )
+    drawn = _StandardGamma.apply(concentration)
+    return drawn / drawn.sum(-1, keepdim=True)
+
+
 class Chi2(Gamma):
     """The sum of the squares of df standard normal numbers."""
 
@@ -141,8 +151,7 @@ class Dirichlet(Distribution):
 
     def rsample(self, sample_shape=()):
         shape = tuple(self._extended_shape(sample_shape))
-        drawn = _StandardGamma.apply(self.concentration.expand(shape))
-        return drawn / drawn.sum(-1, keepdim=True)
+        return _sample_dirichlet(self.concentration.expand(shape))
 
     def log_prob(self, value):
         self._validate_sample(value)
