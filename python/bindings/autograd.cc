@@ -13,6 +13,7 @@
 #include "python.h"
 #include "taper/error.h"
 #include "taper/generator.h"
+#include "taper/ops.h"
 #include "tensor/autograd_fwd.h"
 #include "tensor/device_runtime.h"
 
@@ -391,8 +392,18 @@ void bind_autograd(py::module_& module) {
             std::make_shared<PythonFunction>(name, context, forward, backward_method, non_differentiable);
         return as_tuple(CustomFunction::apply(function, inputs));
       });
-  // target, which the function `name` wrote in place, with the history of value; throws as in-place operations
-  // do where it may not be written.
+  // Node, output and stand-in of the edge behind a tensor. The stand-in has the tensor's shape, dtype and
+  // history, but of its memory only one element's worth; a leaf stands for itself.
+  module.def("_gradient_edge", [](const Tensor& x) -> py::tuple {
+    check<AutogradError>(x.requires_grad(), "get_gradient_edge: the tensor does not require grad");
+    Node* const node = x.grad_fn();
+    if (!node) return py::make_tuple(AccumulateGrad{x}, 0, x);
+    const Tensor stand_in = expand(empty({}, x.dtype(), x.device()), x.sizes());
+    detail::attach(stand_in, node, x.record()->output_index);
+    return py::make_tuple(node_object(node), x.record()->output_index, stand_in);
+  });
+  // target, which the function `name` wrote in place, with the history of value; throws as in-place
+  // operations do where it may not be written.
   module.def("_take_history", [](const Tensor& target, const Tensor& value, const std::string& name) {
     check_inplace(target, name.c_str());
     adopt_history(target, value);

@@ -400,3 +400,17 @@ def test_what_may_not_be_dirty_is_refused():
         Lost.apply(x * 2)
     with pytest.raises(RuntimeError, match="may return only one Tensor"):
         Two.apply((x * 2)[:2])
+
+
+def test_gradient_edges_stand_for_tensors():
+    x = taper.ones(2, requires_grad=True)
+    y = x * 2
+    edge, leaf = taper.autograd.graph.get_gradient_edge(y), taper.autograd.graph.get_gradient_edge(x)
+    assert edge.node == y.grad_fn and edge.output_nr == 0
+    inner, outer = taper.autograd.grad((y * 3).sum(), (edge, leaf))
+    assert inner.tolist() == [3, 3] and outer.tolist() == [6, 6]
+    del y
+    taper.autograd.backward(edge, taper.tensor([1.0, 5.0]))
+    assert x.grad.tolist() == [2, 10]
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        taper.autograd.graph.get_gradient_edge(taper.ones(2))

@@ -3,6 +3,7 @@
 from .. import _C
 from .._grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .._late import late as _late
+from .edge import GradientEdge as _GradientEdge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ __getattr__, __dir__ = _late(
 
 
 def _as_tuple(values):
-    return (values,) if isinstance(values, _C.Tensor) or values is None else tuple(values)
+    single = isinstance(values, (_C.Tensor, _GradientEdge)) or values is None
+    return tuple(
+        value.stand_in() if isinstance(value, _GradientEdge) else value
+        for value in ((values,) if single else values)
+    )
 
 
 def _inputs(values, call):

@@ -1,8 +1,17 @@
 """The graph behind gradients: nodes, and what becomes of the tensors that operations save."""
 
 from .. import _C
+from .edge import GradientEdge
 
 Node = _C.Node
+
+
+def get_gradient_edge(tensor):
+    """The place in the graph where the tensor's gradient arrives; backward and grad take it for the tensor.
+
+    An edge keeps none of the tensor's memory. Throws AutogradError where the tensor requires no gradient.
+    """
+    return GradientEdge(*_C._gradient_edge(tensor))
 
 
 class saved_tensors_hooks:
