@@ -106,3 +106,101 @@ for p in (w, reference):
 np.testing.assert_allclose(w.full_tensor().detach().numpy(), reference.detach().numpy(), rtol=1e-6)
 """
     )
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_products_reductions_and_views_work_on_parts(world):
+    jobs.run(
+        START
+        + """
+from taper.nn import functional as F
+mesh = init_device_mesh("cpu", (world,))
+def near(a, b): np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-12, atol=1e-14)
+S, R, P = Shard, Replicate(), Partial()
+# operation, operands' shapes and layouts, the result's layout
+cases = [
+    (lambda a, b: a @ b, [((5, 6), R), ((6, 4), S(1))], S(1)),
+    (lambda a, b: a @ b, [((5, 6), S(1)), ((6, 4), S(0))], P),
+    (lambda a, b: a @ b, [((5, 6), R), ((6, 4), S(0))], P),
+    (lambda a, b: a @ b, [((5, 6), S(0)), ((6, 4), R)], S(0)),
+    (lambda a, b: a @ b, [((5, 6), S(0)), ((6, 4), S(1))], R),
+    (lambda a, b: a @ b, [((4, 5, 6), S(1)), ((6, 4), R)], S(1)),
+    (lambda a, b: taper.bmm(a, b), [((4, 5, 6), S(0)), ((4, 6, 2), S(0))], S(0)),
+    (lambda a, b: a @ b, [((4, 5, 6), S(1)), ((4, 6, 2), R)], S(1)),
+    (lambda x, w, b: F.linear(x, w, b), [((3, 5, 6), R), ((4, 6), S(0)), ((4,), S(0))], S(2)),
+    (lambda x, w, b: F.linear(x, w, b), [((3, 5, 6), R), ((4, 6), S(0)), ((4,), R)], S(2)),
+    (lambda x, w, b: F.linear(x, w, b), [((3, 5, 6), S(2)), ((4, 6), S(1)), ((4,), R)], R),
+    (lambda x, w: F.linear(x, w), [((3, 6), S(0)), ((4, 6), R)], S(0)),
+    (lambda x, b: x * b, [((5, 6), S(0)), ((6,), R)], S(0)),
+    (lambda x, b: x + b, [((5, 6), S(1)), ((6,), R)], S(1)),
+    (lambda x, b: b - x, [((5, 6), S(1)), ((5, 1), R)], S(1)),
+    (lambda x, y: taper.where(x > 0, x, y), [((5, 6), S(0)), ((5, 6), R)], S(0)),
+    (lambda x: x.sum(), [((5, 6), S(0))], P),
+    (lambda x: x.mean(0), [((5, 6), S(0))], P),
+    (lambda x: x.mean(1), [((5, 6), S(0))], S(0)),
+    (lambda x: x.sum(0, keepdim=True), [((5, 6), S(1))], S(1)),
+    (lambda x: x.sum(dim=(0, 1)), [((3, 5, 6), S(2))], S(0)),
+    (lambda x: x.amax(1), [((5, 6), S(0))], S(0)),
+    (lambda x: x.amax(0), [((5, 6), S(0))], R),
+    (lambda x: x.softmax(-1), [((5, 6), S(0))], S(0)),
+    (lambda x: F.log_softmax(x, dim=-1), [((5, 6), S(1))], R),
+    (lambda x: x.transpose(0, 1), [((5, 6), S(1))], S(0)),
+    (lambda x: x.T, [((5, 6), S(0))], S(1)),
+    (lambda x: x.permute(2, 0, 1), [((3, 5, 6), S(1))], S(2)),
+    (lambda x: x.unsqueeze(0), [((5, 6), S(1))], S(2)),
+    (lambda x: x.view(6, 2, 5), [((6, 10), S(0))], S(0)),
+    (lambda x: x.view(-1, 5), [((6, 2, 5), S(0))], S(0)),
+    (lambda x: x.reshape(6, -1), [((6, 2, 5), S(0))], S(0)),
+    (lambda x: x.view(6, 2, 5), [((12, 5), S(0))], S(0)),
+    (lambda x: x.view(3, 4, 5), [((12, 5), S(0))], S(0) if world == 3 else R),
+    (lambda x: x.relu().pow(2), [((5, 6), S(0))], S(0)),
+]
+for number, (call, operands, expected) in enumerate(cases):
+    plain = [whole(*shape, seed=i).double().requires_grad_() for i, (shape, _) in enumerate(operands)]
+    laid = [distribute_tensor(x.detach(), mesh, [p]).requires_grad_() for x, (_, p) in zip(plain, operands)]
+    truth, found = call(*plain), call(*laid)
+    assert found.placements == (expected,), (number, found.placements)
+    assert found.shape == truth.shape, number
+    near(found.full_tensor(), truth)
+    weight = whole(*truth.shape, seed=9).double()
+    (truth * weight).sum().backward(); (found * distribute_tensor(weight, mesh)).sum().backward()
+    for x, d in zip(plain, laid):
+        assert d.grad.placements == d.placements
+        near(d.grad.full_tensor(), x.grad)
+""",
+        world,
+    )
+
+
+def test_modules_with_distributed_parameters_train_as_whole_ones():
+    jobs.run(
+        START
+        + """
+import copy
+from taper.distributed.tensor import distribute_module
+mesh = init_device_mesh("cpu", (world,))
+def fresh():
+    taper.manual_seed(1)
+    return nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3), nn.BatchNorm1d(3).eval()).double()
+def partition(name, module, mesh):
+    if name == "0":
+        for key, p in module.named_parameters(): module.register_parameter(key, nn.Parameter(distribute_tensor(p, mesh, [Shard(0)])))
+    if name == "2":
+        module.weight = nn.Parameter(distribute_tensor(module.weight, mesh, [Shard(1)]))
+enter = lambda module, inputs, mesh: (distribute_tensor(inputs[0], mesh),)
+leave = lambda module, outputs, mesh: outputs.full_tensor()
+model, reference = distribute_module(fresh(), mesh, partition, enter, leave), fresh()
+assert [p.placements[0] for p in model.parameters()][:4] == [Shard(0), Shard(0), Shard(1), Replicate()]
+assert all(isinstance(p, DTensor) and isinstance(p, nn.Parameter) for p in model.parameters())
+twin = copy.deepcopy(model[0]); assert twin.weight.shape == (8, 6) and isinstance(twin.weight, nn.Parameter)
+ours, theirs = (taper.optim.AdamW(m.parameters(), lr=0.05) for m in (model, reference))
+for step in range(3):
+    x = whole(5, 6, seed=step).double()
+    for m, o in ((model, ours), (reference, theirs)):
+        o.zero_grad(); m(x).square().mean().backward(); o.step()
+for (name, d), (_, p) in zip(model.state_dict().items(), reference.state_dict().items()):
+    np.testing.assert_allclose(d.full_tensor().numpy(), p.numpy(), rtol=1e-9, err_msg=name)
+model.load_state_dict(distribute_module(fresh(), mesh, partition).state_dict())
+same(model[0].weight.full_tensor(), fresh()[0].weight)
+"""
+    )

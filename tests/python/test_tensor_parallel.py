@@ -108,6 +108,33 @@ for plan in (plain, sequence, features):
     )
 
 
+def test_divided_layers_take_and_give_distributed_tensors():
+    jobs.run(
+        NETWORK
+        + """
+from taper.distributed.tensor import DTensor, distribute_tensor
+mesh = init_device_mesh("cpu", (world,))
+plan = {"up": ColwiseParallel(use_local_output=False), "norm2": SequenceParallel(),
+        "down": RowwiseParallel(output_layouts=Shard(1), use_local_output=False)}
+block = parallelize_module(fresh().blocks[0], mesh, plan); alone = fresh().blocks[0]
+x = taper.randn(2, 4, 8, generator=taper.Generator().manual_seed(3)).double()
+middle = block.up(distribute_tensor(x, mesh, [Shard(1)]))
+assert isinstance(middle, DTensor) and middle.placements == (Shard(2),) and middle.shape == (2, 4, 32)
+y = block.down(F.gelu(middle))
+assert y.placements == (Shard(1),)
+y = distribute_tensor(x, mesh, [Shard(1)]) + y
+z = DTensor.from_local(block.norm2(y), mesh, [Shard(1)])
+expected = alone.norm2(x + alone.down(F.gelu(alone.up(x))))
+np.testing.assert_allclose(z.full_tensor().detach().numpy(), expected.detach().numpy(), rtol=1e-9)
+(z * z).sum().backward(); (expected * expected).sum().backward()
+for name, p in block.named_parameters():
+    if p.grad is not None:
+        whole = p.grad.full_tensor() if p.cuts else p.grad
+        np.testing.assert_allclose(whole.numpy(), alone.get_parameter(name).grad.numpy(), rtol=1e-8, atol=1e-10, err_msg=name)
+"""
+    )
+
+
 def test_divided_layers_and_divided_parameters_together():
     jobs.run(
         NETWORK

@@ -11,6 +11,8 @@ class Parameter(_C.Tensor):
     def __new__(cls, data=None, requires_grad=True):
         if data is None:
             data = _C._homes["taper"]["empty"](0)
+        if cls is Parameter and hasattr(data, "as_registered"):  # a taper.distributed.tensor.DTensor
+            return data.as_registered(requires_grad)
         result = super().__new__(cls, data)
         _C._mark_parameter(result)
         if requires_grad and not (data.is_floating_point() or data.is_complex()):

@@ -2,6 +2,7 @@
 
 from ..device_mesh import DeviceMesh, init_device_mesh
 from .dtensor import DTensor, distribute_tensor, empty, full, ones, rand, randn, zeros
+from .modules import distribute_module
 from .placement import Partial, Placement, Replicate, Shard
 from .sharded import ShardedParameter, distribute_parameter
 
@@ -13,6 +14,7 @@ __all__ = [
     "Replicate",
     "Shard",
     "ShardedParameter",
+    "distribute_module",
     "distribute_parameter",
     "distribute_tensor",
     "empty",

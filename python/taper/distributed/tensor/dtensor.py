@@ -3,11 +3,11 @@
 import taper
 from taper import _C
 from taper.autograd import Function
-from taper.func._batched import _ELEMENTWISE
 from taper.overrides import DisableTorchFunctionSubclass
 
 from ..collectives import ReduceOp, all_reduce, broadcast
 from ..device_mesh import DeviceMesh
+from .by_parts import way_of
 from .placement import Partial, Placement, Replicate, Shard
 from .sharded import Cut, ShardedParameter
 
@@ -19,9 +19,11 @@ class DTensor(_C.Tensor):
     device_mesh  the ranks
     placements   along each dimension of the mesh: Shard(dim), Replicate() or Partial()
 
-    Elementwise operations on tensors that lie alike are done part by part. All others gather their operands
-    first, so their results are whole on all ranks (Replicate): right for any operation, and as costly as that
-    sounds. Gradients lie as their tensors do; `grad` of a leaf is this rank's part.
+    Elementwise operations, matrix products, sums, means and reductions along what is not divided, transposes
+    and views are done part by part where their operands allow it (by_parts.py). All others gather their
+    operands first, so their results are whole on all ranks (Replicate): right for any operation, and as
+    costly as that sounds. Gradients lie as their tensors do (of what is Partial, Replicate); `grad` of a leaf
+    is this rank's part.
     """
 
     @classmethod
@@ -34,19 +36,30 @@ class DTensor(_C.Tensor):
                     f"{func.__name__}: got a plain tensor of shape {tuple(other.shape)} beside a DTensor; "
                     "make it one with distribute_tensor, or take the DTensor's to_local() or full_tensor()"
                 )
-        mesh, shape, placements = own[0].device_mesh, own[0].shape, own[0].placements
-        alike = all(x.placements == placements and x.shape == shape for x in own)
+        name, mesh = func.__name__, own[0].device_mesh
+        if name == "linear" and (bias := args[2] if len(args) > 2 else kwargs.get("bias")) is not None:
+            return func(*args[:2]) + bias
+        writes = name.endswith("_") and not name.startswith("__") or name in _WRITING
+        way = way_of(name, args, kwargs, own)
+        if writes and (
+            way is None or (tuple(way.placements), way.shape) != (own[0].placements, own[0].shape)
+        ):
+            raise _C.NotImplementedError(
+                f"DTensor.{name}: in place only where it is elementwise and the operands lie as the result"
+            )
         with DisableTorchFunctionSubclass():
-            if alike and func.__name__ in _BY_PARTS and not _has(placements, Partial):
-                return _wrap(func(*args, **kwargs), mesh, placements, shape)
-            if func.__name__.endswith("_") and not func.__name__.startswith("__"):
-                raise _C.NotImplementedError(
-                    f"DTensor.{func.__name__}: in place only where it is elementwise and all operands lie "
-                    "alike"
-                )
-            whole = [Replicate()] * mesh.ndim
-            args, kwargs = _gathered((args, kwargs), whole)
-            return _wrap(func(*args, **kwargs), mesh, whole)
+            if way is None:
+                whole = [Replicate()] * mesh.ndim
+                args, kwargs = _gathered((args, kwargs), whole)
+                return _wrap(func(*args, **kwargs), mesh, whole)
+            if writes or all(isinstance(p, Replicate) for x in own for p in x.placements):
+                parts = dict(zip(map(id, own), own))
+            else:
+                parts = {id(x): _entering(x, to, way.placements) for x, to in zip(own, way.targets)}
+            if writes:
+                parts.update({id(x): _moved(x, to) for x, to in zip(own[1:], way.targets[1:])})
+            args, kwargs = _mapped(way.arguments, lambda x: parts[id(x)])
+            return _wrap((way.function or func)(*args, **kwargs), mesh, way.placements, way.shape)
 
     @staticmethod
     def from_local(local_tensor, device_mesh, placements=None, *, run_check=False, shape=None, stride=None):
@@ -77,6 +90,25 @@ class DTensor(_C.Tensor):
     def full_tensor(self, *, grad_placements=None):
         """The whole, a plain tensor; all ranks of the mesh call it."""
         return self.redistribute(placements=[Replicate()] * self.device_mesh.ndim).to_local()
+
+    def detach(self):
+        """The same memory, outside of the graph."""
+        return _wrap(_C.Tensor.detach(self), self.device_mesh, self.placements, self.shape)
+
+    @property
+    def data(self):
+        """detach(); what is set is this rank's part."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value):
+        _C.Tensor.data.__set__(self, value)
+
+    def as_registered(self, requires_grad):
+        """What nn.Parameter makes of it."""
+        from .modules import DTensorParameter
+
+        return DTensorParameter(self, requires_grad)
 
     def as_parameter(self):
         """This rank's part, in the same memory, described as a parameter that needs no gradient."""
@@ -161,11 +193,7 @@ class DTensor(_C.Tensor):
         return memo[id(self)]
 
 
-_BY_PARTS = {
-    *_ELEMENTWISE,
-    *"detach clone contiguous requires_grad_ zeros_like ones_like empty_like full_like to float double".split(),
-    *"__iadd__ __isub__ __imul__ __itruediv__ add_ sub_ mul_ div_ zero_ fill_ copy_ clamp_ neg_".split(),
-}
+_WRITING = ("__iadd__", "__isub__", "__imul__", "__itruediv__")
 
 
 def _flat(value):
@@ -278,6 +306,30 @@ class _Sum(Function):
     @staticmethod
     def backward(ctx, dx):
         return dx * ctx.share, None, None
+
+
+class _Enter(Function):
+    """What all ranks of a group have, for operations of which each does a part: gradients are summed."""
+
+    @staticmethod
+    def forward(ctx, whole, group):
+        ctx.group = group
+        return whole.view(whole.shape)
+
+    @staticmethod
+    def backward(ctx, dx):
+        total = dx.contiguous().clone()
+        all_reduce(total, ReduceOp.SUM, ctx.group)
+        return total, None
+
+
+def _entering(x, target, result):
+    """The part of x for an operation whose result lies as `result` says."""
+    part = _moved(x, target)
+    for dim, (placement, out) in enumerate(zip(target, result)):
+        if isinstance(placement, Replicate) and not isinstance(out, Replicate):
+            part = _Enter.apply(part, x.device_mesh.get_group(dim))
+    return part
 
 
 def _moved(x, target):

@@ -5,13 +5,15 @@ import types
 from taper import _C, nn
 from taper.nn import functional
 
+from ..dtensor import DTensor
 from ..placement import Partial, Replicate, Shard
 from ..redistribute import enter_divided, redistribute
 from ..sharded import distribute_parameter
 
 
 class ParallelStyle:
-    """What parallelize_module applies to a module."""
+    """What parallelize_module applies to a module. Modules compute with plain tensors of their part, and take
+    DTensors as well; with use_local_output=False a divided layer's result is a DTensor."""
 
     src_data_rank = 0
 
@@ -26,9 +28,18 @@ def _divide(module, mesh, placements):
             module._parameters[name] = distribute_parameter(module._parameters[name], mesh, placement)
 
 
-def _first_only(change):
-    """A hook that changes the first argument."""
-    return lambda module, args: (change(args[0]), *args[1:])
+def _part(x, layout, mesh):
+    """This rank's part of an argument: of a DTensor, or as it is."""
+    return x.redistribute(mesh, [layout]).to_local() if isinstance(x, DTensor) else x
+
+
+def _first_only(change, layout, mesh):
+    """A hook that changes the first argument, which comes as layout says, or as a DTensor."""
+    return lambda module, args: (change(_part(args[0], layout, mesh)), *args[1:])
+
+
+def _result(x, layout, mesh, use_local_output):
+    return x if use_local_output else DTensor.from_local(x, mesh, [layout])
 
 
 def _refuse(style, module, allowed):
@@ -44,24 +55,25 @@ class ColwiseParallel(ParallelStyle):
 
     def __init__(self, *, input_layouts=None, output_layouts=None, use_local_output=True):
         self.input_layout, self.output_layout = input_layouts or Replicate(), output_layouts or Shard(-1)
+        self.use_local_output = use_local_output
 
     def _apply(self, module, device_mesh):
         group = device_mesh.get_group()
         if isinstance(module, nn.Linear):
             _divide(module, device_mesh, {"weight": Shard(0), "bias": Shard(0)})
-            module.register_forward_pre_hook(
-                _first_only(lambda x: enter_divided(x, self.input_layout, group))
-            )
+            enter = lambda x: enter_divided(x, self.input_layout, group)
         elif isinstance(module, nn.Embedding):
             _divide(module, device_mesh, {"weight": Shard(1)})
-            module.register_forward_pre_hook(
-                _first_only(lambda x: redistribute(x, self.input_layout, Replicate(), group))
-            )
+            enter = lambda x: redistribute(x, self.input_layout, Replicate(), group)
         else:
             _refuse("ColwiseParallel", module, "Linear and Embedding")
-        module.register_forward_hook(
-            lambda module, args, output: redistribute(output, Shard(-1), self.output_layout, group)
-        )
+        module.register_forward_pre_hook(_first_only(enter, self.input_layout, device_mesh))
+
+        def finish(module, args, output):
+            output = redistribute(output, Shard(-1), self.output_layout, group)
+            return _result(output, self.output_layout, device_mesh, self.use_local_output)
+
+        module.register_forward_hook(finish)
         return module
 
 
@@ -78,6 +90,7 @@ class RowwiseParallel(ParallelStyle):
 
     def __init__(self, *, input_layouts=None, output_layouts=None, use_local_output=True):
         self.input_layout, self.output_layout = input_layouts, output_layouts or Replicate()
+        self.use_local_output = use_local_output
 
     def _apply(self, module, device_mesh):
         group = device_mesh.get_group()
@@ -92,7 +105,8 @@ class RowwiseParallel(ParallelStyle):
     def _divide_linear(self, module, mesh, group):
         _divide(module, mesh, {"weight": Shard(1)})
         source = self.input_layout or Shard(-1)
-        module.register_forward_pre_hook(_first_only(lambda x: redistribute(x, source, Shard(-1), group)))
+        enter = lambda x: redistribute(x, source, Shard(-1), group)
+        module.register_forward_pre_hook(_first_only(enter, source, mesh))
         # The bias counts once, so it comes after the sum.
         object.__setattr__(module, "forward", types.MethodType(_linear_without_bias, module))
         if module.bias is not None:
@@ -101,7 +115,8 @@ class RowwiseParallel(ParallelStyle):
 
         def finish(module, args, output):
             output = redistribute(output, Partial(), self.output_layout, group)
-            return output if module.bias is None else output + module.bias
+            output = output if module.bias is None else output + module.bias
+            return _result(output, self.output_layout, mesh, self.use_local_output)
 
         module.register_forward_hook(finish)
 
@@ -119,11 +134,14 @@ class RowwiseParallel(ParallelStyle):
             found = functional.embedding(place.masked_fill(elsewhere, 0), self.weight)
             return found.masked_fill(elsewhere.unsqueeze(-1), 0.0)
 
-        module.register_forward_pre_hook(_first_only(lambda x: redistribute(x, source, Replicate(), group)))
+        def finish(module, args, output):
+            output = redistribute(output, Partial(), self.output_layout, group)
+            return _result(output, self.output_layout, mesh, self.use_local_output)
+
+        enter = lambda x: redistribute(x, source, Replicate(), group)
+        module.register_forward_pre_hook(_first_only(enter, source, mesh))
         object.__setattr__(module, "forward", types.MethodType(forward, module))
-        module.register_forward_hook(
-            lambda module, args, output: redistribute(output, Partial(), self.output_layout, group)
-        )
+        module.register_forward_hook(finish)
 
 
 def _replicate(module, name, mesh, partial_group):
@@ -151,6 +169,10 @@ class SequenceParallel(ParallelStyle):
         for name, parameter in list(module._parameters.items()):
             if parameter is not None:
                 _replicate(module, name, device_mesh, device_mesh.get_group())
+        layout = Shard(self.sequence_dim)
+        module.register_forward_pre_hook(
+            lambda module, args: tuple(_part(x, layout, device_mesh) for x in args)
+        )
         return module
 
 
@@ -181,7 +203,7 @@ class PrepareModuleInput(ParallelStyle):
         group = device_mesh.get_group()
 
         def change(x, source, target):
-            return x if source is None else redistribute(x, source, target, group)
+            return x if source is None else redistribute(_part(x, source, device_mesh), source, target, group)
 
         def prepare(module, args, kwargs):
             changed = [change(x, *pair) for x, pair in zip(args, self.pairs)]
@@ -197,15 +219,20 @@ class PrepareModuleOutput(ParallelStyle):
 
     def __init__(self, *, output_layouts, desired_output_layouts, use_local_output=True):
         self.pairs = list(zip(_layouts(output_layouts), _layouts(desired_output_layouts), strict=True))
+        self.use_local_output = use_local_output
 
     def _apply(self, module, device_mesh):
         group = device_mesh.get_group()
 
+        def change(x, source, target):
+            if source is None:
+                return x
+            x = redistribute(_part(x, source, device_mesh), source, target, group)
+            return _result(x, target, device_mesh, self.use_local_output)
+
         def finish(module, args, output):
             values = _layouts(output)
-            changed = [
-                v if a is None else redistribute(v, a, b, group) for v, (a, b) in zip(values, self.pairs)
-            ]
+            changed = [change(value, *pair) for value, pair in zip(values, self.pairs)]
             return tuple(changed) if isinstance(output, (tuple, list)) else changed[0]
 
         module.register_forward_hook(finish)
@@ -226,7 +253,9 @@ class PrepareModuleInputOutput(ParallelStyle):
     ):
         self.before = PrepareModuleInput(**inputs)
         self.after = PrepareModuleOutput(
-            output_layouts=output_layouts, desired_output_layouts=desired_output_layouts
+            output_layouts=output_layouts,
+            desired_output_layouts=desired_output_layouts,
+            use_local_output=use_local_output,
         )
 
     def _apply(self, module, device_mesh):

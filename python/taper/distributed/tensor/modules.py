@@ -1,0 +1,48 @@
+"""Modules whose parameters are DTensors."""
+
+from taper.nn.parameter import Parameter
+from taper.overrides import DisableTorchFunctionSubclass
+
+from .dtensor import DTensor, distribute_tensor
+
+
+class DTensorParameter(DTensor, Parameter):
+    """A DTensor that a module registers as its own: nn.Parameter(distribute_tensor(...))."""
+
+    def __new__(cls, data, requires_grad=True):
+        with DisableTorchFunctionSubclass():
+            result = Parameter.__new__(cls, data.to_local().data, False)
+            result.device_mesh, result.placements = data.device_mesh, data.placements
+            result._shape = data.shape
+            return result.requires_grad_(requires_grad)
+
+    def __deepcopy__(self, memo):
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.detach().clone(), self.requires_grad)
+        return memo[id(self)]
+
+
+def distribute_module(module, device_mesh=None, partition_fn=None, input_fn=None, output_fn=None):
+    """Makes the parameters and buffers of module and all below DTensors, in place, and returns it.
+
+    partition_fn  partition_fn(name, submodule, device_mesh) lays out those of a submodule, such as by
+                  submodule.register_parameter(n, nn.Parameter(distribute_tensor(p, device_mesh, [Shard(0)])));
+                  the others become Replicate
+    input_fn      input_fn(module, inputs, device_mesh) gives the arguments of forward, made DTensors
+    output_fn     output_fn(module, outputs, device_mesh) gives the results
+    """
+    for name, submodule in module.named_modules():
+        if partition_fn is not None:
+            partition_fn(name, submodule, device_mesh)
+        for key, parameter in submodule._parameters.items():
+            if parameter is not None and not isinstance(parameter, DTensor):
+                laid = distribute_tensor(parameter.data, device_mesh)
+                submodule._parameters[key] = DTensorParameter(laid, parameter.requires_grad)
+        for key, buffer in submodule._buffers.items():
+            if buffer is not None and not isinstance(buffer, DTensor):
+                submodule._buffers[key] = distribute_tensor(buffer, device_mesh)
+    if input_fn is not None:
+        module.register_forward_pre_hook(lambda module, inputs: input_fn(module, inputs, device_mesh))
+    if output_fn is not None:
+        module.register_forward_hook(lambda module, inputs, out: output_fn(module, out, device_mesh))
+    return module
