@@ -2,6 +2,8 @@
 
 from taper._C import IOError as CheckpointException
 
+from . import format_utils
+from .default_planner import DefaultLoadPlanner, DefaultSavePlanner
 from .folder import load, read_state_dict, save
 from .state_dict import (
     StateDictOptions,
@@ -17,11 +19,14 @@ from .storage import FileSystemReader, FileSystemWriter, async_save, load_state_
 
 __all__ = [
     "CheckpointException",
+    "DefaultLoadPlanner",
+    "DefaultSavePlanner",
     "FileSystemReader",
     "FileSystemWriter",
     "StateDictOptions",
     "Stateful",
     "async_save",
+    "format_utils",
     "get_model_state_dict",
     "get_optimizer_state_dict",
     "get_state_dict",

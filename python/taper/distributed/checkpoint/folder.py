@@ -12,7 +12,6 @@ import secrets
 from pathlib import Path
 
 from taper import _C, serialization
-
 from taper.nn.module import Module
 from taper.optim.optimizer import Optimizer
 
@@ -20,6 +19,7 @@ from .. import objects
 from ..job import _resolve
 from ..tensor.dtensor import DTensor
 from .state_dict import (
+    StateDictOptions,
     _is_cut,
     get_model_state_dict,
     numbered_state,
@@ -43,9 +43,11 @@ def _state_of(value):
     return numbered_state(value) if isinstance(value, Optimizer) else value.state_dict()
 
 
-def _set_state(value, state):
+def _set_state(value, state, partly):
+    if partly and not state:
+        return
     if isinstance(value, Module):
-        set_model_state_dict(value, state)
+        set_model_state_dict(value, state, options=StateDictOptions(strict=not partly))
     elif isinstance(value, Optimizer) and not hasattr(value, "local_state_dict"):
         value.load_state_dict(own_numbered_state(value, state))
     else:
@@ -155,12 +157,14 @@ def _sync_folder(folder):
         os.close(descriptor)
 
 
-def _share_out(sizes):
-    """By entry: who writes it. sizes: one dictionary from name to bytes for each rank."""
+def _share_out(sizes, to_lowest=False):
+    """By entry: who writes it, the lowest rank that has it or the one with the least to do. sizes: one
+    dictionary from name to bytes for each rank."""
     loads, owners = [0] * len(sizes), {}
     names = {name: size for table in sizes for name, size in table.items()}
     for name in sorted(names, key=lambda name: (-names[name], name)):
-        rank = min((r for r, table in enumerate(sizes) if name in table), key=lambda r: (loads[r], r))
+        holders = [r for r, table in enumerate(sizes) if name in table]
+        rank = holders[0] if to_lowest else min(holders, key=lambda r: (loads[r], r))
         owners[name] = rank
         loads[rank] += names[name]
     return owners
@@ -184,11 +188,14 @@ def _read_manifest(folder):
     return entries, parts
 
 
-def save(state_dict, *, checkpoint_id=None, storage_writer=None, process_group=None, no_dist=False):
+def save(
+    state_dict, *, checkpoint_id=None, storage_writer=None, planner=None, process_group=None, no_dist=False
+):
     """Saves nested dictionaries of tensors and plain values. All processes of the group call it; with no_dist
     this one only.
 
     checkpoint_id   the folder; or storage_writer, a FileSystemWriter, names it
+    planner         a DefaultSavePlanner
 
     Entries that several processes hold are taken to be equal, and written by one of them; an entry that only
     one holds is written by that one. An older checkpoint in the folder is valid until the new one is, and
@@ -200,7 +207,8 @@ def save(state_dict, *, checkpoint_id=None, storage_writer=None, process_group=N
         for path, value in _flatten(state_dict)
         if not _is_cut(value) or value.numel() > 0
     }
-    owners = _share_out(_gathered({name: _bytes_of(value) for name, value in leaves.items()}, group))
+    sizes = _gathered({name: _bytes_of(value) for name, value in leaves.items()}, group)
+    owners = _share_out(sizes, getattr(planner, "dedup_save_to_lowest_rank", False))
     token = _gathered(secrets.token_hex(8), group)[0]
     parts = [f"{token}-{rank:05d}.part" for rank in range(group.size())]
     rank = group.rank()
@@ -232,17 +240,21 @@ def save(state_dict, *, checkpoint_id=None, storage_writer=None, process_group=N
     _all_well(_attempt(commit) if rank == 0 else "", group, "writing the manifest")
 
 
-def load(state_dict, *, checkpoint_id=None, storage_reader=None, process_group=None, no_dist=False):
+def load(
+    state_dict, *, checkpoint_id=None, storage_reader=None, planner=None, process_group=None, no_dist=False
+):
     """Fills state_dict from a checkpoint, whatever number of processes wrote it. All processes of the group
     call it, each with the entries that it wants: tensors are written in place, other values replaced. An
     object with load_state_dict(), such as a module or an optimizer, is given all there is under its name.
+    planner: DefaultLoadPlanner(allow_partial_load=True) leaves alone what the checkpoint lacks.
     Raises taper.IOError on all ranks if one misses an entry, a shape does not fit or a part is damaged;
     the state_dict may then be partly filled."""
     group, folder = _group(process_group, no_dist), _folder(checkpoint_id, storage_reader)
-    _all_well(_attempt(lambda: _fill(state_dict, folder)), group, "loading")
+    partly = getattr(planner, "allow_partial_load", False)
+    _all_well(_attempt(lambda: _fill(state_dict, folder, partly)), group, "loading")
 
 
-def _fill(state_dict, folder):
+def _fill(state_dict, folder, partly):
     entries, files = _read_manifest(folder)
     whole, parts = _parts_by_name(entries)
     stateful = [key for key, value in state_dict.items() if _has_state(value)]
@@ -261,6 +273,8 @@ def _fill(state_dict, folder):
     for path, value in _flatten(plain):
         name = _name(path)
         if path and name not in whole and name not in parts:
+            if partly:
+                continue
             raise _C.IOError(f"there is no entry {list(path)} in {str(folder)!r}")
         if path:
             _plan(plain, path, value, name, parts, read)
@@ -269,7 +283,7 @@ def _fill(state_dict, folder):
         for entry, put in places:
             put(content[entry])
     for key, state in states.items():
-        _set_state(state_dict[key], state)
+        _set_state(state_dict[key], state, partly)
     state_dict.update(plain)
 
 

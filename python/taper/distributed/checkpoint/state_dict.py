@@ -55,7 +55,7 @@ def get_model_state_dict(model, *, submodules=None, options=None):
     ranks call it."""
     options = options or StateDictOptions()
     state = {}
-    frozen = {name for name, p in _inner(model).named_parameters() if not p.requires_grad}
+    frozen = {name for name, p in _parameters(model) if not p.requires_grad}
     for name, value in _inner(model).state_dict(keep_vars=True).items():
         if options.ignore_frozen_params and name in frozen:
             continue
@@ -80,8 +80,14 @@ def _from_rank_0(values):
     return held[0]
 
 
+def _parameters(model):
+    """(name, parameter), by the names of state_dict(): without the wrappers that keep no activations."""
+    for name, parameter in _inner(model).named_parameters():
+        yield name.replace("_checkpoint_wrapped_module.", ""), parameter
+
+
 def _named(model):
-    names = {id(p): name for name, p in _inner(model).named_parameters()}
+    names = {id(p): name for name, p in _parameters(model)}
 
     def name_of(parameter):
         if id(parameter) not in names:

@@ -52,7 +52,14 @@ def _behind(process_group):
 
 
 def async_save(
-    state_dict, *, checkpoint_id=None, storage_writer=None, process_group=None, no_dist=False, **options
+    state_dict,
+    *,
+    checkpoint_id=None,
+    storage_writer=None,
+    planner=None,
+    process_group=None,
+    no_dist=False,
+    **options,
 ):
     """As save, in a thread: copies the state, and returns a Future. Its result() waits, and raises what save
     would have raised. All processes call it, and in the same order as new_group; a process_group given must
@@ -64,16 +71,23 @@ def async_save(
         copy,
         checkpoint_id=checkpoint_id,
         storage_writer=storage_writer,
+        planner=planner,
         process_group=group,
         no_dist=no_dist,
     )
 
 
-def save_state_dict(state_dict, storage_writer, process_group=None, coordinator_rank=0, no_dist=False):
+def save_state_dict(
+    state_dict, storage_writer, process_group=None, coordinator_rank=0, no_dist=False, planner=None
+):
     """save(), under its older name."""
-    save(state_dict, storage_writer=storage_writer, process_group=process_group, no_dist=no_dist)
+    options = {"planner": planner, "process_group": process_group, "no_dist": no_dist}
+    save(state_dict, storage_writer=storage_writer, **options)
 
 
-def load_state_dict(state_dict, storage_reader, process_group=None, coordinator_rank=0, no_dist=False):
+def load_state_dict(
+    state_dict, storage_reader, process_group=None, coordinator_rank=0, no_dist=False, planner=None
+):
     """load(), under its older name."""
-    load(state_dict, storage_reader=storage_reader, process_group=process_group, no_dist=no_dist)
+    options = {"planner": planner, "process_group": process_group, "no_dist": no_dist}
+    load(state_dict, storage_reader=storage_reader, **options)
