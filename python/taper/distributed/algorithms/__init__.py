@@ -1,5 +1,5 @@
 """Ways to train together."""
 
-from . import ddp_comm_hooks
+from . import ddp_comm_hooks, model_averaging
 
-__all__ = ["ddp_comm_hooks"]
+__all__ = ["ddp_comm_hooks", "model_averaging"]

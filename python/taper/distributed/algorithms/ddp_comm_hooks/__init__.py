@@ -2,9 +2,15 @@
 
 from enum import Enum
 
-from . import default_hooks, powerSGD_hook
+from . import default_hooks, post_localSGD_hook, powerSGD_hook
 
-__all__ = ["DDPCommHookType", "default_hooks", "powerSGD_hook", "register_ddp_comm_hook"]
+__all__ = [
+    "DDPCommHookType",
+    "default_hooks",
+    "post_localSGD_hook",
+    "powerSGD_hook",
+    "register_ddp_comm_hook",
+]
 
 
 class _Hook:
