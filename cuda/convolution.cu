@@ -335,6 +335,15 @@ __global__ void __launch_bounds__(block_threads)
   }
 }
 
+template <class T>
+__global__ void __launch_bounds__(block_threads)
+    add_and_relu(DType dtype, int64_t count, const void* z, void* y) {
+  for (int64_t i = thread_number(); i < count; i += thread_count()) {
+    const T value = element<T>(y, dtype, i) + element_or<T>(z, dtype, i, 0);
+    put(y, dtype, i, value < 0 ? T(0) : value);
+  }
+}
+
 }  // namespace kernels
 
 namespace {
@@ -426,6 +435,22 @@ void convolution_forward(const cpu::Convolution& convolution, const void* x, con
   const ConvolutionPlan plan = plan_of(convolution);
   if (plan.dtype == float64) run_product(kernels::Forward<double>{plan, x, w, bias, y}, 1, "convolution");
   else run_product(kernels::Forward<float>{plan, x, w, bias, y}, 1, "convolution");
+}
+
+void relu(const cpu::Convolution& c, const void* z, void* y) {
+  const int64_t count = c.batch * c.out_channels * outputs_of(c);
+  if (count == 0) return;
+  const auto kernel = c.dtype == float64 ? kernels::add_and_relu<double> : kernels::add_and_relu<float>;
+  kernel<<<blocks_for(count), block_threads, 0, runtime().stream_in_use()>>>(c.dtype, count, z, y);
+  check_launch("convolution");
+}
+
+void convolution_relu(const cpu::Convolution& convolution, const void* x, const void* w, const void* bias,
+                      const void* z, void* y) {
+  cpu::check_sizes(convolution);
+  if (cudnn_convolution_relu(convolution, x, w, bias, z, y)) return;
+  cuda::convolution_forward(convolution, x, w, bias, y);
+  relu(convolution, z, y);
 }
 
 void convolution_backward_input(const cpu::Convolution& convolution, const void* dy, const void* w,

@@ -35,7 +35,9 @@ std::vector<int64_t> key_of(const PlannedConvolution& p, const EngineChoice& cho
                            c.channels_last,
                            int64_t(p.pass),
                            p.alignment,
-                           p.bias,
+                           p.epilogue.bias,
+                           p.epilogue.relu,
+                           p.epilogue.z,
                            choice.tensor_cores,
                            choice.nondeterministic};
   for (const auto* sizes :
@@ -58,19 +60,21 @@ void reorder_weights(const cpu::Convolution& c, const void* from, void* to, bool
        {to, c.dtype, back ? rows.data() : last.data()});
 }
 
-/// The operands of a pass; bias is null without one.
+/// The operands of a pass. bias and z, of the epilogue, may be null.
 struct Addresses {
   void *x, *w, *y;
-  const void* bias = nullptr;
+  const void *bias = nullptr, *z = nullptr;
 };
 
 /// False, with nothing written, where there is no plan.
-bool run_plan(const cpu::Convolution& c, ConvolutionPass pass, cudnnHandle_t handle, const Addresses& at) {
+bool run_plan(const cpu::Convolution& c, ConvolutionPass pass, cudnnHandle_t handle, const Addresses& at,
+              bool relu = false) {
   const EngineChoice choice = choice_for(c.dtype);
-  const bool biased = at.bias != nullptr;
-  const PlannedConvolution planned{c, pass, alignment_of({at.x, at.w, at.y, at.bias}), biased};
+  const Epilogue epilogue{at.bias != nullptr, relu, at.z != nullptr};
+  const PlannedConvolution planned{c, pass, alignment_of({at.x, at.w, at.y, at.bias, at.z}), epilogue};
   std::vector<PlanOperand> operands{{operand_x, at.x}, {operand_w, at.w}, {operand_y, at.y}};
-  if (biased) operands.push_back({operand_bias, at.bias});
+  if (at.bias) operands.push_back({operand_bias, at.bias});
+  if (at.z) operands.push_back({operand_z, at.z});
   const CudnnPlan* plan = plan_for(
       key_of(planned, choice),
       [&](int64_t workspace, std::size_t most) {
@@ -81,28 +85,38 @@ bool run_plan(const cpu::Convolution& c, ConvolutionPass pass, cudnnHandle_t han
   return plan != nullptr;
 }
 
-/// With the bias in cuDNN's kernel, or, where it has none for that, added to what its kernel leaves.
-bool run_with_bias(const cpu::Convolution& c, ConvolutionPass pass, cudnnHandle_t handle, Addresses at) {
-  const void* const bias = std::exchange(at.bias, nullptr);
-  if (bias && run_plan(c, pass, handle, {at.x, at.w, at.y, bias})) return true;
-  if (!run_plan(c, pass, handle, at)) return false;
-  if (bias) add_bias(c, bias, at.y);
+/// With its bias and relu in cuDNN's kernel, or, where it has none for these, as without a bias, applied to
+/// what its kernel leaves.
+bool run_forward(const cpu::Convolution& c, cudnnHandle_t handle, const Addresses& at, bool relu) {
+  constexpr ConvolutionPass pass = ConvolutionPass::forward;
+  if (at.bias && run_plan(c, pass, handle, at, relu)) return true;
+  if (!run_plan(c, pass, handle, {at.x, at.w, at.y})) return false;
+  if (at.bias) add_bias(c, at.bias, at.y);
+  if (relu) cuda::relu(c, at.z, at.y);
   return true;
 }
 
-bool run(const cpu::Convolution& c, ConvolutionPass pass, Addresses at) {
-  const int64_t window = window_of(c);
+/// Of no elements, cuDNN computes nothing.
+bool is_empty(const cpu::Convolution& c) {
   int64_t planes = 1;
   for (int i = 0; i < c.spatial_dims; ++i) planes *= c.input[i] * c.output[i];
-  if (c.batch * c.in_channels * c.out_channels * window * planes == 0) return false;
-  const cudnnHandle_t handle = cudnn_in_use();
+  return c.batch * c.in_channels * c.out_channels * window_of(c) * planes == 0;
+}
+
+bool run(const cpu::Convolution& c, ConvolutionPass pass, Addresses at, bool relu = false) {
+  const cudnnHandle_t handle = is_empty(c) ? nullptr : cudnn_in_use();
   if (!handle) return false;
+  const auto run_pass = [&] {
+    return pass == ConvolutionPass::forward ? run_forward(c, handle, at, relu)
+                                            : run_plan(c, pass, handle, at);
+  };
+  const int64_t window = window_of(c);
   const bool reordered = c.channels_last && window > 1 && c.in_channels > c.groups;
-  if (!reordered) return run_with_bias(c, pass, handle, at);
+  if (!reordered) return run_pass();
   const Scratch weights(c.out_channels * (c.in_channels / c.groups) * window * item_size(c.dtype));
   void* const w = std::exchange(at.w, weights.data());
   if (pass != ConvolutionPass::backward_weight) reorder_weights(c, w, weights.data(), false);
-  if (!run_with_bias(c, pass, handle, at)) return false;
+  if (!run_pass()) return false;
   if (pass == ConvolutionPass::backward_weight) reorder_weights(c, weights.data(), w, true);
   return true;
 }
@@ -112,6 +126,11 @@ bool run(const cpu::Convolution& c, ConvolutionPass pass, Addresses at) {
 bool cudnn_convolution_forward(const cpu::Convolution& c, const void* x, const void* w, const void* bias,
                                void* y) {
   return run(c, ConvolutionPass::forward, {const_cast<void*>(x), const_cast<void*>(w), y, bias});
+}
+
+bool cudnn_convolution_relu(const cpu::Convolution& c, const void* x, const void* w, const void* bias,
+                            const void* z, void* y) {
+  return run(c, ConvolutionPass::forward, {const_cast<void*>(x), const_cast<void*>(w), y, bias, z}, true);
 }
 
 bool cudnn_convolution_backward_input(const cpu::Convolution& c, const void* dy, const void* w, void* dx) {
@@ -129,6 +148,10 @@ bool cudnn_convolution_backward_weight(const cpu::Convolution& c, const void* x,
 namespace taper::cuda {
 
 bool cudnn_convolution_forward(const cpu::Convolution&, const void*, const void*, const void*, void*) {
+  return false;
+}
+bool cudnn_convolution_relu(const cpu::Convolution&, const void*, const void*, const void*, const void*,
+                            void*) {
   return false;
 }
 bool cudnn_convolution_backward_input(const cpu::Convolution&, const void*, const void*, void*) {

@@ -91,14 +91,30 @@ Names names_of(ConvolutionPass pass) {
   }
 }
 
-/// y = result + bias.
-void add_bias(CudnnGraph& graph, const PlannedConvolution& p, const GraphTensor& result,
-              const GraphTensor& y) {
-  const int64_t channels = p.sizes.out_channels;
-  Sizes sizes(y.sizes.size(), 1), strides(y.sizes.size(), channels);
-  sizes[1] = channels, strides[1] = 1;
-  const GraphTensor& bias = graph.operand(operand_bias, y.type, sizes, strides, p.alignment);
-  graph.pointwise({CUDNN_POINTWISE_ADD, sum_type(p.sizes.dtype)}, result, bias, y);
+/// y = max(sums + z + bias, 0), or parts of it.
+void add_epilogue(CudnnGraph& graph, const PlannedConvolution& p, const GraphTensor& sums,
+                  const GraphTensor& y) {
+  const cudnnDataType_t type = sum_type(p.sizes.dtype);
+  const GraphTensor* value = &sums;
+  const auto next = [&](bool last) -> const GraphTensor& {
+    return last ? y : graph.intermediate(type, y.sizes, y.strides);
+  };
+  if (p.epilogue.z) {
+    const GraphTensor& z = graph.operand(operand_z, y.type, y.sizes, y.strides, p.alignment);
+    const GraphTensor& sum = next(!p.epilogue.bias && !p.epilogue.relu);
+    graph.pointwise({CUDNN_POINTWISE_ADD, type}, *value, z, sum);
+    value = &sum;
+  }
+  if (p.epilogue.bias) {
+    const int64_t channels = p.sizes.out_channels;
+    Sizes sizes(y.sizes.size(), 1), strides(y.sizes.size(), channels);
+    sizes[1] = channels, strides[1] = 1;
+    const GraphTensor& bias = graph.operand(operand_bias, y.type, sizes, strides, p.alignment);
+    const GraphTensor& sum = next(!p.epilogue.relu);
+    graph.pointwise({CUDNN_POINTWISE_ADD, type}, *value, bias, sum);
+    value = &sum;
+  }
+  if (p.epilogue.relu) graph.pointwise({CUDNN_POINTWISE_RELU_FWD, type}, *value, y);
 }
 
 void add_convolution(CudnnGraph& graph, const PlannedConvolution& p) {
@@ -108,11 +124,12 @@ void add_convolution(CudnnGraph& graph, const PlannedConvolution& p) {
   const GraphTensor& w =
       operand(graph, p, operand_w, c.out_channels, c.in_channels / c.groups, spatial(c, c.kernel, 1));
   const GraphTensor& y = operand(graph, p, operand_y, c.batch, c.out_channels, spatial(c, c.output, 1));
-  const GraphTensor& result = p.bias ? graph.intermediate(sum_type(c.dtype), y.sizes, y.strides) : y;
+  const bool continues = p.epilogue.z || p.epilogue.bias || p.epilogue.relu;
+  const GraphTensor& sums = continues ? graph.intermediate(sum_type(c.dtype), y.sizes, y.strides) : y;
   Descriptor operation(names.operation);
   operation.set(names.x, x.descriptor);
   operation.set(names.w, w.descriptor);
-  operation.set(names.y, result.descriptor);
+  operation.set(names.y, sums.descriptor);
   operation.set(names.geometry, geometry(c));
   if (c.dtype == DType::float64) {
     operation.set(names.alpha, CUDNN_TYPE_DOUBLE, 1.0);
@@ -122,7 +139,7 @@ void add_convolution(CudnnGraph& graph, const PlannedConvolution& p) {
     operation.set(names.beta, CUDNN_TYPE_FLOAT, 0.0f);
   }
   graph.add(std::move(operation));
-  if (p.bias) add_bias(graph, p, result, y);
+  add_epilogue(graph, p, sums, y);
 }
 
 }  // namespace

@@ -89,6 +89,7 @@ void install_norms_and_pooling() {
 
 void install_networks() {
   install<cpu::convolution_forward>(convolution_forward);
+  install<cpu::convolution_relu>(convolution_relu);
   install<cpu::convolution_backward_input>(convolution_backward_input);
   install<cpu::convolution_backward_weight>(convolution_backward_weight);
   install<cpu::batch_norm_inference>(batch_norm_inference);

@@ -145,6 +145,21 @@ void convolution_forward(const Convolution& c, const void* x, const void* w, con
   wide_y.round_into(y);
 }
 
+void convolution_relu(const Convolution& c, const void* x, const void* w, const void* bias, const void* z,
+                      void* y) {
+  convolution_forward(c, x, w, bias, y);
+  visit_floating(c.dtype, [&]<class T>(T) {
+    auto* const results = static_cast<T*>(y);
+    const auto* const addend = static_cast<const T*>(z);
+    parallel_for(output_count(c), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const auto value = Compute<T>(results[i]) + (addend ? Compute<T>(addend[i]) : Compute<T>(0));
+        results[i] = T(value < 0 ? Compute<T>(0) : value);
+      }
+    });
+  });
+}
+
 void convolution_backward_input(const Convolution& c, const void* dy, const void* w, void* dx) {
   check_sizes(c);
   if (!input_count(c)) return;

@@ -39,6 +39,9 @@ bool is_pointwise(const Convolution& c);
 /// y = x * w + bias; bias may be null. Throws ShapeError if the sizes contradict one another.
 void convolution_forward(const Convolution& convolution, const void* x, const void* w, const void* bias,
                          void* y);
+/// y = max(x * w + bias + z, 0), where NaN stays NaN; z lies as y, and may be null as bias may.
+void convolution_relu(const Convolution& convolution, const void* x, const void* w, const void* bias,
+                      const void* z, void* y);
 /// The gradient to x. Also the forward of a transposed convolution, whose input is dy and output dx: there dx
 /// may reach further than the formula above asks (output_padding); what no dy touches becomes 0.
 void convolution_backward_input(const Convolution& convolution, const void* dy, const void* w, void* dx);

@@ -148,6 +148,33 @@ std::array<Tensor, 3> ConvolutionOp::backward(const Saved& saved, const Tensor& 
           saved.needs(2) ? sum_per_channel(dy) : Tensor()};
 }
 
+// max(x * w + bias + z, 0); z may be undefined.
+struct ConvolutionRelu {
+  static constexpr auto name = "convolution_relu";
+  static constexpr Saves saves{.inputs = 3, .outputs = 1};
+  Geometry geometry;
+  Shape output_sizes;
+
+  Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& z) const {
+    const bool first = geometry.stays_first(x, x.sizes(), w.sizes(), output_sizes);
+    Tensor y = empty_laid_out(output_sizes, x.dtype(), !first, x.device());
+    const Tensor input = first ? x : in_channels_last(x), weight = contiguous(w),
+                 row = bias.defined() ? contiguous(bias) : bias,
+                 addend = z.defined() ? laid_out(z, !first) : z;
+    kernel_for<cpu::convolution_relu>(name, input, weight, bias, z)(
+        geometry.of(x.sizes(), w.sizes(), output_sizes, x.dtype(), !first), input.data(), weight.data(),
+        row.defined() ? row.data() : nullptr, addend.defined() ? addend.data() : nullptr, y.data());
+    return y;
+  }
+  std::array<Tensor, 4> backward(const Saved& saved, const Tensor& dy) const {
+    const Tensor x = saved.input(0), w = saved.input(1), y = saved.output(0);
+    const Tensor dz = where(gt(y, 0), dy, zeros_like(dy));
+    return {saved.needs(0) ? record(ConvolutionBackwardInput{geometry, x.sizes()}, dz, w) : Tensor(),
+            saved.needs(1) ? record(ConvolutionBackwardWeight{geometry, w.sizes()}, x, dz) : Tensor(),
+            saved.needs(2) ? sum_per_channel(dz) : Tensor(), saved.needs(3) ? dz : Tensor()};
+  }
+};
+
 Shape per_dimension(const Shape& values, int count, const char* op, const char* what) {
   if (values.size() == 1) return Shape::filled(count, values[0]);
   check<ValueError>(values.size() == count, op, ": ", what, " ", values,
@@ -236,13 +263,10 @@ Tensor with_bias(const Tensor& y, const Tensor& bias) {
   return add(y, reshape(bias, row));
 }
 
-}  // namespace
-
-Tensor convolution(const Tensor& x, const Tensor& w, const Tensor& bias, const Shape& stride,
-                   const Shape& padding, const Shape& dilation, std::int64_t groups) {
-  const char* op = "conv";
-  if (x.ndim() + 1 == w.ndim())
-    return squeeze(convolution(unsqueeze(x, 0), w, bias, stride, padding, dilation, groups), Shape{0});
+/// What a convolution is and the sizes of its result. Throws where the operands do not fit.
+std::pair<Geometry, Shape> checked_geometry(const Tensor& x, const Tensor& w, const Tensor& bias,
+                                            const Shape& stride, const Shape& padding, const Shape& dilation,
+                                            std::int64_t groups, const char* op) {
   check_operands(x, w, bias, op);
   const int dims = w.ndim() - 2;
   const Geometry geometry = geometry_of(dims, stride, padding, dilation, groups, op);
@@ -261,9 +285,24 @@ Tensor convolution(const Tensor& x, const Tensor& w, const Tensor& bias, const S
                       " is larger than the padded input of shape ", x.sizes(), " in spatial dimension ", i);
     sizes.push_back((padded - reach) / geometry.stride[i] + 1);
   }
-  if (!x.is_floating_point()) return with_bias(convolution_by_products(x, w, geometry, sizes), bias);
+  return {geometry, sizes};
+}
+
+/// x in an order in which the convolution takes it.
+Tensor in_taken_order(const Tensor& x, const Tensor& w, const Geometry& geometry, const Shape& sizes) {
   const bool as_it_is = lies_channels_last(x) || geometry.stays_first(x, x.sizes(), w.sizes(), sizes);
-  return record(ConvolutionOp{geometry, sizes}, as_it_is ? x : record(InChannelsLast{}, x), w, bias);
+  return as_it_is ? x : record(InChannelsLast{}, x);
+}
+
+}  // namespace
+
+Tensor convolution(const Tensor& x, const Tensor& w, const Tensor& bias, const Shape& stride,
+                   const Shape& padding, const Shape& dilation, std::int64_t groups) {
+  if (x.ndim() + 1 == w.ndim())
+    return squeeze(convolution(unsqueeze(x, 0), w, bias, stride, padding, dilation, groups), Shape{0});
+  const auto [geometry, sizes] = checked_geometry(x, w, bias, stride, padding, dilation, groups, "conv");
+  if (!x.is_floating_point()) return with_bias(convolution_by_products(x, w, geometry, sizes), bias);
+  return record(ConvolutionOp{geometry, sizes}, in_taken_order(x, w, geometry, sizes), w, bias);
 }
 
 Tensor convolution_transpose(const Tensor& x, const Tensor& w, const Tensor& bias, const Shape& stride,
@@ -336,6 +375,45 @@ Tensor conv_transpose(const Tensor& x, const Tensor& w, const Tensor& bias, cons
   return convolution_transpose(x, w, bias, stride, padding, output_padding, groups, dilation);
 }
 
+Tensor convolution_add_relu(const Tensor& x, const Tensor& w, const Tensor& z, std::optional<Scalar> alpha,
+                            const Tensor& bias, const Shape& stride, const Shape& padding,
+                            const Shape& dilation, std::int64_t groups) {
+  const char* op = "cudnn_convolution_relu";
+  const auto [geometry, sizes] = checked_geometry(x, w, bias, stride, padding, dilation, groups, op);
+  check<DTypeError>(x.is_floating_point(), op, ": needs a floating dtype, got ", x.dtype());
+  check<ShapeError>(!z.defined() || z.sizes() == sizes, op, ": z must have the result's shape ", sizes,
+                    ", got ", z.defined() ? z.sizes() : Shape());
+  check<DTypeError>(!z.defined() || z.dtype() == x.dtype(), op, ": z must be ", x.dtype(), ", as the input");
+  return record(ConvolutionRelu{geometry, sizes}, in_taken_order(x, w, geometry, sizes), w, bias,
+                z.defined() && alpha ? mul(z, *alpha) : z);
+}
+Tensor convolution_relu(const Tensor& x, const Tensor& w, const Tensor& bias, const Shape& stride,
+                        const Shape& padding, const Shape& dilation, std::int64_t groups) {
+  return convolution_add_relu(x, w, Tensor(), std::nullopt, bias, stride, padding, dilation, groups);
+}
+
+const Register cudnn_convolution_relu_op{
+    {.signature = "cudnn_convolution_relu(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] "
+                  "padding, int[] dilation, int groups) -> Tensor",
+     .doc = "max(convolution + bias, 0) in one kernel on CUDA devices; on any device, and with gradients.",
+     .call = box<convolution_relu>,
+     .samples =
+         "x(2, 3, 5, 4), x(4, 3, 3, 2), x(4), (1, 1), (0, 0), (1, 1), 1; x(1, 4, 6), x(4, 2, 2), None, "
+         "(2,), (1,), (2,), 2",
+     .reference = "np.maximum(ref.conv(input, weight, bias, stride, padding, dilation, groups), 0)",
+     .errors = "x(2, 3, 5, 4), x(4, 2, 3, 2), x(4), (1, 1), (0, 0), (1, 1), 1; i(2, 3, 5, 4), i(4, 3, 3, 2), "
+               "None, (1, 1), (0, 0), (1, 1), 1"}};
+const Register cudnn_convolution_add_relu_op{
+    {.signature = "cudnn_convolution_add_relu(Tensor input, Tensor weight, Tensor z, Scalar? alpha, Tensor? "
+                  "bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor",
+     .doc = "max(convolution + alpha * z + bias, 0), as cudnn_convolution_relu.",
+     .call = box<convolution_add_relu>,
+     .samples =
+         "x(2, 3, 5, 4), x(4, 3, 3, 2), x(2, 4, 3, 3), 2, x(4), (1, 1), (0, 0), (1, 1), 1; x(1, 4, 6), "
+         "x(2, 4, 2), x(1, 2, 5), None, None, (1,), (0,), (1,), 1",
+     .reference = "np.maximum(ref.conv(input, weight, bias, stride, padding, dilation, groups) + (1 if alpha "
+                  "is None else alpha) * z, 0)",
+     .errors = "x(2, 3, 5, 4), x(4, 3, 3, 2), x(2, 4, 3, 2), 2, x(4), (1, 1), (0, 0), (1, 1), 1"}};
 const Register conv1d_op[]{
     {{.signature = "conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=1, int[1] "
                    "padding=0, int[1] dilation=1, int groups=1) -> Tensor",

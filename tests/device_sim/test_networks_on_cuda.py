@@ -64,6 +64,30 @@ def test_convolution(device, x, w, options, dtype):
     )
 
 
+@pytest.mark.parametrize("dtype", FLOATING)
+@pytest.mark.parametrize("last", [False, True])
+def test_convolution_with_relu(device, dtype, last):
+    """The order of z's elements need not be that of the result's."""
+    order = taper.channels_last if last else taper.contiguous_format
+
+    def run(x, w, z, b):
+        return taper.cudnn_convolution_add_relu(
+            x, w, z.contiguous(memory_format=order), 0.5, b, (2, 1), (1, 0), (1, 1), 2
+        )
+
+    x, w, z, b = (numbers(*s, dtype=dtype) for s in ((2, 4, 6, 5), (6, 2, 3, 2), (2, 6, 3, 4), (6,)))
+    assert_as_on_cpu(run, x, w, z, b)
+    assert_as_on_cpu(
+        lambda x, w: taper.cudnn_convolution_relu(x, w, None, (1, 1), (0, 0), (1, 1), 2), x, w
+    )
+
+
+def test_relu_of_a_convolution_keeps_nan(device):
+    x = taper.full((1, 1, 2, 2), float("nan"), device="cuda")
+    y = taper.cudnn_convolution_relu(x, taper.ones_like(x), None, (1, 1), (0, 0), (1, 1), 1)
+    assert y.isnan().all()
+
+
 def test_convolution_of_images_at_an_odd_address(device):
     assert_as_on_cpu(
         lambda x, w: F.conv2d(x[1:], w[1:]),

@@ -194,7 +194,7 @@ void install_all() {
           group_norm_backward>();
   install<max_pool, max_pool_backward, average_pool, average_pool_backward, interpolate,
           interpolate_backward>();
-  install<convolution_forward, convolution_backward_input, convolution_backward_weight>();
+  install<convolution_forward, convolution_backward_input, convolution_backward_weight, convolution_relu>();
   install<attention, attention_backward, lstm_cell, lstm_cell_backward, gru_cell, gru_cell_backward>();
   install<gemm, gemm_batched, sort, topk, kthvalue, median, searchsorted, unique, unique_consecutive>();
   install<bincount_size, bincount, weighted_bincount>();

@@ -146,13 +146,17 @@ TEST_P(CudnnPlans, ChannelsFirstImagesHaveOne) {
 }
 
 // Of compiled engines, in milliseconds: none that would be compiled for the sizes.
-TEST_P(CudnnPlans, ABiasIsAddedByTheSameKernel) {
+TEST_P(CudnnPlans, EpiloguesAreOfTheSameKernel) {
+  const Epilogue biased{.bias = true}, biased_relu{.bias = true, .relu = true},
+      all{.bias = true, .relu = true, .z = true};
   for (const Case& one : cases)
-    for (const DType dtype : {float32, float16, bfloat16}) {
-      PlannedConvolution convolution = planned(one, dtype, ConvolutionPass::forward);
-      convolution.bias = true;
-      EXPECT_TRUE(has_plan(convolution)) << concat(one.name, " ", dtype);
-    }
+    for (const DType dtype : {float32, float16, bfloat16})
+      for (const Epilogue& epilogue : {biased, biased_relu, all}) {
+        PlannedConvolution convolution = planned(one, dtype, ConvolutionPass::forward);
+        convolution.epilogue = epilogue;
+        EXPECT_TRUE(has_plan(convolution)) << concat(one.name, " ", dtype, epilogue.bias ? " bias" : "",
+                                                     epilogue.relu ? " relu" : "", epilogue.z ? " z" : "");
+      }
 }
 
 TEST_P(CudnnPlans, WrongSizesAreRefused) {

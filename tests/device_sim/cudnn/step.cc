@@ -37,6 +37,7 @@ double apply(cudnnPointwiseMode_t mode, double x, double b, double t) {
     case CUDNN_POINTWISE_EXP: return std::exp(x);
     case CUDNN_POINTWISE_LOG: return std::log(x);
     case CUDNN_POINTWISE_IDENTITY: return x;
+    case CUDNN_POINTWISE_RELU_FWD: return x < 0 ? 0 : x;
     case CUDNN_POINTWISE_CMP_GE: return x >= b;
     case CUDNN_POINTWISE_BINARY_SELECT: return t != 0 ? x : b;
     default: throw Refused("no such elementwise function here");
