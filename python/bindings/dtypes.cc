@@ -6,6 +6,8 @@
 
 #include "python.h"
 #include "taper/error.h"
+#include "taper/ops.h"
+#include "tensor/default_device.h"
 
 namespace taper::python {
 
@@ -211,7 +213,17 @@ Device device_of(PyObject* object) {
 
 namespace {
 
+// Those that `with device:` replaced, and will put back.
+std::vector<Device>& defaults_before() {
+  thread_local std::vector<Device> stack;
+  return stack;
+}
+
 void bind_device(py::module_& module) {
+  module.def("_default_device", default_device);
+  module.def("_set_default_device", set_default_device);
+  module.def("_on_default_device",
+             [](const Tensor& x) { return x.device() == default_device() ? x : to(x, default_device()); });
   py::class_<Device>(module, "device")
       .def(py::init([](const std::string& text, std::optional<int> index) {
              Device device{std::string_view(text)};
@@ -237,12 +249,16 @@ void bind_device(py::module_& module) {
            })
       .def("__enter__",
            [](const py::object& self) {
-             py::module_::import("taper._questions").attr("set_default_device")(self);
+             defaults_before().push_back(default_device());
+             set_default_device(py::cast<Device>(self));
              return self;
            })
       .def("__exit__",
            [](const py::object&, const py::args&) {
-             py::module_::import("taper._questions").attr("set_default_device")(py::none());
+             std::vector<Device>& before = defaults_before();
+             check<ValueError>(!before.empty(), "device: __exit__ without __enter__");
+             set_default_device(before.back());
+             before.pop_back();
            })
       .def("__hash__", [](const Device& device) { return py::hash(py::str(concat(device))); })
       .def("__str__", [](const Device& device) { return concat(device); })

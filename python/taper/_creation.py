@@ -31,7 +31,9 @@ def as_tensor(data, dtype=None, device=None):
 
 def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
     """obj as a tensor; copy says whether memory must, may not, or may (None) be copied."""
-    result = _on(device, _C._from_data(obj, dtype, bool(copy)))
+    result = _C._from_data(obj, dtype, bool(copy))
+    if device is not None or not isinstance(obj, _C.Tensor):
+        result = _on(device, result)
     if _C.Tensor is not type(obj) and requires_grad:
         result = result.detach()
     return result.requires_grad_() if requires_grad else result
@@ -126,5 +128,7 @@ def _device(device):
 
 
 def _on(device, tensor):
-    """tensor itself where no device is asked for, or it is there; else moved."""
-    return tensor if device is None else _C._to_device(tensor, _device(device), False, False)
+    """tensor, a new one, on device (None: where new tensors go): itself if it is there, else moved."""
+    if device is None:
+        return _C._on_default_device(tensor)
+    return _C._to_device(tensor, _device(device), False, False)

@@ -5,14 +5,12 @@ import math
 
 from . import _C
 from ._C import (
-    DeviceError,
     DTypeError,
     ShapeError,
     Tensor,
     _homes,
     _write_out,
     complex64,
-    device,
     float64,
     get_default_dtype,
     int64,
@@ -174,8 +172,8 @@ def is_storage(obj):
 
 
 def get_default_device():
-    """Where new tensors are made: the CPU."""
-    return device("cpu")
+    """Where new tensors are made that are given no device: the CPU, unless set_default_device changed it."""
+    return _C._default_device()
 
 
 def get_device_module(device=None):
@@ -190,9 +188,9 @@ def get_device_module(device=None):
 
 
 def set_default_device(device):
-    """Accepts the CPU, where new tensors are made anyway. Throws DeviceError for any other."""
-    if device is not None and not str(device).startswith("cpu"):
-        raise DeviceError(f"set_default_device: device {device} is not available in this build; use 'cpu'")
+    """New tensors of this thread that are given no device go there; None: to the CPU. Throws DeviceError where
+    there is no such device."""
+    _C._set_default_device(_C.device("cpu" if device is None else device))
 
 
 def get_num_interop_threads():

@@ -314,9 +314,10 @@ def _part(name, doc):
 
 Tensor.real = _part("real", "The real parts, a view; the tensor itself where it is real.")
 Tensor.imag = _part("imag", "The imaginary parts, a view. Throws for real tensors.")
+Tensor.is_meta = property(lambda self: self.device.type == "meta", doc="Whether it has sizes only.")
 Tensor.names = property(lambda self: (None,) * self.ndim, doc="Dimensions have no names.")
 Tensor.layout = property(lambda self: "strided", doc="How elements lie in memory: always by strides.")
-for _name in "sparse sparse_csr quantized meta mps mkldnn nested xla xpu vulkan mtia ipu".split():
+for _name in "sparse sparse_csr quantized mps mkldnn nested xla xpu vulkan mtia ipu".split():
     setattr(
         Tensor, "is_" + _name, property(lambda self: False, doc=f"Whether this is a {_name} tensor: never.")
     )

@@ -10,6 +10,7 @@
 #include "taper/error.h"
 #include "taper/ops.h"
 #include "tensor/device_runtime.h"
+#include "tensor/meta.h"
 
 namespace taper::distributed {
 
@@ -92,6 +93,9 @@ Work ProcessGroup::State::start(std::string what, const Tensors& reads, Tensors 
   for (const Tensor& tensor : writes) tensor.storage().wrote("a collective");
   Tensors used = reads;
   used.insert(used.end(), writes.begin(), writes.end());
+  for (const Tensor& tensor : used)
+    check<DeviceError>(!is_meta(tensor.device()), what, ": got a tensor on meta (shape ", tensor.sizes(),
+                       "), which has no elements");
   if (!used.empty() && !used.front().device().is_cpu())
     return start_on_device(std::move(what), std::move(used), std::move(writes), std::move(body));
   const auto tagged = [body = std::move(body)](std::uint64_t number) { body(std::uint32_t(number)); };

@@ -10,8 +10,10 @@
 #include "ops/inplace.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/default_device.h"
 #include "tensor/device_runtime.h"
 #include "tensor/layout.h"
+#include "tensor/meta.h"
 
 namespace taper {
 
@@ -19,7 +21,7 @@ Tensor zeros(const Shape& sizes, DType dtype, Device device) {
   Tensor result = empty(sizes, dtype, device);
   const std::int64_t bytes = result.numel() * result.item_size();
   if (result.device().is_cpu()) std::memset(result.data(), 0, std::size_t(bytes));
-  else device_runtime().set_zero(result.device().index, result.data(), bytes);
+  else if (!is_meta(result.device())) device_runtime().set_zero(result.device().index, result.data(), bytes);
   return result;
 }
 
@@ -143,7 +145,7 @@ Tensor tensor(const std::vector<std::int64_t>& values, const Shape& sizes) {
 namespace {
 
 Tensor leaf(const Tensor& x, bool requires_grad) { return requires_grad ? x.requires_grad_() : x; }
-Device on(const std::optional<Device>& device) { return device.value_or(Device()); }
+Device on(const std::optional<Device>& device) { return device.value_or(default_device()); }
 Tensor zeros_call(const Shape& sizes, std::optional<DType> dtype, std::optional<Device> device,
                   bool requires_grad) {
   return leaf(zeros(sizes, dtype.value_or(default_dtype()), on(device)), requires_grad);

@@ -12,6 +12,7 @@
 #include "tensor/device_runtime.h"
 #include "tensor/kernel_for.h"
 #include "tensor/layout.h"
+#include "tensor/meta.h"
 
 namespace taper {
 
@@ -84,6 +85,7 @@ void map_on(const Tensor& target, const cpu::Kernel& kernel, const cpu::Operand*
   const cpu::Operand output{target.data(), target.dtype(), target.strides().data()};
   if (target.device().is_cpu()) [[likely]]
     return cpu::map(kernel, target.sizes(), inputs, count, common, output, attributes);
+  if (is_meta(target.device())) return;
   use_device_of(target, device_map != nullptr, kernel.name);
   device_map(kernel, target.sizes(), inputs, count, common, output, attributes, numbers);
 }
@@ -277,6 +279,11 @@ namespace {
 
 // Between devices go dense runs of one dtype; each side puts its own elements in order.
 void copy_between_devices(const Tensor& source, const Tensor& target, bool non_blocking) {
+  if (is_meta(target.device())) return;
+  check<NotImplementedError>(!is_meta(source.device()), "copy_: cannot copy out of a tensor on meta (shape ",
+                             source.sizes(),
+                             "), which has no elements; make the target with to_empty() or "
+                             "empty_like(device=)");
   const bool direct = target.is_contiguous() && source.sizes() == target.sizes();
   const Tensor dense = contiguous(direct ? to(source.detach(), target.dtype()) : source.detach());
   const Tensor landing = direct ? target : empty(dense.sizes(), dense.dtype(), target.device());

@@ -13,6 +13,7 @@
 #include "taper/error.h"
 #include "taper/ops.h"
 #include "tensor/layout.h"
+#include "tensor/meta.h"
 
 namespace taper {
 
@@ -233,13 +234,14 @@ std::string to_string(const Tensor& tensor) {
   const bool inferred = dtype == default_dtype() || dtype == int64 || dtype == boolean ||
                         dtype == complex_dtype(default_dtype());
   if (!tensor.device().is_cpu()) suffixes.push_back(concat("device='", tensor.device(), "'"));
-  if (tensor.numel() == 0) {
-    if (tensor.ndim() != 1) {
+  const bool meta = is_meta(tensor.device());
+  if (tensor.numel() == 0 || meta) {
+    if (tensor.ndim() != 1 || meta) {
       std::string sizes;
       for (int i = 0; i < tensor.ndim(); ++i) sizes += (i ? ", " : "") + concat(tensor.sizes()[i]);
       suffixes.push_back("size=(" + sizes + (tensor.ndim() == 1 ? ",)" : ")"));
     }
-    text += "[]";
+    text += meta ? "..." : "[]";
     if (dtype != default_dtype()) suffixes.push_back(concat("dtype=taper.", dtype));
   } else {
     const Tensor here = to(tensor.detach(), Device());

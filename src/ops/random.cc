@@ -12,6 +12,7 @@
 #include "ops/inplace.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
+#include "tensor/default_device.h"
 #include "tensor/kernel_for.h"
 
 namespace taper {
@@ -228,7 +229,7 @@ Tensor feature_dropout(const Tensor& x, double p, bool training) {
 namespace {
 
 DType chosen(std::optional<DType> dtype) { return dtype.value_or(default_dtype()); }
-Device on(const std::optional<Device>& device) { return device.value_or(Device()); }
+Device on(const std::optional<Device>& device) { return device.value_or(default_device()); }
 Tensor leaf(const Tensor& x, bool requires_grad) { return requires_grad ? x.requires_grad_() : x; }
 Tensor like(const Tensor& x, std::optional<DType> dtype, std::optional<Device> device) {
   const Tensor y = empty_like(x.detach(), dtype);

@@ -9,9 +9,11 @@
 
 #include "taper/backends.h"
 #include "taper/error.h"
+#include "tensor/default_device.h"
 #include "tensor/device_graphs.h"
 #include "tensor/device_jit.h"
 #include "tensor/kernel_for.h"
+#include "tensor/meta.h"
 
 namespace taper {
 
@@ -94,15 +96,23 @@ RunJit device_jit() {
   return loaded().jit;
 }
 
+namespace {
+thread_local Device device_of_new_tensors;
+}  // namespace
+
+Device default_device() { return device_of_new_tensors; }
+void set_default_device(Device device) { device_of_new_tensors = resolved(device); }
+
 Device resolved(Device device) {
   if (device.is_cpu()) return {};  // there is one main memory, with a number or without
-  check<DeviceError>(device.type == Device::Type::cuda, "device ", device, " is not available; use 'cpu'");
+  if (is_meta(device)) return {Device::Type::meta};
   return {Device::Type::cuda, checked(device.index)};
 }
 
 void use_device_of(const Tensor& x, bool exists, const char* op) {
-  check<DeviceError>(exists, op, ": has no kernel for ", x.device(), " (input of shape ", x.sizes(), ", ",
-                     x.dtype(), "); move its operands to the CPU with .cpu()");
+  check<DeviceError>(exists && x.device().type == Device::Type::cuda, op, ": has no kernel for ", x.device(),
+                     " (input of shape ", x.sizes(), ", ", x.dtype(),
+                     "); move its operands to the CPU with .cpu()");
   device_runtime().use(x.device().index);
 }
 

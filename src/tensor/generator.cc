@@ -9,6 +9,7 @@
 #include "tensor/thread_generator.h"
 
 #include "tensor/device_runtime.h"
+#include "tensor/meta.h"
 
 namespace taper {
 
@@ -56,9 +57,9 @@ namespace {
 
 thread_local Generator* of_this_thread = nullptr;
 
-// Of the CPU, then of each CUDA device there may be.
-std::array<Generator, 129>& generators() {
-  static std::array<Generator, 129> all;
+// Of the CPU, then of each CUDA device there may be, then of meta.
+std::array<Generator, 130>& generators() {
+  static std::array<Generator, 130> all;
   return all;
 }
 
@@ -73,6 +74,7 @@ ThreadGenerator::~ThreadGenerator() { of_this_thread = before_; }
 
 Generator& default_generator(Device device) {
   if (device.is_cpu()) return of_this_thread ? *of_this_thread : generators()[0];
+  if (is_meta(device)) return generators().back();
   return generators()[std::size_t(resolved(device).index + 1)];
 }
 

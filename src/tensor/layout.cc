@@ -1,5 +1,6 @@
 // Questions about sizes and strides.
 #include "tensor/layout.h"
+#include "tensor/meta.h"
 
 #include <algorithm>
 
@@ -92,6 +93,7 @@ bool is_channels_last(const Tensor& tensor) {
 
 bool memory_overlaps(const Tensor& a, const Tensor& b) {
   if (a.numel() == 0 || b.numel() == 0 || a.device() != b.device()) return false;
+  if (is_meta(a.device())) return false;
   const auto [a_first, a_last] = extent(a.sizes(), a.strides());
   const auto [b_first, b_last] = extent(b.sizes(), b.strides());
   const std::byte* a_data = a.device_data<std::byte>();

@@ -10,6 +10,7 @@
 #include "tensor/autograd_fwd.h"
 #include "tensor/device_runtime.h"
 #include "tensor/layout.h"
+#include "tensor/meta.h"
 
 namespace taper {
 
@@ -37,8 +38,9 @@ Tensor empty_strided(const Shape& sizes, const Shape& strides, DType dtype, Devi
                      dtype, " takes more bytes than an int64 can count");
   Tensor tensor = Tensor::adopt(new_record());
   TensorRecord& record = *tensor.record();
-  record.storage =
-      device.is_cpu() ? Storage::allocate(bytes) : device_runtime().allocate(device.index, bytes);
+  record.storage = device.is_cpu()   ? Storage::allocate(bytes)
+                   : is_meta(device) ? Storage::adopt(nullptr, bytes, nullptr, nullptr)
+                                     : device_runtime().allocate(device.index, bytes);
   record.data = record.storage->data;
   record.dtype = dtype;
   record.device = device;
@@ -103,6 +105,8 @@ Tensor from_blob(void* data, const Shape& sizes, const Shape& strides, DType dty
 }
 
 void Tensor::not_in_main_memory() const {
+  check<DeviceError>(!is_meta(device()), "cannot read a tensor on meta (shape ", sizes(), ", ", dtype(),
+                     "): it has no elements");
   fail<DeviceError>("cannot read a tensor on ", device(), " (shape ", sizes(), ", ", dtype(),
                     ") from main memory; copy it with .cpu() first");
 }
@@ -110,6 +114,7 @@ void Tensor::not_in_main_memory() const {
 Scalar Tensor::item() const {
   check<ValueError>(numel() == 1, "item: a Tensor with ", numel(), " elements (shape ", sizes(),
                     ") cannot be converted to Scalar");
+  if (is_meta(device())) not_in_main_memory();
   if (!device().is_cpu()) {
     const Tensor here = empty({}, dtype());
     device_runtime().copy(*this, here, false);

@@ -169,7 +169,7 @@ OVERWRITTEN = (
         (lambda y: y.data.add_(1), "add_"),
         (lambda y: y.detach().mul_(2), "mul_"),
         (lambda y: y[:1].zero_(), "fill_"),
-        (lambda y: y.__setitem__(0, 5.0), "copy_"),
+        (lambda y: y.__setitem__(0, 5.0), "fill_"),
         (lambda y: taper.exp(taper.ones(2), out=y.detach()), "copy_"),
     ],
 )

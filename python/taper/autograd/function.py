@@ -111,7 +111,7 @@ class Function:
             operands,
             lambda: ctx._non_differentiable,
         )
-        ctx._shapes = [(output.shape, output.dtype) for output in outputs]
+        ctx._shapes = [(output.shape, output.dtype, output.device) for output in outputs]
         for operand in operands:
             if _among(operand, ctx._dirty):
                 outputs = cls._rewired(operand, returned, outputs)
@@ -151,8 +151,8 @@ class Function:
         if ctx._materialize:
             zeros = _C._homes["taper"]["zeros"]
             grads = tuple(
-                zeros(shape, dtype=dtype) if grad is None else grad
-                for grad, (shape, dtype) in zip(grads, ctx._shapes)
+                zeros(shape, dtype=dtype, device=device) if grad is None else grad
+                for grad, (shape, dtype, device) in zip(grads, ctx._shapes)
             )
         backward = cls.backward if cls.backward is not Function.backward else cls.vjp
         results = backward(ctx, *grads)

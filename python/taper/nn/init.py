@@ -153,7 +153,7 @@ def orthogonal_(tensor, gain=1, generator=None):
 
     if tensor.ndim < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
-    if tensor.numel() == 0:
+    if tensor.numel() == 0 or tensor.is_meta:
         return tensor
     rows, columns = tensor.shape[0], tensor.numel() // tensor.shape[0]
     flat = tensor.new_empty(rows, columns).normal_(0, 1, generator=generator).double().numpy()
