@@ -35,28 +35,43 @@ std::string_view kept(std::string text) {
   return texts.emplace_back(std::move(text));
 }
 
-// factors: the tensors of the product, as in "Tensor mat1, Tensor mat2".
+// A sum of a tensor and a product.
+struct Product {
+  std::string_view name;
+  std::string_view factors;   // the tensors of the product, as in "Tensor mat1, Tensor mat2"
+  std::string_view x, a, b;   // samples of the operands
+  std::string_view computes;  // the product in NumPy
+};
+
 template <auto product>
 struct OldForms {
-  OldForms(std::string_view name, std::string_view factors)
-      : both{{.signature = kept(concat(name, "(Scalar beta, Tensor input, Scalar alpha, ", factors, end)),
+  explicit OldForms(const Product& p)
+      : both{{.signature = kept(concat(p.name, "(Scalar beta, Tensor input, Scalar alpha, ", p.factors, end)),
               .doc = doc,
               .call = box<both_first<product>>,
-              .homes = "taper"}},
-        beta{{.signature = kept(concat(name, "(Scalar beta, Tensor input, ", factors, end)),
+              .homes = "taper",
+              .samples = kept(concat("0.5, ", p.x, ", 2, ", p.a, ", ", p.b)),
+              .reference = kept(concat("beta * input + alpha * ", p.computes))}},
+        beta{{.signature = kept(concat(p.name, "(Scalar beta, Tensor input, ", p.factors, end)),
               .doc = doc,
               .call = box<beta_first<product>>,
-              .homes = "taper"}},
+              .homes = "taper",
+              .samples = kept(concat("0.5, ", p.x, ", ", p.a, ", ", p.b)),
+              .reference = kept(concat("beta * input + ", p.computes))}},
         method_both{
-            {.signature = kept(concat(name, "(Tensor input, Scalar beta, Scalar alpha, ", factors, end)),
+            {.signature = kept(concat(p.name, "(Tensor input, Scalar beta, Scalar alpha, ", p.factors, end)),
              .doc = doc,
              .call = box<method_both_first<product>>,
              .homes = "Tensor",
+             .samples = kept(concat(p.x, ", 0.5, 2, ", p.a, ", ", p.b)),
+             .reference = kept(concat("beta * input + alpha * ", p.computes)),
              .inplace = true}},
-        method_beta{{.signature = kept(concat(name, "(Tensor input, Scalar beta, ", factors, end)),
+        method_beta{{.signature = kept(concat(p.name, "(Tensor input, Scalar beta, ", p.factors, end)),
                      .doc = doc,
                      .call = box<method_beta_first<product>>,
                      .homes = "Tensor",
+                     .samples = kept(concat(p.x, ", 0.5, ", p.a, ", ", p.b)),
+                     .reference = kept(concat("beta * input + ", p.computes)),
                      .inplace = true}} {}
 
   static constexpr std::string_view end = ") -> Tensor";
@@ -64,11 +79,16 @@ struct OldForms {
   Register both, beta, method_both, method_beta;
 };
 
-const OldForms<&addmm> addmm_forms("addmm", "Tensor mat1, Tensor mat2");
-const OldForms<&addmv> addmv_forms("addmv", "Tensor mat, Tensor vec");
-const OldForms<&addr> addr_forms("addr", "Tensor vec1, Tensor vec2");
-const OldForms<&addbmm> addbmm_forms("addbmm", "Tensor batch1, Tensor batch2");
-const OldForms<&baddbmm> baddbmm_forms("baddbmm", "Tensor batch1, Tensor batch2");
+const OldForms<&addmm> addmm_forms{
+    {"addmm", "Tensor mat1, Tensor mat2", "x(2, 3)", "x(2, 4)", "x(4, 3)", "mat1 @ mat2"}};
+const OldForms<&addmv> addmv_forms{
+    {"addmv", "Tensor mat, Tensor vec", "x(2)", "x(2, 3)", "x(3)", "mat @ vec"}};
+const OldForms<&addr> addr_forms{
+    {"addr", "Tensor vec1, Tensor vec2", "x(2, 3)", "x(2)", "x(3)", "np.outer(vec1, vec2)"}};
+const OldForms<&addbmm> addbmm_forms{{"addbmm", "Tensor batch1, Tensor batch2", "x(3, 5)", "x(2, 3, 4)",
+                                      "x(2, 4, 5)", "(batch1 @ batch2).sum(0)"}};
+const OldForms<&baddbmm> baddbmm_forms{
+    {"baddbmm", "Tensor batch1, Tensor batch2", "x(2, 3, 5)", "x(2, 3, 4)", "x(2, 4, 5)", "batch1 @ batch2"}};
 
 }  // namespace
 
