@@ -3,6 +3,7 @@
 
 #if __has_include(<cudnn_backend.h>)
 
+#include <optional>
 #include <utility>
 
 #include "cuda/convolution.h"
@@ -85,9 +86,15 @@ bool run_plan(const cpu::Convolution& c, ConvolutionPass pass, cudnnHandle_t han
   return plan != nullptr;
 }
 
-/// With its bias and relu in cuDNN's kernel, or, where it has none for these, as without a bias, applied to
-/// what its kernel leaves.
-bool run_forward(const cpu::Convolution& c, cudnnHandle_t handle, const Addresses& at, bool relu) {
+/// With its bias and relu in cuDNN's kernel, or, where it has none for these, applied to what its kernel
+/// leaves.
+bool run_forward(const cpu::Convolution& c, cudnnHandle_t handle, Addresses at, bool relu) {
+  std::optional<Scratch> zeros;
+  if (relu && !at.bias) {
+    const int64_t bytes = c.out_channels * item_size(c.dtype);
+    at.bias = zeros.emplace(bytes).data();
+    runtime().set_zero(runtime().device_in_use(), zeros->data(), bytes);
+  }
   constexpr ConvolutionPass pass = ConvolutionPass::forward;
   if (at.bias && run_plan(c, pass, handle, at, relu)) return true;
   if (!run_plan(c, pass, handle, {at.x, at.w, at.y})) return false;

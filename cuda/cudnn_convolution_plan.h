@@ -15,7 +15,7 @@ inline constexpr std::int64_t operand_x = 1, operand_w = 2, operand_y = 3, opera
 
 /// What is done to the sums of a convolution before they are stored: y = max(sums + z + bias, 0), or parts of
 /// it. z lies as y, bias is [out_channels]. cuDNN has
-/// no compiled engine for z or relu without a bias.
+/// no compiled engine for z or relu without a bias: give it zeros.
 struct Epilogue {
   bool bias = false, relu = false, z = false;
 };

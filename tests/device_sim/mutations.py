@@ -344,8 +344,15 @@ FAULTS = [
     Fault(
         "one channel's bias for all",
         "cudnn_convolution_plan.cc",
-        "strides[1] = 1;\n  const GraphTensor& bias",
-        "strides[1] = 0;\n  const GraphTensor& bias",
+        "strides[1] = 1;\n    const GraphTensor& bias",
+        "strides[1] = 0;\n    const GraphTensor& bias",
+        f"{CUDNN} -k convolutions",
+    ),
+    Fault(
+        "a relu that makes NaN 0",
+        "cudnn_graph.cc",
+        "CUDNN_PROPAGATE_NAN",
+        "CUDNN_NOT_PROPAGATE_NAN",
         f"{CUDNN} -k convolutions",
     ),
     Fault(

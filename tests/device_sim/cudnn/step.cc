@@ -28,7 +28,7 @@ void check_sizes(const std::vector<int64_t>& sizes, const std::vector<int64_t>& 
       throw Refused("sizes of the operands do not fit together");
 }
 
-double apply(cudnnPointwiseMode_t mode, double x, double b, double t) {
+double apply(cudnnPointwiseMode_t mode, bool keeps_nan, double x, double b, double t) {
   switch (mode) {
     case CUDNN_POINTWISE_ADD: return x + b;
     case CUDNN_POINTWISE_SUB: return x - b;
@@ -37,7 +37,7 @@ double apply(cudnnPointwiseMode_t mode, double x, double b, double t) {
     case CUDNN_POINTWISE_EXP: return std::exp(x);
     case CUDNN_POINTWISE_LOG: return std::log(x);
     case CUDNN_POINTWISE_IDENTITY: return x;
-    case CUDNN_POINTWISE_RELU_FWD: return x < 0 ? 0 : x;
+    case CUDNN_POINTWISE_RELU_FWD: return x > 0 || (keeps_nan && std::isnan(x)) ? x : 0;
     case CUDNN_POINTWISE_CMP_GE: return x >= b;
     case CUDNN_POINTWISE_BINARY_SELECT: return t != 0 ? x : b;
     default: throw Refused("no such elementwise function here");
@@ -60,7 +60,10 @@ Step pointwise_step(const Descriptor& d) {
               return std::vector<Elements>{indices};
             }};
   }
-  apply(mode, 0, 0, 0);
+  const bool keeps_nan =
+      function.values.count(CUDNN_ATTR_POINTWISE_NAN_PROPAGATION) &&
+      function.value<cudnnNanPropagation_t>(CUDNN_ATTR_POINTWISE_NAN_PROPAGATION) == CUDNN_PROPAGATE_NAN;
+  apply(mode, keeps_nan, 0, 0, 0);
   return {"pointwise", inputs, {y}, [=](const std::vector<Elements>& in) {
             Elements results;
             for (int64_t i = 0; i < y.count(); ++i) {
@@ -68,7 +71,7 @@ Step pointwise_step(const Descriptor& d) {
               double operand[3] = {};
               for (size_t k = 0; k < in.size(); ++k)
                 operand[k] = in[k][size_t(shared_number(inputs[k].sizes, y.sizes, index))];
-              results.push_back(apply(mode, operand[0], operand[1], operand[2]));
+              results.push_back(apply(mode, keeps_nan, operand[0], operand[1], operand[2]));
             }
             return std::vector<Elements>{results};
           }};
