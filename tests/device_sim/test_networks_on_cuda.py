@@ -77,9 +77,7 @@ def test_convolution_with_relu(device, dtype, last):
 
     x, w, z, b = (numbers(*s, dtype=dtype) for s in ((2, 4, 6, 5), (6, 2, 3, 2), (2, 6, 3, 4), (6,)))
     assert_as_on_cpu(run, x, w, z, b)
-    assert_as_on_cpu(
-        lambda x, w: taper.cudnn_convolution_relu(x, w, None, (1, 1), (0, 0), (1, 1), 2), x, w
-    )
+    assert_as_on_cpu(lambda x, w: taper.cudnn_convolution_relu(x, w, None, (1, 1), (0, 0), (1, 1), 2), x, w)
 
 
 def test_relu_of_a_convolution_keeps_nan(device):
