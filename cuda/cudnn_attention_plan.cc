@@ -57,6 +57,13 @@ class AttentionGraph {
     const GraphTensor& y = graph_.intermediate(single, x.sizes);
     return graph_.pointwise(f, x, b, y), y;
   }
+  /// c = a b by heads, those that share a key head added.
+  void matmul_to_keys(const GraphTensor& a, const GraphTensor& b, const GraphTensor& c) {
+    if (a_.heads == a_.key_heads) return graph_.matmul(a, b, c);
+    const GraphTensor& of_heads = graph_.intermediate(type_, {a_.batch, a_.heads, a_.keys, c.sizes[3]});
+    graph_.matmul(a, b, of_heads);
+    graph_.reduce(CUDNN_REDUCE_TENSOR_ADD, of_heads, c);
+  }
   const GraphTensor& scaled_scores(const GraphTensor& q, const GraphTensor& k);
   const GraphTensor& hide_later_keys(const GraphTensor& scores);
 
@@ -126,7 +133,7 @@ void AttentionGraph::backward() {
       exponential, hide_later_keys(apply(subtract, scaled_scores(q, k), row_operand(name::log_sum_exp))));
   const GraphTensor& weights_by_key = graph_.intermediate(type_, by_key, by_key_strides);
   graph_.reshape(weights, weights_by_key);
-  graph_.matmul(weights_by_key, dy, dv);
+  matmul_to_keys(weights_by_key, dy, dv);
   // Gradients of the scores, dk and dq.
   const GraphTensor& products = scores();
   graph_.matmul(dy, v, products);
@@ -134,7 +141,7 @@ void AttentionGraph::backward() {
       apply(multiply, apply(multiply, apply(subtract, products, along), weights), scale_);
   const GraphTensor& dscores_by_key = graph_.intermediate(type_, by_key, by_key_strides);
   graph_.reshape(dscores, dscores_by_key);
-  graph_.matmul(dscores_by_key, q, dk);
+  matmul_to_keys(dscores_by_key, q, dk);
   const GraphTensor& keys = graph_.intermediate(type_, {a_.batch, a_.key_heads, a_.keys, a_.size},
                                                 {a_.k.batch, a_.k.head, a_.k.row, 1});
   graph_.reshape(k, keys);

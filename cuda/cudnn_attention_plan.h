@@ -25,8 +25,7 @@ struct PlannedAttention {
 };
 
 /// Up to `most` plans of cuDNN's heuristics that need at most so many bytes, the best first; none where it
-/// has no fused kernel for these sizes, as for gradients of grouped heads. Throws Error where cuDNN fails
-/// otherwise.
+/// has no fused kernel for these sizes. Throws Error where cuDNN fails otherwise.
 std::vector<CudnnPlan> plan_attention(const PlannedAttention& attention, const PlanTarget& target,
                                       const EngineChoice& choice, std::int64_t most_workspace,
                                       std::size_t most = 1);

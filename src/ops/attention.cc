@@ -48,6 +48,11 @@ struct AttentionShape {
   }
 };
 
+// Key or value heads [..., heads, rows, columns], each as often as query heads share it.
+Tensor for_each_head(const Tensor& x, const Tensor& q) {
+  return x.size(-3) == q.size(-3) ? x : repeat_interleave(x, q.size(-3) / x.size(-3), -3);
+}
+
 // softmax(scale q k^T + mask) v by plain operations; also gives a mask's gradient.
 Tensor plain_attention(const AttentionShape& shape, const Tensor& q, const Tensor& k, const Tensor& v,
                        const Tensor& mask, double dropout_p = 0) {
@@ -85,7 +90,8 @@ struct AttentionBackward {
     const EnableGrad plain_formula;
     Tensors sources;
     for (int i = 0; i < 4; ++i) sources.push_back(saved.input(i).detach().requires_grad_());
-    const Tensor y = plain_attention(shape, sources[1], sources[2], sources[3], saved.input(6));
+    const Tensor y = plain_attention(shape, sources[1], for_each_head(sources[2], sources[1]),
+                                     for_each_head(sources[3], sources[1]), saved.input(6));
     const Tensors first = grad({y}, {sources[1], sources[2], sources[3]}, {sources[0]}, false, true);
     Tensors outputs, seeds;
     for (std::size_t i = 0; i < 3; ++i)
@@ -126,15 +132,25 @@ Tensor as_heads(const Tensor& x, const Shape& leading) {
   sizes.push_back(x.size(-1));
   const Tensor whole = x.sizes() == sizes ? x : expand(x, sizes);
   if (leading.size() == 2) return whole;
-  if (leading.size() == 1) return unsqueeze(whole, 1);
+  if (leading.size() == 1) return unsqueeze(whole, 0);
   return reshape(whole, {leading.empty() ? 1 : numel(Shape(leading.data(), leading.size() - 1)),
                          leading.empty() ? 1 : leading.back(), x.size(-2), x.size(-1)});
 }
 
-}  // namespace
+Shape leading(const Tensor& x) { return Shape(x.sizes().data(), x.ndim() - 2); }
 
-Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask,
-                                    double dropout_p, bool causal, std::optional<double> scale) {
+// The mask for all queries and keys of [leading..., queries, keys].
+Tensor mask_for(const Tensor& mask, const Shape& leading, std::int64_t queries, std::int64_t keys) {
+  if (!mask.defined()) return {};
+  Shape sizes = leading;
+  sizes.push_back(queries);
+  sizes.push_back(keys);
+  return as_heads(expand(mask.ndim() == 1 ? unsqueeze(mask, 0) : mask, sizes), leading);
+}
+
+// Where grouped, several query heads may share a key head, of which there are then as many in k as in v.
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask, double dropout_p,
+                 bool causal, std::optional<double> scale, bool grouped) {
   const char* op = "scaled_dot_product_attention";
   check<ShapeError>(q.ndim() >= 2 && k.ndim() >= 2 && v.ndim() >= 2, op,
                     ": query, key and value need at least 2 dimensions, got ", q.sizes(), ", ", k.sizes(),
@@ -151,36 +167,40 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
                     mask.defined() ? mask.dtype() : boolean);
   const AttentionShape shape{scale.value_or(q.size(-1) ? 1 / std::sqrt(double(q.size(-1))) : 1), causal};
   if (dropout_p > 0 || (mask.defined() && wants_grad(mask)))
-    return plain_attention(shape, q, k, v, mask, dropout_p);
-  const auto leading = [](const Tensor& x) { return Shape(x.sizes().data(), x.ndim() - 2); };
-  const Shape common = broadcast_shapes(broadcast_shapes(leading(q), leading(k), op), leading(v), op);
-  Tensor seen = mask;
-  if (mask.defined()) {
-    const Tensor wide = mask.ndim() == 1 ? unsqueeze(mask, 0) : mask;
-    Shape sizes = common;
-    sizes.push_back(q.size(-2));
-    sizes.push_back(k.size(-2));
-    seen = as_heads(expand(wide, sizes), common);
-  }
-  const Tensor y =
-      record(AttentionOp{shape}, as_heads(q, common), as_heads(k, common), as_heads(v, common), seen)[0];
-  Shape sizes = common;
+    return plain_attention(shape, q, grouped ? for_each_head(k, q) : k, grouped ? for_each_head(v, q) : v,
+                           mask, dropout_p);
+  Shape of_keys = broadcast_shapes(leading(k), leading(v), op);
+  const std::int64_t key_heads = grouped ? of_keys.back() : 0;
+  if (grouped) of_keys[of_keys.size() - 1] = q.size(-3);
+  const Shape of_queries = of_keys = broadcast_shapes(leading(q), of_keys, op);
+  if (grouped) of_keys[of_keys.size() - 1] = key_heads;
+  const Tensor y = record(AttentionOp{shape}, as_heads(q, of_queries), as_heads(k, of_keys),
+                          as_heads(v, of_keys), mask_for(mask, of_queries, q.size(-2), k.size(-2)))[0];
+  Shape sizes = of_queries;
   sizes.push_back(q.size(-2));
   sizes.push_back(v.size(-1));
   return y.sizes() == sizes ? y : reshape(y, sizes);
+}
+
+}  // namespace
+
+Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask,
+                                    double dropout_p, bool causal, std::optional<double> scale) {
+  return attention(q, k, v, mask, dropout_p, causal, scale, false);
 }
 
 namespace {
 
 Tensor attention_call(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mask, double dropout_p,
                       bool causal, std::optional<double> scale, bool enable_gqa) {
-  if (!enable_gqa || k.size(-3) == q.size(-3))
+  if (!enable_gqa || (k.size(-3) == q.size(-3) && v.size(-3) == q.size(-3)))
     return scaled_dot_product_attention(q, k, v, mask, dropout_p, causal, scale);
-  const std::int64_t groups = q.size(-3) / std::max<std::int64_t>(k.size(-3), 1);
-  check<ShapeError>(q.size(-3) == groups * k.size(-3), "scaled_dot_product_attention: ", q.size(-3),
-                    " query heads are not a multiple of ", k.size(-3), " key heads");
-  return scaled_dot_product_attention(q, repeat_interleave(k, groups, -3), repeat_interleave(v, groups, -3),
-                                      mask, dropout_p, causal, scale);
+  for (const std::int64_t heads : {k.size(-3), v.size(-3)})
+    check<ShapeError>(heads > 0 && q.size(-3) % heads == 0, "scaled_dot_product_attention: ", q.size(-3),
+                      " query heads are not a multiple of ", heads, " key heads");
+  const bool one_number = k.size(-3) == v.size(-3);
+  return attention(q, one_number ? k : for_each_head(k, q), one_number ? v : for_each_head(v, q), mask,
+                   dropout_p, causal, scale, one_number);
 }
 const Register attention_op{
     {.signature =

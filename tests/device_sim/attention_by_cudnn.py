@@ -75,6 +75,15 @@ def test_operands_that_are_not_dense(device, ran):
     assert ran() == [FORWARD, BACKWARD]
 
 
+@pytest.mark.parametrize("key_heads", [1, 2])
+def test_heads_that_share_keys(device, ran, key_heads):
+    operands = [numbers(2, heads, 5, 8, dtype=taper.float16) for heads in (4, key_heads, key_heads)]
+    assert_as_on_cpu(
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True), *operands
+    )
+    assert ran() == [FORWARD, BACKWARD]
+
+
 MASKS = {
     "whole": (2, 3, 5, 6),
     "of heads": (3, 5, 6),

@@ -286,6 +286,7 @@ ATTENTION = {
     "causal": ((1, 1, 66, 3), (1, 1, 66, 3), 3, {"is_causal": True}),
     "causal, more keys": ((1, 1, 5, 4), (1, 1, 80, 4), 4, {"is_causal": True}),
     "causal, more queries": ((1, 1, 80, 4), (1, 1, 5, 4), 4, {"is_causal": True}),
+    "heads that share keys": ((2, 4, 5, 4), (2, 2, 7, 4), 3, {"enable_gqa": True}),
     "wide heads": ((1, 1, 5, 150), (1, 1, 6, 150), 140, {"scale": 0.1}),
 }
 

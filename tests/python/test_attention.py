@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import references
 
 import taper
+import taper.nn.functional as F
 from taper import nn
 
 L, S, N, E, H = 3, 4, 2, 6, 2
@@ -181,3 +183,37 @@ def test_transformer_checks_its_inputs():
     model = nn.Transformer(E, H, 1, 1, 8)
     with pytest.raises(RuntimeError, match="batch number"):
         model(taper.ones(3, 5, E), taper.ones(3, 2, E))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    "shape, key_heads, value_heads", [((2, 6), 2, 2), ((6,), 3, 3), ((2, 4), 1, 1), ((1, 4), 2, 1)]
+)
+def test_query_heads_that_share_a_key_head(shape, key_heads, value_heads, masked):
+    arrays = (
+        numbers(*shape, 2, 3),
+        numbers(*shape[:-1], key_heads, 3, 3, seed=1),
+        numbers(*shape[:-1], value_heads, 3, 2, seed=2),
+    )
+    mask = np.array([[True, False, True], [False, True, True]]) if masked else None
+    seen = None if mask is None else taper.tensor(mask)
+
+    def attend(q, k, v):
+        return F.scaled_dot_product_attention(q, k, v, seen, is_causal=not masked, enable_gqa=True)
+
+    operands = [taper.tensor(x, requires_grad=True) for x in arrays]
+    q, k, v = (np.repeat(x, shape[-1] // x.shape[-3], -3) for x in arrays)
+    expected = references.attention(q, k, v, mask, not masked, None)
+    np.testing.assert_allclose(attend(*operands).detach().numpy(), expected, rtol=0, atol=1e-12)
+    assert taper.autograd.gradcheck(attend, operands)
+    assert taper.autograd.gradgradcheck(attend, operands)
+
+
+def test_query_heads_that_do_not_share_key_heads_evenly():
+    q, k = taper.randn(1, 6, L, E), taper.randn(1, 4, S, E)
+    with pytest.raises(RuntimeError, match="6 query heads"):
+        F.scaled_dot_product_attention(q, k, k, enable_gqa=True)
+    for key_heads in (3, 4):
+        k = taper.randn(1, key_heads, S, E)
+        with pytest.raises(RuntimeError):
+            F.scaled_dot_product_attention(q, k, k, dropout_p=0.5)

@@ -10,27 +10,28 @@ namespace {
 struct Case {
   const char* name;
   DType dtype;
-  std::int64_t batch, heads, queries, keys, size;
+  std::int64_t batch, heads, key_heads, queries, keys, size;
   bool causal = false, masked = false;
   bool rows_outside = false;  ///< operands lie as [batch, rows, heads, columns]
 };
 
 const std::vector<Case> cases = {
-    {"gpt's", bfloat16, 2, 8, 512, 512, 64, true},
-    {"masked, of odd lengths", float16, 2, 4, 500, 777, 128, false, true},
-    {"as a linear layer leaves it", bfloat16, 2, 8, 512, 300, 64, false, false, true},
+    {"gpt's", bfloat16, 2, 8, 8, 512, 512, 64, true},
+    {"masked, of odd lengths", float16, 2, 4, 4, 500, 777, 128, false, true},
+    {"as a linear layer leaves it, of heads that share keys", bfloat16, 2, 8, 2, 512, 300, 64, false, false,
+     true},
 };
 
 cpu::Attention attention_of(const Case& c) {
   cpu::Attention a{};
-  a.dtype = c.dtype, a.batch = c.batch, a.heads = a.key_heads = c.heads;
+  a.dtype = c.dtype, a.batch = c.batch, a.heads = c.heads, a.key_heads = c.key_heads;
   a.queries = c.queries, a.keys = c.keys, a.size = a.value_size = c.size, a.scale = 0.125;
   a.causal = c.causal;
-  const auto strides = [&](std::int64_t rows) {
-    return c.rows_outside ? cpu::HeadStrides{rows * c.heads * c.size, c.size, c.heads * c.size}
-                          : cpu::HeadStrides{c.heads * rows * c.size, rows * c.size, c.size};
+  const auto strides = [&](std::int64_t heads, std::int64_t rows) {
+    return c.rows_outside ? cpu::HeadStrides{rows * heads * c.size, c.size, heads * c.size}
+                          : cpu::HeadStrides{heads * rows * c.size, rows * c.size, c.size};
   };
-  a.q = a.y = strides(c.queries), a.k = a.v = strides(c.keys);
+  a.q = a.y = strides(c.heads, c.queries), a.k = a.v = strides(c.key_heads, c.keys);
   if (!c.masked) return a;
   a.mask = &c, a.mask_dtype = float32;
   a.mask_strides[0] = c.queries * c.keys, a.mask_strides[2] = c.keys, a.mask_strides[3] = 1;
