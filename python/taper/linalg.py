@@ -66,6 +66,11 @@ def _wrapped_pair(op, A, dim):
     return pair
 
 
+def _largest(norms, dim, keepdim=False):
+    """The largest along dim; 0 where there are none."""
+    return norms.sum(dim, keepdim) if norms.shape[dim] == 0 else norms.amax(dim, keepdim)
+
+
 @_with_out
 def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     """Norms of matrices: "fro", "nuc", inf, -inf, 1, -1, 2 or -2."""
@@ -84,14 +89,14 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
         raise _C.Error(f"{op}: Order {ord} not supported.")
     if ord == "nuc" or abs(ord) == 2:
         values = svdvals(A.movedim((rows, columns), (-2, -1)))  # noqa: F821
-        result = values.sum(-1) if ord == "nuc" else values.amax(-1) if ord > 0 else values.amin(-1)
+        result = values.sum(-1) if ord == "nuc" else _largest(values, -1) if ord > 0 else values.amin(-1)
         if keepdim:
             for d in sorted((rows, columns)):
                 result = result.unsqueeze(d)
         return result
     over, other = (rows, columns) if abs(ord) == 1 else (columns, rows)
     sums = vector_norm(A, 1, over, True)  # noqa: F821
-    result = sums.amax(other, True) if ord > 0 else sums.amin(other, True)
+    result = _largest(sums, other, True) if ord > 0 else sums.amin(other, True)
     return result if keepdim else result.squeeze((rows, columns))
 
 

@@ -252,3 +252,9 @@ def test_the_condition_number_of_a_singular_matrix_is_infinite(p):
     of_eye = {"fro": 2, "nuc": 4}.get(p, 1)
     assert taper.linalg.cond(matrices, p).tolist() == pytest.approx([of_eye, math.inf, math.inf])
     assert taper.linalg.cond(taper.zeros(2, 0, 0), p).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("order", ["fro", "nuc", 1, 2, math.inf])
+def test_the_norm_of_a_matrix_without_elements_is_zero(order):
+    for shape in ((0, 0), (0, 3), (3, 0)):
+        assert linalg.matrix_norm(taper.zeros(shape, dtype=taper.complex64), order).item() == 0
