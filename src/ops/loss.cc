@@ -181,11 +181,11 @@ Tensor multi_margin_loss(const Tensor& input, const Tensor& target, std::int64_t
   check<ValueError>(p == 1 || p == 2, op, ": only p == 1 and p == 2 supported, got ", p);
   const LossReduction how = loss_reduction(reduction, op);
   check<ShapeError>(
-      !weight.defined() || (weight.ndim() == 1 && input.ndim() > 0 && weight.numel() == input.size(-1)), op,
-      ": weight must have one entry per class of input ", input.sizes(), ", got ",
+      !weight.defined() || (weight.ndim() == 1 && weight.numel() == (input.ndim() > 0 ? input.size(-1) : 1)),
+      op, ": weight must have one entry per class of input ", input.sizes(), ", got ",
       weight.defined() ? weight.sizes() : Shape());
-  const bool single = input.ndim() <= 1;
-  const Tensor x = single ? reshape(input, {1, -1}) : input, y = single ? reshape(target, {-1}) : target;
+  const Tensor x = input.ndim() <= 1 ? reshape(input, {1, -1}) : input,
+               y = target.ndim() == 0 ? reshape(target, {1}) : target;
   check<ShapeError>(x.ndim() == 2 && x.size(1) > 0 && y.sizes() == Shape{x.size(0)}, op,
                     ": expected input [N, C] and target [N], got ", input.sizes(), " and ", target.sizes());
   const Tensor column = unsqueeze(y, 1);
@@ -193,7 +193,7 @@ Tensor multi_margin_loss(const Tensor& input, const Tensor& target, std::int64_t
   if (p == 2) loss = square(loss);
   if (weight.defined()) loss = loss * unsqueeze(index_select(weight, 0, y), 1);
   loss = sum(scatter(loss, 1, column, 0), Shape{1}) / double(x.size(1));
-  return reduce_loss(single ? squeeze(loss, Shape{0}) : loss, how);
+  return reduce_loss(target.ndim() == 0 ? squeeze(loss, Shape{0}) : loss, how);
 }
 
 Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, std::string_view reduction) {
@@ -216,8 +216,9 @@ Tensor multilabel_margin_loss(const Tensor& input, const Tensor& target, std::st
 
 Tensor margin_ranking_loss(const Tensor& a, const Tensor& b, const Tensor& target, double margin,
                            std::string_view reduction) {
-  check_same_shape("margin_ranking_loss", a, b, "input1", "input2");
-  check_same_shape("margin_ranking_loss", a, target, "input1");
+  check<ShapeError>(a.ndim() == b.ndim() && a.ndim() == target.ndim(), "margin_ranking_loss: input1 ",
+                    a.sizes(), ", input2 ", b.sizes(), " and target ", target.sizes(),
+                    " must have the same number of dimensions");
   return reduced(positive(neg(target) * (a - b) + margin), reduction, "margin_ranking_loss");
 }
 
@@ -366,7 +367,8 @@ const Register hinge_embedding_loss_op{
        return hinge_embedding_loss(input, target, margin, reduction_of(average, reduce, reduction));
      }>,
      .homes = "nn.functional",
-     .samples = "x(4, 3), i(4, 3, hi=2) * 2 - 1; x(4), i(4, hi=2) * 2 - 1, 0.7, reduction='none'",
+     .samples = "x(4, 3), i(4, 3, hi=2) * 2 - 1; x(4), i(4, hi=2) * 2 - 1, 0.7, reduction='none'; "
+                "x(4, 3), x(4, 1), i(1, 3, hi=2) * 2 - 1",
      .reference = "ref.loss(np.where(target == 1, input, np.maximum(0, margin - input)), reduction)",
      .errors = "x(3), x(4)"}};
 const Register soft_margin_loss_op{
@@ -433,7 +435,7 @@ const Register margin_ranking_loss_op{
      .samples =
          "x(4, 3), x(4, 3), i(4, 3, hi=2) * 2 - 1; x(4), x(4), i(4, hi=2) * 2 - 1, 0.7, reduction='none'",
      .reference = "ref.loss(np.maximum(0, -target * (input1 - input2) + margin), reduction)",
-     .errors = "x(3), x(4), x(3); x(3), x(3), x(4)"}};
+     .errors = "x(3), x(4), x(3); x(3), x(3), x(4); x(2, 3), x(3), x(3)"}};
 const Register cosine_embedding_loss_op{
     {.signature = "cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0, bool? "
                   "size_average=None, bool? reduce=None, str reduction='mean') -> Tensor",

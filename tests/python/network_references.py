@@ -46,7 +46,7 @@ def multi_margin(x, target, p, margin, weight, reduction):
     for row, chosen in zip(rows, classes):
         others = [max(0, margin - row[chosen] + v) ** p for i, v in enumerate(row) if i != chosen]
         values.append(sum(others) / len(row) * (1 if weight is None else weight[chosen]))
-    return loss(np.array(values) if x.ndim > 1 else np.array(values[0]), reduction)
+    return loss(np.array(values) if np.ndim(target) else np.array(values[0]), reduction)
 
 
 def multilabel_margin(x, target, reduction):
