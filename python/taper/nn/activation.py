@@ -182,10 +182,11 @@ class LeakyReLU(Module):
 class Hardtanh(Module):
     """x bounded."""
 
-    def __init__(self, min_val=-1.0, max_val=1.0, inplace=False):
+    def __init__(self, min_val=-1.0, max_val=1.0, inplace=False, min_value=None, max_value=None):
         super().__init__()
-        self.min_val = min_val
-        self.max_val = max_val
+        # min_value and max_value are PyTorch's older names.
+        self.min_val = min_val if min_value is None else min_value
+        self.max_val = max_val if max_value is None else max_value
         self.inplace = inplace
 
     def forward(self, input):

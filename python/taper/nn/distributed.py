@@ -250,7 +250,9 @@ class _SyncBatchNorm(Function):
         ctx.group = group
         normal = (wide - mean.reshape(shape)) * scale.reshape(shape)
         if weight is not None:
-            normal = normal * weight.reshape(shape) + bias.reshape(shape)
+            normal = normal * weight.reshape(shape)
+        if bias is not None:
+            normal = normal + bias.reshape(shape)
         return normal.to(input.dtype)
 
     @staticmethod
@@ -295,8 +297,10 @@ class SyncBatchNorm(_BatchNorm):
         process_group=None,
         device=None,
         dtype=None,
+        *,
+        bias=True,
     ):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
         self.process_group = process_group
 
     def _check(self, input):
