@@ -27,8 +27,9 @@ vectorcallfunc entry = nullptr;
 std::vector<FunctionObject*> all_callables;
 
 PyTypeObject *function_type, *method_type;
-PyObject *name_input, *name_self, *name_axis, *name_dim, *name_keepdims, *name_keepdim, *name_out,
-    *name_layout, *name_pin_memory, *name_x, *name_x1, *name_x2, *name_other, *name_memory_format;
+PyObject *name_out, *name_layout, *name_pin_memory, *name_memory_format, *name_sparse_grad;
+// Other names of parameters: NumPy's, the Array API's, and PyTorch's where overloads have different ones.
+std::vector<std::pair<PyObject*, PyObject*>> aliases;
 
 // int?[]: -1 stands for None, so no other entry may be negative.
 void check_entry(const Parameter& parameter, std::int64_t entry) {
@@ -207,12 +208,9 @@ const char* type_text(const Parameter& parameter) {
   return names[int(parameter.type)];
 }
 
-// A parameter may be called by NumPy's and the Array API's names, too.
 PyObject* alias_of(PyObject* name) {
-  if (name == name_self || name == name_x || name == name_x1) return name_input;
-  if (name == name_x2) return name_other;
-  if (name == name_axis) return name_dim;
-  if (name == name_keepdims) return name_keepdim;
+  for (const auto& [alias, parameter] : aliases)
+    if (alias == name) return parameter;
   return nullptr;
 }
 
@@ -307,7 +305,7 @@ bool Call::by_keyword() {
         out = object == Py_None ? nullptr : object;
         continue;
       }
-      if (name == name_layout || name == name_pin_memory) continue;
+      if (name == name_layout || name == name_pin_memory || name == name_sparse_grad) continue;
       if (name == name_memory_format) {
         memory_format = object == Py_None ? nullptr : object;
         continue;
@@ -382,6 +380,15 @@ void put_in_order(const Value& result, const std::string& memory_format) {
   if (!contiguous(plain, memory_format).is(plain)) own_memory(*tensor, memory_format);
 }
 
+// The results of a function that names them; item gives a new reference to each.
+template <class F>
+PyObject* named(const Overload& overload, F&& item) {
+  PyObject* results = PyStructSequence_New(reinterpret_cast<PyTypeObject*>(overload.results));
+  for (std::size_t i = 0; i < overload.signature.results.size(); ++i)
+    PyStructSequence_SET_ITEM(results, Py_ssize_t(i), item(i));
+  return results;
+}
+
 PyObject* finish(const FunctionObject& function, const Overload& overload, Call& attempt) {
   Value* const values = attempt.values.data();
   PyObject* const out = attempt.out;
@@ -402,19 +409,20 @@ PyObject* finish(const FunctionObject& function, const Overload& overload, Call&
     cast_arguments(overload.cast, overload.signature, values);
   if (out) {
     const Tensors operands = operands_among(values, overload.signature.parameters.size());
-    write_out(out, call(overload, values), operands, *function.name);
+    const Value result = call(overload, values);
+    write_out(out, result, operands, *function.name);
+    if (std::holds_alternative<Tensors>(result) && overload.results) {
+      const py::tuple written(py::reinterpret_borrow<py::object>(out));
+      return named(overload, [&](std::size_t i) { return py::object(written[i]).release().ptr(); });
+    }
     Py_INCREF(out);
     return out;
   }
   const Value result = call(overload, values);
   if (attempt.memory_format) [[unlikely]]
     put_in_order(result, text_of(attempt.memory_format));
-  if (const Tensors* list = std::get_if<Tensors>(&result); list && overload.results) {
-    PyObject* named = PyStructSequence_New(reinterpret_cast<PyTypeObject*>(overload.results));
-    for (std::size_t i = 0; i < list->size(); ++i)
-      PyStructSequence_SET_ITEM(named, Py_ssize_t(i), wrap((*list)[i]));
-    return named;
-  }
+  if (const Tensors* list = std::get_if<Tensors>(&result); list && overload.results)
+    return named(overload, [&](std::size_t i) { return wrap((*list)[i]); });
   return wrap(result, overload.signature);
 }
 
@@ -626,15 +634,31 @@ py::list registry_entries() {
   return entries;
 }
 
+void intern_names() {
+  name_out = PyUnicode_InternFromString("out");
+  name_layout = PyUnicode_InternFromString("layout");
+  name_pin_memory = PyUnicode_InternFromString("pin_memory");
+  name_memory_format = PyUnicode_InternFromString("memory_format");
+  name_sparse_grad = PyUnicode_InternFromString("sparse_grad");
+  constexpr std::pair<const char*, const char*> texts[] = {{"self", "input"},
+                                                           {"x", "input"},
+                                                           {"x1", "input"},
+                                                           {"tensor", "input"},
+                                                           {"x2", "other"},
+                                                           {"axis", "dim"},
+                                                           {"keepdims", "keepdim"},
+                                                           {"split_size", "split_size_or_sections"},
+                                                           {"split_sizes", "split_size_or_sections"},
+                                                           {"indices", "indices_or_sections"},
+                                                           {"sections", "indices_or_sections"}};
+  for (const auto& [alias, parameter] : texts)
+    aliases.emplace_back(PyUnicode_InternFromString(alias), PyUnicode_InternFromString(parameter));
+}
+
 }  // namespace
 
 void bind_functions(py::module_& module) {
-  PyObject** names[] = {&name_input,   &name_self, &name_axis,   &name_dim,          &name_keepdims,
-                        &name_keepdim, &name_out,  &name_layout, &name_pin_memory,   &name_x,
-                        &name_x1,      &name_x2,   &name_other,  &name_memory_format};
-  const char* texts[] = {"input",  "self",       "axis", "dim", "keepdims", "keepdim", "out",
-                         "layout", "pin_memory", "x",    "x1",  "x2",       "other",   "memory_format"};
-  for (std::size_t i = 0; i < std::size(names); ++i) *names[i] = PyUnicode_InternFromString(texts[i]);
+  intern_names();
   function_type = make_type("taper.function", false);
   method_type = make_type("taper.method", true);
   py::dict homes;

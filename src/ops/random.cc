@@ -255,21 +255,21 @@ Tensor randperm_call(std::int64_t n, std::optional<Generator> g, std::optional<D
                      std::optional<Device> device, bool) {
   return randperm(n, g, dtype.value_or(int64), on(device));
 }
-Tensor rand_like(const Tensor& x, std::optional<DType> dtype, std::optional<Device> device,
-                 bool requires_grad) {
-  return leaf(uniform_(like(x, dtype, device)), requires_grad);
+Tensor rand_like(const Tensor& x, std::optional<Generator> g, std::optional<DType> dtype,
+                 std::optional<Device> device, bool requires_grad) {
+  return leaf(uniform_(like(x, dtype, device), 0, 1, g), requires_grad);
 }
-Tensor randn_like(const Tensor& x, std::optional<DType> dtype, std::optional<Device> device,
-                  bool requires_grad) {
-  return leaf(normal_(like(x, dtype, device)), requires_grad);
+Tensor randn_like(const Tensor& x, std::optional<Generator> g, std::optional<DType> dtype,
+                  std::optional<Device> device, bool requires_grad) {
+  return leaf(normal_(like(x, dtype, device), 0, 1, g), requires_grad);
 }
-Tensor randint_like(const Tensor& x, std::int64_t low, std::int64_t high, std::optional<DType> dtype,
-                    std::optional<Device> device) {
-  return random_(like(x, dtype, device), low, high);
+Tensor randint_like(const Tensor& x, std::int64_t low, std::int64_t high, std::optional<Generator> g,
+                    std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
+  return leaf(random_(like(x, dtype, device), low, high, g), requires_grad);
 }
-Tensor randint_like_from_zero(const Tensor& x, std::int64_t high, std::optional<DType> dtype,
-                              std::optional<Device> device) {
-  return randint_like(x, 0, high, dtype, device);
+Tensor randint_like_from_zero(const Tensor& x, std::int64_t high, std::optional<Generator> g,
+                              std::optional<DType> dtype, std::optional<Device> device, bool requires_grad) {
+  return randint_like(x, 0, high, g, dtype, device, requires_grad);
 }
 Tensor bernoulli_p(const Tensor& x, double p, std::optional<Generator> g) {
   return bernoulli_(empty_like(x.detach()), p, g);
@@ -353,27 +353,30 @@ const Register randperm_op{{.signature = "randperm(int n, *, Generator? generato
                             .homes = "taper",
                             .errors = "-1",
                             .differentiable = false}};
-const Register rand_like_op{{.signature = "rand_like(Tensor input, *, dtype? dtype=None, device? "
-                                          "device=None, bool requires_grad=False) -> Tensor",
+const Register rand_like_op{{.signature =
+                                 "rand_like(Tensor input, *, Generator? generator=None, dtype? dtype=None, "
+                                 "device? device=None, bool requires_grad=False) -> Tensor",
                              .doc = "Uniform on [0, 1), of input's shape.",
                              .call = box<rand_like>,
                              .homes = "taper",
                              .differentiable = false}};
-const Register randn_like_op{{.signature = "randn_like(Tensor input, *, dtype? dtype=None, device? "
-                                           "device=None, bool requires_grad=False) -> Tensor",
+const Register randn_like_op{{.signature =
+                                  "randn_like(Tensor input, *, Generator? generator=None, dtype? dtype=None, "
+                                  "device? device=None, bool requires_grad=False) -> Tensor",
                               .doc = "Normal, of input's shape.",
                               .call = box<randn_like>,
                               .homes = "taper",
                               .differentiable = false}};
 const Register randint_like_op[]{
-    {{.signature = "randint_like(Tensor input, int low, int high, *, dtype? dtype=None, device? device=None) "
-                   "-> Tensor",
+    {{.signature =
+          "randint_like(Tensor input, int low, int high, *, Generator? generator=None, dtype? dtype=None, "
+          "device? device=None, bool requires_grad=False) -> Tensor",
       .doc = "Integers in [low, high), of input's shape.",
       .call = box<randint_like>,
       .homes = "taper",
       .differentiable = false}},
-    {{.signature =
-          "randint_like(Tensor input, int high, *, dtype? dtype=None, device? device=None) -> Tensor",
+    {{.signature = "randint_like(Tensor input, int high, *, Generator? generator=None, dtype? dtype=None, "
+                   "device? device=None, bool requires_grad=False) -> Tensor",
       .doc = "Integers in [0, high), of input's shape.",
       .call = box<randint_like_from_zero>,
       .homes = "taper",

@@ -343,6 +343,7 @@ std::tuple<Tensor, Tensor> var_mean(const Tensor& x, const Dims& dims, double co
 Tensor logsumexp(const Tensor& x, const Shape& dims, bool keepdim) {
   if (is_integral(x.dtype(), true)) return logsumexp(to(x, default_dtype()), dims, keepdim);
   if (x.is_complex()) {
+    if (x.numel() == 0) return log(sum(x, dims, keepdim));
     const Tensor largest = amax(real(x.detach()), dims, true);
     const Tensor shift = masked_fill(largest, isinf(largest), 0);
     const Tensor y = log(sum(exp(sub(x, shift)), dims, keepdim));

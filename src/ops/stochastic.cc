@@ -29,6 +29,7 @@ Tensor alpha_dropout(const Tensor& x, double p, bool training) {
 }
 
 Tensor feature_alpha_dropout(const Tensor& x, double p, bool training) {
+  if (!training) return alpha_dropout(x, p, false);
   check<ShapeError>(x.ndim() >= 2, "feature_alpha_dropout: needs at least 2 dimensions, got shape ",
                     x.sizes());
   Shape sizes = Shape::filled(x.ndim(), 1);

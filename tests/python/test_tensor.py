@@ -493,3 +493,30 @@ def test_batches_are_scattered_and_gathered():
     outputs = [(part["x"], {"loss": part["x"].sum()}) for part in parts]
     joined, losses = scatter_gather.gather(outputs, "cpu")
     assert joined.tolist() == [0, 1, 2, 3] and losses["loss"].tolist() == [1, 5]
+
+
+def test_random_tensors_like_another_take_a_generator():
+    x = taper.ones(2, 3)
+
+    def drawn(function, *args):
+        generator = taper.Generator().manual_seed(3)
+        return function(x, *args, generator=generator, requires_grad=True)
+
+    for function, args in ((taper.rand_like, ()), (taper.randn_like, ()), (taper.randint_like, (0, 9))):
+        first = drawn(function, *args)
+        assert first.requires_grad and taper.equal(first, drawn(function, *args))
+
+
+def test_other_names_of_parameters():
+    x = taper.arange(6)
+    assert [part.tolist() for part in x.split(split_size=4)] == [[0, 1, 2, 3], [4, 5]]
+    assert [part.tolist() for part in taper.split(tensor=x, split_size_or_sections=[1, 5])][0] == [0]
+    assert [len(part) for part in taper.tensor_split(x, indices=(1,))] == [1, 5]
+    assert [len(part) for part in taper.tensor_split(x, sections=4)] == [2, 2, 1, 1]
+    assert taper.gather(x, 0, taper.tensor([5]), sparse_grad=False).tolist() == [5]
+
+
+def test_results_written_to_out_have_names():
+    out = taper.empty(0), taper.empty(0, dtype=taper.int64)
+    result = taper.max(taper.eye(2), 0, out=out)
+    assert result.values is out[0] and result.indices is out[1] and out[1].tolist() == [0, 1]
