@@ -333,7 +333,6 @@ void Client::note(const std::string& group, const Progress& progress) {
 void Client::forget(const std::string& group) {
   const std::lock_guard lock(lock_);
   status_.erase(group);
-  status_changed_ = true;
 }
 
 std::string Client::failure(Milliseconds patience) {

@@ -159,9 +159,9 @@ void ProcessGroup::State::run(const std::string& what, const Body& body, const S
   if (trouble.empty()) trouble = who_left(number);
   inside_ = true;
   lock.unlock();
-  check<DistributedError>(trouble.empty(), label(what, number), ": ", trouble);
   client->note(name, {number, true, what});
   try {
+    check<DistributedError>(trouble.empty(), label(what, number), ": ", trouble);
     if (!greets || !greet(number, what, small)) body(number);
   } catch (const Error&) {
     lock.lock();

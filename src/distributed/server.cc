@@ -21,6 +21,8 @@ namespace {
 // Connections that have not proved anything yet; more of them are closed at once.
 constexpr std::ptrdiff_t most_strangers = 256;
 constexpr Milliseconds time_for_strangers{5000}, tick{200};
+// News of a collective that a rank took part in may come so much later than its farewell.
+constexpr Milliseconds latest_news{1500};
 
 std::int64_t integer_in(const std::string& value) {
   std::int64_t number = 0;
@@ -136,7 +138,7 @@ void Server::handle(Connection& connection, const std::string& content) {
   }
   if (kind == Kind::heartbeat) {
     const std::string status = message.text();
-    if (!status.empty()) members_[std::size_t(connection.rank)].status = status;
+    if (!status.empty()) note(members_[std::size_t(connection.rank)], status);
     put(connection, Writer(Kind::heartbeat).content());
   } else {
     check<DistributedError>(kind == Kind::request, "rendezvous: malformed message");
@@ -164,6 +166,10 @@ void Server::admit(Connection& connection, Reader& message) {
   if (rank < 0 || rank >= world_size)
     return refuse(concat("rank ", rank, " is outside of the world of ", world_size, " ranks"));
   Member& member = members_[std::size_t(rank)];
+  if (member.overtaken)
+    return refuse(concat("rank ", rank,
+                         " left this job, and others have called collectives since; a process cannot enter "
+                         "a running group: all must call destroy_process_group() first, or be started anew"));
   if (member.presence == Presence::left)
     return refuse(concat("the job that rank ", rank, " has left goes on"), Kind::later);
   if (member.presence != Presence::absent)
@@ -196,6 +202,7 @@ void Server::answer_request(Connection& connection, Reader& message) {
       const auto rank = std::size_t(connection.rank);
       members_[rank].status = message.text();
       members_[rank].presence = Presence::left;
+      members_[rank].left_at = Clock::now();
       broadcast(Writer(Kind::left).number(std::int32_t(rank)).text(members_[rank].status).content());
       return park(connection, number, action, {}, message.number<std::uint64_t>());
     }
@@ -294,6 +301,13 @@ void Server::put(Connection& connection, std::string_view content) { connection.
 void Server::broadcast(std::string_view content) {
   for (const auto& connection : connections_)
     if (connection->rank >= 0 && !connection->closing) put(*connection, content);
+}
+
+void Server::note(Member& member, const std::string& status) {
+  member.status = status;
+  for (Member& other : members_)
+    if (other.presence == Presence::left && Clock::now() - other.left_at > latest_news)
+      other.overtaken = true;
 }
 
 void Server::lose(int rank, const std::string& reason) {

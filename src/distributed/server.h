@@ -49,6 +49,9 @@ class Server {
   struct Member {
     Presence presence = Presence::absent;
     std::string status;
+    /// When it left, and whether others have called a collective since.
+    Deadline left_at;
+    bool overtaken = false;
   };
 
   void run();
@@ -64,6 +67,8 @@ class Server {
   void put(Connection& connection, std::string_view content);
   void broadcast(std::string_view content);
   void lose(int rank, const std::string& reason);
+  /// Takes down what a member says of its collectives.
+  void note(Member& member, const std::string& status);
   /// Answers parked requests that can be answered now.
   void settle();
   bool is_ready(const Parked& request) const;

@@ -545,3 +545,28 @@ def test_without_a_group_the_error_says_so():
     with pytest.raises(ValueError, match="unknown init_method"):
         dist.init_process_group(init_method="ftp://x")
     assert not dist.is_initialized()
+
+
+def test_rank_that_left_cannot_come_back_while_the_others_go_on(tmp_path):
+    out = jobs.run(
+        f"told = {str(tmp_path / 'told')!r}"
+        + """
+begin(30)
+pair = dist.new_group([0, 1])
+dist.barrier()
+if rank == 2:
+    dist.destroy_process_group()
+    print(message(begin))
+    open(told, "w").close()
+else:
+    done = taper.zeros(1)
+    while not done.item():
+        done.fill_(rank == 0 and os.path.exists(told)); dist.all_reduce(done, group=pair)
+    print("went on", message(dist.barrier))
+""",
+        3,
+    )
+    assert (
+        seconds_in(out[2]) < LIMIT and "rank 2 left this job, and others have called collectives" in out[2]
+    ), out
+    assert all("went on" in text and "rank 2 has left the job" in text for text in out[:2]), out
