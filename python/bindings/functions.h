@@ -36,6 +36,10 @@ PyObject* call_function(PyObject* self, PyObject* const* arguments, std::size_t 
 /// nothing watches: the callables' entries are exchanged.
 void watch_functions(vectorcallfunc watch);
 
+/// Whether the class of one of the arguments, or of an entry of one that is a list or tuple, takes calls
+/// over.
+bool any_takes_over(PyObject* const* arguments, Py_ssize_t count);
+
 /// For a call that fits no overload: the result of a class among the arguments that takes it over; null
 /// without an error where there is none.
 PyObject* call_taken_over(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords);

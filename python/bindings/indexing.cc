@@ -78,8 +78,19 @@ Tensor as_view(const Tensor& x) {
   return permute(x, dims);
 }
 
+// The result of a class of the index, or of what is assigned, that takes the call over; null where there is
+// none.
+PyObject* taken_over(const char* method, std::initializer_list<PyObject*> arguments) {
+  static PyObject* const type = reinterpret_cast<PyObject*>(tensor_type);
+  if (!any_takes_over(arguments.begin(), Py_ssize_t(arguments.size()))) return nullptr;
+  const py::object function = py::getattr(type, method);
+  return call_taken_over(function.ptr(), arguments.begin(), Py_ssize_t(arguments.size()), nullptr);
+}
+
 PyObject* get_item(PyObject* self, PyObject* key) {
   return guarded([&] {
+    if (PyObject* result = taken_over("__getitem__", {self, key})) return result;
+    if (PyErr_Occurred()) throw py::error_already_set();
     const Profiled entry("getitem");
     const Tensor& x = tensor_of(self);
     const Indexed result = indexed_by(x, key);
@@ -92,6 +103,11 @@ PyObject* get_item(PyObject* self, PyObject* key) {
 int set_item(PyObject* self, PyObject* key, PyObject* value) {
   return guarded([&] {
     if (!value) throw py::type_error("tensor elements cannot be deleted");
+    if (PyObject* result = taken_over("__setitem__", {self, key, value})) {
+      Py_DECREF(result);
+      return 0;
+    }
+    if (PyErr_Occurred()) throw py::error_already_set();
     const Profiled entry("setitem");
     const Tensor& x = tensor_of(self);
     const Indexed target = indexed_by(x, key);

@@ -73,17 +73,6 @@ bool takes_over(PyObject* object) {
   return found && found != left_alone;
 }
 
-bool any_takes_over(PyObject* const* arguments, Py_ssize_t count) {
-  for (Py_ssize_t i = 0; i < count; ++i) {
-    PyObject* argument = arguments[i];
-    if (takes_over(argument)) return true;
-    if (PyList_CheckExact(argument) || PyTuple_CheckExact(argument))
-      for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(argument); ++k)
-        if (takes_over(PySequence_Fast_GET_ITEM(argument, k))) return true;
-  }
-  return false;
-}
-
 // take_over(function, (arguments...), {keywords...})
 PyObject* hand_over(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) {
   return guarded([&]() -> PyObject* {
@@ -142,6 +131,17 @@ py::list stop_profile() {
 }
 
 }  // namespace
+
+bool any_takes_over(PyObject* const* arguments, Py_ssize_t count) {
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* argument = arguments[i];
+    if (takes_over(argument)) return true;
+    if (PyList_CheckExact(argument) || PyTuple_CheckExact(argument))
+      for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(argument); ++k)
+        if (takes_over(PySequence_Fast_GET_ITEM(argument, k))) return true;
+  }
+  return false;
+}
 
 void Profiled::begin(const char* name) { entry_ = begin_entry(name); }
 void Profiled::end() noexcept { end_entry(entry_); }

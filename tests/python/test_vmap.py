@@ -205,3 +205,42 @@ def test_errors_are_those_of_one_example():
         vmap(lambda a: a @ a)(A)
     with pytest.raises((taper.Error, TypeError)):
         vmap(taper.dot)(A, A)
+
+
+TABLE = taper.arange(12).view(3, 4)
+
+
+def test_examples_index_captured_tensors_and_their_own():
+    rows, columns = taper.tensor([2, 0]), taper.tensor([1, 3])
+    for func, args in (
+        (lambda i: TABLE[i], (rows,)),
+        (lambda i, j: TABLE[i, j], (rows, columns)),
+        (lambda i: TABLE[i, 1], (rows,)),
+        (lambda i: TABLE[taper.stack([i, i])], (rows,)),
+        (lambda x, i: x[i], (TABLE[:2], columns)),
+        (lambda x, i: x[i, 0], (TABLE.view(2, 3, 2), rows)),
+        (lambda x: x[taper.tensor([2, 0])], (TABLE[:2],)),
+    ):
+        once = counted(func)
+        expected = taper.stack([func(*example) for example in zip(*args)])
+        assert taper.equal(vmap(once)(*args), expected) and once.times == 1
+    each = vmap(lambda i: TABLE[:, i])(columns)
+    assert each.tolist() == [[1, 5, 9], [3, 7, 11]]
+
+
+def test_nested_calls_index_with_the_examples_of_each():
+    pairs = vmap(vmap(lambda i, j: TABLE[i, j], in_dims=(None, 0)), in_dims=(0, None))
+    assert taper.equal(pairs(taper.tensor([2, 1]), taper.arange(4)), TABLE[[2, 1]])
+
+
+def test_no_example_stands_for_the_others_where_numbers_are_needed():
+    steps = taper.arange(3)
+    assert vmap(lambda i: TABLE[0][i:][:2])(steps[:2]).tolist() == [[0, 1], [1, 2]]
+    assert vmap(lambda i: taper.tensor([7, i]))(steps).tolist() == [[7, 0], [7, 1], [7, 2]]
+
+    def written(value):
+        row = taper.zeros(2, dtype=taper.int64)
+        row[1] = value
+        return row
+
+    assert vmap(written)(steps).tolist() == [[0, 0], [0, 1], [0, 2]]

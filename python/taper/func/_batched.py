@@ -29,6 +29,7 @@ class Batched(Tensor):
             raise NotBatched(func.__name__)
         return rule(_dispatching(func), max(x._level for x in own), list(args), dict(kwargs))
 
+    device = property(lambda self: self._value.device)
     requires_grad = property(lambda self: self._value.requires_grad)
     grad_fn = property(lambda self: self._value.grad_fn)
     is_leaf = property(lambda self: self._value.is_leaf)
@@ -97,12 +98,9 @@ for _name in "__bool__ __int__ __float__ __index__ __array__ __dlpack__ __contai
 
 def batched(value, level):
     """value, a batch in its first dimension, as one example of it."""
-    enabled = _C.is_grad_enabled()
-    _C._set_grad_enabled(False)
-    try:
-        result = _C._as_subclass(value.select(0, 0), Batched)
-    finally:
-        _C._set_grad_enabled(enabled)
+    # Without elements, so that nothing takes those of one example for those of all.
+    example = _ops["empty"](value.shape[1:], dtype=value.dtype, device="meta")
+    result = _C._as_subclass(example, Batched)
     result._value, result._level = value, level
     return result
 
@@ -312,11 +310,26 @@ def _joined(func, level, args, kwargs):
 
 
 def _getitem(func, level, args, kwargs):
-    value, key = _value_of(func, args[0], level), args[1]
+    x, key = args
     key = key if isinstance(key, tuple) else (key,)
-    if any(type(k) is Batched or isinstance(k, (list, Tensor)) and k is not None for k in key):
+    tensors = [k for k in key if isinstance(k, Tensor)]
+    if any(isinstance(k, list) or k is True or k is False for k in key):
         raise NotBatched(func.__name__)
-    return batched(value[(slice(None), *key)], level)
+    if not tensors:
+        return batched(_value_of(func, x, level)[(slice(None), *key)], level)
+    # Positions for each dimension from the first on: they broadcast, and the batch is in front of the result.
+    if not all(isinstance(k, Tensor) and k.dtype in _POSITIONS or type(k) is int for k in key):
+        raise NotBatched(func.__name__)
+    rank = max(k.ndim for k in tensors)
+    places = [_lifted(k, level, rank) for k in key]
+    if _own(x, level):
+        size = x._value.shape[0]
+        rows = _ops["arange"](size, device=x.device).view(size, *(1,) * rank)
+        return batched(x._value[(rows, *places)], level)
+    return batched(x[tuple(places)], level)
+
+
+_POSITIONS = (_C.int64, _C.int32, _C.int16, _C.int8)
 
 
 def _matmul(func, level, args, kwargs):
