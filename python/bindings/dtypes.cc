@@ -15,28 +15,65 @@ namespace {
 
 struct DTypeObject {
   PyObject_HEAD DType dtype;
+  const struct AbsentDType* absent;
 };
+
+/// A type of PyTorch's that no tensor of Taper has. Programs name it to compare dtypes with it, and libraries
+/// at import.
+struct AbsentDType {
+  const char* name;
+  int item_size;
+  bool is_floating_point, is_complex, is_signed;
+};
+constexpr AbsentDType absent_dtypes[] = {
+    {"float8_e4m3fn", 1, true, false, true},   {"float8_e4m3fnuz", 1, true, false, true},
+    {"float8_e5m2", 1, true, false, true},     {"float8_e5m2fnuz", 1, true, false, true},
+    {"float8_e8m0fnu", 1, true, false, false}, {"float4_e2m1fn_x2", 1, true, false, true},
+    {"complex32", 4, false, true, true},       {"qint8", 1, false, false, true},
+    {"quint8", 1, false, false, false},        {"qint32", 4, false, false, true},
+    {"quint4x2", 1, false, false, false},      {"quint2x4", 1, false, false, false}};
 
 PyTypeObject* dtype_type = nullptr;
 PyTypeObject* size_type = nullptr;
 PyObject* dtype_objects[dtype_count];
 
-DType dtype_in(PyObject* self) { return reinterpret_cast<DTypeObject*>(self)->dtype; }
+const AbsentDType* absent_in(PyObject* self) { return reinterpret_cast<DTypeObject*>(self)->absent; }
+DType dtype_in(PyObject* self) {
+  if (const AbsentDType* absent = absent_in(self))
+    throw DTypeError(concat(absent->name,
+                            ": tensors of this dtype do not exist here; use float16 or bfloat16 for fewer "
+                            "bytes, int8 for quantized values"));
+  return reinterpret_cast<DTypeObject*>(self)->dtype;
+}
+std::string name_in(PyObject* self) {
+  const AbsentDType* absent = absent_in(self);
+  return absent ? absent->name : std::string(name(dtype_in(self)));
+}
 
-PyObject* dtype_repr(PyObject* self) {
-  return PyUnicode_FromString(("taper." + std::string(name(dtype_in(self)))).c_str());
-}
-PyObject* dtype_reduce(PyObject* self, PyObject*) {
-  return PyUnicode_FromString(std::string(name(dtype_in(self))).c_str());
-}
+PyObject* dtype_repr(PyObject* self) { return PyUnicode_FromString(("taper." + name_in(self)).c_str()); }
+PyObject* dtype_reduce(PyObject* self, PyObject*) { return PyUnicode_FromString(name_in(self).c_str()); }
 PyObject* get_is_floating_point(PyObject* self, void*) {
-  return PyBool_FromLong(is_floating_point(dtype_in(self)));
+  const AbsentDType* absent = absent_in(self);
+  return PyBool_FromLong(absent ? absent->is_floating_point : is_floating_point(dtype_in(self)));
 }
-PyObject* get_is_complex(PyObject* self, void*) { return PyBool_FromLong(is_complex(dtype_in(self))); }
-PyObject* get_is_signed(PyObject* self, void*) { return PyBool_FromLong(is_signed(dtype_in(self))); }
-PyObject* get_itemsize(PyObject* self, void*) { return PyLong_FromLongLong(item_size(dtype_in(self))); }
-PyObject* to_real(PyObject* self, PyObject*) { return wrap_dtype(real_dtype(dtype_in(self))); }
-PyObject* to_complex(PyObject* self, PyObject*) { return wrap_dtype(complex_dtype(dtype_in(self))); }
+PyObject* get_is_complex(PyObject* self, void*) {
+  const AbsentDType* absent = absent_in(self);
+  return PyBool_FromLong(absent ? absent->is_complex : is_complex(dtype_in(self)));
+}
+PyObject* get_is_signed(PyObject* self, void*) {
+  const AbsentDType* absent = absent_in(self);
+  return PyBool_FromLong(absent ? absent->is_signed : is_signed(dtype_in(self)));
+}
+PyObject* get_itemsize(PyObject* self, void*) {
+  const AbsentDType* absent = absent_in(self);
+  return PyLong_FromLongLong(absent ? absent->item_size : item_size(dtype_in(self)));
+}
+PyObject* to_real(PyObject* self, PyObject*) {
+  return guarded([&] { return wrap_dtype(real_dtype(dtype_in(self))); });
+}
+PyObject* to_complex(PyObject* self, PyObject*) {
+  return guarded([&] { return wrap_dtype(complex_dtype(dtype_in(self))); });
+}
 
 PyGetSetDef dtype_properties[] = {
     {"is_floating_point", get_is_floating_point, nullptr, "Whether values are real floats.", nullptr},
@@ -288,9 +325,16 @@ void bind_dtypes(py::module_& module) {
   for (int i = 0; i < dtype_count; ++i) {
     auto* object = PyObject_New(DTypeObject, dtype_type);
     object->dtype = DType(i);
+    object->absent = nullptr;
     dtype_objects[i] = reinterpret_cast<PyObject*>(object);
     module.add_object(std::string(name(DType(i))).c_str(),
                       py::reinterpret_borrow<py::object>(dtype_objects[i]));
+  }
+  for (const AbsentDType& absent : absent_dtypes) {
+    auto* object = PyObject_New(DTypeObject, dtype_type);
+    object->dtype = float32;
+    object->absent = &absent;
+    module.add_object(absent.name, py::reinterpret_steal<py::object>(reinterpret_cast<PyObject*>(object)));
   }
   PyType_Slot size_slots[] = {{Py_tp_repr, reinterpret_cast<void*>(size_repr)},
                               {Py_tp_methods, size_methods},

@@ -46,12 +46,25 @@ for _name in (
     "float64",
     "complex64",
     "complex128",
+    # Of these there are names only: no tensor has one.
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
+    "float4_e2m1fn_x2",
+    "complex32",
+    "qint8",
+    "quint8",
+    "qint32",
+    "quint4x2",
+    "quint2x4",
 ):
     globals()[_name] = getattr(_C, _name)
 bool = getattr(_C, "bool")
 half, float, double = _C.float16, _C.float32, _C.float64
 short, int, long = _C.int16, _C.int32, _C.int64
-cfloat, cdouble = _C.complex64, _C.complex128
+chalf, cfloat, cdouble = _C.complex32, _C.complex64, _C.complex128
 
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 strided = "strided"
