@@ -344,3 +344,13 @@ def test_operations_on_each_of_a_list():
     with pytest.raises(ValueError, match="got 2 and 1"):
         taper._foreach_add(tensors, others[:1])
     assert not hasattr(taper, "_foreach_no_such_name")
+
+
+def test_arithmetic_of_two_numbers_is_a_tensor():
+    assert repr(taper.div(7, 2)) == "tensor(3.5000)" and repr(taper.add(1, 2, alpha=3)) == "tensor(7)"
+    assert taper.div(7, 2, rounding_mode="floor").dtype is taper.int64
+    assert taper.mul(2, 1.5).item() == 3 and taper.sub(1, 4).item() == -3
+    with pytest.raises(TypeError, match="no form"):
+        taper.add(1, "a")
+    with pytest.raises(TypeError, match="no form"):
+        taper.add(taper.tensor(1), "a")
