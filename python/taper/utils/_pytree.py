@@ -1,9 +1,54 @@
 """Nested tuples, lists and dicts of values, flattened and rebuilt."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 
 # Classes of containers that programs have registered: class -> (flatten, unflatten).
 _registered = {}
+# Those of them whose parts have names: class -> a function value -> ([(key, part), ...], context).
+_flatten_with_keys = {}
+
+
+@dataclass(frozen=True)
+class SequenceKey:
+    """A step of a path into a tree: entry idx of a sequence."""
+
+    idx: int
+
+    def __str__(self):
+        return f"[{self.idx!r}]"
+
+    def get(self, sequence):
+        """The entry of this sequence."""
+        return sequence[self.idx]
+
+
+@dataclass(frozen=True)
+class MappingKey:
+    """A step of a path into a tree: the value of a key of a dict."""
+
+    key: object
+
+    def __str__(self):
+        return f"[{self.key!r}]"
+
+    def get(self, mapping):
+        """The value in this dict."""
+        return mapping[self.key]
+
+
+@dataclass(frozen=True)
+class GetAttrKey:
+    """A step of a path into a tree: an attribute of an object."""
+
+    name: str
+
+    def __str__(self):
+        return f".{self.name}"
+
+    def get(self, value):
+        """The attribute of this object."""
+        return getattr(value, self.name)
 
 
 class TreeSpec:
@@ -50,9 +95,27 @@ def _same(a, b):
     return True
 
 
-def register_pytree_node(cls, flatten_fn, unflatten_fn, **options):
-    """Makes cls a container: flatten_fn(value) = (parts, context), unflatten_fn(parts, context) = value."""
+def register_pytree_node(cls, flatten_fn, unflatten_fn, *, flatten_with_keys_fn=None, **options):
+    """Makes cls a container: flatten_fn(value) = (parts, context), unflatten_fn(parts, context) = value.
+
+    flatten_with_keys_fn(value) = ([(key, part), ...], context) names the parts where paths are asked for.
+    Other options concern PyTorch's files of structures.
+    """
     _registered[cls] = (flatten_fn, unflatten_fn)
+    if flatten_with_keys_fn is not None:
+        _flatten_with_keys[cls] = flatten_with_keys_fn
+
+
+def _dict_flatten(tree):
+    return list(tree.values()), list(tree)
+
+
+def _dict_flatten_with_keys(tree):
+    return [(MappingKey(key), value) for key, value in tree.items()], list(tree)
+
+
+def _dict_unflatten(values, context):
+    return dict(zip(context, values))
 
 
 def _is_node(tree):
@@ -111,6 +174,58 @@ def tree_map(func, tree, *rests, is_leaf=None):
     if isinstance(tree, (tuple, list)):
         return _like(tree, [again(*entries) for entries in zip(tree, *rests)])
     return func(tree, *rests)
+
+
+def _keys(tree):
+    if type(tree) in _registered:
+        if type(tree) not in _flatten_with_keys:
+            raise ValueError(f"paths: {type(tree).__name__} was registered without flatten_with_keys_fn")
+        return [key for key, _ in _flatten_with_keys[type(tree)](tree)[0]]
+    if isinstance(tree, dict):
+        return [MappingKey(key) for key in tree]
+    if hasattr(tree, "_fields"):
+        return [GetAttrKey(name) for name in tree._fields]
+    return [SequenceKey(i) for i in range(len(tree))]
+
+
+def _paths(tree, is_leaf, path=()):
+    """The path of each leaf, in order."""
+    if not _is_node(tree) or (is_leaf is not None and is_leaf(tree)):
+        return [path]
+    if type(tree) in _registered:
+        parts = _registered[type(tree)][0](tree)[0]
+    else:
+        parts = tree.values() if isinstance(tree, dict) else tree
+    return [leaf for key, part in zip(_keys(tree), parts) for leaf in _paths(part, is_leaf, (*path, key))]
+
+
+def tree_flatten_with_path(tree, is_leaf=None):
+    """([(path, leaf), ...], spec): a path is a tuple of SequenceKey, MappingKey and GetAttrKey."""
+    leaves, spec = tree_flatten(tree, is_leaf)
+    return list(zip(_paths(tree, is_leaf), leaves)), spec
+
+
+def tree_leaves_with_path(tree, is_leaf=None):
+    """[(path, leaf), ...] in order."""
+    return tree_flatten_with_path(tree, is_leaf)[0]
+
+
+def tree_map_with_path(func, tree, *rests, is_leaf=None):
+    """func(path, leaf, ...) of each leaf, in the same structure."""
+    paths = iter(_paths(tree, is_leaf))
+    return tree_map(lambda *leaves: func(next(paths), *leaves), tree, *rests, is_leaf=is_leaf)
+
+
+def keystr(kp):
+    """A path as text, such as "['weights'][0].scale"."""
+    return "".join(map(str, kp))
+
+
+def key_get(obj, kp):
+    """What lies at a path in a tree."""
+    for key in kp:
+        obj = key.get(obj)
+    return obj
 
 
 def tree_map_(func, tree, *rests, is_leaf=None):
