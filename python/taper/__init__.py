@@ -136,6 +136,7 @@ _HOMES = {
         set_autocast_gpu_dtype set_default_tensor_type sym_float sym_int sym_ite sym_max sym_min sym_not
         sym_sum
         while_loop""",
+    "_ops": "ops",
     "_printing": "set_printoptions",
     "_questions": """are_deterministic_algorithms_enabled can_cast get_default_device get_device_module
         get_deterministic_debug_mode get_float32_matmul_precision get_num_interop_threads hash_tensor is_conj
@@ -158,7 +159,7 @@ _HOMES = {
     "serialization": "load save",
 }
 _LAZY = """__config__ _dynamo _inductor accelerator amp backends compiler cpu cuda distributed distributions
-    fft func futures fx hub jit linalg
+    fft func futures fx hub jit library linalg
     masked mps multiprocessing onnx overrides profiler random safetensors serialization signal
     special storage testing types utils version xpu"""
 _look_up, _names = _late(__name__, _HOMES, _LAZY)
