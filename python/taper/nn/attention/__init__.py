@@ -1,11 +1,11 @@
 """Multi-head attention: Vaswani et al. 2017, arXiv:1706.03762."""
 
-from . import init
-from ._sdpa import SDPBackend, sdpa_kernel  # noqa: F401
-from .linear import NonDynamicallyQuantizableLinear, _empty
-from .module import Module
-from .multi_head import _check_shapes, attention_batch_first
-from .parameter import Parameter
+from .. import init
+from .._sdpa import SDPBackend, sdpa_kernel  # noqa: F401
+from ..linear import NonDynamicallyQuantizableLinear, _empty
+from ..module import Module
+from ..multi_head import _check_shapes, attention_batch_first
+from ..parameter import Parameter
 
 
 class MultiheadAttention(Module):
@@ -55,7 +55,9 @@ class MultiheadAttention(Module):
         self.register_parameter(
             "in_proj_bias", Parameter(_empty(3 * embed_dim, dtype=dtype, device=device)) if bias else None
         )
-        self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias=bias, dtype=dtype)
+        self.out_proj = NonDynamicallyQuantizableLinear(
+            embed_dim, embed_dim, bias=bias, device=device, dtype=dtype
+        )
         for name in ("bias_k", "bias_v"):
             setattr(
                 self,
