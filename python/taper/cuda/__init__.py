@@ -1,7 +1,6 @@
 """GPUs as devices: which there are, their memory, streams and events. Mirrors the everyday part of
 torch.cuda."""
 
-import contextlib
 import types
 
 from .. import _C
@@ -173,19 +172,26 @@ def set_stream(stream):
         _C._cuda_set_stream(stream)
 
 
-@contextlib.contextmanager
+class StreamContext:
+    """with StreamContext(s): operations inside go to s; None changes nothing."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __enter__(self):
+        if self.stream is not None:
+            self._before = current_device(), current_stream(self.stream.device_index)
+            set_stream(self.stream)
+
+    def __exit__(self, *exception):
+        if self.stream is not None:
+            set_stream(self._before[1])
+            _C._cuda_set_device(self._before[0])
+
+
 def stream(stream):
     """with cuda.stream(s): operations inside go to s."""
-    if stream is None:
-        yield
-        return
-    device_before, before = current_device(), current_stream(stream.device_index)
-    set_stream(stream)
-    try:
-        yield
-    finally:
-        set_stream(before)
-        _C._cuda_set_device(device_before)
+    return StreamContext(stream)
 
 
 from . import amp, jiterator  # noqa: E402
