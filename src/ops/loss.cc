@@ -367,8 +367,7 @@ const Register hinge_embedding_loss_op{
        return hinge_embedding_loss(input, target, margin, reduction_of(average, reduce, reduction));
      }>,
      .homes = "nn.functional",
-     .samples = "x(4, 3), i(4, 3, hi=2) * 2 - 1; x(4), i(4, hi=2) * 2 - 1, 0.7, reduction='none'; "
-                "x(4, 3), x(4, 1), i(1, 3, hi=2) * 2 - 1",
+     .samples = "x(4, 3), i(4, 3, hi=2) * 2 - 1; x(4), i(4, hi=2) * 2 - 1, 0.7, reduction='none'",
      .reference = "ref.loss(np.where(target == 1, input, np.maximum(0, margin - input)), reduction)",
      .errors = "x(3), x(4)"}};
 const Register soft_margin_loss_op{
@@ -432,8 +431,8 @@ const Register margin_ranking_loss_op{
        return margin_ranking_loss(a, b, target, margin, reduction_of(average, reduce, reduction));
      }>,
      .homes = "nn.functional",
-     .samples =
-         "x(4, 3), x(4, 3), i(4, 3, hi=2) * 2 - 1; x(4), x(4), i(4, hi=2) * 2 - 1, 0.7, reduction='none'",
+     .samples = "x(4, 3), x(4, 3), i(4, 3, hi=2) * 2 - 1; x(4), x(4), i(4, hi=2) * 2 - 1, 0.7, "
+                "reduction='none'; x(4, 3), x(4, 1), i(1, 3, hi=2) * 2 - 1",
      .reference = "ref.loss(np.maximum(0, -target * (input1 - input2) + margin), reduction)",
      .errors = "x(3), x(4), x(3); x(3), x(3), x(4); x(2, 3), x(3), x(3)"}};
 const Register cosine_embedding_loss_op{

@@ -225,7 +225,7 @@ def test_losses_name_both_shapes_and_the_repair(name):
 
 def test_losses_of_pairs():
     column, row = taper.ones(32, 1), taper.ones(32)
-    assert "input1 has shape (32, 1) but input2 has shape (32,)" in shape_error(
+    assert "input1 (32, 1), input2 (32,) and target (32,) must have the same number" in shape_error(
         lambda: F.margin_ranking_loss(column, row, row)
     )
     assert "has shape (32,) but target has shape (32, 1)" in shape_error(
