@@ -1,5 +1,4 @@
 // Python callables made from the registry: one fast argument parser for all operations.
-#include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
@@ -487,14 +486,6 @@ PyObject* first_call(PyObject* self, PyObject* const* arguments, std::size_t fla
   PyErr_Restore(type, value, trace);
 }
 
-// Such a function computes with two numbers, too: add(1, 2) is a tensor.
-bool takes_number_first(const FunctionObject& function) {
-  return !function.method &&
-         std::any_of(function.overloads->begin(), function.overloads->end(), [](auto& form) {
-           return !form.signature.parameters.empty() && form.signature.parameters[0].type == Type::scalar;
-         });
-}
-
 PyObject* call_overloads(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* keywords) {
   const FunctionObject& function = *as_function(self);
   return guarded([&]() -> PyObject* {
@@ -511,15 +502,6 @@ PyObject* call_overloads(PyObject* self, PyObject* const* arguments, Py_ssize_t 
       }
     if (PyObject* result = call_taken_over(self, arguments, count, keywords)) return result;
     if (PyErr_Occurred()) throw py::error_already_set();
-    Scalar first, second;
-    if (takes_number_first(function) && count >= 2 && !is_tensor(arguments[0]) &&
-        scalar_of(arguments[0], first) && scalar_of(arguments[1], second)) {
-      const std::int64_t all = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
-      std::vector<PyObject*> with_tensor(arguments, arguments + all);
-      const py::object tensor = py::reinterpret_steal<py::object>(wrap(full({}, first)));
-      with_tensor[0] = tensor.ptr();
-      return call_overloads(self, with_tensor.data(), count, keywords);
-    }
     throw py::type_error(
         concat(*function.name, "(): ", single ? "" : "no form takes these arguments:", messages));
   });
