@@ -303,7 +303,9 @@ def ormqr(input, tau, other, left=True, transpose=False):
 def matrix_sqrth(A):
     """The symmetric (or Hermitian) positive square root of such a matrix, of which the lower triangle is
     read."""
-    values, vectors = eigh(A)  # noqa: F821
+    # Only symmetric changes of A are meant, so the gradient is that of its symmetric part.
+    change = (A.mH - A) / 2
+    values, vectors = eigh(A + (change - change.detach()))  # noqa: F821
     return (vectors * values.sqrt().unsqueeze(-2)) @ vectors.mH
 
 

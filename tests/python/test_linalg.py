@@ -258,3 +258,14 @@ def test_the_condition_number_of_a_singular_matrix_is_infinite(p):
 def test_the_norm_of_a_matrix_without_elements_is_zero(order):
     for shape in ((0, 0), (0, 3), (3, 0)):
         assert linalg.matrix_norm(taper.zeros(shape, dtype=taper.complex64), order).item() == 0
+
+
+def test_the_gradient_of_a_matrix_root_is_symmetric():
+    a = taper.tensor([[2.0, 0.5], [0.5, 1.0]], dtype=taper.float64, requires_grad=True)
+    root = linalg.matrix_sqrth(a)
+    (root * taper.tensor([[1.0, 2.0], [0.0, -1.0]], dtype=taper.float64)).sum().backward()
+    # X solves the derivative's equation: root X + X root = the symmetric part of the weights.
+    expected = scipy.linalg.solve_sylvester(
+        root.detach().numpy(), root.detach().numpy(), np.array([[1.0, 1.0], [1.0, -1.0]])
+    )
+    assert np.allclose(a.grad.numpy(), expected, atol=1e-14)
