@@ -141,14 +141,10 @@ Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor
   const Tensor spread = lacks_last             ? unsqueeze(variance, -1)
                         : variance.ndim() == 0 ? ones_like(input.detach()) * variance
                                                : variance;
-  const auto check_fits = [&](const Tensor& other, const char* what) {
-    bool fits = other.ndim() == input.ndim();
-    for (int i = 0; fits && i < input.ndim(); ++i)
-      fits = other.sizes()[i] == sizes[i] || other.sizes()[i] == 1 || sizes[i] == 1;
-    if (!fits) check_same_shape(op, input, other, "input", what);
-  };
-  check_fits(target, "target");
-  check_fits(spread, "var");
+  bool fits = spread.ndim() == input.ndim();
+  for (int i = 0; fits && i < input.ndim(); ++i)
+    fits = spread.size(i) == sizes[i] || spread.size(i) == 1 || sizes[i] == 1;
+  if (!fits) check_same_shape(op, input, spread, "input", "var");
   const Tensor bounded = maximum(spread, full_like(spread.detach(), eps));
   const Tensor loss = 0.5 * (log(bounded) + square(input - target) / bounded);
   return reduced(full ? loss + 0.5 * std::log(2 * std::numbers::pi) : loss, reduction, op);
@@ -355,7 +351,7 @@ const Register gaussian_nll_loss_op{
      .call = box<gaussian_nll_loss>,
      .homes = "nn.functional",
      .samples = "x(4, 3), x(4, 3), x(4, 3, lo=0.5, hi=2); x(4, 3), x(4, 1), x(4, lo=0.5, hi=2), True, "
-                "reduction='none'; x(4, 3), x(4, 3), 2.0",
+                "reduction='none'; x(4, 3), x(4, 3), 2.0; x(4, 3), x(3), 2.0",
      .reference = "ref.gaussian_nll(input, target, var, full, reduction)",
      .errors = "x(3), x(3), x(3, lo=-2, hi=-1); x(3, 4), x(3, 4), x(4)"}};
 const Register hinge_embedding_loss_op{
