@@ -121,6 +121,8 @@ TAPER_BY_METHOD(pow_slot_binary, "pow");
 TAPER_BY_METHOD(iand_slot, "bitwise_and_");
 TAPER_BY_METHOD(ior_slot, "bitwise_or_");
 TAPER_BY_METHOD(ixor_slot, "bitwise_xor_");
+TAPER_BY_METHOD(ilshift_slot, "bitwise_left_shift_");
+TAPER_BY_METHOD(irshift_slot, "bitwise_right_shift_");
 TAPER_BY_METHOD(ipow_slot_binary, "pow_");
 TAPER_BY_METHOD(ifloor_divide_slot, "floor_divide_");
 TAPER_BY_METHOD(iremainder_slot, "remainder_");
@@ -223,6 +225,8 @@ void add_number_slots(std::vector<PyType_Slot>& slots) {
   add(Py_nb_inplace_and, iand_slot);
   add(Py_nb_inplace_or, ior_slot);
   add(Py_nb_inplace_xor, ixor_slot);
+  add(Py_nb_inplace_lshift, ilshift_slot);
+  add(Py_nb_inplace_rshift, irshift_slot);
   add(Py_nb_inplace_floor_divide, ifloor_divide_slot);
   add(Py_nb_inplace_remainder, iremainder_slot);
   add(Py_nb_power, pow_slot);

@@ -520,3 +520,22 @@ def test_results_written_to_out_have_names():
     out = taper.empty(0), taper.empty(0, dtype=taper.int64)
     result = taper.max(taper.eye(2), 0, out=out)
     assert result.values is out[0] and result.indices is out[1] and out[1].tolist() == [0, 1]
+
+
+def test_shifts_in_place_write_into_the_tensor():
+    x = taper.tensor([1, 2])
+    y = x
+    x <<= 2
+    assert x is y and y.tolist() == [4, 8]
+    x >>= taper.tensor([1, 3])
+    assert x is y and y.tolist() == [2, 1]
+    with pytest.raises(ValueError, match="broadcast"):
+        x <<= taper.ones(2, 2, dtype=taper.int64)
+
+
+def test_types_of_tensors_know_their_device():
+    assert isinstance(taper.ones(2), taper.FloatTensor)
+    assert not isinstance(taper.ones(2), taper.cuda.FloatTensor)
+    assert repr(taper.cuda.LongTensor) == "<class 'taper.cuda.LongTensor'>"
+    with pytest.raises(AttributeError, match="NoTensor"):
+        taper.cuda.NoTensor

@@ -228,3 +228,11 @@ from .random import (  # noqa: E402
     set_rng_state,
     set_rng_state_all,
 )
+
+
+def __getattr__(name):
+    if name.endswith("Tensor"):
+        from .._types import on_cuda
+
+        return on_cuda(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
