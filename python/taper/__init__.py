@@ -157,6 +157,7 @@ _HOMES = {
     "nn.functional": """alpha_dropout celu_ embedding_bag feature_alpha_dropout max_pool1d_with_indices
         threshold_""",
     "serialization": "load save",
+    "utils.dlpack": "to_dlpack",
 }
 _LAZY = """__config__ _dynamo _inductor accelerator amp backends compiler cpu cuda distributed distributions
     fft func futures fx hub jit library linalg

@@ -2,6 +2,7 @@
 places."""
 
 from .. import _C
+from .._layers import conv_tbc  # noqa: F401
 
 _F = _C._homes["nn.functional"]
 
@@ -32,7 +33,7 @@ def _with_indices(name):
     _add(name + "_with_indices", f"{name} and the places of the maxima in their planes.", both)
 
 
-for _name in ("relu", "leaky_relu", "elu", "celu", "selu", "hardtanh", "threshold"):
+for _name in ("relu", "leaky_relu", "elu", "celu", "selu", "hardtanh", "rrelu", "threshold"):
     _in_place(_name)
 for _dims in (1, 2, 3):
     _with_indices(f"max_pool{_dims}d")

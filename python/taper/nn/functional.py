@@ -79,7 +79,7 @@ __getattr__, __dir__ = _late(
             fractional_max_pool3d_with_indices""",
         "_variants": """relu_ leaky_relu_ elu_ celu_ selu_ hardtanh_ threshold_ max_pool1d_with_indices
             max_pool2d_with_indices max_pool3d_with_indices adaptive_max_pool1d_with_indices
-            adaptive_max_pool2d_with_indices adaptive_max_pool3d_with_indices""",
+            adaptive_max_pool2d_with_indices adaptive_max_pool3d_with_indices conv_tbc rrelu_""",
         "multi_head": "multi_head_attention_forward",
     },
 )

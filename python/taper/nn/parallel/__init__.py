@@ -1,6 +1,7 @@
 """Wrappers that spread a module over devices."""
 
 from .distributed import DistributedDataParallel  # noqa: F401
+from .scatter_gather import gather, scatter  # noqa: F401
 from ..module import Module
 
 
