@@ -236,6 +236,14 @@ for kind in (ScheduleGPipe, Schedule1F1B):
     found = run(schedule, [modules[rank]])
     if rank == world - 1: np.testing.assert_allclose(found, expected, rtol=1e-9)
     equal(whole, [modules[rank]])
+    # Forward only, after training and before it.
+    losses = []
+    output = schedule.eval(*([x] if rank == 0 else []), target=t, losses=losses)
+    if rank == world - 1:
+        np.testing.assert_allclose(output.numpy(), reference(x).detach().numpy(), rtol=1e-6, atol=1e-8)
+        assert not output.requires_grad and len(losses) == 4
+    with taper.no_grad():
+        assert "use eval()" in message(lambda: schedule.step(x, target=t))
 """,
         world,
     )

@@ -2,6 +2,7 @@
 
 import taper
 from taper import _C
+from taper._grad_mode import no_grad
 
 
 class _Schedule:
@@ -36,22 +37,32 @@ class _Schedule:
     def step(self, *args, target=None, losses=None, **kwargs):
         """Forward and backward of a batch: args where the first stage is, target where the last one is, whose
         rank gets the output. losses: a list, to which the losses of the parts are appended. Without loss_fn
-        forward only."""
+        forward only. Raises RuntimeError where gradients are switched off: eval() is for that."""
+        if self._loss is not None and not _C.is_grad_enabled():
+            raise RuntimeError(f"{type(self).__name__}.step: gradients are switched off here; use eval()")
+        return self._run(self._loss is not None, args, target, losses, kwargs)
+
+    @no_grad()
+    def eval(self, *args, target=None, losses=None, **kwargs):
+        """As step(), forward only and without a graph. Losses are computed where there is a target."""
+        return self._run(False, args, target, losses, kwargs)
+
+    def _run(self, trains, args, target, losses, kwargs):
         parts = list(zip(*map(self._cut, args), strict=True)) if args else [()] * self._parts
         named = [{name: self._cut(value)[i] for name, value in kwargs.items()} for i in range(self._parts)]
         targets = self._cut(target)
         outputs, found = {}, {}
         for stage in self._stages:
-            stage.begin()
+            stage.begin(trains)
         for stage, part, is_forward in self._order():
             if not is_forward:
-                if self._loss is not None:
+                if trains:
                     stage.backward(part, found.get(part) if stage.is_last else None, self._scale)
                 continue
             output = stage.forward(part, parts[part], named[part])
             if stage.is_last:
                 outputs[part] = output
-                if self._loss is not None:
+                if self._loss is not None and (trains or target is not None):
                     found[part] = self._loss(output, targets[part])
         for stage in self._stages:
             stage.end()

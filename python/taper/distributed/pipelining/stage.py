@@ -34,8 +34,9 @@ class PipelineStage:
         self._coming = None
         self.begin()
 
-    def begin(self):
-        """Before a batch."""
+    def begin(self, trains=True):
+        """Before a batch. trains: whether backward follows."""
+        self._trains = trains
         self._held, self._sends, self._shown, self._told = {}, [], False, False
 
     def _send(self, tensors, stage, tag):
@@ -69,7 +70,8 @@ class PipelineStage:
         inputs = list(args) if self.is_first else self._inputs()
         output = self.submod(*inputs, **kwargs)
         outputs = output if isinstance(output, (tuple, list)) else (output,)
-        self._held[part] = (inputs, outputs)
+        if self._trains:
+            self._held[part] = (inputs, outputs)
         if not self.is_last:
             if not self._told:
                 self._told = True
