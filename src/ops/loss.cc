@@ -141,10 +141,17 @@ Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor
   const Tensor spread = lacks_last             ? unsqueeze(variance, -1)
                         : variance.ndim() == 0 ? ones_like(input.detach()) * variance
                                                : variance;
-  bool fits = spread.ndim() == input.ndim();
-  for (int i = 0; fits && i < input.ndim(); ++i)
-    fits = spread.size(i) == sizes[i] || spread.size(i) == 1 || sizes[i] == 1;
-  if (!fits) check_same_shape(op, input, spread, "input", "var");
+  // A target of fewer dimensions must broadcast to the input: a row beside a column is a mistake.
+  const auto check_fits = [&](const Tensor& other, const char* what, int most_missing) {
+    const int missing = input.ndim() - other.ndim();
+    bool fits = missing >= 0 && missing <= most_missing;
+    for (int i = 0; fits && i < other.ndim(); ++i)
+      fits =
+          other.sizes()[i] == sizes[i + missing] || other.sizes()[i] == 1 || (missing == 0 && sizes[i] == 1);
+    if (!fits) check_same_shape(op, input, other, "input", what);
+  };
+  check_fits(target, "target", input.ndim());
+  check_fits(spread, "var", 0);
   const Tensor bounded = maximum(spread, full_like(spread.detach(), eps));
   const Tensor loss = 0.5 * (log(bounded) + square(input - target) / bounded);
   return reduced(full ? loss + 0.5 * std::log(2 * std::numbers::pi) : loss, reduction, op);
@@ -353,7 +360,7 @@ const Register gaussian_nll_loss_op{
      .samples = "x(4, 3), x(4, 3), x(4, 3, lo=0.5, hi=2); x(4, 3), x(4, 1), x(4, lo=0.5, hi=2), True, "
                 "reduction='none'; x(4, 3), x(4, 3), 2.0; x(4, 3), x(3), 2.0",
      .reference = "ref.gaussian_nll(input, target, var, full, reduction)",
-     .errors = "x(3), x(3), x(3, lo=-2, hi=-1); x(3, 4), x(3, 4), x(4)"}};
+     .errors = "x(3), x(3), x(3, lo=-2, hi=-1); x(3, 4), x(3, 4), x(4, lo=1, hi=2)"}};
 const Register hinge_embedding_loss_op{
     {.signature = "hinge_embedding_loss(Tensor input, Tensor target, float margin=1.0, bool? "
                   "size_average=None, bool? reduce=None, str reduction='mean') -> Tensor",
