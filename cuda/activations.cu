@@ -51,7 +51,7 @@ TAPER_GRADIENT(ReluBackward, x <= T(0) ? T(0) : dy)
 TAPER_GRADIENT(GeluBackward, dy*(T(0.5) * erfc(x * T(-0.70710678118654752)) +
                                  x * T(0.39894228040143268) * exp(T(-0.5) * x * x)))
 TAPER_GRADIENT(SiluBackward, dy* logistic(x) * (T(1) + x * (T(1) - logistic(x))))
-TAPER_GRADIENT(HardswishBackward, dy*(x > T(3) ? T(1) : x < T(-3) ? T(0) : x / T(3) + T(0.5)))
+TAPER_GRADIENT(HardswishBackward, dy*(x >= T(3) ? T(1) : x <= T(-3) ? T(0) : x / T(3) + T(0.5)))
 TAPER_GRADIENT(HardsigmoidBackward, fabs(x) >= T(3) ? T(0) : dy / T(6))
 TAPER_GRADIENT(LogSigmoidBackward, dy* logistic(-x))
 TAPER_GRADIENT(SoftsignBackward, dy / ((T(1) + fabs(x)) * (T(1) + fabs(x))))
@@ -116,13 +116,18 @@ struct Hardtanh {
 };
 template <class T>
 struct ClampBackward {
+  bool has_low, has_high;
   T low, high;
   explicit ClampBackward(const void* attributes) {
     const auto& bounds = *static_cast<const cpu::Bounds*>(attributes);
-    low = bounds.has_low ? number<T>(bounds.low) : T(-INFINITY);
-    high = bounds.has_high ? number<T>(bounds.high) : T(INFINITY);
+    has_low = bounds.has_low;
+    has_high = bounds.has_high;
+    low = has_low ? number<T>(bounds.low) : T(0);
+    high = has_high ? number<T>(bounds.high) : T(0);
   }
-  __device__ T operator()(T dy, T x) const { return x >= low && x <= high ? dy : T(0); }
+  __device__ T operator()(T dy, T x) const {
+    return (!has_low || x > low) && (!has_high || x < high) ? dy : T(0);
+  }
 };
 
 template <class T>

@@ -51,7 +51,7 @@ extern const Kernel softplus_backward;                         ///< (dy, x); Sof
 extern const Kernel leaky_relu_backward;                       ///< (dy, x); Slope
 extern const Kernel elu_backward;                              ///< (dy, x); EluShape
 extern const Kernel hardtanh_backward;                         ///< (dy, x); Interval: 0 unless low < x < high
-extern const Kernel clamp_backward;                            ///< (dy, x); Bounds: 0 unless low <= x <= high
+extern const Kernel clamp_backward;                            ///< (dy, x); Bounds: 0 unless low < x < high
 extern const Kernel hardshrink_backward, softshrink_backward;  ///< (dy, x); Shrink
 extern const Kernel threshold_backward;                        ///< (dy, x); Threshold: 0 where x <= threshold
 

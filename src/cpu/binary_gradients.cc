@@ -172,7 +172,7 @@ struct HardswishBackward {
   HWY_INLINE V operator()(D d, V dy, V x) const {
     const V middle = hn::MulAdd(x, set(d, 1.0 / 3), set(d, 0.5));
     const V slope =
-        hn::IfThenElse(hn::Gt(x, set(d, 3)), set(d, 1), hn::IfThenZeroElse(hn::Lt(x, set(d, -3)), middle));
+        hn::IfThenElse(hn::Ge(x, set(d, 3)), set(d, 1), hn::IfThenZeroElse(hn::Le(x, set(d, -3)), middle));
     return hn::Mul(dy, slope);
   }
 };
@@ -249,16 +249,19 @@ struct HardtanhBackward {
 };
 
 struct ClampBackward {
-  double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
+  bool has_low, has_high;
+  double low = 0, high = 0;
   explicit ClampBackward(const void* attributes) {
     const auto& bounds = *static_cast<const Bounds*>(attributes);
-    if (bounds.has_low) low = bounds.low.to<double>();
-    if (bounds.has_high) high = bounds.high.to<double>();
+    has_low = bounds.has_low;
+    has_high = bounds.has_high;
+    if (has_low) low = bounds.low.to<double>();
+    if (has_high) high = bounds.high.to<double>();
   }
   template <class D, class V>
   HWY_INLINE V operator()(D d, V dy, V x) const {
-    const auto inside = hn::And(hn::Ge(x, set(d, low)), hn::Le(x, set(d, high)));
-    return hn::IfThenElseZero(inside, dy);
+    if (has_low) dy = hn::IfThenElseZero(hn::Gt(x, set(d, low)), dy);
+    return has_high ? hn::IfThenElseZero(hn::Lt(x, set(d, high)), dy) : dy;
   }
 };
 

@@ -222,7 +222,8 @@ struct Norm {
       const Tensor chosen = to(logical_or(eq(size, y), ne(y, y)), y.dtype());
       return mul(mul(sgn(x), chosen), div(scale, over_sum(chosen)));
     }
-    const Tensor slope = mul(sgn(x), pow(size, p - 1));
+    // At a zero element the slope is infinite for p < 1; PyTorch takes 0.
+    const Tensor slope = mul(sgn(x), pow(p < 1 ? masked_fill(size, eq(size, 0), 1) : size, p - 1));
     return masked_fill(mul(slope, div(scale, pow(divisor, p - 1))), at_zero, 0);
   }
   Tensor over_sum(const Tensor& counts) const {

@@ -414,3 +414,20 @@ def test_gradient_edges_stand_for_tensors():
     assert x.grad.tolist() == [2, 10]
     with pytest.raises(RuntimeError, match="does not require grad"):
         taper.autograd.graph.get_gradient_edge(taper.ones(2))
+
+
+@pytest.mark.parametrize(
+    "function, expected",
+    [
+        (lambda x: x.clamp(0, 1), [0, 0, 1, 0, 0]),
+        (lambda x: x.clamp(min=0), [0, 0, 1, 1, 1]),
+        (lambda x: x.clamp_max(1), [1, 1, 1, 0, 0]),
+        (lambda x: x.clamp(max=taper.ones(5)), [1, 1, 1, 0.5, 0]),
+        (lambda x: taper.nn.functional.hardswish(x * 6 - 3), [0, 0, 3, 6, 6]),
+        (lambda x: taper.linalg.vector_norm(x[1:3], 0.5), [0, 0, 1, 0, 0]),
+    ],
+)
+def test_gradients_where_a_slope_ends(function, expected):
+    x = taper.tensor([-1.0, 0, 0.5, 1, taper.inf], requires_grad=True)
+    function(x).sum().backward()
+    assert x.grad.tolist() == pytest.approx(expected)  # what PyTorch gives
