@@ -1,7 +1,7 @@
 """Parameters, gradients and optimizer state divided among processes: Rajbhandari et al. 2020,
 arXiv:1910.02054, stages 2 and 3; Zhao et al. 2023, arXiv:2304.11277."""
 
-from .full_sharded import (
+from .fully_sharded_data_parallel import (
     BackwardPrefetch,
     CPUOffload,
     FullOptimStateDictConfig,

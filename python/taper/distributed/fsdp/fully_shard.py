@@ -8,7 +8,7 @@ from taper.nn.module import Module
 
 from ..device_mesh import DeviceMesh
 from ..job import _resolve, get_world_size
-from ..tensor.placement import Replicate, Shard
+from ..tensor.placement_types import Replicate, Shard
 from .unit import Unit
 
 

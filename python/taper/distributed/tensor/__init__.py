@@ -3,7 +3,7 @@
 from ..device_mesh import DeviceMesh, init_device_mesh
 from .dtensor import DTensor, distribute_tensor, empty, full, ones, rand, randn, zeros
 from .modules import distribute_module
-from .placement import Partial, Placement, Replicate, Shard
+from .placement_types import Partial, Placement, Replicate, Shard
 from .sharded import ShardedParameter, distribute_parameter
 
 __all__ = [

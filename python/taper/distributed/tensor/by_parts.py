@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import taper
 from taper.func._batched import _ELEMENTWISE
 
-from .placement import Partial, Replicate, Shard
+from .placement_types import Partial, Replicate, Shard
 
 
 @dataclass

@@ -8,7 +8,7 @@ from taper.overrides import DisableTorchFunctionSubclass
 from ..collectives import ReduceOp, all_reduce, broadcast
 from ..device_mesh import DeviceMesh
 from .by_parts import way_of
-from .placement import Partial, Placement, Replicate, Shard
+from .placement_types import Partial, Placement, Replicate, Shard
 from .sharded import Cut, ShardedParameter
 
 

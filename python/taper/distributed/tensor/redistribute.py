@@ -5,7 +5,7 @@ from taper import _C
 from taper.autograd import Function
 
 from ..collectives import ReduceOp
-from .placement import Partial, Placement, Replicate, Shard
+from .placement_types import Partial, Placement, Replicate, Shard
 
 
 def _gather(x, dim, group):

@@ -8,7 +8,7 @@ from taper._grad_mode import no_grad
 from taper.nn.parameter import Parameter
 
 from ..collectives import ReduceOp, all_gather, all_reduce
-from .placement import Replicate, Shard
+from .placement_types import Replicate, Shard
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from taper import _C, nn
 from taper.nn import functional
 
 from ..dtensor import DTensor
-from ..placement import Partial, Replicate, Shard
+from ..placement_types import Partial, Replicate, Shard
 from ..redistribute import enter_divided, redistribute
 from ..sharded import distribute_parameter
 

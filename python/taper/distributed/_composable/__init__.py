@@ -1,0 +1,5 @@
+"""Older homes of fully_shard."""
+
+from . import fsdp
+
+__all__ = ["fsdp"]

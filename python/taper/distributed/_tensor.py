@@ -1,0 +1,3 @@
+"""taper.distributed.tensor, under PyTorch's older name."""
+
+from .tensor import *
