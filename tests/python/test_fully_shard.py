@@ -270,6 +270,16 @@ reference.zero_grad(); x, t = batch(9); F.mse_loss(reference(x), t).backward()
 for p, q in zip(model.parameters(), reference.parameters()):
     np.testing.assert_allclose(p.grad.full_tensor().numpy(), q.grad.numpy(), rtol=1e-9, atol=1e-12)
     assert p.grad.placements == p.placements and p.grad.to_local().shape == p.to_local().shape
+# The optimizer's state, too: whole values, as one process has them.
+packed, alone = optimizer.state_dict(), ours.state_dict()
+for number, entry in packed["state"].items():
+    for key in ("exp_avg", "exp_avg_sq"):
+        np.testing.assert_allclose(entry[key].full_tensor().numpy(), alone["state"][number][key].numpy(), rtol=1e-7, atol=1e-12)
+for loaded in (packed, alone):
+    twin = adam(model); twin.load_state_dict(loaded)
+    for p in model.parameters():
+        mean = twin.state[p]["exp_avg"]
+        assert type(mean) is taper.Tensor and taper.allclose(mean, optimizer.state[p]["exp_avg"], rtol=1e-7)
 # A whole state dictionary, laid out by hand or by load_state_dict; parts of another model.
 for assign in (False, True):
     other = shard(fresh(3)); slots = other.state_dict()

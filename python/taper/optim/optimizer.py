@@ -277,7 +277,9 @@ class Optimizer:
             packed = {k: v for k, v in group.items() if k != "params"}
             packed["params"] = [numbers[id(p)] for p in group["params"]]
             groups.append(packed)
-        state = {numbers[id(k)] if isinstance(k, _C.Tensor) else k: v for k, v in self.state.items()}
+        state = {
+            numbers[id(k)] if isinstance(k, _C.Tensor) else k: _described(k, v) for k, v in self.state.items()
+        }
         result = {"state": state, "param_groups": groups}
         for hook in list(self._optimizer_state_dict_post_hooks.values()):
             changed = hook(self, result)
@@ -342,9 +344,18 @@ class Optimizer:
         return f"{type(self).__name__} (" + "".join(parts) + ")"
 
 
+def _described(parameter, entries):
+    """The state of a parameter; of a taper.distributed.tensor.ShardedParameter as DTensors."""
+    if not hasattr(parameter, "described"):
+        return entries
+    return {name: parameter.described(value) for name, value in entries.items()}
+
+
 def _loaded(value, parameter, name=None):
     """A copy of value for parameter's state: in its dtype, except for the count of steps."""
     if isinstance(value, _C.Tensor):
+        if hasattr(parameter, "part_of"):
+            value = parameter.part_of(value)
         if name != "step" and parameter.is_floating_point():
             value = value.to(parameter.dtype)
         return value.detach().clone()

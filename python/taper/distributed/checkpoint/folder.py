@@ -13,19 +13,11 @@ from pathlib import Path
 
 from taper import _C, serialization
 from taper.nn.module import Module
-from taper.optim.optimizer import Optimizer
 
 from .. import objects
 from ..job import _resolve
 from ..tensor.dtensor import DTensor
-from .state_dict import (
-    StateDictOptions,
-    _is_cut,
-    get_model_state_dict,
-    numbered_state,
-    own_numbered_state,
-    set_model_state_dict,
-)
+from .state_dict import StateDictOptions, _is_cut, get_model_state_dict, set_model_state_dict
 
 _MANIFEST = "manifest.json"
 _FORMAT = "taper sharded checkpoint 1"
@@ -40,7 +32,7 @@ def _state_of(value):
         return get_model_state_dict(value)
     if hasattr(value, "local_state_dict"):  # a ZeroRedundancyOptimizer's part; the whole is not in one place
         return value.local_state_dict()
-    return numbered_state(value) if isinstance(value, Optimizer) else value.state_dict()
+    return value.state_dict()
 
 
 def _set_state(value, state, partly):
@@ -48,8 +40,6 @@ def _set_state(value, state, partly):
         return
     if isinstance(value, Module):
         set_model_state_dict(value, state, options=StateDictOptions(strict=not partly))
-    elif isinstance(value, Optimizer) and not hasattr(value, "local_state_dict"):
-        value.load_state_dict(own_numbered_state(value, state))
     else:
         value.load_state_dict(state)
 

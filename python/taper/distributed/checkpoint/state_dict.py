@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import taper
 from taper import _C
-from taper._grad_mode import no_grad
 from taper.nn.parallel import DistributedDataParallel
 
 from ..job import _resolve
@@ -122,25 +121,13 @@ def get_optimizer_state_dict(model, optimizers, *, submodules=None, options=None
         for group in optimizer.param_groups:
             groups.append({**group, "params": [name_of(p) for p in group["params"]]})
             for parameter in group["params"]:
-                entry = {
-                    key: _described(parameter, v) for key, v in optimizer.state.get(parameter, {}).items()
-                }
+                describe = getattr(parameter, "described", lambda value: value)
+                entry = {key: describe(v) for key, v in optimizer.state.get(parameter, {}).items()}
                 if options.full_state_dict:
                     entry = {key: _whole(v) for key, v in entry.items()}
                 if entry:
                     state[name_of(parameter)] = entry
     return {"state": state, "param_groups": groups} if _here(options) else {}
-
-
-def _described(parameter, value):
-    cut = _is_cut(parameter) and isinstance(value, _C.Tensor) and value.ndim > 0
-    return parameter.like(value).detach() if cut and value.shape == parameter.shape else value
-
-
-def _own(parameter, value):
-    if not _is_cut(parameter) or not isinstance(value, _C.Tensor) or value.ndim == 0:
-        return value
-    return parameter.part_of(value).detach().clone()
 
 
 def _local_optimizer_state(model, optimizer, state_dict):
@@ -152,7 +139,7 @@ def _local_optimizer_state(model, optimizer, state_dict):
         for parameter in group["params"]:
             name = name_of(parameter)
             if name in state_dict["state"]:
-                state[number] = {k: _own(parameter, v) for k, v in state_dict["state"][name].items()}
+                state[number] = state_dict["state"][name]
             numbers.append(number)
             number += 1
         first = saved.get(name_of(group["params"][0]), {}) if group["params"] else {}
@@ -181,25 +168,3 @@ def set_state_dict(model, optimizers, *, model_state_dict, optim_state_dict, opt
     result = set_model_state_dict(model, model_state_dict, options=options)
     set_optimizer_state_dict(model, optimizers, optim_state_dict, options=options)
     return result
-
-
-@no_grad()
-def numbered_state(optimizer):
-    """optimizer.state_dict() with its cut tensors described as such."""
-    packed = optimizer.state_dict()
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    state = {
-        number: {key: _described(parameters[number], value) for key, value in entry.items()}
-        for number, entry in packed["state"].items()
-    }
-    return {**packed, "state": state}
-
-
-def own_numbered_state(optimizer, packed):
-    """What optimizer.load_state_dict takes, of a state with whole tensors."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    state = {
-        int(number): {key: _own(parameters[int(number)], value) for key, value in entry.items()}
-        for number, entry in packed.get("state", {}).items()
-    }
-    return {**packed, "state": state}

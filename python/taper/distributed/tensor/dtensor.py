@@ -111,11 +111,13 @@ class DTensor(_C.Tensor):
         return DTensorParameter(self, requires_grad)
 
     def as_parameter(self):
-        """This rank's part, in the same memory, described as a parameter that needs no gradient."""
+        """This rank's part, in the same memory, described as a parameter that needs no gradient; a plain tensor
+        where all ranks have all of it."""
         if _has(self.placements, Partial):
             raise ValueError("DTensor: a Partial tensor is no part of a whole; redistribute it first")
         cuts = [cut for cut in reversed(_cuts(self.shape, self.placements, self.device_mesh)) if cut]
-        return ShardedParameter(self.to_local().data, False, cuts, self.device_mesh, self.placements)
+        part = self.to_local().data
+        return ShardedParameter(part, False, cuts, self.device_mesh, self.placements) if cuts else part
 
     @property
     def shape(self):

@@ -122,11 +122,19 @@ class ShardedParameter(Parameter):
 
     def part_of(self, saved):
         """This rank's part of what a state dictionary has: a DTensor, a whole tensor, or the part itself."""
+        if isinstance(saved, ShardedParameter):
+            return saved.data
         if saved.shape != self.global_shape:
             return saved
         if getattr(saved, "placements", None) == self.placements:
             return saved.to_local()
         return self.own_part(saved.full_tensor() if hasattr(saved, "full_tensor") else saved)
+
+    def described(self, value):
+        """What state_dict() of an optimizer has for an entry of this parameter's state: a DTensor where it is
+        cut like the parameter."""
+        cut = self.cuts and isinstance(value, _C.Tensor) and value.ndim > 0 and value.shape == self.shape
+        return self.like(value).detach() if cut else value
 
     def like(self, part):
         """part, of this parameter's shape, described as cut in the same way."""
