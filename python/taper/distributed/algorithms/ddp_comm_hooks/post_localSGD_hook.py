@@ -1,5 +1,5 @@
-"""Post-local SGD: gradients are averaged over all processes at first, then within groups only (Lin et al. 2018,
-arXiv:1808.07217)."""
+"""Post-local SGD: gradients are averaged over all processes at first, then within groups only (Lin et al.
+2018, arXiv:1808.07217)."""
 
 from taper.distributed.job import _resolve
 from taper.futures import Future
