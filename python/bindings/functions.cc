@@ -409,6 +409,7 @@ PyObject* finish(const FunctionObject& function, const Overload& overload, Call&
     cast_arguments(overload.cast, overload.signature, values);
   if (out) {
     const Tensors operands = operands_among(values, overload.signature.parameters.size());
+    take_dtype(out, overload.signature, values);
     const Value result = call(overload, values);
     write_out(out, result, operands, *function.name);
     if (std::holds_alternative<Tensors>(result) && overload.results) {

@@ -14,9 +14,9 @@ namespace {
 
 // Operations whose out= must have the result's dtype; the others convert.
 constexpr std::string_view of_one_dtype[] = {
-    "addbmm",  "addmm",  "addmv",    "amax",     "amin", "aminmax",     "baddbmm", "bmm",
-    "complex", "cummax", "cummin",   "diag",     "diff", "dot",         "frac",    "frexp",
-    "gather",  "isin",   "kthvalue", "linspace", "mm",   "multinomial", "mv",      "vdot"};
+    "addbmm",  "addmm",  "addmv",    "amax", "amin",        "aminmax", "baddbmm", "bmm",
+    "complex", "cummax", "cummin",   "diag", "diff",        "dot",     "frac",    "frexp",
+    "gather",  "isin",   "kthvalue", "mm",   "multinomial", "mv",      "vdot"};
 
 void check_dtype(DType result, DType target, const std::string& name) {
   check<DTypeError>(kind(result) <= kind(target), name, ": result type ", result,
@@ -64,6 +64,22 @@ Tensors operands_among(const Value* values, std::size_t count) {
       operands.insert(operands.end(), list->begin(), list->end());
   }
   return operands;
+}
+
+void take_dtype(PyObject* out, const Signature& signature, Value* values) {
+  if (!is_tensor(out)) return;
+  Value* dtype = nullptr;
+  for (std::size_t i = 0; i < signature.parameters.size(); ++i) {
+    const Type type = signature.parameters[i].type;
+    if (type == Type::dtype) dtype = &values[i];
+    else if (type == Type::tensor || type == Type::operand || type == Type::tensors) return;
+  }
+  if (!dtype) return;
+  const DType wanted = tensor_of(out).dtype();
+  const DType* given = std::get_if<DType>(dtype);
+  check<DTypeError>(!given || *given == wanted, signature.name, ": dtype ", given ? *given : wanted,
+                    " does not match that of out, ", wanted);
+  *dtype = wanted;
 }
 
 void write_out(PyObject* out, const Value& result, const Tensors& operands, const std::string& name) {

@@ -87,3 +87,12 @@ def test_operations_on_numbers_alone_are_refused():
     with pytest.raises(TypeError):
         taper.pow(2, 3)
     assert taper.remainder(5, taper.tensor([2, 3])).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("dtype", [taper.int32, taper.float64])
+def test_a_new_row_has_the_dtype_of_out(dtype):
+    for make in (lambda out: taper.zeros(2, out=out), lambda out: taper.linspace(0, 4, 3, out=out)):
+        out = taper.empty(0, dtype=dtype)
+        assert make(out) is out and out.dtype == dtype and out.numel() > 1
+    with pytest.raises(TypeError, match="does not match that of out"):
+        taper.zeros(2, dtype=taper.float32, out=taper.empty(0, dtype=dtype))
