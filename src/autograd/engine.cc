@@ -337,6 +337,9 @@ Tensor starting_gradient(const Tensor& output, const Tensor& gradient) {
     check<AutogradError>(output.numel() == 1,
                          "backward: grad can be implicitly created only for scalar outputs, got shape ",
                          output.sizes(), "; pass gradient=, or reduce with sum() or mean() first");
+    check<AutogradError>(!output.is_complex(),
+                         "backward: grad can be implicitly created only for real scalar outputs, got ",
+                         output.dtype(), "; pass gradient=, or take real() or abs() first");
     return ones_for(output);
   }
   check<ShapeError>(gradient.sizes() == output.sizes(), "backward: gradient has shape ", gradient.sizes(),

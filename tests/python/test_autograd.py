@@ -431,3 +431,11 @@ def test_gradients_where_a_slope_ends(function, expected):
     x = taper.tensor([-1.0, 0, 0.5, 1, taper.inf], requires_grad=True)
     function(x).sum().backward()
     assert x.grad.tolist() == pytest.approx(expected)  # what PyTorch gives
+
+
+def test_a_complex_result_needs_a_gradient_to_start_from():
+    z = taper.tensor(1 + 2j, requires_grad=True)
+    with pytest.raises(RuntimeError, match="only for real scalar outputs"):
+        (z * 2).backward()
+    (z * 2).backward(taper.tensor(1 + 0j))
+    assert z.grad.item() == 2
