@@ -9,9 +9,9 @@ def _check_flat(name, flatten_state_dict):
 
 
 class DefaultSavePlanner:
-    """save(state, planner=DefaultSavePlanner()). dedup_save_to_lowest_rank: what several ranks hold is written
-    by the lowest of them; else such entries are dealt out by size. The other arguments are taken for PyTorch's
-    sake."""
+    """save(state, planner=DefaultSavePlanner()). dedup_save_to_lowest_rank: what several ranks hold is
+    written by the lowest of them; else such entries are dealt out by size. The other arguments are taken for
+    PyTorch's sake."""
 
     def __init__(
         self,
@@ -26,8 +26,8 @@ class DefaultSavePlanner:
 
 
 class DefaultLoadPlanner:
-    """load(state, planner=DefaultLoadPlanner(allow_partial_load=True)): entries that the checkpoint lacks stay
-    as they are; without it they are an error."""
+    """load(state, planner=DefaultLoadPlanner(allow_partial_load=True)): entries that the checkpoint lacks
+    stay as they are; without it they are an error."""
 
     def __init__(self, flatten_state_dict=True, flatten_sharded_tensors=True, allow_partial_load=False):
         _check_flat("DefaultLoadPlanner", flatten_state_dict)

@@ -6,8 +6,8 @@ from .folder import read_state_dict, save
 
 
 def dcp_to_torch_save(dcp_checkpoint_dir, torch_save_path):
-    """Writes the checkpoint in a folder into one file of taper.save; for one process, which must have room for
-    all of it. Raises taper.IOError."""
+    """Writes the checkpoint in a folder into one file of taper.save; for one process, which must have room
+    for all of it. Raises taper.IOError."""
     taper.save(read_state_dict(dcp_checkpoint_dir), torch_save_path)
 
 

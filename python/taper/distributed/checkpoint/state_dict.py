@@ -50,8 +50,8 @@ def _here(options):
 
 
 def get_model_state_dict(model, *, submodules=None, options=None):
-    """By name: tensors, of which divided ones are DTensors, or with full_state_dict whole copies, for which all
-    ranks call it."""
+    """By name: tensors, of which divided ones are DTensors, or with full_state_dict whole copies, for which
+    all ranks call it."""
     options = options or StateDictOptions()
     state = {}
     frozen = {name for name, p in _parameters(model) if not p.requires_grad}

@@ -111,8 +111,8 @@ class DTensor(_C.Tensor):
         return DTensorParameter(self, requires_grad)
 
     def as_parameter(self):
-        """This rank's part, in the same memory, described as a parameter that needs no gradient; a plain tensor
-        where all ranks have all of it."""
+        """This rank's part, in the same memory, described as a parameter that needs no gradient; a plain
+        tensor where all ranks have all of it."""
         if _has(self.placements, Partial):
             raise ValueError("DTensor: a Partial tensor is no part of a whole; redistribute it first")
         cuts = [cut for cut in reversed(_cuts(self.shape, self.placements, self.device_mesh)) if cut]

@@ -26,8 +26,8 @@ def distribute_module(module, device_mesh=None, partition_fn=None, input_fn=None
     """Makes the parameters and buffers of module and all below DTensors, in place, and returns it.
 
     partition_fn  partition_fn(name, submodule, device_mesh) lays out those of a submodule, such as by
-                  submodule.register_parameter(n, nn.Parameter(distribute_tensor(p, device_mesh, [Shard(0)])));
-                  the others become Replicate
+                  submodule.register_parameter(n, nn.Parameter(distribute_tensor(p, mesh, [Shard(0)]))); the
+                  others become Replicate
     input_fn      input_fn(module, inputs, device_mesh) gives the arguments of forward, made DTensors
     output_fn     output_fn(module, outputs, device_mesh) gives the results
     """
