@@ -2,6 +2,7 @@
 SHELL := bash
 JOBS ?= $(shell nproc)
 PREFIX ?= build/install
+CMAKE_OPTIONS ?=
 VENV := $(CURDIR)/.venv
 # cmake and ninja come from .venv where the system's are too old.
 export PATH := $(VENV)/bin:$(PATH)
@@ -19,7 +20,7 @@ setup:
 	@scripts/setup.sh
 
 build: setup
-	@cmake --preset release --log-level=WARNING -DTAPER_FETCH=ON
+	@cmake --preset release --log-level=WARNING -DTAPER_FETCH=ON $(CMAKE_OPTIONS)
 	@cmake --build --preset release
 
 # Each runner prints its own summary; one failure does not hide the others.

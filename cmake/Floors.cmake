@@ -16,7 +16,7 @@ list(JOIN disabled_targets "|" disabled_targets)
 set(TAPER_KERNEL_TARGETS "HWY_DISABLED_TARGETS=(${disabled_targets})")
 
 # gcc 12 sees overlapping copies in "text" + string (its bug 105651).
-set(TAPER_WARNINGS -Wall -Wextra -Werror $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+set(TAPER_WARNINGS -Wall -Wextra $<$<BOOL:${TAPER_WERROR}>:-Werror> $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 
 function(taper_floor name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
