@@ -19,6 +19,7 @@ TABLE = Path(__file__).with_name("kernel_resources.csv")
 COLUMNS = ["kernel", "instances", "registers", "stack_bytes", "shared_bytes"]
 MAGIC = struct.pack("<I", 0xBA55ED50)
 MACHINE_CODE, ZSTD = 2, 0x8000
+ARCHITECTURE = 80
 FRAME_SIZE = 0x11  # an attribute of .nv.info: symbol and bytes
 
 
@@ -36,7 +37,7 @@ def plain(image, header):
 
 
 def cubins_of(path):
-    """The ELF images of machine code in the fat binaries of a library, plain or by zstd."""
+    """The ELF images of machine code for sm_80 in the fat binaries of a library, plain or by zstd."""
     data = path.read_bytes()
     at = data.find(MAGIC)
     while at >= 0:
@@ -45,7 +46,8 @@ def cubins_of(path):
         while entry + 16 <= end:
             kind, _, entry_header, entry_size = struct.unpack_from("<HHIQ", data, entry)
             image = data[entry + entry_header : entry + entry_header + entry_size]
-            if kind == MACHINE_CODE:
+            architecture = struct.unpack_from("<I", data, entry + 28)[0]
+            if kind == MACHINE_CODE and architecture == ARCHITECTURE:
                 image = plain(image, data[entry : entry + entry_header])
                 if image[:4] == b"\x7fELF":
                     yield image
@@ -127,13 +129,13 @@ def compiler_of(path):
 
 def read_table():
     with TABLE.open() as file:
-        compiler = file.readline().removeprefix("# sm_80, ").strip()
+        compiler = file.readline().removeprefix(f"# sm_{ARCHITECTURE}, ").strip()
         return compiler, {row[0]: [int(x) for x in row[1:]] for row in list(csv.reader(file))[1:]}
 
 
 def write_table(compiler, rows):
     with TABLE.open("w", newline="") as file:
-        file.write(f"# sm_80, {compiler}\n")
+        file.write(f"# sm_{ARCHITECTURE}, {compiler}\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows([name, *row] for name, row in rows.items())
