@@ -1,25 +1,26 @@
-"""Registers, stack and shared memory of every kernel in the machine code for sm_80, beside a checked-in table.
+"""Registers, stack and shared memory of every kernel in a library's machine code, beside a checked-in table.
 
     kernel_resources.py LIBRARY            fails where a kernel takes more than the table says, or isn't in it
-    kernel_resources.py --write LIBRARY    writes the table
+    kernel_resources.py --write LIBRARY    writes the table, for all architectures in the library
 
-The instances of a template are one line, with the largest numbers among them. The table holds for the compiler that
-it names; under another one nothing is compared. Spilled registers do not show here: the build refuses them.
+The instances of a template are one line for each architecture: the largest number of registers and of shared bytes,
+and the stack of all together, so that one register that one of them spills shows. The table holds for the compiler
+that it names; under another one nothing is compared, and no architecture that only one of both has.
 """
 
 import argparse
 import csv
 import ctypes
+import re
 import struct
 import subprocess
 import sys
 from pathlib import Path
 
 TABLE = Path(__file__).with_name("kernel_resources.csv")
-COLUMNS = ["kernel", "instances", "registers", "stack_bytes", "shared_bytes"]
+COLUMNS = ["architecture", "kernel", "instances", "registers", "stack_bytes", "shared_bytes"]
 MAGIC = struct.pack("<I", 0xBA55ED50)
 MACHINE_CODE, ZSTD = 2, 0x8000
-ARCHITECTURE = 80
 FRAME_SIZE = 0x11  # an attribute of .nv.info: symbol and bytes
 
 
@@ -37,7 +38,7 @@ def plain(image, header):
 
 
 def cubins_of(path):
-    """The ELF images of machine code for sm_80 in the fat binaries of a library, plain or by zstd."""
+    """(architecture, ELF image) of the machine code in the fat binaries of a library, plain or by zstd."""
     data = path.read_bytes()
     at = data.find(MAGIC)
     while at >= 0:
@@ -46,11 +47,10 @@ def cubins_of(path):
         while entry + 16 <= end:
             kind, _, entry_header, entry_size = struct.unpack_from("<HHIQ", data, entry)
             image = data[entry + entry_header : entry + entry_header + entry_size]
-            architecture = struct.unpack_from("<I", data, entry + 28)[0]
-            if kind == MACHINE_CODE and architecture == ARCHITECTURE:
+            if kind == MACHINE_CODE:
                 image = plain(image, data[entry : entry + entry_header])
                 if image[:4] == b"\x7fELF":
-                    yield image
+                    yield f"sm_{struct.unpack_from('<I', data, entry + 28)[0]}", image
             entry += entry_header + entry_size
         at = data.find(MAGIC, end)
 
@@ -101,9 +101,9 @@ def demangled(names):
 
 
 def short(name):
-    """The name without its return type, template arguments and parameters."""
+    """The name without its return type, template arguments, parameters, and the architectures that CUB adds."""
     depth, kept = 0, []
-    for character in name.replace("(anonymous namespace)::", ""):
+    for character in re.sub(r"_SM_[0-9_]+::", "::", name.replace("(anonymous namespace)::", "")):
         depth += character == "<"
         if depth == 0:
             kept.append(character)
@@ -112,12 +112,13 @@ def short(name):
 
 
 def summary(kernels):
+    """{(architecture, name): the numbers of its line}"""
     rows = {}
-    for name, numbers in zip(demangled(kernels), kernels.values()):
-        row = rows.setdefault(short(name), [0, 0, 0, 0])
-        row[0] += 1
-        row[1:] = [max(a, b) for a, b in zip(row[1:], numbers)]
-    return {name: rows[name] for name in sorted(rows)}
+    names = demangled([name for _, name in kernels])
+    for (architecture, _), name, (registers, stack, shared) in zip(kernels, names, kernels.values()):
+        row = rows.setdefault((architecture, short(name)), [0, 0, 0, 0])
+        row[:] = row[0] + 1, max(row[1], registers), row[2] + stack, max(row[3], shared)
+    return {key: rows[key] for key in sorted(rows)}
 
 
 def compiler_of(path):
@@ -129,28 +130,32 @@ def compiler_of(path):
 
 def read_table():
     with TABLE.open() as file:
-        compiler = file.readline().removeprefix(f"# sm_{ARCHITECTURE}, ").strip()
-        return compiler, {row[0]: [int(x) for x in row[1:]] for row in list(csv.reader(file))[1:]}
+        compiler = file.readline().removeprefix("# ").strip()
+        return compiler, {(row[0], row[1]): [int(x) for x in row[2:]] for row in list(csv.reader(file))[1:]}
 
 
 def write_table(compiler, rows):
     with TABLE.open("w", newline="") as file:
-        file.write(f"# sm_{ARCHITECTURE}, {compiler}\n")
+        file.write(f"# {compiler}\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows([name, *row] for name, row in rows.items())
+        writer.writerows([*key, *row] for key, row in rows.items())
 
 
 def differences(known, rows):
-    for name, row in rows.items():
-        before = known.get(name)
+    for key, row in rows.items():
+        before = known.get(key)
         if before is None:
-            yield f"{name} is not in the table"
+            yield f"{key} is not in the table"
             continue
-        for column, now, then in zip(COLUMNS[2:], row[1:], before[1:]):
+        for column, now, then in zip(COLUMNS[3:], row[1:], before[1:]):
             if now > then:
-                yield f"{name}: {now} {column}, the table has {then}"
-    yield from (f"{name} is in the table, but there is no such kernel" for name in known.keys() - rows.keys())
+                yield f"{key}: {now} {column}, the table has {then}"
+    yield from (f"{key} is in the table, but there is no such kernel" for key in known.keys() - rows.keys())
+
+
+def of_architectures(rows, architectures):
+    return {key: row for key, row in rows.items() if key[0] in architectures}
 
 
 def main():
@@ -158,17 +163,23 @@ def main():
     parser.add_argument("--write", action="store_true")
     parser.add_argument("library", type=Path)
     options = parser.parse_args()
-    kernels = {}
-    for image in cubins_of(options.library):
-        kernels |= measure(image)
+    kernels = {
+        (architecture, name): numbers
+        for architecture, image in cubins_of(options.library)
+        for name, numbers in measure(image).items()
+    }
     compiler, rows = compiler_of(options.library), summary(kernels)
     if options.write:
         return write_table(compiler, rows)
     known_compiler, known = read_table()
     if compiler != known_compiler:
         return print(f"not compared: the table is for {known_compiler}, the library is of {compiler}")
-    problems = list(differences(known, rows))
-    print("\n".join(problems) or f"{len(kernels)} kernels take no more than the table says")
+    both = {key[0] for key in known} & {key[0] for key in rows}
+    problems = list(differences(of_architectures(known, both), of_architectures(rows, both)))
+    print(
+        "\n".join(problems)
+        or f"{len(kernels)} kernels take no more than the table says ({', '.join(sorted(both))})"
+    )
     if problems:
         sys.exit(f"If this is meant: {sys.argv[0]} --write {options.library}")
 
