@@ -28,8 +28,8 @@ void execute(cudnnHandle_t handle, const CudnnPlan& plan, std::span<const PlanOp
 /// The plan that was kept for op, a literal, and key (to which the device is added), or else the first of
 /// make(most workspace, most plans); where engines are to be timed, the fastest of these with the operands,
 /// whose results may be written any number of times. Null where there is none, or it would have to be made
-/// while a graph is recorded: then own kernels are. If `own` runs these, which may be done any number of times
-/// too, no plan is kept that isn't faster.
+/// while a graph is recorded: then own kernels are. If `own` runs these, which may be done any number of
+/// times too, no plan is kept that isn't faster.
 using MakePlans = std::function<std::vector<CudnnPlan>(std::int64_t most_workspace, std::size_t most)>;
 const CudnnPlan* plan_for(std::vector<std::int64_t> key, const MakePlans& make, cudnnHandle_t handle,
                           std::span<const PlanOperand> operands, const char* op,

@@ -188,8 +188,8 @@ def get_device_module(device=None):
 
 
 def set_default_device(device):
-    """New tensors of this thread that are given no device go there; None: to the CPU. Throws DeviceError where
-    there is no such device."""
+    """New tensors of this thread that are given no device go there; None: to the CPU. Throws DeviceError
+    where there is no such device."""
     _C._set_default_device(_C.device("cpu" if device is None else device))
 
 

@@ -1,5 +1,5 @@
-// The kernels of a file as a table for each instruction set, and dispatch<index>, which runs one of them by this
-// machine's best. Included for each set, behind the functions. The file defines
+// The kernels of a file as a table for each instruction set, and dispatch<index>, which runs one of them by
+// this machine's best. Included for each set, behind the functions. The file defines
 //   TAPER_VECTOR_KERNELS(X)    X(name, ...) for each kernel
 //   TAPER_RUNS(name, ...)      a kernel's Run for each of its types, with a comma behind each
 //   TAPER_INDICES(name, ...)   their names, likewise

@@ -465,8 +465,8 @@ _rules.update({name: _expand for name in "expand expand_as".split()})
 _rules.update({name: _transpose for name in "transpose swapaxes swapdims".split()})
 _rules.update({name: _joined for name in "cat stack".split()})
 _rules.update({name: _cross_entropy for name in "cross_entropy nll_loss".split()})
-_LOSSES = """binary_cross_entropy binary_cross_entropy_with_logits hinge_embedding_loss huber_loss kl_div l1_loss
-    mse_loss poisson_nll_loss smooth_l1_loss soft_margin_loss""".split()
+_LOSSES = """binary_cross_entropy binary_cross_entropy_with_logits hinge_embedding_loss huber_loss kl_div
+    l1_loss mse_loss poisson_nll_loss smooth_l1_loss soft_margin_loss""".split()
 _rules.update({name: _loss for name in _LOSSES})
 for _spatial in (1, 2, 3):
     _rules[f"conv{_spatial}d"] = _rules[f"max_pool{_spatial}d"] = _windows(_spatial)

@@ -38,8 +38,8 @@ class DistributedDataParallel(Module):
     mean and all batches have one size). Gradients are reduced in buckets, in the order in which backward
     makes them, while it goes on.
 
-    bucket_cap_mb            size of a bucket in MiB; unless given a tenth of the gradients, from 1 to 25, so that
-                             most of the reduction has begun when backward ends
+    bucket_cap_mb            size of a bucket in MiB; unless given a tenth of the gradients, from 1 to 25, so
+                             that most of the reduction has begun when backward ends
     find_unused_parameters   looks through each graph for parameters that get no gradient: none is waited for
     gradient_as_bucket_view  gradients live in the buckets: no copies, and no memory beside them
     static_graph             as find_unused_parameters

@@ -4,7 +4,7 @@ from .optimizer import Optimizer
 
 
 class SparseAdam(Optimizer):
-    """Throws NotImplementedError: it updates only where a sparse gradient has elements, and none is sparse."""
+    """Throws NotImplementedError: it updates where a sparse gradient has elements, and none is sparse."""
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, maximize=False):
         raise NotImplementedError(

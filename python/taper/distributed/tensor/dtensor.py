@@ -182,7 +182,8 @@ class DTensor(_C.Tensor):
         return self._shape[0]
 
     def __repr__(self):
-        return f"DTensor(local_tensor={self.to_local()}, device_mesh={self.device_mesh}, placements={self.placements})"
+        local, mesh, placements = self.to_local(), self.device_mesh, self.placements
+        return f"DTensor(local_tensor={local}, device_mesh={mesh}, placements={placements})"
 
     def __reduce_ex__(self, protocol):
         raise _C.NotImplementedError("DTensor: save its full_tensor(), or to_local()")

@@ -49,7 +49,7 @@ def _for_all(function, scores=False):
 
 
 def create_mask(mod_fn, B, H, Q_LEN, KV_LEN, device="cpu"):
-    """What a mask function shows, or where a score function does not give -inf: bool [B, H, Q_LEN, KV_LEN]."""
+    """What a mask shows, or where a score function does not give -inf: bool [B, H, Q_LEN, KV_LEN]."""
     positions = _positions((B or 1, H or 1, Q_LEN, KV_LEN), device)
     shape = tuple(len(p) for p in positions)
     if len(inspect.signature(mod_fn).parameters) == 5:

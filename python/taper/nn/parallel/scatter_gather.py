@@ -40,7 +40,7 @@ def scatter_kwargs(inputs, kwargs, target_gpus, dim=0):
 
 
 def gather(outputs, target_device, dim=0):
-    """The outputs of several devices as one on target_device: tensors joined along dim, numbers as a vector."""
+    """Outputs of several devices as one on target_device: tensors joined along dim, numbers a vector."""
     first = outputs[0]
     if isinstance(first, _C.Tensor):
         parts = [part.to(target_device) for part in outputs]
