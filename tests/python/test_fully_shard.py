@@ -92,6 +92,23 @@ for options in ({}, {"reshard_after_forward": False}, {"reshard_after_forward": 
     )
 
 
+def test_a_model_made_on_meta_takes_its_weights_after_it_was_divided():
+    jobs.run(
+        NETWORK
+        + """
+with taper.device("meta"):
+    model = shard(Net().double())
+assert all(p.device.type == "meta" for p in model.parameters())
+model.to_empty(device="cpu")
+dcp.set_model_state_dict(model, fresh().state_dict(), options=whole)
+norms = train(model, adam(model), mine)
+np.testing.assert_allclose(norms, expected_norms, rtol=1e-9)
+close(dcp.get_model_state_dict(model, options=whole), expected)
+""",
+        2,
+    )
+
+
 @pytest.mark.parametrize("world", [1, 2])
 def test_outer_parameters_that_are_used_last_are_gathered_anew_each_step(world):
     jobs.run(

@@ -20,7 +20,7 @@ class DeviceMesh:
         if str(device_type) != "cpu":
             raise ValueError(f"DeviceMesh: the device type {device_type!r} is not available; use 'cpu'")
         self.device_type = "cpu"
-        self.mesh = mesh.detach().clone() if isinstance(mesh, _C.Tensor) else taper.tensor(mesh)
+        self.mesh = mesh.detach().clone() if isinstance(mesh, _C.Tensor) else taper.tensor(mesh, device="cpu")
         if self.mesh.ndim == 0:
             self.mesh = self.mesh.reshape(1)
         self.mesh_dim_names = None if mesh_dim_names is None else tuple(mesh_dim_names)
@@ -141,5 +141,5 @@ def init_device_mesh(device_type, mesh_shape, *, mesh_dim_names=None, backend_ov
     world, shape = job.get_world_size(), tuple(mesh_shape)
     if math.prod(shape) != world:
         raise RuntimeError(f"init_device_mesh: the shape {shape} has {math.prod(shape)} ranks of {world}")
-    ranks = taper.arange(world).reshape(shape)
+    ranks = taper.arange(world, device="cpu").reshape(shape)
     return DeviceMesh(device_type, ranks, mesh_dim_names=mesh_dim_names)
