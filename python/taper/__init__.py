@@ -115,6 +115,7 @@ _HOMES = {
         lcm_ ldexp_ less less_equal log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_ negative_ not_equal
         rad2deg_ reciprocal_ relu_ resize_as_ round_ row_stack rsqrt_ selu_ sigmoid_ sin_ sinc_ sinh_ sqrt_
         square_ tan_ tanh_ threshold trunc_ unsafe_split_with_sizes xlogy_ zero_""",
+    "_copying": "UntypedStorage",
     "_checks": """_assert_async _check _check_index _check_is_size _check_not_implemented _check_type
         _check_value""",
     "_info": "finfo iinfo",

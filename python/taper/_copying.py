@@ -14,11 +14,27 @@ class UntypedStorage:
     def __init__(self, content):
         self._content = content  # a uint8 tensor over all of it
 
+    @staticmethod
+    def from_file(filename, shared=False, nbytes=0):
+        """The first nbytes of a file, read into memory. Throws NotImplementedError for a shared mapping."""
+        if shared:
+            raise _C.NotImplementedError("from_file: files are read, not mapped; use shared=False")
+        with open(filename, "rb") as file:
+            content = _C._homes["taper"]["empty"](nbytes, dtype=_C.uint8, device="cpu")
+            count = file.readinto(memoryview(_C._to_numpy(content))) if nbytes else 0
+        if count < nbytes:
+            raise RuntimeError(f"from_file: {filename} has {count} bytes, fewer than {nbytes}")
+        return UntypedStorage(content)
+
     def nbytes(self):
         """How many bytes there are."""
         return self._content.numel()
 
     size = __len__ = nbytes
+
+    def untyped(self):
+        """The storage itself: all are of bytes."""
+        return self
 
     def data_ptr(self):
         """The address of the first byte."""
@@ -34,7 +50,12 @@ class UntypedStorage:
 
     device = property(lambda self: self._content.device)
 
+    def __array__(self, dtype=None, copy=None):
+        return _C._to_numpy(self._content)
+
     def __getitem__(self, index):
+        if isinstance(index, slice):
+            return UntypedStorage(self._content[index])
         return self._content[index].item()
 
     def __eq__(self, other):

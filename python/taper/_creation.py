@@ -43,8 +43,10 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
     """A 1-d tensor over the memory of an object with the buffer protocol."""
     import numpy
 
-    array = numpy.frombuffer(buffer, dtype=str(dtype).split(".")[-1], count=count, offset=offset)
+    known = _C.uint16 if dtype is _C.bfloat16 else dtype  # to NumPy
+    array = numpy.frombuffer(buffer, dtype=str(known).split(".")[-1], count=count, offset=offset)
     result = _C.from_numpy(array if array.flags.writeable else array.copy())
+    result = result if known is dtype else result.view(dtype)
     return result.requires_grad_() if requires_grad else result
 
 

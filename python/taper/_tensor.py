@@ -197,9 +197,13 @@ def __format__(self, spec):
 
 
 def _new(name, maker):
-    def method(self, *size, dtype=None, device=None, requires_grad=False, **ignored):
-        if len(size) == 1 and isinstance(size[0], (tuple, list)):
-            size = size[0]
+    def method(
+        self, *sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
+    ):
+        if size is None:
+            size = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+        elif sizes:
+            raise TypeError(f"{name}: got sizes {sizes} and size={tuple(size)}; give one")
         result = maker(
             tuple(size), self.dtype if dtype is None else dtype, self.device if device is None else device
         )

@@ -8,7 +8,8 @@ from ..compiler import (  # noqa: F401
     list_backends,
     reset,
 )
-from . import config  # noqa: F401
+from . import config, eval_frame  # noqa: F401
+from .eval_frame import OptimizedModule  # noqa: F401
 
 
 def mark_dynamic(t, index, *, hint_override=None, min=None, max=None, specialize_on=None):

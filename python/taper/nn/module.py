@@ -48,6 +48,10 @@ def _call_in_place(hook, *args):
         raise RuntimeError("state_dict post-hook must return None")
 
 
+# The entry of a state_dict with what get_extra_state() gave.
+_EXTRA_STATE_KEY_SUFFIX = "_extra_state"
+
+
 class Module:
     """A layer or network: parameters, buffers and modules assigned to attributes belong to it."""
 
@@ -431,7 +435,7 @@ class Module:
             if buffer is not None and name not in self._non_persistent_buffers_set:
                 destination[prefix + name] = buffer if keep_vars else buffer.detach()
         if type(self).get_extra_state is not Module.get_extra_state:
-            destination[prefix + "_extra_state"] = self.get_extra_state()
+            destination[prefix + _EXTRA_STATE_KEY_SUFFIX] = self.get_extra_state()
 
     def get_extra_state(self):
         """State beside tensors, to be kept in state_dict; subclasses may define it."""
@@ -457,7 +461,7 @@ class Module:
                 self._load_entry(name, value, key, state_dict[key], assign, error_msgs)
             elif strict:
                 missing_keys.append(key)
-        extra = prefix + "_extra_state"
+        extra = prefix + _EXTRA_STATE_KEY_SUFFIX
         if type(self).set_extra_state is not Module.set_extra_state:
             if extra in state_dict:
                 self.set_extra_state(state_dict[extra])
