@@ -109,6 +109,34 @@ close(dcp.get_model_state_dict(model, options=whole), expected)
     )
 
 
+def test_the_wrapper_gives_values_to_modules_on_meta_and_a_dtype_to_buffers():
+    jobs.run(
+        NETWORK
+        + """
+from taper.distributed.fsdp import MixedPrecision
+taper.manual_seed(rank)  # what rank 0 drew counts
+with taper.device("meta"): model = nn.Sequential(nn.Linear(6, 10), nn.BatchNorm1d(10), nn.Linear(10, 3))
+precision = MixedPrecision(buffer_dtype=taper.float64)
+model = FSDP(model, sync_module_states=True, mixed_precision=precision)
+assert model.module[1].running_mean.dtype == taper.float64
+state = model.state_dict()
+assert state["0.weight"].abs().max() <= 6 ** -0.5 and state["0.weight"].std() > 0.1
+assert state["1.running_var"].tolist() == [1] * 10
+filled = []
+def fill(module):
+    filled.append(type(module).__name__)
+    module.to_empty(device="cpu", recurse=False)
+    for p in module.parameters(recurse=False): nn.init.constant_(p, 2.0)
+with taper.device("meta"): model = nn.Sequential(nn.Linear(6, 3), nn.ReLU())
+assert FSDP(model, param_init_fn=fill).state_dict()["0.bias"].tolist() == [2, 2, 2] and filled == ["Linear"]
+try: FSDP(nn.Linear(2, 2), mixed_precision=MixedPrecision(keep_low_precision_grads=True))
+except NotImplementedError as error: assert "keep_low_precision_grads" in str(error)
+else: assert False
+""",
+        2,
+    )
+
+
 @pytest.mark.parametrize("world", [1, 2])
 def test_outer_parameters_that_are_used_last_are_gathered_anew_each_step(world):
     jobs.run(

@@ -44,12 +44,12 @@ class StateDictType(enum.Enum):
 
 @dataclass
 class MixedPrecision:
-    """Dtypes of parameters in forward and backward, and of the averaging of gradients."""
+    """Dtypes of parameters in forward and backward, of the averaging of gradients, and of buffers."""
 
     param_dtype: object = None
     reduce_dtype: object = None
     buffer_dtype: object = None
-    keep_low_precision_grads: bool = False
+    keep_low_precision_grads: bool = False  # not supported: gradients are of the parameters' dtype
     cast_forward_inputs: bool = False
     cast_root_forward_inputs: bool = True
 
@@ -122,6 +122,24 @@ def _mesh_of(process_group, strategy, device_mesh):
     return DeviceMesh.from_group(group, "cpu", get_process_group_ranks(group))
 
 
+def _materialize(module, initialize):
+    """Gives memory and values to the modules of `module` that have tensors on meta: by initialize(module),
+    or their reset_parameters()."""
+    for inner in module.modules():
+        own = [*inner.parameters(recurse=False), *inner.buffers(recurse=False)]
+        if not any(tensor.device.type == "meta" for tensor in own):
+            continue
+        if initialize is not None:
+            initialize(inner)
+        elif hasattr(inner, "reset_parameters"):
+            inner.to_empty(device="cpu", recurse=False).reset_parameters()
+        else:
+            raise ValueError(
+                f"FullyShardedDataParallel: {type(inner).__name__} has tensors on meta and no "
+                "reset_parameters(); pass param_init_fn, which gives them memory and values"
+            )
+
+
 class FullyShardedDataParallel(Module):
     """Zhao et al. 2023, arXiv:2304.11277: fully_shard of the modules that auto_wrap_policy chooses, and of
     the whole. Parameters of the modules are this rank's parts outside of forward and backward.
@@ -158,6 +176,7 @@ class FullyShardedDataParallel(Module):
             mesh.get_group(mesh.ndim - 1),
         )
         self._kind, self._config = StateDictType.FULL_STATE_DICT, FullStateDictConfig()
+        _materialize(module, param_init_fn)
         if sync_module_states:
             with no_grad():
                 tensors = [*module.parameters(), *module.buffers()]
@@ -165,6 +184,15 @@ class FullyShardedDataParallel(Module):
                     _C._distributed._broadcast_tensors(group, tensors, 0)
         ignored = {p for m in ignored_modules or () for p in m.parameters()} | set(ignored_states or ())
         precision = mixed_precision or MixedPrecision()
+        if precision.keep_low_precision_grads:
+            raise _C.NotImplementedError(
+                "FullyShardedDataParallel: keep_low_precision_grads is not supported; gradients are of the "
+                "parameters' dtype"
+            )
+        if precision.buffer_dtype is not None:
+            for buffer in module.buffers():
+                if buffer.is_floating_point():
+                    buffer.data = buffer.to(precision.buffer_dtype)
         policy = MixedPrecisionPolicy(precision.param_dtype, precision.reduce_dtype)
         keeps = strategy in (ShardingStrategy.SHARD_GRAD_OP, ShardingStrategy._HYBRID_SHARD_ZERO2)
         for inner in [*wrap.chosen(module, auto_wrap_policy), module]:
