@@ -1,10 +1,12 @@
 """save and load: nested Python values and tensors in one safetensors file."""
 
+import functools
 import os
 import sys
 from collections import Counter, OrderedDict, defaultdict
 
-from taper import _C
+from taper import _C, _saved_objects
+from taper._saved_objects import _safe_globals
 
 _FACTORIES = {kind.__name__: kind for kind in (int, float, bool, str, list, dict, set, tuple)}
 
@@ -16,8 +18,10 @@ def save(obj, f, pickle_module=None, pickle_protocol=None, _use_new_zipfile_seri
     tensors have readable names such as "model.fc.weight", and the metadata holds the rest as JSON. Loading it
     runs no code. A tensor that occurs twice is stored once and is one tensor again when loaded. Also kept:
     OrderedDict, defaultdict (of a built-in type), Counter, set, frozenset, bytearray, complex, range, slice,
-    NumPy arrays and numbers, taper.dtype, taper.device, taper.Size, nn.Parameter. Everything else is refused
-    by a TypeError that names its place.
+    NumPy arrays and numbers, taper.dtype, taper.device, taper.Size, nn.Parameter. Objects of classes written
+    in Python, modules among them, are stored by their attributes (one that occurs twice is two when loaded),
+    members of enumerations by name. Everything else, functions above all, is refused by a TypeError that
+    names its place.
 
     A path is replaced in one step: a crash, a full disk or a kill leaves the old file or the new one, whole.
     The arguments about pickle are accepted for PyTorch's sake and mean nothing.
@@ -34,7 +38,9 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=No
     f             a path, or a binary file object, read from where it stands to its end
     map_location  where tensors go: None (the device they were saved from), a device or its name, a
                   dictionary from names to names, or a function of the saved device's name
-    weights_only  accepted for PyTorch's sake, as pickle_module is: loading never runs code
+    weights_only  False: objects are of their classes again, where these have been imported, which runs their
+                  __setstate__; True: only of classes that add_safe_globals allowed, others are SavedObjects
+                  with their attributes. The file itself never holds code
     mmap          accepted for PyTorch's sake: tensors always get memory of their own, because a mapped file
                   that another process shortens ends the program, and one that it overwrites changes loaded
                   tensors; `taper.safetensors.safe_open` reads single tensors and rows of a large file
@@ -43,6 +49,7 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=No
     Raises taper.IOError (an OSError) for a damaged file, naming the tensor and the bytes.
     """
     placement = _placement(map_location)
+    restore = functools.partial(_restore, trusted=not weights_only)
     if hasattr(f, "read"):
         content = f.read()
         if not isinstance(content, (bytes, bytearray)):
@@ -50,37 +57,40 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=No
                 f"load: expected a file opened in binary mode, its read() gave {type(content).__name__}"
             )
         _refuse_foreign(bytes(content[:16]), getattr(f, "name", "the file object"))
-        return _C._load_bytes(bytes(content), placement, verify, _restore)
+        return _C._load_bytes(bytes(content), placement, verify, restore)
     path = os.fspath(f)
     with open(path, "rb") as file:
         _refuse_foreign(file.read(16), path)
-    return _C._load(os.fsencode(path), placement, verify, _restore)
+    return _C._load(os.fsencode(path), placement, verify, restore)
 
 
 def add_safe_globals(safe_globals):
-    """Accepted for PyTorch's sake: loading runs no code, so there is nothing to allow."""
+    """Objects of these classes are loaded as such with weights_only=True, too."""
+    _safe_globals.extend(safe_globals)
 
 
 def clear_safe_globals():
-    """Accepted for PyTorch's sake."""
+    """Forgets what add_safe_globals allowed."""
+    _safe_globals.clear()
 
 
 def get_safe_globals():
-    """The classes that add_safe_globals allowed: none, nothing needs it."""
-    return []
+    """What add_safe_globals allowed."""
+    return list(_safe_globals)
 
 
 class safe_globals:
-    """A context that changes nothing: loading runs no code."""
+    """Within it, objects of these classes are loaded as such with weights_only=True, too."""
 
     def __init__(self, safe_globals):
-        pass
+        self._added = list(safe_globals)
 
     def __enter__(self):
-        return None
+        self._before = get_safe_globals()
+        add_safe_globals(self._added)
 
     def __exit__(self, *exception):
-        return None
+        _safe_globals[:] = self._before
 
 
 _CONVERT = (
@@ -136,6 +146,9 @@ def _describe(obj, path):
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(obj, (numpy.ndarray, numpy.generic)):
         return _describe_numpy(numpy, obj, path)
+    described = _saved_objects.describe(obj)
+    if described is not None:
+        return described
     place = "".join(f"[{key!r}]" for key in path) or "the top level"
     raise TypeError(f"save: cannot store a {kind.__module__}.{kind.__qualname__} at {place}; {_advice(obj)}")
 
@@ -217,11 +230,14 @@ _DTYPES = {
 }
 
 
-def _restore(tag, value):
-    if tag not in _RESTORE:
+_RESTORE_OBJECT = {"object": _saved_objects.restore_object, "enum": _saved_objects.restore_enum}
+
+
+def _restore(tag, value, trusted=False):
+    if tag not in _RESTORE and tag not in _RESTORE_OBJECT:
         raise _C.IOError(f"load: the file holds a {tag!r}, which this version of Taper does not know")
     try:
-        return _RESTORE[tag](value)
+        return _RESTORE_OBJECT[tag](value, trusted) if tag in _RESTORE_OBJECT else _RESTORE[tag](value)
     except (TypeError, ValueError, KeyError, IndexError) as error:
         raise _C.IOError(f"load: the file holds a damaged {tag!r}: {error}") from None
 

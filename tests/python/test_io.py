@@ -2,6 +2,7 @@
 
 import collections
 import copy
+import enum
 import io
 import json
 import os
@@ -527,3 +528,82 @@ def test_npy_refuses(tmp_path):
     pickled_zip(tmp_path / "model.pt")
     with pytest.raises(taper.IOError, match="'archive/data.pkl' is no .npy array"):
         load_npz(tmp_path / "model.pt")
+
+
+class Rate(enum.Enum):
+    FIXED = "fixed"
+
+
+class Settings:
+    """What programs keep beside weights."""
+
+    def __init__(self, rate):
+        self.rate, self.kind = rate, Rate.FIXED
+
+
+class Counted(Settings):
+    """Has a way of its own to be kept."""
+
+    def __getstate__(self):
+        return {"rate": self.rate}
+
+    def __setstate__(self, state):
+        self.rate, self.kind = state["rate"], "restored"
+
+
+def saved(obj, **options):
+    file = io.BytesIO()
+    taper.save(obj, file)
+    file.seek(0)
+    return taper.load(file, **options)
+
+
+def test_an_object_keeps_its_attributes_and_where_that_is_asked_for_its_class():
+    state = {"settings": Settings(taper.ones(2)), "again": [Counted(3)]}
+    plain = saved(state)
+    assert type(plain["settings"]).__name__ == "SavedObject" and "Settings" in repr(plain["settings"])
+    assert plain["settings"].rate.tolist() == [1, 1] and plain["settings"].kind == "fixed"
+    with pytest.raises(AttributeError, match="Settings.*weights_only=False"):
+        plain["settings"].missing  # noqa: B018
+    trusted = saved(state, weights_only=False)
+    assert type(trusted["settings"]) is Settings and trusted["settings"].kind is Rate.FIXED
+    assert type(trusted["again"][0]) is Counted and trusted["again"][0].kind == "restored"
+    with taper.serialization.safe_globals([Settings]):
+        allowed = saved(state)
+        assert type(allowed["settings"]) is Settings and allowed["settings"].kind == "fixed"
+        assert type(allowed["again"][0]).__name__ == "SavedObject"
+    assert taper.serialization.get_safe_globals() == []
+
+
+def test_whole_modules_are_saved_and_loaded():
+    model = taper.nn.Sequential(taper.nn.Linear(2, 3), taper.nn.LSTM(3, 4), taper.nn.BatchNorm1d(4))
+    model[1].weight_hh_l0 = model[1].weight_ih_l0  # shared
+    model.eval()
+    loaded = saved(model, weights_only=False)
+    assert repr(loaded) == repr(model) and not loaded.training
+    assert loaded.state_dict().keys() == model.state_dict().keys()
+    for a, b in zip(loaded.state_dict().values(), model.state_dict().values()):
+        assert taper.equal(a, b)
+    assert loaded[1].weight_hh_l0 is loaded[1].weight_ih_l0
+    x = taper.ones(5, 2)
+    assert taper.equal(loaded[0](x), model[0](x))
+    model[0].register_forward_hook(lambda *args: None)
+    with pytest.raises(TypeError, match="_forward_hooks.*code cannot be saved"):
+        saved(model)
+
+
+def test_an_object_that_would_run_code_when_unpickled_is_refused():
+    with pytest.raises(TypeError, match="cannot store a .*Harmful"):
+        saved(Harmful())
+
+
+class Harmful:
+    def __reduce__(self):
+        return print, ("ran",)
+
+
+def test_an_object_that_holds_itself_is_refused():
+    settings = Settings(1)
+    settings.rate = settings
+    with pytest.raises(ValueError, match="contain itself"):
+        saved(settings)
