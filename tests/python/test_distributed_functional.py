@@ -72,3 +72,29 @@ def test_groups_and_engines_by_their_other_names():
     )
     assert dist.is_backend_available("gloo") and not dist.is_backend_available("nccl")
     assert dist.get_default_backend_for_device("cpu") == "gloo"
+
+
+def test_collectives_that_return_their_results_have_gradients():
+    jobs.run(
+        """
+begin()
+from taper.distributed import _functional_collectives as fc, init_device_mesh
+mesh = init_device_mesh("cpu", (world,))
+x = (taper.arange(4.0) + 10 * rank).requires_grad_()
+total = fc.wait_tensor(fc.all_reduce(x, "sum", mesh))
+assert total.tolist() == [10, 12, 14, 16]
+assert fc.all_gather_tensor(x.view(2, 2), 1, (mesh, 0)).tolist() == [[0, 1, 10, 11], [2, 3, 12, 13]]
+part = fc.reduce_scatter_tensor(x, "avg", 0, dist.group.WORLD)
+assert part.tolist() == [[5, 6], [7, 8]][rank]
+sent = [1, 3] if rank == 0 else [3, 1]
+came = fc.all_to_all_single_autograd(x, [1, 3] if rank == 0 else [3, 1], sent, mesh)
+assert came.tolist() == ([0, 10, 11, 12] if rank == 0 else [1, 2, 3, 13])
+assert fc.broadcast(x.detach(), 1, mesh).tolist() == [10, 11, 12, 13]
+(came * (rank + 1)).sum().backward()
+assert x.grad.tolist() == ([1, 2, 2, 2] if rank == 0 else [1, 1, 1, 2])
+try: fc.all_reduce(x, "mean", mesh)
+except ValueError as error: assert "avg" in str(error)
+else: assert False
+""",
+        2,
+    )
