@@ -204,3 +204,21 @@ model.load_state_dict(distribute_module(fresh(), mesh, partition).state_dict())
 same(model[0].weight.full_tensor(), fresh()[0].weight)
 """
     )
+
+
+def test_a_rank_knows_where_its_part_lies():
+    jobs.run(
+        """
+begin()
+from taper.distributed.tensor import init_device_mesh, Shard, Replicate
+from taper.distributed.tensor._utils import compute_local_shape_and_global_offset as place
+mesh = init_device_mesh("cpu", (2, 2))
+row, column = divmod(rank, 2)
+assert place((5, 3), mesh, [Shard(0), Shard(1)]) == ((3 - row, 2 - column), (3 * row, 2 * column))
+assert place((5, 3), mesh, [Replicate(), Shard(0)]) == ((3 - column, 3), (3 * column, 0))
+# Cut twice: 3 and 2 rows, then 2 and 1, and 1 and 1.
+assert place((5, 3), mesh, [Shard(0), Shard(0)]) == (([2, 1, 1, 1][rank], 3), ([0, 2, 3, 4][rank], 0))
+assert [Shard.local_shard_size_and_offset(5, 4, r) for r in range(4)] == [(2, 0), (2, 2), (1, 4), (0, 5)]
+""",
+        4,
+    )

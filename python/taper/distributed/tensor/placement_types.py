@@ -25,6 +25,13 @@ class Shard(Placement):
 
     dim: int
 
+    @staticmethod
+    def local_shard_size_and_offset(curr_local_size, num_chunks, rank):
+        """Of that many elements among so many ranks: how many this rank has, and where they begin."""
+        chunk = -(-curr_local_size // num_chunks)
+        start = min(rank * chunk, curr_local_size)
+        return min(chunk, curr_local_size - start), start
+
 
 @dataclass(frozen=True)
 class Replicate(Placement):
@@ -36,3 +43,11 @@ class Partial(Placement):
     """The tensor is the sum of what the ranks have."""
 
     reduce_op: str = "sum"
+
+
+class _StridedShard(Shard):
+    """Parts of parts that lie as if the cuts had come in another order: a name to test for, of which there
+    are none here."""
+
+    def __init__(self, dim, *, split_factor):
+        raise NotImplementedError("_StridedShard: cuts of a dimension come in the order of the mesh only")
