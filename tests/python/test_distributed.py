@@ -255,6 +255,7 @@ def test_killed_rank_is_named_within_a_second(world):
             if rank == 1:
                 assert result.code == -signal.SIGKILL
                 continue
+            assert result.code == 0, result.err
             first, second = result.out.splitlines()
             assert result.code == 0 and seconds_in(first) < LIMIT, (result.out, result.err)
             assert "rank 1 was lost: its process ended" in first and call.split("(")[0][5:] in first, first
