@@ -229,7 +229,7 @@ def test_wrong_arguments_are_refused_before_anything_is_sent():
 
 
 @pytest.mark.parametrize("world", [2, 4])
-def test_killed_rank_is_named_within_a_second(world):
+def test_killed_rank_is_named_within_a_second(world, tmp_path):
     calls = [
         "dist.all_reduce(x)",
         "dist.broadcast(x, 1)",
@@ -238,14 +238,19 @@ def test_killed_rank_is_named_within_a_second(world):
         "dist.recv(x, 1)",
         "dist.all_reduce(big)",
     ]
-    for call in calls if world == 2 else calls[:1] + calls[-1:]:
+    for number, call in enumerate(calls if world == 2 else calls[:1] + calls[-1:]):
+        ready = tmp_path / str(number)
+        ready.mkdir()
         processes = jobs.start(
             f"""
             begin(300)
             x, big = taper.ones(1000), taper.ones(10_000_000)
             dist.all_reduce(x)
             if rank == 1:
+                # Not while others are in the first collective.
+                while len(os.listdir({str(ready)!r})) < world - 1: os.sched_yield()
                 os.kill(os.getpid(), signal.SIGKILL)
+            open(os.path.join({str(ready)!r}, str(rank)), "w").close()
             print(message(lambda: {call}))
             print(message(dist.barrier))
             """,
