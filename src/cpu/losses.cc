@@ -9,6 +9,14 @@
 #include "cpu/vector_math-inl.h"
 #include "cpu/vector_run-inl.h"
 
+// kernel, function, operands
+#define TAPER_VECTOR_KERNELS(X) \
+  X(huber, Huber, 1)            \
+  X(huber_backward, HuberBackward, 2)
+#define TAPER_RUNS(name, function, count) \
+  vector_run<function, float, count>, vector_run<function, double, count>,
+#define TAPER_INDICES(name, function, count) name##_f32, name##_f64,
+
 HWY_BEFORE_NAMESPACE();
 namespace taper::cpu {
 namespace HWY_NAMESPACE {
@@ -33,41 +41,19 @@ struct HuberBackward {
   }
 };
 
-Run loss_kernel(int index) {
-  static constexpr Run runs[] = {
-      vector_run<Huber, float, 1>,
-      vector_run<Huber, double, 1>,
-      vector_run<HuberBackward, float, 2>,
-      vector_run<HuberBackward, double, 2>,
-  };
-  return runs[index];
-}
-
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace taper::cpu
 HWY_AFTER_NAMESPACE();
 
+#include "cpu/vector_table-inl.h"
+
 #if HWY_ONCE
-namespace taper::cpu {
-namespace {
+namespace taper::cpu::kernels {
 
-HWY_EXPORT(loss_kernel);
+const Kernel huber = {.name = "huber", .f32 = dispatch<huber_f32>, .f64 = dispatch<huber_f64>};
+const Kernel huber_backward = {
+    .name = "huber_backward", .f32 = dispatch<huber_backward_f32>, .f64 = dispatch<huber_backward_f64>};
 
-template <int index>
-void dispatch(const void* const* inputs, const int* steps, void* output, std::int64_t n,
-              const void* attributes) {
-  static const Run run = HWY_DYNAMIC_DISPATCH(loss_kernel)(index);
-  run(inputs, steps, output, n, attributes);
-}
-
-}  // namespace
-
-namespace kernels {
-
-const Kernel huber = {.name = "huber", .f32 = dispatch<0>, .f64 = dispatch<1>};
-const Kernel huber_backward = {.name = "huber_backward", .f32 = dispatch<2>, .f64 = dispatch<3>};
-
-}  // namespace kernels
-}  // namespace taper::cpu
+}  // namespace taper::cpu::kernels
 #endif
