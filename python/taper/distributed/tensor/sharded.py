@@ -27,12 +27,12 @@ class Cut:
     @property
     def start(self):
         """Where this rank's part begins."""
-        return min(self.group.rank() * self.chunk, self.size)
+        return Shard.local_shard_size_and_offset(self.size, self.group.size(), self.group.rank())[1]
 
     @property
     def length(self):
         """How much this rank has."""
-        return min(self.chunk, self.size - self.start)
+        return Shard.local_shard_size_and_offset(self.size, self.group.size(), self.group.rank())[0]
 
     def own(self, tensor):
         """This rank's part, a view."""
