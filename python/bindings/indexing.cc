@@ -84,13 +84,15 @@ PyObject* taken_over(const char* method, std::initializer_list<PyObject*> argume
   static PyObject* const type = reinterpret_cast<PyObject*>(tensor_type);
   if (!any_takes_over(arguments.begin(), Py_ssize_t(arguments.size()))) return nullptr;
   const py::object function = py::getattr(type, method);
-  return call_taken_over(function.ptr(), arguments.begin(), Py_ssize_t(arguments.size()), nullptr);
+  PyObject* result =
+      call_taken_over(function.ptr(), arguments.begin(), Py_ssize_t(arguments.size()), nullptr);
+  if (PyErr_Occurred()) throw py::error_already_set();
+  return result;
 }
 
 PyObject* get_item(PyObject* self, PyObject* key) {
   return guarded([&] {
     if (PyObject* result = taken_over("__getitem__", {self, key})) return result;
-    if (PyErr_Occurred()) throw py::error_already_set();
     const Profiled entry("getitem");
     const Tensor& x = tensor_of(self);
     const Indexed result = indexed_by(x, key);
@@ -107,7 +109,6 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
       Py_DECREF(result);
       return 0;
     }
-    if (PyErr_Occurred()) throw py::error_already_set();
     const Profiled entry("setitem");
     const Tensor& x = tensor_of(self);
     const Indexed target = indexed_by(x, key);
