@@ -3,6 +3,8 @@
 
 #include "cuda/cudnn_graph.h"
 
+#include "taper/shape.h"
+
 namespace taper::cuda {
 
 namespace {
@@ -11,12 +13,6 @@ using std::int64_t;
 
 /// Names of intermediate results begin here; operands have smaller ones.
 constexpr int64_t first_intermediate = 1000;
-
-std::vector<int64_t> dense_strides(const std::vector<int64_t>& sizes) {
-  std::vector<int64_t> strides(sizes.size(), 1);
-  for (std::size_t i = sizes.size(); i-- > 1;) strides[i - 1] = strides[i] * sizes[i];
-  return strides;
-}
 
 Descriptor pointwise_operation(const Pointwise& f, const GraphTensor& x, const GraphTensor& y) {
   Descriptor function(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
@@ -78,8 +74,8 @@ const GraphTensor& CudnnGraph::intermediate(cudnnDataType_t type, Sizes sizes, S
 }
 
 const GraphTensor& CudnnGraph::intermediate(cudnnDataType_t type, Sizes sizes) {
-  Sizes strides = dense_strides(sizes);
-  return intermediate(type, std::move(sizes), std::move(strides));
+  const Shape strides = contiguous_strides(Shape(sizes.data(), int(sizes.size())));
+  return intermediate(type, std::move(sizes), Sizes(strides.begin(), strides.end()));
 }
 
 void CudnnGraph::pointwise(const Pointwise& f, const GraphTensor& x, const GraphTensor& y) {

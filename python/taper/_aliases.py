@@ -90,17 +90,9 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
             self.data = source.detach()
             return self
         content = source.detach()
-    stride = _contiguous_stride(size) if stride is None else stride
+    stride = self.new_empty(size, device="meta").stride() if stride is None else stride
     self.data = _C._on_storage(content, self.dtype, list(size), list(stride), storage_offset)
     return self
-
-
-def _contiguous_stride(size):
-    stride, step = [], 1
-    for count in reversed(size):
-        stride.insert(0, step)
-        step *= max(count, 1)
-    return stride
 
 
 def _is_view(self):

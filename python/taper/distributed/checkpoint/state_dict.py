@@ -6,6 +6,7 @@ import taper
 from taper import _C
 from taper.nn.parallel import DistributedDataParallel
 
+from ..algorithms._checkpoint.checkpoint_wrapper import _PREFIX
 from ..job import _resolve
 from ..tensor.dtensor import DTensor
 from ..tensor.sharded import ShardedParameter
@@ -82,7 +83,7 @@ def _from_rank_0(values):
 def _parameters(model):
     """(name, parameter), by the names of state_dict(): without the wrappers that keep no activations."""
     for name, parameter in _inner(model).named_parameters():
-        yield name.replace("_checkpoint_wrapped_module.", ""), parameter
+        yield name.replace(_PREFIX, ""), parameter
 
 
 def _named(model):
