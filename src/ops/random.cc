@@ -14,6 +14,7 @@
 #include "taper/ops.h"
 #include "tensor/default_device.h"
 #include "tensor/kernel_for.h"
+#include "tensor/meta.h"
 
 namespace taper {
 
@@ -283,7 +284,7 @@ Tensor normal_like_mean(const Tensor& mean, const Tensor& std, std::optional<Gen
   check<DTypeError>(is_differentiable(dtype), "normal: mean and std must be floating point or complex, got ",
                     dtype);
   check<DTypeError>(!is_complex(std.dtype()), "normal: standard deviations must be real, got ", std.dtype());
-  check<ValueError>(std.numel() == 0 || !any(lt(std, 0)).item<bool>(),
+  check<ValueError>(is_meta(std.device()) || std.numel() == 0 || !any(lt(std, 0)).item<bool>(),
                     "normal: all elements of std must be at least 0, got smaller ones");
   return add(mul(randn(both[0].sizes(), dtype, g, both[0].device()), to(both[1], dtype)), to(both[0], dtype));
 }

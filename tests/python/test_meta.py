@@ -13,6 +13,7 @@ def test_operations_on_meta_give_shapes_and_dtypes():
     assert x.sort(1)[1].dtype is taper.int64 and x[1:, [0, 2, 2]].shape == (1, 3)
     x.normal_().mul_(2)[0] = 3
     assert x.T.contiguous().stride() == (2, 1) and x.data_ptr() == 0
+    assert taper.normal(x, x.abs()).shape == (2, 3)
     assert repr(x) == "tensor(..., device='meta', size=(2, 3))"
 
 
