@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 #include "taper/error.h"
 
@@ -62,6 +63,16 @@ Launch of_torchrun() {
   return launch;
 }
 
+// How often a job was started again, as its name says, and the name without that.
+std::pair<int, std::string> restarts_of(const std::string& job) {
+  const std::size_t slash = job.rfind('/');
+  int restarts = -1;
+  if (slash == std::string::npos) return {restarts, job};
+  const char* const end = job.data() + job.size();
+  if (std::from_chars(job.data() + slash + 1, end, restarts).ptr != end) restarts = -1;
+  return {restarts, job.substr(0, slash)};
+}
+
 Launch of_open_mpi() {
   Launch launch{"mpirun",
                 number_of("OMPI_COMM_WORLD_RANK"),
@@ -90,6 +101,12 @@ Launch of_slurm() {
 }
 
 }  // namespace
+
+bool is_restart_of(const std::string& job, const std::string& earlier) {
+  const auto [now, name] = restarts_of(job);
+  const auto [before, its_name] = restarts_of(earlier);
+  return name == its_name && before >= 0 && now > before;
+}
 
 Launch read_environment() {
   Launch launch;

@@ -15,6 +15,9 @@ struct Launch {
   std::string job;
 };
 
+/// Whether job is what a launcher calls earlier after starting it again.
+bool is_restart_of(const std::string& job, const std::string& earlier);
+
 /// torchrun's variables (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), else Open MPI's
 /// (OMPI_COMM_WORLD_*), else Slurm's (SLURM_PROCID, ...). MASTER_ADDR and MASTER_PORT always count where they
 /// are set. Throws DistributedError for numbers that are none.

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "distributed/environment.h"
 #include "distributed/secret.h"
 
 namespace taper::distributed {
@@ -159,7 +160,9 @@ void Server::admit(Connection& connection, Reader& message) {
   Reader claims(claim);
   const auto rank = claims.number<std::int32_t>(), world_size = claims.number<std::int32_t>();
   const std::string job = claims.text();
-  if (job != options_.job) return refuse(concat("this is job '", options_.job, "', not '", job, "'"));
+  if (job != options_.job)
+    return refuse(concat("this is job '", options_.job, "', not '", job, "'"),
+                  is_restart_of(job, options_.job) ? Kind::later : Kind::refused);
   if (world_size != options_.world_size)
     return refuse(
         concat("world_size is ", options_.world_size, " on rank 0 but ", world_size, " on rank ", rank));

@@ -179,6 +179,53 @@ def test_run_restarts_from_the_checkpoint_with_the_same_losses(tmp_path):
     )
 
 
+def test_run_restarts_on_all_machines(tmp_path):
+    body = """
+        begin()
+        attempt = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
+        for step in range(3):
+            x = taper.ones(1); dist.all_reduce(x)
+            if attempt == step and rank == 1 - attempt: os.kill(os.getpid(), signal.SIGKILL)
+        print(f"rank {rank} done in attempt {attempt}", flush=True)
+        """
+    (tmp_path / "job.py").write_text(jobs.PRELUDE + textwrap.dedent(body))
+    place = ["--nnodes", "2", "--master-addr", "127.0.0.1", "--master-port", str(jobs.free_port())]
+    command = [sys.executable, "-m", "taper.distributed.run", *place, "--max-restarts", "2", "--node-rank"]
+    starters = [
+        subprocess.Popen(
+            [*command, str(node), str(tmp_path / "job.py")],
+            env={**os.environ, "TAPER_JOB_SECRET": "secret of the tests"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for node in range(2)
+    ]
+    said = [starter.communicate(timeout=40) for starter in starters]
+    assert [out for out, _ in said] == [f"rank {node} done in attempt 2\n" for node in range(2)], said
+    assert all(err.count("starting all again") == 2 for _, err in said), said
+
+
+def test_run_writes_output_to_files_and_the_console(tmp_path):
+    (tmp_path / "job.py").write_text("import os, sys\nprint('out'), print('err', file=sys.stderr)\n")
+
+    def ran(*options):
+        command = [sys.executable, "-m", "taper.distributed.run", "--nproc-per-node", "2", *options]
+        return subprocess.run([*command, str(tmp_path / "job.py")], capture_output=True, text=True)
+
+    result = ran("--log-dir", str(tmp_path / "logs"), "--tee", "0:1,1:0", "--redirects", "2")
+    assert result.stdout.splitlines() in (["[default0]:out", "out"], ["out", "[default0]:out"]), result
+    (folder,) = (tmp_path / "logs").iterdir()
+    written = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.log")}
+    assert written == {
+        "attempt_0/0/stdout.log": "out\n",
+        "attempt_0/0/stderr.log": "err\n",
+        "attempt_0/1/stderr.log": "err\n",
+    }
+    assert ran("--local-ranks-filter", "1").stdout == "out\n"
+    assert "expected 0 to 3" in ran("--tee", "5").stderr
+
+
 def test_killed_at_random_moments_gives_the_uninterrupted_run(tmp_path):
     rng = random.Random(11)
     # By attempt: the rank, the step that it reaches, and the seconds that it goes on from there.

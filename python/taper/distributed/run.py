@@ -13,8 +13,7 @@ import tempfile
 import time
 
 from .elastic.multiprocessing.errors import message_in
-
-_GRACE = 5.0  # seconds between asking a process to end and ending it
+from .outputs import Outputs, local_ranks, streams
 
 
 def _parser():
@@ -23,50 +22,85 @@ def _parser():
         allow_abbrev=False,
         description="Starts a script in several processes of this machine, one of --nnodes machines.",
     )
+    _add_place(parser)
+    _add_processes(parser)
+    _add_outputs(parser)
     add = parser.add_argument
-    add(
-        "--nproc-per-node",
-        "--nproc_per_node",
-        default="1",
-        help="processes on this machine: a number, or auto for one per CPU",
-    )
-    add("--nnodes", default="1", help="machines; the command is run once on each")
-    add("--node-rank", "--node_rank", type=int, default=0, help="which of the machines this is")
-    add(
-        "--master-addr", "--master_addr", default=None, help="address of machine 0; 127.0.0.1 for one machine"
-    )
-    add(
-        "--master-port",
-        "--master_port",
-        type=int,
-        default=None,
-        help="port on machine 0; for one machine any free one",
-    )
-    add("--standalone", action="store_true", help="one machine, any free port (the default for one machine)")
-    add(
-        "--max-restarts",
-        "--max_restarts",
-        type=int,
-        default=0,
-        help="how often to start all processes again after one failed (one machine)",
-    )
-    add("--rdzv-backend", "--rdzv_backend", default="static", help="accepted for torchrun's sake")
-    add(
-        "--rdzv-endpoint", "--rdzv_endpoint", default="", help="host:port, as --master-addr and --master-port"
-    )
-    add("--rdzv-id", "--rdzv_id", default=None, help="name of the job, the same on all machines")
-    add(
-        "--monitor-interval",
-        "--monitor_interval",
-        type=float,
-        default=0.1,
-        help="seconds between looks at the processes",
-    )
     add("-m", "--module", action="store_true", help="the script is a module's name, as for python -m")
     add("--no-python", "--no_python", action="store_true", help="the script is a program")
     add("script")
     add("arguments", nargs=argparse.REMAINDER)
     return parser
+
+
+def _names(name):
+    """--a-b, and --a_b, as torchrun takes it as well."""
+    return dict.fromkeys((name, "--" + name[2:].replace("-", "_")))
+
+
+def _add_place(parser):
+    """Where the processes are."""
+
+    def add(name, **options):
+        parser.add_argument(*_names(name), **options)
+
+    add(
+        "--nproc-per-node",
+        default="1",
+        help="processes on this machine: a number, cpu for one per CPU, gpu for one per CUDA device, auto for "
+        "gpu where there is one, else cpu",
+    )
+    add("--nnodes", default="1", help="machines; the command is run once on each")
+    add("--node-rank", type=int, default=0, help="which of the machines this is")
+    add("--master-addr", default=None, help="address of machine 0; 127.0.0.1 for one machine")
+    add("--master-port", type=int, default=None, help="port on machine 0; for one machine any free one")
+    add("--standalone", action="store_true", help="one machine, any free port (the default for one machine)")
+    add("--rdzv-endpoint", default="", help="host:port, as --master-addr and --master-port")
+    add("--rdzv-id", default=None, help="name of the job, the same on all machines")
+    for name in ("--rdzv-backend", "--rdzv-conf", "--local-addr", "--start-method"):
+        add(name, default=None, help="accepted for torchrun's sake")
+
+
+def _add_processes(parser):
+    """How they live."""
+
+    def add(name, **options):
+        parser.add_argument(*_names(name), **options)
+
+    add(
+        "--max-restarts",
+        type=int,
+        default=0,
+        help="how often to start all processes again after one failed; on several machines give all the same",
+    )
+    add("--monitor-interval", type=float, default=0.1, help="seconds between looks at the processes")
+    add(
+        "--shutdown-timeout",
+        type=float,
+        default=5.0,
+        help="seconds that processes have to end after they were asked to",
+    )
+
+
+def _add_outputs(parser):
+    """Where their output goes."""
+
+    def add(name, *short, **options):
+        parser.add_argument(*short, *_names(name), **options)
+
+    add("--log-dir", default=None, help="folder for log files; a new one in it for each job")
+    add(
+        "--redirects",
+        "-r",
+        type=streams,
+        default={},
+        help="streams to write to log files: 1 stdout, 2 stderr, 3 both; 0:3,1:2 for single local ranks",
+    )
+    add("--tee", "-t", type=streams, default={}, help="streams for log files and the console; as --redirects")
+    add(
+        "--local-ranks-filter", type=local_ranks, default=None, help="local ranks that the console shows: 0,1"
+    )
+    add("--role", default="default", help="name before the lines of --tee")
 
 
 def _free_port():
@@ -76,10 +110,17 @@ def _free_port():
 
 
 def _processes(text):
+    if text in ("auto", "gpu"):
+        from taper import cuda
+
+        if devices := cuda.device_count():
+            return devices
+        if text == "gpu":
+            sys.exit("run: --nproc-per-node is gpu, but there is no CUDA device; use a number, auto or cpu")
     if text in ("auto", "cpu"):
         return len(os.sched_getaffinity(0))
     if not text.isdigit() or int(text) < 1:
-        sys.exit(f"run: --nproc-per-node is {text!r}, expected a number, auto or cpu")
+        sys.exit(f"run: --nproc-per-node is {text!r}, expected a number, auto, gpu or cpu")
     return int(text)
 
 
@@ -101,8 +142,6 @@ def _place(options):
         sys.exit("run: with --nnodes above 1, --master-addr and --master-port say where machine 0 is")
     if not 0 <= options.node_rank < int(nodes):
         sys.exit(f"run: --node-rank is {options.node_rank}, expected 0 to {int(nodes) - 1}")
-    if options.max_restarts:
-        sys.exit("run: --max-restarts works on one machine only")
     return int(nodes), address, port
 
 
@@ -120,7 +159,7 @@ def _command(options):
     return [sys.executable, "-u", *(["-m"] if options.module else []), options.script, *options.arguments]
 
 
-def _start_all(options, nodes, address, port, count, attempt, notes):
+def _start_all(options, nodes, address, port, count, attempt, notes, outputs):
     shared = {
         "WORLD_SIZE": count * nodes,
         "LOCAL_WORLD_SIZE": count,
@@ -143,7 +182,9 @@ def _start_all(options, nodes, address, port, count, attempt, notes):
         own = {"RANK": rank, "LOCAL_RANK": local, "ROLE_RANK": rank, "ROLE_WORLD_SIZE": count * nodes}
         own["TORCHELASTIC_ERROR_FILE"] = _note(notes, attempt, local)
         env = {**os.environ, **{name: str(value) for name, value in {**shared, **own}.items()}}
-        processes.append(subprocess.Popen(_command(options), env=env, preexec_fn=_die_with_parent))
+        processes.append(
+            outputs.start(_command(options), attempt, local, env=env, preexec_fn=_die_with_parent)
+        )
     return processes
 
 
@@ -152,11 +193,12 @@ def _note(folder, attempt, local):
     return os.path.join(folder, f"{attempt}-{local}.json")
 
 
-def _end_all(processes, number=signal.SIGTERM):
+def _end_all(processes, seconds, number=signal.SIGTERM):
+    """Asks by a signal; kills those that have not ended some seconds later."""
     for process in processes:
         if process.poll() is None:
             process.send_signal(number)
-    deadline = time.monotonic() + _GRACE
+    deadline = time.monotonic() + seconds
     for process in processes:
         try:
             process.wait(max(0, deadline - time.monotonic()))
@@ -190,6 +232,14 @@ def _interrupt(number, frame):
     raise _Interrupted(number)
 
 
+def _failure(process, rank, note):
+    """What to say of the process that failed."""
+    said = message_in(note)
+    return f"run: rank {rank} (process {process.pid}) failed: {_describe(process.returncode)}" + (
+        f": {said}" if said else ""
+    )
+
+
 def main(arguments=None):
     """Runs until all processes end; returns the exit code."""
     options = _parser().parse_args(arguments)
@@ -197,32 +247,33 @@ def main(arguments=None):
     count = _processes(options.nproc_per_node)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    outputs = Outputs(
+        options.log_dir,
+        options.rdzv_id or "none",
+        options.redirects,
+        options.tee,
+        options.local_ranks_filter,
+        options.role,
+    )
     processes, notes = [], tempfile.TemporaryDirectory(prefix="taper-run-")
     try:
         for attempt in range(options.max_restarts + 1):
-            processes = _start_all(options, nodes, address, port, count, attempt, notes.name)
+            processes = _start_all(options, nodes, address, port, count, attempt, notes.name, outputs)
             failed = _watch(processes, options.monitor_interval)
             if failed is None:
                 return 0
-            first = options.node_rank * count
-            text = f"run: rank {first + failed} (process {processes[failed].pid}) failed: " + _describe(
-                processes[failed].returncode
-            )
-            said = message_in(_note(notes.name, attempt, failed))
-            text += f": {said}" if said else ""
-            again = attempt < options.max_restarts
-            print(
-                f"{text}; {'starting all again' if again else 'ending the others'}",
-                file=sys.stderr,
-                flush=True,
-            )
-            _end_all(processes)
+            rank = options.node_rank * count + failed
+            text = _failure(processes[failed], rank, _note(notes.name, attempt, failed))
+            then = "starting all again" if attempt < options.max_restarts else "ending the others"
+            print(f"{text}; {then}", file=sys.stderr, flush=True)
+            _end_all(processes, options.shutdown_timeout)
         return 1
     except _Interrupted as interrupted:
-        _end_all(processes, interrupted.args[0])
+        _end_all(processes, options.shutdown_timeout, interrupted.args[0])
         return 128 + interrupted.args[0]
     finally:
-        _end_all(processes, signal.SIGKILL)
+        _end_all(processes, options.shutdown_timeout, signal.SIGKILL)
+        outputs.finish()
         notes.cleanup()
 
 
