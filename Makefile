@@ -81,6 +81,7 @@ format:
 	@$(CXX_FILES) | xargs clang-format -i
 	@python -m ruff --version >/dev/null 2>&1 || python -m pip install --quiet 'ruff>=0.6'
 	@git ls-files '*.py' | xargs python -m ruff format --quiet
+	@python -m ruff check --fix --quiet
 
 # The declarations and definitions of Tensor's methods, after a change of the operations.
 methods:

@@ -133,7 +133,7 @@ def main():
         print(json.dumps(rates(framework, int(turns))))
         return
     names = ["taper", *(name for name in options.vs.split(",") if name)]
-    pythons = {name: sys.executable for name in names} | dict(e.split("=", 1) for e in options.python)
+    pythons = dict.fromkeys(names, sys.executable) | dict(e.split("=", 1) for e in options.python)
     print("\n".join(as_markdown(compare(names, pythons, options.rounds))))
 
 

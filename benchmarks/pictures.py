@@ -107,8 +107,9 @@ def roofline(run, frameworks):
         color = COLORS.get(name, "#555")
         for workload, intensity, rate in of_one:
             parts.append(
-                f'<circle cx="{x(min(max(intensity, x.low), x.high)):.1f}" cy="{y(rate):.1f}" r="3" fill="{color}" '
-                f'fill-opacity=".6"><title>{escape(f"{name}, {workload.title}")}</title></circle>'
+                f'<circle cx="{x(min(max(intensity, x.low), x.high)):.1f}" cy="{y(rate):.1f}" r="3" '
+                f'fill="{color}" fill-opacity=".6">'
+                f"<title>{escape(f'{name}, {workload.title}')}</title></circle>"
             )
         parts.append(f'<circle cx="{width - 150}" cy="{height - 140 + 16 * place}" r="4" fill="{color}"/>')
         parts.append(text(width - 140, height - 136 + 16 * place, name.replace("_", ", ")))

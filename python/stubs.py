@@ -51,8 +51,6 @@ PROPERTIES = {
     "mH": "Tensor",
     "real": "Tensor",
     "imag": "Tensor",
-    "real": "Tensor",
-    "imag": "Tensor",
 }
 RESULTS = {
     "backward": "None",
@@ -234,10 +232,8 @@ def tensor_class(taper, entries, named):
         if name in known:
             lines += ["    " + line for line in known[name]]
         elif name in OPERATORS:
-            lines.append(
-                f"    def {name}(self{', other: Any' if name not in ('__neg__', '__pos__', '__abs__', '__invert__') else ''}"
-                ") -> Tensor: ..."
-            )
+            of_one = name in ("__neg__", "__pos__", "__abs__", "__invert__")
+            lines.append(f"    def {name}(self{'' if of_one else ', other: Any'}) -> Tensor: ...")
         elif name in RESULTS or (not name.startswith("_") and callable(getattr(taper.Tensor, name))):
             lines.append(
                 f"    def {name}(self, *args: Any, **kwargs: Any) -> {RESULTS.get(name, 'Any')}: ..."
@@ -257,10 +253,8 @@ def named_tuples(named):
 def origin(value, name, package):
     """The module of the package from which name can be imported; None where there is none."""
     module = getattr(value, "__module__", None)
-    if module and module.startswith("taper.") and not module.startswith("taper._C") and module != package:
-        if getattr(sys.modules.get(module), name, None) is value:
-            return module
-    return None
+    own = module and module.startswith("taper.") and not module.startswith("taper._C") and module != package
+    return module if own and getattr(sys.modules.get(module), name, None) is value else None
 
 
 def module_stub(taper, module, home, entries):

@@ -2,7 +2,7 @@
 (include/taper/tensor_methods.inc) and their definitions (src/ops/tensor_methods.cc,
 src/ops/tensor_methods_inplace.cc).
 
-    python scripts/tensor_methods.py           (after a change in include/taper/ops or a registration; `make methods`)
+    python scripts/tensor_methods.py           (after a change in include/taper/ops or a registration)
     python scripts/tensor_methods.py --check   (fails where the files are not what it would write)
 
 A method is what include/taper/ops declares with a tensor first and the registry has as a method in Python.
@@ -139,7 +139,8 @@ def files():
         yield (
             path,
             formatted(
-                f'// {what} {NOTICE[3:]}\n{include}#include "taper/ops.h"\n\nnamespace taper {{\n\n{definitions}\n\n'
+                f'// {what} {NOTICE[3:]}\n{include}#include "taper/ops.h"\n\nnamespace taper {{\n\n'
+                f"{definitions}\n\n"
                 "}  // namespace taper\n",
                 path,
             ),

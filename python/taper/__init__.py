@@ -61,7 +61,7 @@ for _name in (
     "quint2x4",
 ):
     globals()[_name] = getattr(_C, _name)
-bool = getattr(_C, "bool")
+bool = _C.bool
 half, float, double = _C.float16, _C.float32, _C.float64
 short, int, long = _C.int16, _C.int32, _C.int64
 chalf, cfloat, cdouble = _C.complex32, _C.complex64, _C.complex128
@@ -75,23 +75,7 @@ channels_last, channels_last_3d = "channels_last", "channels_last_3d"
 # Every operation comes from the registry of the library.
 globals().update(_C._homes["taper"])
 
-from . import _tensor, autograd, nn, optim  # noqa: E402,F401
-from ._creation import (  # noqa: E402
-    as_tensor,
-    asarray,
-    frombuffer,
-    from_dlpack,
-    get_rng_state,
-    initial_seed,
-    is_tensor,
-    manual_seed,
-    numel,
-    seed,
-    set_default_dtype,
-    set_rng_state,
-    tensor,
-)
-from ._grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled  # noqa: E402
+from . import _tensor, autograd, nn, optim  # noqa: E402
 from ._C import (  # noqa: E402
     autocast_decrement_nesting,
     autocast_increment_nesting,
@@ -103,7 +87,22 @@ from ._C import (  # noqa: E402
     set_autocast_dtype,
     set_autocast_enabled,
 )
-
+from ._creation import (  # noqa: E402
+    as_tensor,
+    asarray,
+    from_dlpack,
+    frombuffer,
+    get_rng_state,
+    initial_seed,
+    is_tensor,
+    manual_seed,
+    numel,
+    seed,
+    set_default_dtype,
+    set_rng_state,
+    tensor,
+)
+from ._grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled  # noqa: E402
 from ._late import late as _late  # noqa: E402
 
 _HOMES = {

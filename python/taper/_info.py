@@ -4,7 +4,6 @@ import numpy
 
 from . import _C
 
-
 # Of types that NumPy does not know: bits, eps, max, the smallest normal number, resolution.
 _LIMITS = {
     _C.bfloat16: (16, 2.0**-7, float.fromhex("0x1.fep127"), 2.0**-126, 0.01),
@@ -45,7 +44,7 @@ class iinfo:
     """Limits of an integer type: bits, max, min."""
 
     def __init__(self, type):
-        if type.is_floating_point or type.is_complex or type is getattr(_C, "bool"):
+        if type.is_floating_point or type.is_complex or type is _C.bool:
             raise TypeError(f"iinfo: needs an integer type, got {type}")
         self.dtype = str(type).split(".")[-1]
         limits = numpy.iinfo(self.dtype)

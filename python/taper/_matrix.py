@@ -4,8 +4,8 @@ import collections
 import math
 
 from . import _C, linalg
-from ._creation import _on
 from ._C import Tensor
+from ._creation import _on
 from .linalg import _with_out
 
 _taper = _C._homes["taper"]
@@ -286,10 +286,8 @@ def inner(input, other):
 def cross(input, other, dim=None):
     """Cross products along dim, or along the first dimension of three elements."""
     if dim is None:
-        for dim, size in enumerate(input.shape):
-            if size == 3:
-                break
-        else:
+        dim = next((i for i, size in enumerate(input.shape) if size == 3), None)
+        if dim is None:
             raise _C.ShapeError(
                 f"linalg.cross: no dimension of size 3 in input of shape {tuple(input.shape)}"
             )

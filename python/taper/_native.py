@@ -42,7 +42,7 @@ def native_batch_norm(input, weight, bias, running_mean, running_var, training, 
 def native_dropout(input, p, train):
     """Dropout and the elements that it keeps."""
     if not train or p == 0:
-        return input.clone(), _f["ones_like"](input, dtype=getattr(_C, "bool"))
+        return input.clone(), _f["ones_like"](input, dtype=_C.bool)
     kept = _f["rand"](*input.shape, device=input.device) >= p
     return input * kept * (0.0 if p == 1 else 1 / (1 - p)), kept
 

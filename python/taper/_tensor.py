@@ -7,7 +7,7 @@ from ._C import Tensor
 from ._creation import _device, _on
 from ._late import late_methods
 
-_BOOL = getattr(_C, "bool")
+_BOOL = _C.bool
 
 
 def _method(function):
@@ -72,7 +72,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
     return _in_order(result, memory_format)
 
 
-_BOOL_TYPE = type(True)
+_BOOL_TYPE = bool
 
 
 @_method

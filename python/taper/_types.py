@@ -43,4 +43,4 @@ FloatTensor, DoubleTensor = _made("FloatTensor", _C.float32), _made("DoubleTenso
 HalfTensor, BFloat16Tensor = _made("HalfTensor", _C.float16), _made("BFloat16Tensor", _C.bfloat16)
 LongTensor, IntTensor = _made("LongTensor", _C.int64), _made("IntTensor", _C.int32)
 ShortTensor, CharTensor = _made("ShortTensor", _C.int16), _made("CharTensor", _C.int8)
-ByteTensor, BoolTensor = _made("ByteTensor", _C.uint8), _made("BoolTensor", getattr(_C, "bool"))
+ByteTensor, BoolTensor = _made("ByteTensor", _C.uint8), _made("BoolTensor", _C.bool)

@@ -4,7 +4,7 @@ import functools
 import math
 
 from . import _C
-from ._C import LinAlgError
+from ._C import LinAlgError  # noqa: F401
 
 globals().update(_C._homes.get("linalg", {}))
 _taper = _C._homes["taper"]
@@ -232,7 +232,7 @@ def vander(x, *, N=None):
     count = x.shape[-1] if N is None else N
     if count <= 1 and N is not None:
         raise _C.Error(f"N must be greater than 1, but got {N}")
-    dtype = x.dtype if x.dtype != getattr(_C, "bool") else _C.int64
+    dtype = x.dtype if x.dtype != _C.bool else _C.int64
     if not (x.is_floating_point() or x.is_complex()):
         dtype = _C.int64
     ones = _taper["ones"]((*x.shape, 1), dtype=dtype, device=x.device)

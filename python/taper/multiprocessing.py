@@ -1,11 +1,12 @@
 """multiprocessing, and spawn(): one function in several processes, whose errors come back."""
 
+import contextlib as _contextlib
 import multiprocessing as _multiprocessing
 import signal as _signal
 import sys as _sys
 import time as _time
 import traceback as _traceback
-from multiprocessing import *  # noqa: F401,F403
+from multiprocessing import *  # noqa: F403
 from multiprocessing import connection as _connection
 
 from ._C import DistributedError
@@ -83,10 +84,8 @@ class ProcessContext:
         # Of several that failed, the one that raised tells more than those that only heard of it.
         raised = []
         for i, pipe in enumerate(self._errors):
-            try:
+            with _contextlib.suppress(EOFError):  # it ended without a word
                 raised += [(*pipe.recv(), i)] if pipe.poll() else []
-            except EOFError:
-                pass  # it ended without a word
         if raised:
             _, text, i = min(raised, key=lambda entry: entry[0])
             raise ProcessRaisedException(

@@ -15,13 +15,13 @@ def save(obj, f, pickle_module=None, pickle_protocol=None, _use_new_zipfile_seri
     """Saves tensors, numbers, text, bytes, None and any nesting of dictionaries, lists and tuples of them.
 
     f is a path or a binary file object. The file is a safetensors file that any reader of that format opens:
-    tensors have readable names such as "model.fc.weight", and the metadata holds the rest as JSON, and
-    there is no code in it. A tensor that occurs twice is stored once and is one tensor again when loaded. Also kept:
-    OrderedDict, defaultdict (of a built-in type), Counter, set, frozenset, bytearray, complex, range, slice,
-    NumPy arrays and numbers, taper.dtype, taper.device, taper.Size, nn.Parameter. Objects of classes written
-    in Python, modules among them, are stored by their attributes (one that occurs twice is two when loaded),
-    members of enumerations by name. Everything else, functions above all, is refused by a TypeError that
-    names its place.
+    tensors have readable names such as "model.fc.weight", and the metadata holds the rest as JSON, and there
+    is no code in it. A tensor that occurs twice is stored once and is one tensor again when loaded. Also
+    kept: OrderedDict, defaultdict (of a built-in type), Counter, set, frozenset, bytearray, complex, range,
+    slice, NumPy arrays and numbers, taper.dtype, taper.device, taper.Size, nn.Parameter. Objects of classes
+    written in Python, modules among them, are stored by their attributes (one that occurs twice is two when
+    loaded), members of enumerations by name. Everything else, functions above all, is refused by a TypeError
+    that names its place.
 
     A path is replaced in one step: a crash, a full disk or a kill leaves the old file or the new one, whole.
     The arguments about pickle are accepted for PyTorch's sake and mean nothing.

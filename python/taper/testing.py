@@ -184,10 +184,8 @@ def _compare(actual, expected, rtol, atol, equal_nan, check_dtype, check_stride,
 def _mismatch(a, b, rtol, atol, equal_nan):
     dtype = _C.promote_types(a.dtype, b.dtype)
     a, b = a.to(dtype), b.to(dtype)
-    if a.dtype == _C.bool:
-        close = a == b
-    else:
-        close = _C._homes["taper"]["isclose"](a, b, rtol, atol, equal_nan)
+    isclose = _C._homes["taper"]["isclose"]
+    close = a == b if a.dtype == _C.bool else isclose(a, b, rtol, atol, equal_nan)
     wrong = int((~close).sum())
     if wrong == 0:
         return True, ""

@@ -2,6 +2,8 @@
 
 from ._C import __version__
 
+__all__ = ["__version__", "cuda", "debug", "hip"]
+
 cuda = None
 hip = None
 debug = False

@@ -363,11 +363,7 @@ FAULTS = [
         CUDNN_NORMS,
     ),
     Fault(
-        "variances with epsilon",
-        "norm.cu",
-        "1 / (scale * scale) - eps)",
-        "1 / (scale * scale))",
-        CUDNN_NORMS,
+        "variances with epsilon", "norm.cu", "1 / (scale * scale) - eps)", "1 / (scale * scale))", CUDNN_NORMS
     ),
     Fault(
         "the slowest engine",

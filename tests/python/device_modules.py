@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-
 import taper
 from taper import nn
 from taper.nn import functional as F

@@ -5,7 +5,6 @@ import json
 import sys
 
 import numpy as np
-
 import samples
 import taper
 

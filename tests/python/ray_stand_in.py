@@ -5,7 +5,8 @@ import os
 import pickle
 import signal
 import traceback
-from multiprocessing.connection import Pipe, wait as wait_for
+from multiprocessing.connection import Pipe
+from multiprocessing.connection import wait as wait_for
 from types import SimpleNamespace
 
 _state = SimpleNamespace(cpus=0, actors=[])

@@ -5,7 +5,6 @@ import numpy as np
 import scipy as sp
 import scipy.linalg
 import scipy.special
-
 from network_references import *  # noqa: F403
 
 

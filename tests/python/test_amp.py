@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 import taper
 from taper import nn
 from taper.nn import functional as F

@@ -1,7 +1,6 @@
 """Settings of exactness on GPUs: they can be set, asked and left again on any machine."""
 
 import pytest
-
 import taper
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-
 import taper
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,6 @@ import os
 import pickle
 
 import pytest
-
 import taper
 from taper import nn
 

@@ -1,7 +1,6 @@
 """Tensors made of sizes, buffers and files."""
 
 import pytest
-
 import taper
 
 

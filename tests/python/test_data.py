@@ -11,7 +11,6 @@ import textwrap
 
 import numpy as np
 import pytest
-
 import taper
 from taper.utils.data import (
     BatchSampler,

@@ -2,8 +2,6 @@
 
 import jobs
 import pytest
-
-import taper
 from taper import distributed as dist
 
 pytestmark = pytest.mark.skipif(not dist.is_available(), reason="built without Gloo")

@@ -8,7 +8,6 @@ import time
 
 import jobs
 import pytest
-
 import taper
 from taper import distributed as dist
 

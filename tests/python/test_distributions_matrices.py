@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import scipy.integrate as integrate
 import scipy.stats as stats
-
 import taper
 from taper import distributions as D
 

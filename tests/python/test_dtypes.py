@@ -3,8 +3,8 @@
 import pickle
 
 import pytest
-
 import taper
+
 
 def test_dtypes_that_no_tensor_has_are_named_and_refused():
     small = taper.float8_e4m3fn

@@ -5,7 +5,6 @@ import random
 import signal
 
 import pytest
-
 import taper
 from taper import safetensors
 

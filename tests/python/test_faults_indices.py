@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 import taper
 import taper.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 t = taper.tensor
 

@@ -8,7 +8,6 @@ import textwrap
 import weakref
 
 import pytest
-
 import taper
 
 

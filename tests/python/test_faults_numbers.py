@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 import taper
 import taper.nn.functional as F
 from taper import nn

@@ -2,7 +2,6 @@
 import numpy as np
 import pytest
 import scipy.signal
-
 import taper
 from taper import fft
 from taper.autograd import gradcheck, gradgradcheck

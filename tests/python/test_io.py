@@ -17,7 +17,6 @@ import textwrap
 
 import numpy as np
 import pytest
-
 import taper
 from taper import safetensors
 from taper.npy import load_npy, load_npz, save_npy, save_npz
@@ -564,7 +563,7 @@ def test_an_object_keeps_its_attributes_and_where_that_is_asked_for_its_class():
     assert type(plain["settings"]).__name__ == "SavedObject" and "Settings" in repr(plain["settings"])
     assert plain["settings"].rate.tolist() == [1, 1] and plain["settings"].kind == "fixed"
     with pytest.raises(AttributeError, match="Settings.*weights_only=False"):
-        plain["settings"].missing  # noqa: B018
+        plain["settings"].missing
     trusted = saved(state, weights_only=False)
     assert type(trusted["settings"]) is Settings and trusted["settings"].kind is Rate.FIXED
     assert type(trusted["again"][0]) is Counted and trusted["again"][0].kind == "restored"

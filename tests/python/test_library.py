@@ -1,7 +1,6 @@
 """Operations of a program's own, by taper.library."""
 
 import pytest
-
 import taper
 
 

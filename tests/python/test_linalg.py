@@ -4,7 +4,6 @@ import math
 import numpy as np
 import pytest
 import scipy.linalg
-
 import taper
 from taper import linalg
 from taper.autograd import gradcheck, gradgradcheck

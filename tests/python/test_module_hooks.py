@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 import taper
 from taper import nn
 from taper.nn.modules import module as hooks
@@ -94,10 +93,9 @@ def test_saved_tensors_pass_through_hooks():
 
 
 def test_saved_tensor_hooks_can_be_refused_and_checked():
-    with taper.autograd.graph.disable_saved_tensors_hooks("not here"):
-        with pytest.raises(RuntimeError, match="not here"):
-            with taper.autograd.graph.save_on_cpu():
-                pass
+    refused = taper.autograd.graph.disable_saved_tensors_hooks("not here")
+    with refused, pytest.raises(RuntimeError, match="not here"), taper.autograd.graph.save_on_cpu():
+        pass
     x = taper.ones(2, requires_grad=True)
     with taper.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t.long()):
         y = (x * 1).exp().sum()

@@ -6,7 +6,6 @@ import pickle
 
 import numpy as np
 import pytest
-
 import taper
 from taper import nn
 from taper.nn import functional as F
@@ -448,7 +447,7 @@ def test_uses_that_are_refused_as_in_pytorch():
     with pytest.raises(RuntimeError, match="empty list"):
         nn.utils.rnn.pad_sequence([])
     with pytest.raises(RuntimeError, match="only supports Tensor or scalar"):
-        "a" in taper.tensor([1])
+        _ = "a" in taper.tensor([1])
     with pytest.warns(UserWarning, match="num_layers greater than 1"):
         nn.GRU(2, 3, dropout=0.5)
 

@@ -4,7 +4,6 @@ import copy
 
 import numpy as np
 import pytest
-
 import taper
 from taper import nn
 from taper.nn import utils

@@ -3,11 +3,10 @@ import re
 
 import numpy as np
 import pytest
-import scipy as sp
-import scipy.special
-
 import references
 import samples
+import scipy as sp
+import scipy.special
 import taper
 
 ENTRIES = taper._C._registry()
@@ -45,7 +44,7 @@ def cases(test, key="samples", wanted=lambda entry: True):
     for number, entry in enumerate(ENTRIES):
         if not wanted(entry):
             continue
-        for k, text in enumerate(samples.split(entry[key])):
+        for text in samples.split(entry[key]):
             case = f"{name_of(entry)}({text})@{entry['homes'].split()[0]}"
             reason = known_gaps.get((test, case))
             marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []

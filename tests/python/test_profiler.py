@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 import taper
 from taper import nn
 from taper.profiler import ProfilerAction, ProfilerActivity, profile, record_function, schedule
@@ -75,13 +74,11 @@ def test_schedule_waits_warms_up_and_records():
 
 
 def test_one_profile_at_a_time():
-    with profile():
-        with pytest.raises(RuntimeError, match="only one can be at a time"):
-            profile().start()
+    with profile(), pytest.raises(RuntimeError, match="only one can be at a time"):
+        profile().start()
 
 
 def test_errors_do_not_end_the_profile():
-    with profile() as taken:
-        with pytest.raises(taper.ShapeError):
-            taper.ones(2, 3) @ taper.ones(2, 3)
+    with profile() as taken, pytest.raises(taper.ShapeError):
+        taper.ones(2, 3) @ taper.ones(2, 3)
     assert "aten::matmul" in names(taken.events())

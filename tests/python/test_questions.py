@@ -1,7 +1,6 @@
 """Questions about dtypes, and settings that have one answer here. Expected dtypes are PyTorch 2.15's."""
 
 import pytest
-
 import taper
 
 

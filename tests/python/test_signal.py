@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import scipy.signal.windows
-
 import taper
 from taper.signal import windows
 

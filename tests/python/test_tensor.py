@@ -7,7 +7,6 @@ import pickle
 
 import numpy as np
 import pytest
-
 import taper
 from taper.testing import assert_close
 
@@ -243,7 +242,7 @@ def test_real_and_imag_are_views_that_can_be_assigned():
     x = taper.ones(2)
     assert x.real is x
     with pytest.raises(RuntimeError, match="imag"):
-        x.imag  # noqa: B018
+        x.imag
 
 
 def test_apply_and_map_call_a_function_for_each_element():

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 import taper
 import taper.nn.functional as F
 from taper import nn
@@ -13,7 +12,7 @@ taper.manual_seed(0)
 real = {"dtype": taper.float64}
 A, B, C = taper.randn(6, 3, 4, **real), taper.randn(6, 4, 5, **real), taper.randn(6, 4, **real)
 W, M, N = taper.randn(4, 4, **real), taper.randn(4, **real), taper.randn(6, 2, 4, **real)
-I, X = taper.randint(0, 3, (6,)), taper.randn(6, 2, 3, 8, 8, **real)
+INDEX, X = taper.randint(0, 3, (6,)), taper.randn(6, 2, 3, 8, 8, **real)
 conv, lin, ln, emb = (
     nn.Conv2d(3, 2, 3).double(),
     nn.Linear(4, 2).double(),
@@ -82,8 +81,8 @@ CASES = {
     "conv1": (lambda x: conv(x[0]), (X,)),
     "pool": (lambda x: F.max_pool2d(x, 2), (X,)),
     "ln": (lambda a: ln(a), (A,)),
-    "emb": (lambda i: emb(i), (I,)),
-    "ce": (lambda c, i: F.cross_entropy(c, i), (C, I)),
+    "emb": (lambda i: emb(i), (INDEX,)),
+    "ce": (lambda c, i: F.cross_entropy(c, i), (C, INDEX)),
     "mse": (lambda c: F.mse_loss(c, M), (C,)),
     "bce": (lambda a: F.binary_cross_entropy_with_logits(a, a * 0 + 1, weight=M, reduction="sum"), (A,)),
     "huber": (lambda c: F.huber_loss(c, M, reduction="none", delta=0.5), (C,)),
@@ -105,7 +104,7 @@ CASES = {
     "hess": (lambda c: hessian(lambda x: (x**3).sum())(c), (C,)),
     "jvp": (lambda c: jvp(lambda x: x.exp(), (c,), (M,))[1], (C,)),
     "vjp": (lambda c: vjp(lambda x: x.exp() * W, c)[1](W)[0], (C,)),
-    "persample": (lambda c, i: grad(loss)(P, c, i), (C, I)),
+    "persample": (lambda c, i: grad(loss)(P, c, i), (C, INDEX)),
     "gradplain": (lambda c: grad(lambda w: (w @ c).square().sum())(W), (C,)),
     "einsum": (lambda a, b: taper.einsum("ij,jk->ik", a, b), (A, B)),
     "prod": (lambda a: a.prod(), (A,)),

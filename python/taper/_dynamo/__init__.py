@@ -1,15 +1,8 @@
 """What programs ask of PyTorch's compiler under its inner name; see taper.compiler."""
 
-from ..compiler import (  # noqa: F401
-    allow_in_graph,
-    assume_constant_result,
-    disable,
-    is_compiling,
-    list_backends,
-    reset,
-)
-from . import config, eval_frame  # noqa: F401
-from .eval_frame import OptimizedModule  # noqa: F401
+from ..compiler import allow_in_graph, assume_constant_result, disable, is_compiling, list_backends, reset
+from . import config, eval_frame
+from .eval_frame import OptimizedModule
 
 
 def mark_dynamic(t, index, *, hint_override=None, min=None, max=None, specialize_on=None):

@@ -1,3 +1,3 @@
 """Operations that take functions, under the names of PyTorch's own modules."""
 
-from .associative_scan import associative_scan  # noqa: F401
+from .associative_scan import associative_scan

@@ -1,3 +1,3 @@
 """The inner name of PyTorch's code generator, of which only the settings exist."""
 
-from . import config  # noqa: F401
+from . import config

@@ -37,7 +37,8 @@ class autocast:
             enabled = False
         elif enabled and self.fast_dtype not in (_C.bfloat16, _C.float16):
             warnings.warn(
-                f"In {device_type.upper()} autocast, but the target dtype is not supported. Disabling autocast.\n"
+                f"In {device_type.upper()} autocast, but the target dtype is not supported. "
+                "Disabling autocast.\n"
                 f"{device_type.upper()} Autocast only supports dtypes of taper.bfloat16, taper.float16 "
                 "currently.",
                 stacklevel=2,

@@ -5,7 +5,6 @@ import functools
 from .. import _C
 from .._grad_mode import no_grad
 
-
 # How many vmap calls are under way, whose stand-ins for batches own functions cannot take.
 inside_vmap = 0
 

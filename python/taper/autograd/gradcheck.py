@@ -83,7 +83,8 @@ def gradcheck(
             ):
                 if raise_exception:
                     raise _C.AutogradError(
-                        f"gradcheck: Jacobian mismatch for output {position} with respect to input {number},\n"
+                        f"gradcheck: Jacobian mismatch for output {position} with respect to input "
+                        f"{number},\n"
                         f"numerical:{expected}\nanalytical:{got}\n"
                     )
                 return False

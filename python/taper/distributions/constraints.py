@@ -126,7 +126,7 @@ class _Square(Constraint):
     event_dim = 2
 
     def check(self, value):
-        result = value.new_ones(tuple(value.shape[:-2]), dtype=getattr(_C, "bool"))
+        result = value.new_ones(tuple(value.shape[:-2]), dtype=_C.bool)
         return result if value.shape[-1] == value.shape[-2] else ~result
 
 

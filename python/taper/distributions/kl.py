@@ -3,7 +3,6 @@
 import math
 
 from .composed import Independent
-from .continuous_bernoulli import ContinuousBernoulli
 from .continuous import (
     Cauchy,
     Exponential,
@@ -16,6 +15,7 @@ from .continuous import (
     Uniform,
     _euler,
 )
+from .continuous_bernoulli import ContinuousBernoulli
 from .counts import Binomial, Poisson
 from .discrete import Bernoulli, Categorical, Geometric, OneHotCategorical
 from .distribution import _ops

@@ -16,7 +16,7 @@ class TransformedDistribution(Distribution):
     def __init__(self, base_distribution, transforms, validate_args=None):
         self.transforms = [transforms] if isinstance(transforms, Transform) else list(transforms)
         if not all(isinstance(transform, Transform) for transform in self.transforms):
-            raise ValueError("transforms must be a Transform or list, but was {}".format(transforms))
+            raise ValueError(f"transforms must be a Transform or list, but was {transforms}")
         whole = ComposeTransform(self.transforms)
         shape = tuple(base_distribution.batch_shape) + tuple(base_distribution.event_shape)
         if len(shape) < whole.domain.event_dim:

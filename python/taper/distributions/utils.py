@@ -52,7 +52,7 @@ class lazy_property(functools.cached_property):
 
 
 def _inside(size, diag, device):
-    return _ops["ones"]((size, size), dtype=getattr(_C, "bool"), device=device).tril(diag)
+    return _ops["ones"]((size, size), dtype=_C.bool, device=device).tril(diag)
 
 
 def tril_matrix_to_vec(mat, diag=0):

@@ -445,29 +445,28 @@ _ELEMENTWISE = """abs absolute acos acosh add addcdiv addcmul angle arccos arcsi
     __mod__ __pow__ __rpow__ __neg__ __abs__ __invert__ __lt__ __le__ __gt__ __ge__ __eq__ __ne__
     __and__ __or__ __xor__ float double half bfloat16 int long bool type_as""".split()
 
-_rules = {name: _elementwise for name in _ELEMENTWISE}
+_rules = dict.fromkeys(_ELEMENTWISE, _elementwise)
 _rules.update(
     {f"{name}_": _inplace for name in "add sub mul div relu exp sigmoid tanh clamp copy fill zero".split()}
 )
-_rules.update({name: _inplace for name in "__iadd__ __isub__ __imul__ __itruediv__".split()})
+_rules.update(dict.fromkeys("__iadd__ __isub__ __imul__ __itruediv__".split(), _inplace))
 _rules.update(
-    {
-        name: _reduction
-        for name in "sum mean prod amax amin max min all any argmax argmin std var logsumexp".split()
-    }
+    dict.fromkeys(
+        "sum mean prod amax amin max min all any argmax argmin std var logsumexp".split(), _reduction
+    )
 )
 _rules.update({name: _by_dim(1, None) for name in "softmax log_softmax cumsum cumprod select narrow".split()})
 _rules.update({name: _by_dim(1, -1) for name in "sort argsort".split()})
 _rules.update({name: _by_dim(2, 0) for name in "split chunk".split()})
-_rules.update({name: _view for name in "view reshape view_as reshape_as".split()})
-_rules.update({name: _matmul for name in "matmul mm mv dot bmm __matmul__ __rmatmul__".split()})
-_rules.update({name: _expand for name in "expand expand_as".split()})
-_rules.update({name: _transpose for name in "transpose swapaxes swapdims".split()})
-_rules.update({name: _joined for name in "cat stack".split()})
-_rules.update({name: _cross_entropy for name in "cross_entropy nll_loss".split()})
+_rules.update(dict.fromkeys("view reshape view_as reshape_as".split(), _view))
+_rules.update(dict.fromkeys("matmul mm mv dot bmm __matmul__ __rmatmul__".split(), _matmul))
+_rules.update(dict.fromkeys("expand expand_as".split(), _expand))
+_rules.update(dict.fromkeys("transpose swapaxes swapdims".split(), _transpose))
+_rules.update(dict.fromkeys("cat stack".split(), _joined))
+_rules.update(dict.fromkeys("cross_entropy nll_loss".split(), _cross_entropy))
 _LOSSES = """binary_cross_entropy binary_cross_entropy_with_logits hinge_embedding_loss huber_loss kl_div
     l1_loss mse_loss poisson_nll_loss smooth_l1_loss soft_margin_loss""".split()
-_rules.update({name: _loss for name in _LOSSES})
+_rules.update(dict.fromkeys(_LOSSES, _loss))
 for _spatial in (1, 2, 3):
     _rules[f"conv{_spatial}d"] = _rules[f"max_pool{_spatial}d"] = _windows(_spatial)
     _rules[f"avg_pool{_spatial}d"] = _rules[f"adaptive_avg_pool{_spatial}d"] = _windows(_spatial)

@@ -2,7 +2,7 @@
 are."""
 
 import contextlib
-from typing import Final  # noqa: F401
+from typing import Final
 
 
 def is_scripting():
@@ -123,10 +123,6 @@ class TracerWarning(Warning):
 
 _script_if_tracing = script_if_tracing
 RecursiveScriptModule = ScriptFunction = TracedModule = ScriptModule
-
-
-class TracerWarning(UserWarning):
-    """What PyTorch's tracing warns of."""
 
 
 def isinstance(obj, target_type):

@@ -8,7 +8,7 @@ from .. import _C, iinfo
 
 _f = _C._homes["taper"]
 _functional = _C._homes["nn.functional"]
-_bool = getattr(_C, "bool")
+_bool = _C.bool
 _inf = float("inf")
 
 __all__ = [

@@ -47,7 +47,7 @@ def _windows(name, dims, input, kernel, out, samples):
     """Places in the plane of the elements of each window: [N, C, outputs..., elements]."""
     sizes = input.shape[-dims:]
     for i in range(dims):
-        if not 0 < kernel[i] or out[i] < 0 or out[i] + kernel[i] - 1 > sizes[i]:
+        if not kernel[i] > 0 or out[i] < 0 or out[i] + kernel[i] - 1 > sizes[i]:
             raise _C.ShapeError(
                 f"{name}: output {out[i]} with kernel {kernel[i]} is too large for size {sizes[i]} of input "
                 f"{list(input.shape)}"

@@ -1,7 +1,7 @@
 """Activation functions as modules."""
 
-from . import functional as F
 from .. import _C
+from . import functional as F
 from .module import Module
 from .parameter import Parameter
 

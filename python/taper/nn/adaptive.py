@@ -73,7 +73,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
                 "AdaptiveLogSoftmaxWithLoss: input and target should have the same size in the batch "
                 f"dimension, got {list(input.shape)} and {list(target.shape)}"
             )
-        if y.numel() and not (0 <= int(y.min()) and int(y.max()) < self.n_classes):
+        if y.numel() and not (int(y.min()) >= 0 and int(y.max()) < self.n_classes):
             raise _C.IndexError(
                 f"AdaptiveLogSoftmaxWithLoss: target values should be in [0, {self.n_classes - 1}], but "
                 f"values in range [{int(y.min())}, {int(y.max())}] were found"

@@ -1,16 +1,16 @@
 """Types of options that are given once, or once a dimension."""
 
-from typing import TypeVar, Union
+from typing import TypeVar
 
 from .._C import Tensor
 
 _T = TypeVar("_T")
-_scalar_or_tuple_any_t = Union[_T, tuple[_T, ...]]
-_scalar_or_tuple_1_t = Union[_T, tuple[_T]]
-_scalar_or_tuple_2_t = Union[_T, tuple[_T, _T]]
-_scalar_or_tuple_3_t = Union[_T, tuple[_T, _T, _T]]
-_scalar_or_tuple_4_t = Union[_T, tuple[_T, _T, _T, _T]]
-_scalar_or_tuple_6_t = Union[_T, tuple[_T, _T, _T, _T, _T, _T]]
+_scalar_or_tuple_any_t = _T | tuple[_T, ...]
+_scalar_or_tuple_1_t = _T | tuple[_T]
+_scalar_or_tuple_2_t = _T | tuple[_T, _T]
+_scalar_or_tuple_3_t = _T | tuple[_T, _T, _T]
+_scalar_or_tuple_4_t = _T | tuple[_T, _T, _T, _T]
+_scalar_or_tuple_6_t = _T | tuple[_T, _T, _T, _T, _T, _T]
 _size_any_t = _scalar_or_tuple_any_t[int]
 _size_1_t, _size_2_t, _size_3_t = (
     _scalar_or_tuple_1_t[int],

@@ -290,7 +290,7 @@ class ParameterDict(Module):
 
     def get(self, key, default=None):
         """The parameter of this name, or default."""
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401
 
     def setdefault(self, key, default=None):
         """The parameter of this name, which default becomes where there is none."""

@@ -42,7 +42,7 @@ def additive_mask(mask, name, dtype):
     """A bool mask (true: may not be seen) as numbers to add to scores; such numbers as they are."""
     if mask is None or mask.is_floating_point():
         return mask
-    if mask.dtype is not getattr(_C, "bool"):
+    if mask.dtype is not _C.bool:
         raise AssertionError(f"only bool and floating types of {name} are supported")
     return mask.new_zeros(mask.shape, dtype=dtype).masked_fill_(mask, float("-inf"))
 

@@ -5,8 +5,8 @@ import functools
 import math
 import warnings
 from collections import OrderedDict, defaultdict
+from collections.abc import Iterable
 from itertools import chain
-from typing import Iterable
 
 from .. import _C
 from .._grad_mode import enable_grad, no_grad

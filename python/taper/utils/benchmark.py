@@ -41,8 +41,8 @@ class Measurement:
         scale, unit = next((u for u in _UNITS if self.median >= u[0]), _UNITS[-1])
         runs = f"{len(self.raw_times)} measurements, {self.number_per_run} runs per measurement"
         return (
-            f"<taper.utils.benchmark.Measurement {self.title}>\n  {self.median / scale:.2f} {unit} median, IQR "
-            f"{self.iqr / scale:.2f} {unit}\n  {runs}, {self.num_threads} thread(s)"
+            f"<taper.utils.benchmark.Measurement {self.title}>\n  {self.median / scale:.2f} {unit} median, "
+            f"IQR {self.iqr / scale:.2f} {unit}\n  {runs}, {self.num_threads} thread(s)"
         )
 
 

@@ -1,3 +1,5 @@
 """Handles of hooks."""
 
 from ..nn.module import RemovableHandle
+
+__all__ = ["RemovableHandle"]

@@ -1,3 +1,5 @@
 """autocast by PyTorch's path."""
 
 from . import autocast
+
+__all__ = ["autocast"]

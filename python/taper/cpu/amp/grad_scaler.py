@@ -1,3 +1,5 @@
 """GradScaler by PyTorch's path."""
 
 from . import GradScaler
+
+__all__ = ["GradScaler"]

@@ -1,3 +1,5 @@
 """autocast by PyTorch's path."""
 
 from . import autocast, custom_bwd, custom_fwd
+
+__all__ = ["autocast", "custom_bwd", "custom_fwd"]

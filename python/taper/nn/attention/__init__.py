@@ -1,7 +1,7 @@
 """Multi-head attention: Vaswani et al. 2017, arXiv:1706.03762."""
 
 from .. import init
-from .._sdpa import SDPBackend, sdpa_kernel  # noqa: F401
+from .._sdpa import SDPBackend, sdpa_kernel
 from ..linear import NonDynamicallyQuantizableLinear, _empty
 from ..module import Module
 from ..multi_head import _check_shapes, attention_batch_first

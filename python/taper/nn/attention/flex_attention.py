@@ -11,7 +11,7 @@ from ..._C import Tensor
 from ...func import vmap
 
 _ops = _C._homes["taper"]
-_BOOL = getattr(_C, "bool")
+_BOOL = _C.bool
 _DEFAULT_SPARSE_BLOCK_SIZE = 128
 
 

@@ -4,9 +4,8 @@ import importlib as _importlib
 import sys as _sys
 import types as _types
 
-from .. import _hooks
-from .. import activation as _activation
 from .. import (
+    _hooks,
     adaptive,
     attention,
     container,
@@ -24,6 +23,7 @@ from .. import (
     sparse,
     transformer,
 )
+from .. import activation as _activation
 from ..module import Module
 from . import utils
 

@@ -1,8 +1,8 @@
 """Wrappers that spread a module over devices."""
 
-from .distributed import DistributedDataParallel  # noqa: F401
-from .scatter_gather import gather, scatter  # noqa: F401
 from ..module import Module
+from .distributed import DistributedDataParallel
+from .scatter_gather import gather, scatter
 
 
 class DataParallel(Module):

@@ -9,10 +9,6 @@ if TYPE_CHECKING:
     from . import prune as prune
     from . import rnn as rnn
     from . import stateless as stateless
-    from .spectral_norm import remove_spectral_norm as remove_spectral_norm
-    from .spectral_norm import spectral_norm as spectral_norm
-    from .weight_norm import remove_weight_norm as remove_weight_norm
-    from .weight_norm import weight_norm as weight_norm
     from .clip_grad import clip_grad_norm as clip_grad_norm
     from .clip_grad import clip_grad_norm_ as clip_grad_norm_
     from .clip_grad import clip_grad_value_ as clip_grad_value_
@@ -27,6 +23,10 @@ if TYPE_CHECKING:
     from .init import skip_init as skip_init
     from .memory_format import convert_conv2d_weight_memory_format as convert_conv2d_weight_memory_format
     from .memory_format import convert_conv3d_weight_memory_format as convert_conv3d_weight_memory_format
+    from .spectral_norm import remove_spectral_norm as remove_spectral_norm
+    from .spectral_norm import spectral_norm as spectral_norm
+    from .weight_norm import remove_weight_norm as remove_weight_norm
+    from .weight_norm import weight_norm as weight_norm
 
 __getattr__, __dir__ = _late(
     __name__,

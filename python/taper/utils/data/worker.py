@@ -1,5 +1,6 @@
 """What runs in a worker process: fetching samples and collating them."""
 
+import contextlib
 import queue
 import random
 import signal
@@ -215,7 +216,5 @@ def run(job, channel, others):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:
         other.close()
-    try:
+    with contextlib.suppress(OSError):  # nobody waits for the batch any more
         _serve(job, channel)
-    except OSError:  # nobody waits for the batch any more
-        pass
