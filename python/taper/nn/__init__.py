@@ -41,7 +41,7 @@ __getattr__, __dir__ = _late(
         "container": "ModuleDict ModuleList ParameterDict ParameterList Sequential",
         "conv": "Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d",
         "distributed": "SyncBatchNorm",
-        "dropout": "AlphaDropout Dropout Dropout1d Dropout2d Dropout3d",
+        "dropout": "AlphaDropout Dropout Dropout1d Dropout2d Dropout3d FeatureAlphaDropout",
         "flatten": "Flatten Identity PixelShuffle PixelUnshuffle Unflatten",
         "lazy": """LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d LazyConv1d LazyConv2d LazyConv3d
             LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d LazyInstanceNorm1d
@@ -49,8 +49,8 @@ __getattr__, __dir__ = _late(
         "linear": "Bilinear Linear NonDynamicallyQuantizableLinear",
         "loss": """BCELoss BCEWithLogitsLoss CTCLoss CosineEmbeddingLoss CosineSimilarity CrossEntropyLoss
             GaussianNLLLoss HingeEmbeddingLoss HuberLoss KLDivLoss L1Loss MSELoss MarginRankingLoss
-            MultiLabelSoftMarginLoss NLLLoss PairwiseDistance PoissonNLLLoss SmoothL1Loss SoftMarginLoss
-            TripletMarginLoss""",
+            MultiLabelMarginLoss MultiLabelSoftMarginLoss MultiMarginLoss NLLLoss PairwiseDistance
+            PoissonNLLLoss SmoothL1Loss SoftMarginLoss TripletMarginLoss TripletMarginWithDistanceLoss""",
         "normalization": """BatchNorm1d BatchNorm2d BatchNorm3d GroupNorm InstanceNorm1d InstanceNorm2d
             InstanceNorm3d LayerNorm RMSNorm""",
         "padding": """CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d ConstantPad3d
@@ -66,9 +66,8 @@ __getattr__, __dir__ = _late(
         "sparse": "Embedding EmbeddingBag",
         "transformer": """Transformer TransformerDecoder TransformerDecoderLayer TransformerEncoder
             TransformerEncoderLayer""",
-        "windows": """ChannelShuffle CrossMapLRN2d FeatureAlphaDropout Fold LPPool1d LPPool2d LPPool3d
-            LocalResponseNorm MaxUnpool1d MaxUnpool2d MaxUnpool3d MultiLabelMarginLoss MultiMarginLoss RReLU
-            TripletMarginWithDistanceLoss Unfold""",
+        "windows": """ChannelShuffle CrossMapLRN2d Fold LPPool1d LPPool2d LPPool3d LocalResponseNorm
+            MaxUnpool1d MaxUnpool2d MaxUnpool3d RReLU Unfold""",
     },
     """activation adaptive attention container conv distributed dropout flatten grad lazy linear loss modules
     normalization padding parallel pooling rnn sparse transformer utils windows""",

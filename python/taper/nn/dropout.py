@@ -46,3 +46,9 @@ class AlphaDropout(_Dropout):
     """Zeroes elements, keeping mean and variance under SELU with probability p while training."""
 
     _function = staticmethod(F.alpha_dropout)
+
+
+class FeatureAlphaDropout(_Dropout):
+    """AlphaDropout of whole channels."""
+
+    _function = staticmethod(F.feature_alpha_dropout)

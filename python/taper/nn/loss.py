@@ -21,6 +21,9 @@ __all__ = [
     "MarginRankingLoss",
     "CosineEmbeddingLoss",
     "TripletMarginLoss",
+    "MultiMarginLoss",
+    "MultiLabelMarginLoss",
+    "TripletMarginWithDistanceLoss",
     "MultiLabelSoftMarginLoss",
     "CTCLoss",
     "CosineSimilarity",
@@ -241,6 +244,50 @@ class TripletMarginLoss(_Loss):
             margin=self.margin,
             p=self.p,
             eps=self.eps,
+            swap=self.swap,
+            reduction=self.reduction,
+        )
+
+
+class MultiMarginLoss(_Loss):
+    """Mean over the other classes of max(0, margin - x[target] + x[i])^p."""
+
+    def __init__(self, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"):
+        super().__init__(size_average, reduce, reduction)
+        if p not in (1, 2):
+            raise ValueError("only p == 1 and p == 2 supported")
+        self.p, self.margin = p, margin
+        self.register_buffer("weight", weight)
+
+    def forward(self, input, target):
+        return F.multi_margin_loss(input, target, self.p, self.margin, self.weight, reduction=self.reduction)
+
+
+class MultiLabelMarginLoss(_Loss):
+    """Sum over targets j and other classes i of max(0, 1 - (x[j] - x[i])), over the classes."""
+
+    _function = staticmethod(F.multilabel_margin_loss)
+
+
+class TripletMarginWithDistanceLoss(Module):
+    """max(0, d(anchor, positive) - d(anchor, negative) + margin) for any distance."""
+
+    def __init__(self, *, distance_function=None, margin=1.0, swap=False, reduction="mean"):
+        super().__init__()
+        self.distance_function, self.margin, self.swap, self.reduction = (
+            distance_function,
+            margin,
+            swap,
+            reduction,
+        )
+
+    def forward(self, anchor, positive, negative):
+        return F.triplet_margin_with_distance_loss(
+            anchor,
+            positive,
+            negative,
+            distance_function=self.distance_function,
+            margin=self.margin,
             swap=self.swap,
             reduction=self.reduction,
         )

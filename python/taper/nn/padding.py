@@ -58,6 +58,15 @@ class _ConstantPad(_Pad):
         return f"padding={self.padding}, value={self.value}"
 
 
+class _Zeros:
+    """A constant padding of 0."""
+
+    def __init__(self, padding):
+        super().__init__(padding, 0.0)
+
+    extra_repr = _Pad.extra_repr
+
+
 class ReflectionPad1d(_Pad):
     """Padding of 1 dimension by mode reflect."""
 
@@ -82,14 +91,8 @@ class ConstantPad1d(_ConstantPad):
     _dims = 1
 
 
-class ZeroPad1d(ConstantPad1d):
+class ZeroPad1d(_Zeros, ConstantPad1d):
     """Padding of 1 dimension with zeros."""
-
-    def __init__(self, padding):
-        super().__init__(padding, 0.0)
-
-    def extra_repr(self):
-        return f"{self.padding}"
 
 
 class ReflectionPad2d(_Pad):
@@ -116,14 +119,8 @@ class ConstantPad2d(_ConstantPad):
     _dims = 2
 
 
-class ZeroPad2d(ConstantPad2d):
+class ZeroPad2d(_Zeros, ConstantPad2d):
     """Padding of 2 dimensions with zeros."""
-
-    def __init__(self, padding):
-        super().__init__(padding, 0.0)
-
-    def extra_repr(self):
-        return f"{self.padding}"
 
 
 class ReflectionPad3d(_Pad):
@@ -150,14 +147,8 @@ class ConstantPad3d(_ConstantPad):
     _dims = 3
 
 
-class ZeroPad3d(ConstantPad3d):
+class ZeroPad3d(_Zeros, ConstantPad3d):
     """Padding of 3 dimensions with zeros."""
-
-    def __init__(self, padding):
-        super().__init__(padding, 0.0)
-
-    def extra_repr(self):
-        return f"{self.padding}"
 
 
 class Upsample(Module):

@@ -2,13 +2,11 @@
 normalization."""
 
 from . import functional as F
-from .loss import _Loss
 from .module import Module
 
 __all__ = [
     "LPPool1d", "LPPool2d", "LPPool3d", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d", "Unfold", "Fold",
-    "LocalResponseNorm", "CrossMapLRN2d", "ChannelShuffle", "RReLU", "FeatureAlphaDropout", "MultiMarginLoss",
-    "MultiLabelMarginLoss", "TripletMarginWithDistanceLoss",
+    "LocalResponseNorm", "CrossMapLRN2d", "ChannelShuffle", "RReLU",
 ]  # fmt: skip
 
 
@@ -163,63 +161,3 @@ class RReLU(Module):
 
     def extra_repr(self):
         return f"lower={self.lower}, upper={self.upper}" + (", inplace=True" if self.inplace else "")
-
-
-class FeatureAlphaDropout(Module):
-    """AlphaDropout of whole channels."""
-
-    def __init__(self, p=0.5, inplace=False):
-        super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-        self.p, self.inplace = p, inplace
-
-    def forward(self, input):
-        return F.feature_alpha_dropout(input, self.p, self.training)
-
-    def extra_repr(self):
-        return f"p={self.p}, inplace={self.inplace}"
-
-
-class MultiMarginLoss(_Loss):
-    """Mean over the other classes of max(0, margin - x[target] + x[i])^p."""
-
-    def __init__(self, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"):
-        super().__init__(size_average, reduce, reduction)
-        if p not in (1, 2):
-            raise ValueError("only p == 1 and p == 2 supported")
-        self.p, self.margin = p, margin
-        self.register_buffer("weight", weight)
-
-    def forward(self, input, target):
-        return F.multi_margin_loss(input, target, self.p, self.margin, self.weight, reduction=self.reduction)
-
-
-class MultiLabelMarginLoss(_Loss):
-    """Sum over targets j and other classes i of max(0, 1 - (x[j] - x[i])), over the classes."""
-
-    _function = staticmethod(F.multilabel_margin_loss)
-
-
-class TripletMarginWithDistanceLoss(Module):
-    """max(0, d(anchor, positive) - d(anchor, negative) + margin) for any distance."""
-
-    def __init__(self, *, distance_function=None, margin=1.0, swap=False, reduction="mean"):
-        super().__init__()
-        self.distance_function, self.margin, self.swap, self.reduction = (
-            distance_function,
-            margin,
-            swap,
-            reduction,
-        )
-
-    def forward(self, anchor, positive, negative):
-        return F.triplet_margin_with_distance_loss(
-            anchor,
-            positive,
-            negative,
-            distance_function=self.distance_function,
-            margin=self.margin,
-            swap=self.swap,
-            reduction=self.reduction,
-        )
