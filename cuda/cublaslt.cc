@@ -2,8 +2,6 @@
 // cublasLtMatmulAlgoGetHeuristic, Init and SetAttribute of descriptions, layouts and preferences.
 #include "cuda/cublaslt.h"
 
-#include <cublasLt.h>
-
 #include <algorithm>
 #include <array>
 #include <map>
@@ -29,12 +27,12 @@ struct Descriptions {
   cublasLtMatmulDescOpaque_t operation;
   cublasLtMatrixLayoutOpaque_t a, b, d;
 
-  explicit Descriptions(const BiasedProduct& p) {
+  explicit Descriptions(const EpilogueProduct& p) {
     check(cublasLtMatmulDescInit(&operation, p.compute, p.scale_type), "cublasLtMatmulDescInit");
     set(CUBLASLT_MATMUL_DESC_TRANSA, std::int32_t(p.op_a));
     set(CUBLASLT_MATMUL_DESC_TRANSB, std::int32_t(p.op_b));
-    set(CUBLASLT_MATMUL_DESC_EPILOGUE, std::uint32_t(CUBLASLT_EPILOGUE_BIAS));
-    set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
+    set(CUBLASLT_MATMUL_DESC_EPILOGUE, std::uint32_t(p.epilogue));
+    set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.vector);
     const bool plain_a = p.op_a == CUBLAS_OP_N, plain_b = p.op_b == CUBLAS_OP_N;
     lay(a, p.type, plain_a ? p.m : p.k, plain_a ? p.k : p.m, p.lda);
     lay(b, p.type, plain_b ? p.k : p.n, plain_b ? p.n : p.k, p.ldb);
@@ -66,7 +64,7 @@ struct Algorithm {
 };
 
 /// cuBLASLt's first choice, if any.
-std::optional<Algorithm> ask(cublasLtHandle_t handle, const BiasedProduct& p, Descriptions& of) {
+std::optional<Algorithm> ask(cublasLtHandle_t handle, const EpilogueProduct& p, Descriptions& of) {
   cublasLtMatmulPreferenceOpaque_t preference;
   check(cublasLtMatmulPreferenceInit(&preference), "cublasLtMatmulPreferenceInit");
   const auto set = [&](cublasLtMatmulPreferenceAttributes_t name, const auto& value) {
@@ -77,7 +75,7 @@ std::optional<Algorithm> ask(cublasLtHandle_t handle, const BiasedProduct& p, De
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(p.a));
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(p.b));
   set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(p.d));
-  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, std::min(alignment_of(p.d), alignment_of(p.bias)));
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, std::min(alignment_of(p.d), alignment_of(p.vector)));
   if (p.exact_parts)
     set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
         std::uint32_t(CUBLASLT_REDUCTION_SCHEME_NONE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));
@@ -90,8 +88,8 @@ std::optional<Algorithm> ask(cublasLtHandle_t handle, const BiasedProduct& p, De
   return Algorithm{result.algo, result.workspaceSize};
 }
 
-std::optional<Algorithm> algorithm_for(cublasLtHandle_t handle, const BiasedProduct& p, Descriptions& of) {
-  using Key = std::array<int64_t, 16>;
+std::optional<Algorithm> algorithm_for(cublasLtHandle_t handle, const EpilogueProduct& p, Descriptions& of) {
+  using Key = std::array<int64_t, 17>;
   static std::mutex lock;
   static auto& kept = *new std::map<Key, std::optional<Algorithm>>;
   const Key key{runtime().device_in_use(),
@@ -106,10 +104,11 @@ std::optional<Algorithm> algorithm_for(cublasLtHandle_t handle, const BiasedProd
                 p.ldb,
                 p.ldd,
                 p.exact_parts,
+                p.epilogue,
                 alignment_of(p.a),
                 alignment_of(p.b),
                 alignment_of(p.d),
-                alignment_of(p.bias)};
+                alignment_of(p.vector)};
   const std::lock_guard guard(lock);
   const auto found = kept.find(key);
   if (found != kept.end()) return found->second;
@@ -118,7 +117,7 @@ std::optional<Algorithm> algorithm_for(cublasLtHandle_t handle, const BiasedProd
 
 }  // namespace
 
-bool run_biased(const BiasedProduct& p) {
+bool run_with_epilogue(const EpilogueProduct& p) {
   Descriptions of(p);
   // A handle of cuBLAS is one of cuBLASLt, too.
   const auto handle = reinterpret_cast<cublasLtHandle_t>(cublas_in_use());

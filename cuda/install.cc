@@ -189,6 +189,8 @@ void install_kernels() {
   install_linalg();
   install<cpu::gemm>(gemm);
   install<cpu::gemm_batched>(gemm_batched);
+  install<cpu::gemm_activated>(gemm_activated);
+  install<cpu::gemm_with_sums>(gemm_with_sums);
   install_step<cpu::Sgd>();
   install_step<cpu::Adam>();
   install_step<cpu::RmsProp>();

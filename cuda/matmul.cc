@@ -1,4 +1,4 @@
-// Matrix products by cuBLAS, those with a bias by cuBLASLt. What is called of the former: cublasGemmEx
+// Matrix products by cuBLAS, those with an epilogue by cuBLASLt. What is called of the former: cublasGemmEx
 // cublasGemmStridedBatchedEx cublasSetMathMode.
 #include "cuda/matmul.h"
 
@@ -6,10 +6,12 @@
 #include <complex>
 #include <new>
 
+#include "cpu/unary.h"
 #include "cuda/cublas.h"
 #include "cuda/cublaslt.h"
 #include "cuda/elementwise.h"
 #include "cuda/integer_product.h"
+#include "cuda/reduce.h"
 #include "taper/backends.h"
 #include "taper/error.h"
 
@@ -68,6 +70,19 @@ void set_rows(DType dtype, const void* bias, void* c, std::int64_t m, std::int64
   copy(sizes, {const_cast<void*>(bias), dtype, from.data()}, {c, dtype, to.data()});
 }
 
+// By cuBLASLt, where it takes it. Row-major as gemm: the vector has an entry for each column of C or, of
+// BGRADB, for each row of op(A).
+bool with_epilogue(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
+                   const Scalar& alpha, const void* a, std::int64_t lda, const void* b, std::int64_t ldb,
+                   void* c, std::int64_t ldc, cublasLtEpilogue_t epilogue, const void* vector) {
+  if (std::min({m, n, k}) == 0 || std::max({m, n, k, lda, ldb, ldc}) > INT32_MAX || !is_floating_point(dtype))
+    return false;
+  const Types types(dtype, alpha, 0);
+  return run_with_epilogue({types.data, types.scale, types.compute, transposed(trans_b), transposed(trans_a),
+                            n, m, k, ldb, lda, ldc, has_exact_parts(dtype), epilogue, types.alpha, b, a,
+                            vector, c});
+}
+
 }  // namespace
 
 void gemm(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
@@ -83,13 +98,10 @@ void gemm_batched(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::
                   std::int64_t stride_c, std::int64_t batch, const void* bias) {
   if (m == 0 || n == 0 || batch == 0) return;
   check<ValueError>(!bias || beta.equals(0), "matmul: a bias is added to a fresh result only");
-  const bool fits = std::max({m, n, k, lda, ldb, ldc}) <= INT32_MAX;
-  if (bias && batch == 1 && k > 0 && fits && is_floating_point(dtype)) {
-    const Types types(dtype, alpha, 0);
-    if (run_biased({types.data, types.scale, types.compute, transposed(trans_b), transposed(trans_a), n, m, k,
-                    ldb, lda, ldc, has_exact_parts(dtype), types.alpha, b, a, bias, c}))
-      return;
-  }
+  if (bias && batch == 1 &&
+      with_epilogue(dtype, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, c, ldc, CUBLASLT_EPILOGUE_BIAS,
+                    bias))
+    return;
   if (bias) set_rows(dtype, bias, c, m, n, ldc, stride_c, batch);
   const Scalar kept = bias ? Scalar(1) : beta;
   if (is_integral(dtype, true))
@@ -119,6 +131,28 @@ void gemm_batched(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::
                                           types.beta, c, types.data, leading_c, stride_c, narrow(batch),
                                           types.compute, CUBLAS_GEMM_DEFAULT),
                "matmul", "cublasGemmStridedBatchedEx");
+}
+
+void gemm_activated(DType dtype, cpu::Activation activation, bool trans_a, bool trans_b, std::int64_t m,
+                    std::int64_t n, std::int64_t k, const void* a, std::int64_t lda, const void* b,
+                    std::int64_t ldb, const void* bias, void* c) {
+  const bool relu = activation == cpu::Activation::relu;
+  if (with_epilogue(dtype, trans_a, trans_b, m, n, k, 1, a, lda, b, ldb, c, n,
+                    relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_GELU_BIAS, bias))
+    return;
+  gemm(dtype, trans_a, trans_b, m, n, k, 1, a, lda, b, ldb, 0, c, n, bias);
+  const std::int64_t dense = 1;
+  const cpu::Operand result{c, dtype, &dense};
+  map(relu ? cpu::kernels::relu : cpu::kernels::gelu_tanh, {m * n}, &result, 1, dtype, result, nullptr, 0);
+}
+
+void gemm_with_sums(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
+                    const void* a, std::int64_t lda, const void* b, std::int64_t ldb, void* c, void* sums) {
+  if (with_epilogue(dtype, trans_a, trans_b, m, n, k, 1, a, lda, b, ldb, c, n, CUBLASLT_EPILOGUE_BGRADB,
+                    sums))
+    return;
+  gemm(dtype, trans_a, trans_b, m, n, k, 1, a, lda, b, ldb, 0, c, n, nullptr);
+  sum({a, dtype, {k, m}, trans_a ? Shape{lda, 1} : Shape{1, lda}, 1, sums, dtype});
 }
 
 }  // namespace taper::cuda

@@ -8,8 +8,11 @@
 
 #include "base/visit.h"
 #include "cpu/gemm_product.h"
+#include "cpu/map.h"
 #include "cpu/parallel.h"
+#include "cpu/reduce.h"
 #include "cpu/scratch.h"
+#include "cpu/unary.h"
 #include "taper/error.h"
 
 namespace taper::cpu {
@@ -215,6 +218,21 @@ void gemm_batched(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::
   visit(dtype, [&]<class S>() {
     multiply_batch<S>(x, {stride_a, stride_b, stride_c, batch}, a, b, c, bias);
   });
+}
+
+void gemm_activated(DType dtype, Activation activation, bool trans_a, bool trans_b, std::int64_t m,
+                    std::int64_t n, std::int64_t k, const void* a, std::int64_t lda, const void* b,
+                    std::int64_t ldb, const void* bias, void* c) {
+  gemm(dtype, trans_a, trans_b, m, n, k, 1, a, lda, b, ldb, 0, c, n, bias);
+  const std::int64_t dense = 1;
+  const Operand result{c, dtype, &dense};
+  map(activation == Activation::relu ? kernels::relu : kernels::gelu, {m * n}, &result, 1, dtype, result);
+}
+
+void gemm_with_sums(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
+                    const void* a, std::int64_t lda, const void* b, std::int64_t ldb, void* c, void* sums) {
+  gemm(dtype, trans_a, trans_b, m, n, k, 1, a, lda, b, ldb, 0, c, n);
+  sum({a, dtype, {k, m}, trans_a ? Shape{lda, 1} : Shape{1, lda}, 1, sums, dtype});
 }
 
 }  // namespace taper::cpu

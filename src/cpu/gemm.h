@@ -30,4 +30,17 @@ void gemm_batched(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::
                   std::int64_t ldb, std::int64_t stride_b, const Scalar& beta, void* c, std::int64_t ldc,
                   std::int64_t stride_c, std::int64_t batch, const void* bias = nullptr);
 
+/// gelu is the exact one here; devices may take its approximation with tanh.
+enum class Activation : std::uint8_t { relu, gelu };
+
+/// C = activation(op(A) op(B) + bias), C without gaps; otherwise as gemm. Real floating dtypes.
+void gemm_activated(DType dtype, Activation activation, bool trans_a, bool trans_b, std::int64_t m,
+                    std::int64_t n, std::int64_t k, const void* a, std::int64_t lda, const void* b,
+                    std::int64_t ldb, const void* bias, void* c);
+
+/// C = op(A) op(B), without gaps, and sums [m] of the rows of op(A); otherwise as gemm. For the gradients of
+/// a linear layer's weight and bias.
+void gemm_with_sums(DType dtype, bool trans_a, bool trans_b, std::int64_t m, std::int64_t n, std::int64_t k,
+                    const void* a, std::int64_t lda, const void* b, std::int64_t ldb, void* c, void* sums);
+
 }  // namespace taper::cpu

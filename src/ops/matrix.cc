@@ -82,6 +82,29 @@ struct Matmul {
   }
 };
 
+// dy [rows, out]^T @ x [rows, in] and the sums of dy's columns, for what takes both of one product.
+struct LinearBackwardWeight {
+  static constexpr auto name = "linear_backward_weight";
+  static constexpr Saves saves{.inputs = 3};
+
+  std::array<Tensor, 2> forward(const Tensor& dy, const Tensor& x) const {
+    const std::int64_t rows = x.sizes()[0], in = x.sizes()[1], out = dy.sizes()[1];
+    Tensor dw = empty({out, in}, x.dtype(), x.device()), sums = empty({out}, x.dtype(), x.device());
+    const Matrix left = readable(transpose(dy, 0, 1)), right = readable(x);
+    kernel_for<cpu::gemm_with_sums>(name, dy, x)(x.dtype(), left.transposed, right.transposed, out, in, rows,
+                                                 left.memory.data(), left.leading, right.memory.data(),
+                                                 right.leading, dw.data(), sums.data());
+    return {dw, sums};
+  }
+  std::array<Tensor, 2> backward(const Saved& saved, std::span<const Tensor> d) const {
+    const Tensor dy = saved.input(0), x = saved.input(1), &ddw = d[0], &dsums = d[1];
+    if (!ddw.defined()) return {expand(dsums, dy.sizes()), Tensor()};
+    const Tensor ddy = saved.needs(0) ? mm(conj(x), transpose(ddw, 0, 1)) : Tensor();
+    return {ddy.defined() && dsums.defined() ? add(ddy, dsums) : ddy,
+            saved.needs(1) ? mm(conj(dy), ddw) : Tensor()};
+  }
+};
+
 // x [rows, in] @ weight [out, in]^T + bias [out].
 struct Linear {
   static constexpr auto name = "linear";
@@ -91,8 +114,12 @@ struct Linear {
     return product(x, transpose(weight, 0, 1), bias);
   }
   std::array<Tensor, 3> backward(const Saved& saved, const Tensor& dy) const {
-    return {saved.needs(0) ? mm(dy, conj(saved.input(1))) : Tensor(),
-            saved.needs(1) ? mm(transpose(dy, 0, 1), conj(saved.input(0))) : Tensor(),
+    const Tensor dx = saved.needs(0) ? mm(dy, conj(saved.input(1))) : Tensor();
+    if (saved.needs(1) && saved.needs(2)) {
+      const auto [dw, dbias] = record(LinearBackwardWeight{}, dy, conj(saved.input(0)));
+      return {dx, dw, dbias};
+    }
+    return {dx, saved.needs(1) ? mm(transpose(dy, 0, 1), conj(saved.input(0))) : Tensor(),
             saved.needs(2) ? sum(dy, Shape{0}) : Tensor()};
   }
 };
@@ -129,6 +156,12 @@ Tensor combined(const Tensor& x, const Tensor& y, const Scalar& beta, const Scal
     return combined(x, y, beta.to<std::int64_t>(), alpha.to<std::int64_t>());
   if (beta.equals(0)) return scaled(y, alpha);
   return add(scaled(y, alpha), scaled(x, beta));
+}
+
+// Whether addmm adds one row to each of the product's, which is done on the way out of it.
+bool adds_row(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) {
+  return alpha.equals(1) && beta.equals(1) && a.ndim() == 2 && b.ndim() == 2 &&
+         a.sizes()[1] == b.sizes()[0] && x.sizes() == Shape{b.sizes()[1]};
 }
 
 }  // namespace
@@ -184,10 +217,7 @@ Tensor outer(const Tensor& a, const Tensor& b) {
 }
 
 Tensor addmm(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) {
-  // A row that is added to each is added on the way out of the product.
-  if (alpha.equals(1) && beta.equals(1) && a.ndim() == 2 && b.ndim() == 2 && a.sizes()[1] == b.sizes()[0] &&
-      x.sizes() == Shape{b.sizes()[1]})
-    return linear(a, transpose(b, 0, 1), x);
+  if (adds_row(x, a, b, beta, alpha)) return linear(a, transpose(b, 0, 1), x);
   return combined(x, mm(a, b), beta, alpha);
 }
 Tensor baddbmm(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) {
@@ -196,6 +226,31 @@ Tensor baddbmm(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& 
 Tensor addmv(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& beta, const Scalar& alpha) {
   return combined(x, mv(a, b), beta, alpha);
 }
+
+namespace {
+
+// In one kernel where no gradient is wanted, as the gradient needs what the activation was taken of.
+Tensor addmm_activation(const Tensor& x, const Tensor& a, const Tensor& b, const Scalar& beta,
+                        const Scalar& alpha, bool use_gelu) {
+  const bool recorded = is_grad_enabled() && (wants_grad(x) || wants_grad(a) || wants_grad(b));
+  if (recorded || !a.is_floating_point() || !adds_row(x, a, b, beta, alpha)) {
+    const Tensor y = addmm(x, a, b, beta, alpha);
+    return use_gelu ? gelu(y, y.device().is_cpu() ? "none" : "tanh") : relu(y);
+  }
+  const char* op = "_addmm_activation";
+  check_operands(a, b, op);
+  check_operands(a, x, op);
+  Tensor y = empty({a.sizes()[0], b.sizes()[1]}, a.dtype(), a.device());
+  const Matrix left = readable(a), right = readable(b);
+  const Tensor row = contiguous(x);
+  kernel_for<cpu::gemm_activated>(op, a, b, row)(
+      a.dtype(), use_gelu ? cpu::Activation::gelu : cpu::Activation::relu, left.transposed, right.transposed,
+      y.sizes()[0], y.sizes()[1], a.sizes()[1], left.memory.data(), left.leading, right.memory.data(),
+      right.leading, row.data(), y.data());
+  return y;
+}
+
+}  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check<ShapeError>(x.ndim() > 0 && (weight.ndim() == 2 || weight.ndim() == 1),
@@ -270,6 +325,16 @@ const Register addmm_op{
      .reference = "beta * input + alpha * (mat1 @ mat2)",
      .errors = "x(2, 5), x(2, 3), x(3, 4)",
      .inplace = true}};
+const Register addmm_activation_op{
+    {.signature = "_addmm_activation(Tensor input, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar "
+                  "alpha=1, bool use_gelu=False) -> Tensor",
+     .doc = "relu(addmm), or gelu(addmm), where possible in one kernel. On CUDA devices gelu is its "
+            "approximation with tanh.",
+     .call = box<addmm_activation>,
+     .samples = "x(2, 4), x(2, 3), x(3, 4); x(4), x(2, 3), x(3, 4); x(4), x(2, 3), x(3, 4), beta=0.5, "
+                "alpha=2",
+     .reference = "np.maximum(beta * input + alpha * (mat1 @ mat2), 0)",
+     .errors = "x(2, 5), x(2, 3), x(3, 4); x(5), x(2, 3), x(3, 4)"}};
 const Register baddbmm_op{
     {.signature =
          "baddbmm(Tensor input, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",

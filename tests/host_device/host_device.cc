@@ -196,7 +196,8 @@ void install_all() {
           interpolate_backward>();
   install<convolution_forward, convolution_backward_input, convolution_backward_weight, convolution_relu>();
   install<attention, attention_backward, lstm_cell, lstm_cell_backward, gru_cell, gru_cell_backward>();
-  install<gemm, gemm_batched, sort, topk, kthvalue, median, searchsorted, unique, unique_consecutive>();
+  install<gemm, gemm_batched, gemm_activated, gemm_with_sums>();
+  install<sort, topk, kthvalue, median, searchsorted, unique, unique_consecutive>();
   install<bincount_size, bincount, weighted_bincount>();
   install<cumsum, cumprod, logcumsumexp, cummax, cummin, linear_recurrence>();
   install<uniform, normal, exponential, randint, Probability(bernoulli), Probabilities(bernoulli)>();

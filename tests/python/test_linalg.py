@@ -4,6 +4,8 @@ import math
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.stats
+
 import taper
 from taper import linalg
 from taper.autograd import gradcheck, gradgradcheck
@@ -118,6 +120,20 @@ def test_compositions():
     )
     close(linalg.vander(taper.tensor([1, 2, 3])), np.vander([1, 2, 3], increasing=True))
     close(linalg.cross(a[:, :3], a[:, 1:]), np.cross(n[:, :3], n[:, 1:]))
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_gelu_of_products_is_exact(recorded):
+    row, a, b = real(4), real(2, 3), real(3, 4)
+    with taper.set_grad_enabled(recorded):
+        got = taper._addmm_activation(row, a, b, use_gelu=True)
+    y = row.detach().numpy() + a.detach().numpy() @ b.detach().numpy()
+    close(got, scipy.stats.norm.cdf(y) * y)
+    if recorded:
+        slope = scipy.stats.norm.cdf(y) + y * scipy.stats.norm.pdf(y)
+        close(taper.autograd.grad(got.sum(), row)[0], slope.sum(0))
+    numbers = taper._addmm_activation(taper.arange(-2, 2), taper.ones(2, 3).long(), -taper.ones(3, 4).long())
+    assert numbers.dtype == taper.int64 and not numbers.any()
 
 
 def test_householder_vectors_make_q():

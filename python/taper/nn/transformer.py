@@ -37,18 +37,33 @@ def _is_causal(mask):
     return bool((mask.detach() == causal).all())
 
 
-def _skips_padding(layer):
-    """Whether PyTorch leaves padded positions out for layers like this one."""
+def _takes_fast_path(layer):
+    """Whether PyTorch computes encoder layers like this one in one operation, where _infers holds."""
     return (
-        isinstance(layer, TransformerEncoderLayer)
-        and not layer.norm_first
-        and layer.self_attn.batch_first
+        layer.self_attn.batch_first
         and layer.self_attn._qkv_same_embed_dim
         and layer.self_attn.in_proj_bias is not None
         and layer.activation_relu_or_gelu != 0
         and layer.norm1.eps == layer.norm2.eps
         and layer.self_attn.num_heads % 2 == 0
     )
+
+
+def _infers(layer, x):
+    """Whether a layer is evaluated and records no gradients."""
+    return not layer.training and not (
+        _C.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in layer.parameters()))
+    )
+
+
+def _skips_padding(layer):
+    """Whether PyTorch leaves padded positions out for layers like this one."""
+    return isinstance(layer, TransformerEncoderLayer) and not layer.norm_first and _takes_fast_path(layer)
+
+
+def _is_plain(module):
+    """Whether calling a module, or function, does no more than its class says."""
+    return not isinstance(module, Module) or not (module._forward_hooks or module._forward_pre_hooks)
 
 
 def _clones(module, count):
@@ -93,8 +108,29 @@ class TransformerEncoderLayer(Module):
         )[0]
         return self.dropout1(x)
 
+    def _activates_in_product(self, x):
+        """Whether a device applies the activation on the way out of a product. It then takes gelu's
+        approximation with tanh, so this is so only where PyTorch does it, too."""
+        return (
+            x.is_cuda
+            and _infers(self, x)
+            and _takes_fast_path(self)
+            and not _C.is_autocast_enabled("cuda")
+            and type(self.linear1) is Linear
+            and _is_plain(self.linear1)
+            and _is_plain(self.activation)
+        )
+
+    def _widened(self, x):
+        if not self._activates_in_product(x):
+            return self.activation(self.linear1(x))
+        rows = x.reshape(-1, x.shape[-1])
+        weight, gelu = self.linear1.weight, self.activation_relu_or_gelu == 2
+        y = _C._homes["taper"]["_addmm_activation"](self.linear1.bias, rows, weight.T, use_gelu=gelu)
+        return y.reshape(*x.shape[:-1], -1)
+
     def _feed(self, x):
-        return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+        return self.dropout2(self.linear2(self.dropout(self._widened(x))))
 
     def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
         x = src
@@ -196,16 +232,9 @@ class TransformerEncoder(Module):
 
     def _blanks_padding(self, src, mask, padding):
         """Whether padded positions are left out, as PyTorch does in evaluation without gradients."""
-        first = self.layers[0]
-        if (
-            not self.use_nested_tensor
-            or first.training
-            or src.ndim != 3
-            or padding is None
-            or mask is not None
-        ):
+        if not self.use_nested_tensor or src.ndim != 3 or padding is None or mask is not None:
             return False
-        if _C.is_grad_enabled() and (src.requires_grad or any(p.requires_grad for p in first.parameters())):
+        if not _infers(self.layers[0], src):
             return False
         hidden = padding if not padding.is_floating_point() else padding != 0
         return not self.mask_check or not bool((hidden[:, :-1] & ~hidden[:, 1:]).any())

@@ -1,4 +1,4 @@
-// The stand-in libcublasLt: products with layouts, batches, bias and activation.
+// The stand-in libcublasLt: products with layouts, batches, bias and activation, or sums of an operand.
 #include <cublasLt.h>
 
 #include <cstring>
@@ -37,8 +37,8 @@ constexpr size_t workspace_bytes = 512;
 
 // What an algorithm was chosen for, which it must be used for.
 struct Algorithm {
-  uint32_t rows, columns, depth, workspace;
-  uint16_t alignment[4], type, tf32, reduced;
+  uint32_t rows, columns, depth, workspace, epilogue;
+  uint16_t alignment[4], vector_alignment, type, tf32, reduced;
 };
 static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t));
 
@@ -47,8 +47,16 @@ Algorithm& algorithm(cublasLtMatmulAlgo_t* handle) { return *reinterpret_cast<Al
 
 int64_t depth_of(const Product& p) { return p.op_a == CUBLAS_OP_N ? p.a.columns : p.a.rows; }
 
-Algorithm algorithm_of(const Product& p, const Preference& wanted, size_t workspace) {
+// What the address of a vector is a multiple of, as far as products care.
+uint16_t alignment_of(const void* vector) {
+  const uintptr_t bits = reinterpret_cast<uintptr_t>(vector) | 16;
+  return uint16_t(bits & -bits);
+}
+
+Algorithm algorithm_of(const Product& p, const Description& given, const Preference& wanted,
+                       size_t workspace) {
   Algorithm made{};
+  made.epilogue = given.epilogue, made.vector_alignment = alignment_of(given.bias);
   made.rows = uint32_t(p.d.rows), made.columns = uint32_t(p.d.columns), made.depth = uint32_t(depth_of(p));
   made.workspace = uint32_t(workspace), made.type = uint16_t(p.d.type), made.tf32 = p.tf32;
   const bool narrow = p.d.type == CUDA_R_16F || p.d.type == CUDA_R_16BF;
@@ -58,11 +66,11 @@ Algorithm algorithm_of(const Product& p, const Preference& wanted, size_t worksp
   return made;
 }
 
-bool is_for(const Algorithm& made, const Product& p, size_t workspace) {
+bool is_for(const Algorithm& made, const Product& p, const Description& given, size_t workspace) {
   const void* addresses[] = {p.a.data, p.b.data, p.c.data, p.d.data};
   for (int k = 0; k < 4; ++k)
     if (reinterpret_cast<uintptr_t>(addresses[k]) % made.alignment[k]) return false;
-  if (p.bias && reinterpret_cast<uintptr_t>(p.bias) % made.alignment[3]) return false;
+  if (made.epilogue != given.epilogue || made.vector_alignment > alignment_of(given.bias)) return false;
   return made.rows == p.d.rows && made.columns == p.d.columns && made.depth == depth_of(p) &&
          made.type == p.d.type && made.tf32 == p.tf32 && workspace >= made.workspace;
 }
@@ -85,19 +93,30 @@ MatrixOperand operand(cublasLtMatrixLayout_t handle, const void* data) {
   return matrix;
 }
 
+// Those that need no further matrix. In float64 neither gelu nor sums, so that programs must do without, too.
 bool set_epilogue(Product& product, const Description& given) {
-  const bool wants_bias = given.epilogue & CUBLASLT_EPILOGUE_BIAS;
-  switch (given.epilogue & ~uint32_t(CUBLASLT_EPILOGUE_BIAS)) {
-    case 0:
-    case CUBLASLT_EPILOGUE_DEFAULT: break;
-    case CUBLASLT_EPILOGUE_RELU: product.activation = Activation::relu; break;
-    case CUBLASLT_EPILOGUE_GELU: product.activation = Activation::gelu; break;
+  const bool narrow = product.d.type != CUDA_R_64F && product.d.type != CUDA_C_64F;
+  const bool real = product.d.type != CUDA_C_32F && product.d.type != CUDA_C_64F;
+  product.bias_type = given.has_bias_type ? given.bias_type : product.d.type;
+  switch (given.epilogue) {
+    case CUBLASLT_EPILOGUE_DEFAULT: return true;
+    case CUBLASLT_EPILOGUE_RELU: product.activation = Activation::relu; return real;
+    case CUBLASLT_EPILOGUE_GELU: product.activation = Activation::gelu; return real && narrow;
+    case CUBLASLT_EPILOGUE_BIAS: break;
+    case CUBLASLT_EPILOGUE_RELU_BIAS: product.activation = Activation::relu; break;
+    case CUBLASLT_EPILOGUE_GELU_BIAS:
+      product.activation = Activation::gelu;
+      if (!narrow) return false;
+      break;
+    case CUBLASLT_EPILOGUE_BGRADA: product.row_sums = const_cast<void*>(given.bias); break;
+    case CUBLASLT_EPILOGUE_BGRADB: product.column_sums = const_cast<void*>(given.bias); break;
     default: return false;
   }
-  if (!wants_bias) return true;
-  product.bias = given.bias;
-  product.bias_type = given.has_bias_type ? given.bias_type : product.d.type;
-  return given.bias != nullptr;
+  const bool sums = given.epilogue & (CUBLASLT_EPILOGUE_BGRADA | CUBLASLT_EPILOGUE_BGRADB);
+  if (sums && (!narrow || product.batch != 1)) return false;
+  if (!sums) product.bias = given.bias;
+  return real && given.bias && product.bias_type == product.d.type &&
+         reinterpret_cast<uintptr_t>(given.bias) % size_t(element_bytes(product.bias_type)) == 0;
 }
 
 cublasStatus_t product_of(cublasLtMatmulDesc_t operation, const void* a, cublasLtMatrixLayout_t a_layout,
@@ -235,13 +254,13 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   *returned = 0;
   const cublasStatus_t status =
       product_of(operation, nullptr, a, nullptr, b, nullptr, c, nullptr, d, product);
-  // The bias may be named later.
-  if (status && !(status == CUBLAS_STATUS_NOT_SUPPORTED && !description(operation)->bias)) return status;
+  if (status) return status;
   if (requested < 1) return CUBLAS_STATUS_INVALID_VALUE;
   std::memset(&results[0], 0, sizeof results[0]);
   results[0].state = CUBLAS_STATUS_SUCCESS;
   if (preference(wanted)->workspace >= workspace_bytes) results[0].workspaceSize = workspace_bytes;
-  algorithm(&results[0].algo) = algorithm_of(product, *preference(wanted), results[0].workspaceSize);
+  algorithm(&results[0].algo) =
+      algorithm_of(product, *description(operation), *preference(wanted), results[0].workspaceSize);
   *returned = 1;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -263,7 +282,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
   read_scale(product.beta, beta, description(operation)->scale_type);
   if (chosen) {
     const Algorithm& of = *reinterpret_cast<const Algorithm*>(chosen);
-    if (!is_for(of, product, given_bytes)) return CUBLAS_STATUS_NOT_SUPPORTED;
+    if (!is_for(of, product, *description(operation), given_bytes)) return CUBLAS_STATUS_NOT_SUPPORTED;
     product.reduced = of.reduced;
   }
   if (given_bytes) {

@@ -73,6 +73,21 @@ void multiply(const Product& p, const std::vector<Number>& a, const std::vector<
   }
 }
 
+// Sums of op(A)'s rows or op(B)'s columns, over what the product sums over.
+void store_sums(const MatrixOperand& m, cublasOperation_t op, bool of_rows, void* sums) {
+  const DeviceMemory& memory = DeviceMemory::instance();
+  const auto values = gathered(m, memory.host_view(m.data), op, false);
+  const int64_t count = (op == CUBLAS_OP_N) == of_rows ? m.rows : m.columns;
+  const int64_t depth = int64_t(values.size()) / count;
+  AccessChecker::instance().access_range(sums, size_t(count * element_bytes(m.type)), true,
+                                         "the sums beside a product");
+  for (int64_t i = 0; i < count; ++i) {
+    Number sum = 0;
+    for (int64_t k = 0; k < depth; ++k) sum += values[size_t(of_rows ? i * depth + k : k * count + i)];
+    store_number(memory.host_view(sums), m.type, i, sum);
+  }
+}
+
 char* member(const MatrixOperand& m, int64_t number) {
   return static_cast<char*>(m.data) + number * m.batch_stride * element_bytes(m.type);
 }
@@ -106,6 +121,8 @@ void run_member(const Product& p, int64_t number) {
     for (int64_t j = 0; j < p.d.columns; ++j)
       store_number(memory.host_view(member(p.d, number)), p.d.type, place(p.d, i, j),
                    result[size_t(i * p.d.columns + j)]);
+  if (p.row_sums) store_sums(p.a, p.op_a, true, p.row_sums);
+  if (p.column_sums) store_sums(p.b, p.op_b, false, p.column_sums);
 }
 
 bool valid(const MatrixOperand& m) {

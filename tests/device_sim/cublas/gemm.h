@@ -30,6 +30,8 @@ struct Product {
   const void* bias = nullptr;  // one number for each row of D
   cudaDataType bias_type = CUDA_R_32F;
   Activation activation = Activation::none;
+  void* row_sums = nullptr;     // of op(A), a number for each row of D and of its type
+  void* column_sums = nullptr;  // of op(B), a number for each column
   bool tf32 = false;     // factors lose all but 10 bits of their fractions
   bool reduced = false;  // long sums are those of two halves, each rounded to the type of D
 };
