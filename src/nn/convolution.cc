@@ -2,6 +2,7 @@
 #include "taper/nn/convolution.h"
 
 #include "nn/initial.h"
+#include "ops/per_dimension.h"
 #include "taper/autograd.h"
 
 namespace taper::nn {
@@ -21,9 +22,10 @@ template <class Options>
 std::string text_of(std::int64_t in, std::int64_t out, const Tensor& weight, const Options& options,
                     int dims) {
   const Shape kernel(weight.sizes().data() + 2, dims);
-  const Shape padding = spread(options.padding, dims), dilation = spread(options.dilation, dims);
+  const Shape padding = per_dimension(options.padding, dims, "Conv", "padding"),
+              dilation = per_dimension(options.dilation, dims, "Conv", "dilation");
   std::string text = concat(in, ", ", out, ", kernel_size=", tuple_text(kernel),
-                            ", stride=", tuple_text(spread(options.stride, dims)));
+                            ", stride=", tuple_text(per_dimension(options.stride, dims, "Conv", "stride")));
   if (padding != Shape::filled(dims, 0)) text += ", padding=" + tuple_text(padding);
   if (dilation != Shape::filled(dims, 1)) text += ", dilation=" + tuple_text(dilation);
   if (options.groups != 1) text += concat(", groups=", options.groups);
@@ -36,8 +38,9 @@ std::string text_of(std::int64_t in, std::int64_t out, const Tensor& weight, con
 template <int dims>
 Conv<dims>::Conv(std::int64_t in_channels, std::int64_t out_channels, const Extent& kernel_size,
                  ConvOptions options)
-    : weight(register_parameter("weight", empty(weight_sizes(out_channels, in_channels, options.groups,
-                                                             spread(kernel_size, dims), "Conv")))),
+    : weight(register_parameter(
+          "weight", empty(weight_sizes(out_channels, in_channels, options.groups,
+                                       per_dimension(kernel_size, dims, "Conv", "kernel_size"), "Conv")))),
       in_channels_(in_channels),
       options_(std::move(options)) {
   const NoGrad initial;
@@ -51,7 +54,7 @@ Tensor Conv<dims>::forward(const Tensor& x) {
   const bool zeros = options_.padding_mode == "zeros";
   Tensor input = x;
   if (!zeros) {
-    const Shape padding = spread(options_.padding, dims);
+    const Shape padding = per_dimension(options_.padding, dims, "Conv", "padding");
     Shape pairs;
     for (int i = dims - 1; i >= 0; --i) pairs.push_back(padding[i]), pairs.push_back(padding[i]);
     input = pad(x, pairs, options_.padding_mode);
@@ -69,8 +72,10 @@ std::string Conv<dims>::extra_repr() const {
 template <int dims>
 ConvTranspose<dims>::ConvTranspose(std::int64_t in_channels, std::int64_t out_channels,
                                    const Extent& kernel_size, ConvTransposeOptions options)
-    : weight(register_parameter("weight", empty(weight_sizes(in_channels, out_channels, options.groups,
-                                                             spread(kernel_size, dims), "ConvTranspose")))),
+    : weight(register_parameter(
+          "weight", empty(weight_sizes(in_channels, out_channels, options.groups,
+                                       per_dimension(kernel_size, dims, "ConvTranspose", "kernel_size"),
+                                       "ConvTranspose")))),
       out_channels_(out_channels),
       options_(std::move(options)) {
   const NoGrad initial;

@@ -14,8 +14,7 @@ Tensor conv(const Tensor& x, const Tensor& weight, const Tensor& bias, const Ext
   check<ShapeError>((x.ndim() == dims + 2 || x.ndim() == dims + 1) && weight.ndim() == dims + 2, "conv", dims,
                     "d: expected x of ", dims + 1, " or ", dims + 2, " and weight of ", dims + 2,
                     " dimensions, got shapes ", x.sizes(), " and ", weight.sizes());
-  return convolution(x, weight, bias, spread(stride, dims), spread(padding, dims), spread(dilation, dims),
-                     groups);
+  return convolution(x, weight, bias, stride, padding, dilation, groups);
 }
 
 template <int dims>
@@ -26,8 +25,7 @@ Tensor conv_transpose(const Tensor& x, const Tensor& weight, const Tensor& bias,
                     "conv_transpose", dims, "d: expected x of ", dims + 1, " or ", dims + 2,
                     " and weight of ", dims + 2, " dimensions, got shapes ", x.sizes(), " and ",
                     weight.sizes());
-  return convolution_transpose(x, weight, bias, spread(stride, dims), spread(padding, dims),
-                               spread(output_padding, dims), groups, spread(dilation, dims));
+  return convolution_transpose(x, weight, bias, stride, padding, output_padding, groups, dilation);
 }
 
 }  // namespace

@@ -16,12 +16,6 @@ inline Tensor by_fan_in(const Shape& sizes, std::int64_t fan_in) {
   return uniform(sizes, 1 / std::sqrt(double(std::max<std::int64_t>(fan_in, 1))));
 }
 
-/// One size for each of dims dimensions.
-inline Shape spread(const Shape& sizes, int dims) {
-  check<ValueError>(sizes.size() == dims || sizes.size() == 1, "expected one size or ", dims, ", got ",
-                    sizes);
-  return sizes.size() == dims ? sizes : Shape::filled(dims, sizes[0]);
-}
 /// As Python prints a tuple.
 inline std::string tuple_text(const Shape& sizes) {
   std::string text = "(";

@@ -2,6 +2,7 @@
 #include "taper/nn/shape.h"
 
 #include "nn/initial.h"
+#include "ops/per_dimension.h"
 
 namespace taper::nn {
 
@@ -25,7 +26,7 @@ Tensor Fold::forward(const Tensor& x) {
 }
 
 Pad::Pad(int dims, const Extent& padding, std::string mode, double value)
-    : padding_(spread(padding, 2 * dims)), mode_(std::move(mode)), value_(value) {}
+    : padding_(per_dimension(padding, 2 * dims, "Pad", "padding")), mode_(std::move(mode)), value_(value) {}
 
 Tensor Pad::forward(const Tensor& x) { return pad(x, padding_, mode_, value_); }
 

@@ -5,6 +5,7 @@
 
 #include "autograd/record.h"
 #include "ops/memory_order.h"
+#include "ops/per_dimension.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
 #include "tensor/kernel_for.h"
@@ -174,13 +175,6 @@ struct ConvolutionRelu {
             saved.needs(2) ? sum_per_channel(dz) : Tensor(), saved.needs(3) ? dz : Tensor()};
   }
 };
-
-Shape per_dimension(const Shape& values, int count, const char* op, const char* what) {
-  if (values.size() == 1) return Shape::filled(count, values[0]);
-  check<ValueError>(values.size() == count, op, ": ", what, " ", values,
-                    " needs one number, or one for each of ", count, " spatial dimensions");
-  return values;
-}
 
 void check_operands(const Tensor& x, const Tensor& w, const Tensor& bias, const char* op) {
   check<ShapeError>(w.ndim() >= 3 && w.ndim() <= 5 && x.ndim() == w.ndim(), op, ": input of shape ",

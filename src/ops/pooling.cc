@@ -5,6 +5,7 @@
 
 #include "autograd/record.h"
 #include "ops/memory_order.h"
+#include "ops/per_dimension.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
 #include "tensor/kernel_for.h"
@@ -94,12 +95,6 @@ Tensor AverageUnpool::backward(const Saved&, const Tensor& ddx) const {
   return record(AveragePool{windows}, ddx);
 }
 
-std::int64_t entry(const Shape& values, int i, int dims, const char* op, const char* what) {
-  check<ValueError>(values.size() == 1 || values.size() == dims, op, ": ", what, " ", values,
-                    " needs one number, or one for each of ", dims, " spatial dimensions");
-  return values[values.size() == 1 ? 0 : i];
-}
-
 Windows windows_of(const Tensor& x, int dims, const char* op, bool integers = false) {
   check<ShapeError>(x.ndim() == dims + 2, op, ": expected ", dims + 1, " or ", dims + 2,
                     " dimensions, got shape ", x.sizes());
@@ -124,10 +119,10 @@ Windows sliding(const Tensor& x, int dims, const Shape& kernel, const Shape& str
   cpu::Pooling& p = windows.pooling;
   constexpr std::int64_t most = std::int64_t(1) << 60;
   for (int i = 0; i < dims; ++i) {
-    p.kernel[i] = entry(kernel, i, dims, op, "kernel_size");
-    p.stride[i] = stride.empty() ? p.kernel[i] : entry(stride, i, dims, op, "stride");
-    p.padding[i] = entry(padding, i, dims, op, "padding");
-    p.dilation[i] = entry(dilation, i, dims, op, "dilation");
+    p.kernel[i] = per_dimension(kernel, dims, op, "kernel_size")[i];
+    p.stride[i] = stride.empty() ? p.kernel[i] : per_dimension(stride, dims, op, "stride")[i];
+    p.padding[i] = per_dimension(padding, dims, op, "padding")[i];
+    p.dilation[i] = per_dimension(dilation, dims, op, "dilation")[i];
     check<ValueError>(p.kernel[i] > 0 && p.stride[i] > 0 && p.dilation[i] > 0, op,
                       ": kernel_size, stride and dilation must be greater than zero");
     check<ValueError>(p.padding[i] >= 0 && p.padding[i] <= p.kernel[i] / 2, op, ": padding ", p.padding[i],
@@ -153,7 +148,7 @@ Windows adapted(const Tensor& x, int dims, const Shape& output, const char* op) 
   Windows windows = windows_of(x, dims, op);
   windows.pooling.adaptive = true;
   for (int i = 0; i < dims; ++i) {
-    const std::int64_t wanted = entry(output, i, dims, op, "output_size");
+    const std::int64_t wanted = per_dimension(output, dims, op, "output_size")[i];
     windows.pooling.output[i] = wanted == -1 ? x.sizes()[i + 2] : wanted;
     check<ValueError>(windows.pooling.output[i] >= 0, op, ": output_size must not be negative, got ", output);
     check<ShapeError>(x.sizes()[i + 2] > 0 || windows.pooling.output[i] == 0, op,

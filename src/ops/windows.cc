@@ -4,18 +4,13 @@
 #include <cmath>
 
 #include "autograd/record.h"
+#include "ops/per_dimension.h"
 #include "ops/registry.h"
 #include "taper/ops.h"
 
 namespace taper {
 
 namespace {
-
-Shape for_each(const Shape& sizes, int dims, const char* op, const char* what) {
-  check<ValueError>(sizes.size() == dims || sizes.size() == 1, op, ": ", what, " must be one number or ",
-                    dims, ", got ", sizes);
-  return sizes.size() == dims ? sizes : Shape::filled(dims, sizes[0]);
-}
 
 // Windows of images of a size; height and width each.
 struct Windows {
@@ -129,10 +124,10 @@ Tensor im2col(const Tensor& x, const Shape& kernel, const Shape& dilation, const
                     x.sizes());
   if (x.ndim() == 3) return squeeze(im2col(unsqueeze(x, 0), kernel, dilation, padding, stride), Shape{0});
   const Windows windows{{x.size(2), x.size(3)},
-                        for_each(kernel, 2, op, "kernel_size"),
-                        for_each(dilation, 2, op, "dilation"),
-                        for_each(padding, 2, op, "padding"),
-                        for_each(stride, 2, op, "stride")};
+                        per_dimension(kernel, 2, op, "kernel_size"),
+                        per_dimension(dilation, 2, op, "dilation"),
+                        per_dimension(padding, 2, op, "padding"),
+                        per_dimension(stride, 2, op, "stride")};
   windows.check_valid(op);
   return record(Im2col{windows}, x);
 }
@@ -144,9 +139,10 @@ Tensor col2im(const Tensor& columns, const Shape& output_size, const Shape& kern
                     ": expected [N, C KH KW, L] or [C KH KW, L], got ", columns.sizes());
   if (columns.ndim() == 2)
     return squeeze(col2im(unsqueeze(columns, 0), output_size, kernel, dilation, padding, stride), Shape{0});
-  const Windows windows{for_each(output_size, 2, op, "output_size"), for_each(kernel, 2, op, "kernel_size"),
-                        for_each(dilation, 2, op, "dilation"), for_each(padding, 2, op, "padding"),
-                        for_each(stride, 2, op, "stride")};
+  const Windows windows{per_dimension(output_size, 2, op, "output_size"),
+                        per_dimension(kernel, 2, op, "kernel_size"),
+                        per_dimension(dilation, 2, op, "dilation"), per_dimension(padding, 2, op, "padding"),
+                        per_dimension(stride, 2, op, "stride")};
   windows.check_valid(op);
   check<ShapeError>(columns.size(1) % (windows.kernel[0] * windows.kernel[1]) == 0, op, ": rows of ",
                     columns.sizes(), " are not divisible by the kernel's ",
@@ -163,9 +159,9 @@ Tensor max_unpool(const Tensor& x, const Tensor& indices, int dims, const Shape&
   check<ShapeError>(x.sizes() == indices.sizes() && (x.ndim() == dims + 1 || x.ndim() == dims + 2), op,
                     ": input ", x.sizes(), " and indices ", indices.sizes(), " must have one shape of ",
                     dims + 1, " or ", dims + 2, " dimensions");
-  const Shape kernel = for_each(kernel_size, dims, op, "kernel_size"),
-              stride = strides.size() ? for_each(strides, dims, op, "stride") : kernel,
-              padding = for_each(paddings, dims, op, "padding");
+  const Shape kernel = per_dimension(kernel_size, dims, op, "kernel_size"),
+              stride = strides.size() ? per_dimension(strides, dims, op, "stride") : kernel,
+              padding = per_dimension(paddings, dims, op, "padding");
   const Shape sizes = unpooled_sizes(x, dims, kernel, stride, padding, output_size);
   check_places(indices, sizes);
   const Shape plane = with_planes(x, dims, {numel(sizes)});
@@ -178,7 +174,7 @@ Tensor lp_pool(const Tensor& x, int dims, double p, const Shape& kernel, const S
                bool ceil_mode) {
   const Tensor mean = average_pool(pow(x, Scalar(p)), dims, kernel, stride, {0}, ceil_mode);
   double count = 1;
-  for (const std::int64_t size : for_each(kernel, dims, "lp_pool", "kernel_size")) count *= double(size);
+  for (const std::int64_t size : per_dimension(kernel, dims, "lp_pool", "kernel_size")) count *= double(size);
   return pow(sign(mean) * relu(abs(mean)) * count, Scalar(1 / p));
 }
 
