@@ -75,6 +75,7 @@ def measure(threads):
     """Limits with so many threads: the better of NumPy and Taper at a product of 1024 x 1024 matrices, at
     sums of two arrays into a third, and at the sum of an array, in float32."""
     import numpy as np
+
     import taper
 
     taper.set_num_threads(threads)

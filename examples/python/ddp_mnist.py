@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import mnist
+
 import taper
 import taper.distributed as dist
 import taper.distributed.checkpoint as dcp

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 import taper
 from taper import nn
 from taper.nn import functional as F

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+
 import taper
 from taper import nn
 from taper.nn import functional as F

@@ -1,6 +1,7 @@
 """Running results of associative functions."""
 
 import pytest
+
 import taper
 from taper._higher_order_ops.associative_scan import associative_scan
 

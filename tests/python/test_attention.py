@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import references
+
 import taper
 import taper.nn.functional as F
 from taper import nn

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+
 import taper
 from taper import nn
 from taper.utils.checkpoint import checkpoint

@@ -1,6 +1,7 @@
 """Settings of exactness on GPUs: they can be set, asked and left again on any machine."""
 
 import pytest
+
 import taper
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+
 import taper
 
 ROOT = Path(__file__).parents[2]

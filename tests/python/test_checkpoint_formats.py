@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+
 import taper
 import taper.distributed.checkpoint as dcp
 from taper import nn

@@ -5,6 +5,7 @@ import os
 import pickle
 
 import pytest
+
 import taper
 from taper import nn
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import taper
 
 ROOT = Path(__file__).resolve().parents[2]

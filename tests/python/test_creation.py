@@ -1,6 +1,7 @@
 """Tensors made of sizes, buffers and files."""
 
 import pytest
+
 import taper
 
 

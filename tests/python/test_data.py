@@ -11,6 +11,7 @@ import textwrap
 
 import numpy as np
 import pytest
+
 import taper
 from taper.utils.data import (
     BatchSampler,

@@ -9,6 +9,7 @@ from datetime import timedelta
 import hosts
 import jobs
 import pytest
+
 from taper import distributed as dist
 
 pytestmark = pytest.mark.skipif(not dist.is_available(), reason="built without Gloo")

@@ -2,6 +2,7 @@
 
 import jobs
 import pytest
+
 from taper import distributed as dist
 
 pytestmark = pytest.mark.skipif(not dist.is_available(), reason="built without Gloo")

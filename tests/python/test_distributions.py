@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.stats as stats
+
 import taper
 from taper import distributions as D
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.stats as stats
+
 import taper
 from taper import distributions as D
 

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+
 import taper
 
 # name: (call with out=, NumPy on copies), over a square matrix or two.

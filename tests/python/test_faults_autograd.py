@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+
 import taper
 import taper.nn.functional as F
 from taper import nn

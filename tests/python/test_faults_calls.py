@@ -13,6 +13,7 @@ import warnings
 import numpy as np
 import pytest
 import samples
+
 import taper
 
 ENTRIES = taper._C._registry()

@@ -5,6 +5,7 @@ import random
 import signal
 
 import pytest
+
 import taper
 from taper import safetensors
 

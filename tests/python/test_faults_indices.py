@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-import taper
-import taper.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import taper
+import taper.nn.functional as F
 
 t = taper.tensor
 

@@ -8,6 +8,7 @@ import textwrap
 import weakref
 
 import pytest
+
 import taper
 
 

@@ -5,6 +5,7 @@ import signal
 
 import numpy as np
 import pytest
+
 import taper
 import taper.nn.functional as F
 from taper import nn

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import taper
 import taper.nn.functional as F
 from taper import nn

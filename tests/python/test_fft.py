@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 import scipy.signal
+
 import taper
 from taper import fft
 from taper.autograd import gradcheck, gradgradcheck

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import taper
 from taper.nn.attention import flex_attention as flex
 from taper.nn.functional import scaled_dot_product_attention

@@ -4,6 +4,7 @@ import os
 
 import jobs
 import pytest
+
 from taper import distributed as dist
 
 pytestmark = pytest.mark.skipif(not dist.is_available(), reason="built without Gloo")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import taper
 
 ARRAY = np.arange(60).reshape(3, 4, 5)

@@ -17,6 +17,7 @@ import textwrap
 
 import numpy as np
 import pytest
+
 import taper
 from taper import safetensors
 from taper.npy import load_npy, load_npz, save_npy, save_npz

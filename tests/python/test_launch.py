@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jobs
 import pytest
+
 import taper
 import taper.multiprocessing as mp
 from taper import distributed as dist

@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+
 import taper
 from taper import nn
 from taper.nn.parameter import UninitializedParameter, is_lazy

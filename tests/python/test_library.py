@@ -1,6 +1,7 @@
 """Operations of a program's own, by taper.library."""
 
 import pytest
+
 import taper
 
 

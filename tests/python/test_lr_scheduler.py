@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 import taper
 from taper import nn, optim
 from taper.optim import lr_scheduler as schedules

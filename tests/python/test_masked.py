@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import taper
 
 VALUES = np.array([[3.0, -1.0, 2.0, 0.5], [1.5, 4.0, -2.0, 2.5], [0.25, 1.0, -3.0, 2.0]])

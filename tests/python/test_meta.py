@@ -1,6 +1,7 @@
 """The meta device: tensors with sizes and no elements; and the device of new tensors."""
 
 import pytest
+
 import taper
 from taper import nn
 

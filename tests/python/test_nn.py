@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 import taper
 from taper import nn
 from taper.nn import functional as F

@@ -3,6 +3,7 @@ inverses, and constants that PyTorch 2.15 gave."""
 
 import numpy as np
 import pytest
+
 import taper
 from taper import nn
 from taper.nn import functional as F

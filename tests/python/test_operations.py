@@ -7,6 +7,7 @@ import references
 import samples
 import scipy as sp
 import scipy.special
+
 import taper
 
 ENTRIES = taper._C._registry()

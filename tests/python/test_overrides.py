@@ -1,6 +1,7 @@
 """Classes that take over operations, and the classes of results."""
 
 import pytest
+
 import taper
 from taper.overrides import TorchFunctionMode, has_torch_function, is_tensor_like
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 import taper
 from taper import nn
 from taper.profiler import ProfilerAction, ProfilerActivity, profile, record_function, schedule

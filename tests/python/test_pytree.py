@@ -3,6 +3,7 @@
 from collections import namedtuple
 
 import pytest
+
 from taper.utils import _pytree as trees
 
 Pair = namedtuple("Pair", "left right")

@@ -1,6 +1,7 @@
 """Questions about dtypes, and settings that have one answer here. Expected dtypes are PyTorch 2.15's."""
 
 import pytest
+
 import taper
 
 

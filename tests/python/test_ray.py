@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import ray_stand_in
+
 from taper import distributed as dist
 
 pytestmark = pytest.mark.skipif(not dist.is_available(), reason="built without Gloo")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.signal.windows
+
 import taper
 from taper.signal import windows
 

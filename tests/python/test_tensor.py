@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 import taper
 from taper.testing import assert_close
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jobs
 import pytest
+
 from taper import distributed as dist
 
 pytestmark = pytest.mark.skipif(not dist.is_available(), reason="built without Gloo")

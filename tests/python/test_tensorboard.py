@@ -9,6 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
+
 import taper
 from taper import _C
 from taper.utils.tensorboard import SummaryWriter

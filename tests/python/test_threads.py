@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+
 import taper
 import taper.nn.functional as F
 from taper import nn

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 import taper
 from taper import nn, optim
 from taper.nn import functional as F
