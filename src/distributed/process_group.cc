@@ -118,8 +118,6 @@ Meeting meeting_of(const InitOptions& options) {
     check<ValueError>(colon != std::string::npos, "init_process_group: '", method,
                       "' has no port; expected tcp://host:port");
     meeting.host = location.substr(0, colon);
-    if (meeting.host.starts_with('[') && meeting.host.ends_with(']'))
-      meeting.host = meeting.host.substr(1, meeting.host.size() - 2);
     meeting.port = port_in(location.substr(colon + 1), method);
   } else if (method.starts_with("file://")) {
     std::string location = method.substr(7);
@@ -131,6 +129,9 @@ Meeting meeting_of(const InitOptions& options) {
     fail<ValueError>("init_process_group: unknown init_method '", method,
                      "'; expected env://, tcp://host:port or file:///path");
   }
+  // IPv6, as in a URL.
+  if (meeting.host.starts_with('[') && meeting.host.ends_with(']'))
+    meeting.host = meeting.host.substr(1, meeting.host.size() - 2);
   if (options.rank >= 0) meeting.rank = options.rank;
   if (options.world_size >= 0) meeting.world_size = options.world_size;
   check<ValueError>(

@@ -8,6 +8,7 @@ import time
 
 import jobs
 import pytest
+
 import taper
 from taper import distributed as dist
 
@@ -521,6 +522,24 @@ def test_variables_of_other_launchers(names):
         """
         % (names,)
     )
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+def test_addresses_of_ipv6():
+    for address in ("::1", "[::1]"):
+        jobs.run(
+            "begin(); x = taper.ones(300000); dist.all_reduce(x); assert x[0] == world",
+            env={"MASTER_ADDR": address},
+        )
 
 
 def test_store_is_shared():
