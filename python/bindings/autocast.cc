@@ -34,6 +34,7 @@ constexpr std::array lower_names = {"__matmul__",
                                     "matmul",
                                     "mm",
                                     "prelu",
+                                    "recurrent",
                                     "scaled_dot_product_attention",
                                     "vecdot"};
 constexpr std::array float32_names = {"adaptive_avg_pool3d",

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "ops/packed_steps.h"
 #include "taper/error.h"
 #include "taper/ops.h"
 
@@ -15,14 +16,6 @@ using Lengths = std::vector<std::int64_t>;
 
 Tensor indices(const Lengths& values, Device device) {
   return to(tensor(values, {std::int64_t(values.size())}), device);
-}
-
-// rows of padding_value behind x.
-Tensor padded_to(const Tensor& x, std::int64_t rows, double padding_value) {
-  if (x.size(0) == rows) return x;
-  Shape sizes = x.sizes();
-  sizes[0] = rows - x.size(0);
-  return cat({x, full(sizes, padding_value, x.dtype(), x.device())});
 }
 
 // The places of lengths from the longest to the shortest, and the inverse.
@@ -58,13 +51,10 @@ PackedSequence pack_padded_sequence(const Tensor& x, Lengths lengths, bool batch
   check<ValueError>(
       lengths.back() > 0 && std::is_sorted(lengths.rbegin(), lengths.rend()),
       "pack_padded_sequence: lengths must be positive, and fall unless enforce_sorted is false");
-  Tensors parts;
-  for (std::int64_t t = 0; t < lengths[0]; ++t) {
-    const auto alive = std::count_if(lengths.begin(), lengths.end(), [t](std::int64_t n) { return n > t; });
-    parts.push_back(narrow(select(steps, 0, t), 0, 0, alive));
-    packed.batch_sizes.push_back(alive);
-  }
-  packed.data = cat(parts);
+  for (std::int64_t t = 0; t < lengths[0]; ++t)
+    packed.batch_sizes.push_back(
+        std::count_if(lengths.begin(), lengths.end(), [t](std::int64_t n) { return n > t; }));
+  packed.data = packed_steps(steps, packed.batch_sizes);
   return packed;
 }
 
@@ -75,14 +65,8 @@ std::pair<Tensor, Lengths> pad_packed_sequence(const PackedSequence& sequence, b
   check<ValueError>(total_length == 0 || total_length >= std::int64_t(sizes.size()),
                     "pad_packed_sequence: total_length is ", total_length, "; the longest sequence has ",
                     std::int64_t(sizes.size()), " steps");
-  Tensors steps;
-  std::int64_t start = 0;
-  for (const std::int64_t count : sizes) {
-    steps.push_back(padded_to(narrow(sequence.data, 0, start, count), sizes[0], padding_value));
-    start += count;
-  }
-  Tensor padded = stack(steps);
-  if (total_length > 0) padded = padded_to(padded, total_length, padding_value);
+  Tensor padded = padded_steps(sequence.data, sizes, padding_value);
+  if (total_length > 0) padded = with_rows(padded, total_length, padding_value);
   Lengths lengths;
   for (std::int64_t i = 0; i < sizes[0]; ++i)
     lengths.push_back(std::count_if(sizes.begin(), sizes.end(), [i](std::int64_t n) { return n > i; }));
@@ -102,7 +86,7 @@ Tensor pad_sequence(const Tensors& sequences, bool batch_first, double padding_v
   std::int64_t longest = 0;
   for (const Tensor& sequence : sequences) longest = std::max(longest, sequence.size(0));
   Tensors padded;
-  for (const Tensor& sequence : sequences) padded.push_back(padded_to(sequence, longest, padding_value));
+  for (const Tensor& sequence : sequences) padded.push_back(with_rows(sequence, longest, padding_value));
   return stack(padded, batch_first ? 0 : 1);
 }
 

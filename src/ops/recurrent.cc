@@ -5,6 +5,7 @@
 #include "cpu/gemm.h"
 #include "cpu/recurrent.h"
 #include "ops/elementwise.h"
+#include "ops/recurrent.h"
 #include "ops/registry.h"
 #include "taper/autograd.h"
 #include "taper/ops.h"
@@ -115,25 +116,7 @@ struct LstmLayer {
       y.push_back(h);
       cells.push_back(c);
     }
-    return gradients<4>(saved, inputs, {stack(y), stack(cells)}, dy, name);
-  }
-
-  template <std::size_t n>
-  static std::array<Tensor, n> gradients(const Saved& saved, const Tensors& inputs, const Tensors& outputs,
-                                         std::span<const Tensor> dy, const char* op) {
-    check<NotImplementedError>(dy.size() <= outputs.size() || !dy[outputs.size()].defined(), op,
-                               ": the activated gates have no gradient of their own");
-    Tensors wanted, from, with;
-    for (std::size_t i = 0; i < n; ++i)
-      if (saved.needs(int(i))) wanted.push_back(inputs[i]);
-    for (std::size_t i = 0; i < outputs.size(); ++i)
-      if (dy[i].defined()) from.push_back(outputs[i]), with.push_back(dy[i]);
-    const Tensors found = grad(from, wanted, with, true, true, true);
-    std::array<Tensor, n> all;
-    std::size_t next = 0;
-    for (std::size_t i = 0; i < n; ++i)
-      if (saved.needs(int(i))) all[i] = found[next++];
-    return all;
+    return gradients_again<4>(saved, inputs, {stack(y), stack(cells)}, dy, name);
   }
 };
 
@@ -188,7 +171,7 @@ struct GruLayer {
       h = add(fresh, mul(update, sub(h, fresh)));
       y.push_back(h);
     }
-    return LstmLayer::gradients<4>(saved, inputs, {stack(y)}, dy, name);
+    return gradients_again<4>(saved, inputs, {stack(y)}, dy, name);
   }
 };
 

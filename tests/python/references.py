@@ -714,6 +714,45 @@ def gru_layer(gates, h, weight, bias):
     return np.stack(hidden)
 
 
+def _recurrent_step(kind, x, states, w_ih, w_hh, b_ih, b_hh, w_hr):
+    p, q = x @ w_ih.T + b_ih, states[0] @ w_hh.T + b_hh
+    if kind == "lstm":
+        i, f, g, o = np.split(p + q, 4)
+        c = _sigmoid(f) * states[1] + _sigmoid(i) * np.tanh(g)
+        h = _sigmoid(o) * np.tanh(c)
+        return [h if w_hr is None else w_hr @ h, c]
+    if kind == "gru":
+        (xr, xz, xn), (hr, hz, hn) = np.split(p, 3), np.split(q, 3)
+        update = _sigmoid(xz + hz)
+        return [(1 - update) * np.tanh(xn + _sigmoid(xr + hr) * hn) + update * states[0]]
+    return [np.tanh(p + q) if kind == "rnn_tanh" else np.maximum(p + q, 0)]
+
+
+def recurrent(kind, input, states, weights, layers, bidirectional, batch_sizes):
+    """Sequence by sequence, each of its own length."""
+    steps = len(input) if batch_sizes is None else len(batch_sizes)
+    counts = [input.shape[1]] * steps if batch_sizes is None else batch_sizes
+    flat, starts = input.reshape(-1, input.shape[-1]), np.cumsum([0, *counts])
+    ways, parts = 1 + bidirectional, len(weights) // (layers * (1 + bidirectional))
+    last = [np.array(state) for state in states]
+    for layer in range(layers):
+        outputs = np.zeros((len(flat), ways * states[0].shape[-1]))
+        for way in range(ways):
+            place = layer * ways + way
+            w = list(weights[place * parts : (place + 1) * parts])
+            w = [*w[:2], *(w[2:4] if parts >= 4 else (0, 0)), w[-1] if parts % 2 else None]
+            for n in range(counts[0]):
+                rows = [starts[t] + n for t in range(steps) if n < counts[t]]
+                state = [s[place, n] for s in states]
+                for row in rows[::-1] if way else rows:
+                    state = _recurrent_step(kind, flat[row], state, *w)
+                    outputs[row].reshape(ways, -1)[way] = state[0]
+                for all_last, one in zip(last, state):
+                    all_last[place, n] = one
+        flat = outputs
+    return [flat.reshape(*input.shape[:-1], -1), *last]
+
+
 def scatter_combined(input, index, source, reduce):
     result = input.copy()
     for place, value in zip(index, np.broadcast_to(source, index.shape)):

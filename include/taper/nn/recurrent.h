@@ -1,6 +1,7 @@
 // Recurrent layers and cells.
 #pragma once
 
+#include <optional>
 #include <tuple>
 
 #include "taper/nn/module.h"
@@ -30,27 +31,21 @@ class Recurrent : public Module {
   std::string extra_repr() const override;
 
  protected:
-  Recurrent(int gates, std::int64_t input_size, std::int64_t hidden_size, RecurrentOptions options);
+  /// kind: as taper::recurrent names it.
+  Recurrent(std::string kind, int gates, std::int64_t input_size, std::int64_t hidden_size,
+            RecurrentOptions options);
   /// Output and the final states, from initial states that may be undefined (zero).
   std::pair<Tensor, Tensors> run(const Tensor& x, const Tensors& initial, int states);
   std::pair<PackedSequence, Tensors> run(const PackedSequence& x, const Tensors& initial, int states);
-  /// The next states from a step's gates of the input and the states before.
-  virtual Tensors step(const Tensor& gates, const Tensors& states, const Tensor& weight, const Tensor& bias,
-                       const Tensor& projection) const = 0;
   RecurrentOptions options_;
 
  private:
-  struct Direction {
-    Tensor *weight_ih, *weight_hh, *bias_ih = nullptr, *bias_hh = nullptr, *weight_hr = nullptr;
-  };
-  // x [T, N, input]; masks: for each step whether a sequence reaches it, [N, 1], or none where all do.
-  std::pair<Tensor, Tensors> run_layers(const Tensor& x, const Tensors& initial, const Tensors& masks);
-  std::pair<Tensor, Tensors> run_direction(const Tensor& x, Tensors states, const Direction& weights,
-                                           bool reverse, const Tensors& masks) const;
-  Tensors checked_states(const Tensor& x, const Tensors& initial, int states) const;
-  int gates_;
+  // x [T, N, input], or packed with batch_sizes: the output and the final states.
+  Tensors run_layers(const Tensor& x, const Tensors& initial, int states, std::int64_t sequences,
+                     const std::optional<Shape>& batch_sizes);
+  std::string kind_;
   std::int64_t input_size_, hidden_size_;
-  std::vector<Direction> directions_;
+  std::vector<Tensor*> weights_;  // of each layer and direction, in the order of taper::recurrent
 };
 
 /// h' = tanh(W x + b + V h + c), or relu: Elman 1990.
@@ -64,10 +59,6 @@ class RNN : public Recurrent {
   auto operator()(const Input& x, const Tensor& h = {}) {
     return forward(x, h);
   }
-
- protected:
-  Tensors step(const Tensor& gates, const Tensors& states, const Tensor& weight, const Tensor& bias,
-               const Tensor& projection) const override;
 
  private:
   using Module::forward;
@@ -86,10 +77,6 @@ class LSTM : public Recurrent {
     return forward(x, h, c);
   }
 
- protected:
-  Tensors step(const Tensor& gates, const Tensors& states, const Tensor& weight, const Tensor& bias,
-               const Tensor& projection) const override;
-
  private:
   using Module::forward;
 };
@@ -104,10 +91,6 @@ class GRU : public Recurrent {
   auto operator()(const Input& x, const Tensor& h = {}) {
     return forward(x, h);
   }
-
- protected:
-  Tensors step(const Tensor& gates, const Tensors& states, const Tensor& weight, const Tensor& bias,
-               const Tensor& projection) const override;
 
  private:
   using Module::forward;

@@ -9,7 +9,7 @@ from . import init
 from .linear import _empty
 from .module import Module
 from .parameter import Parameter
-from .utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from .utils.rnn import PackedSequence
 
 _ops = _C._homes["taper"]
 _layers = _C._homes["nn.layers"]
@@ -29,17 +29,11 @@ def _gru_step(x_gates, h_gates, h):
     return candidate + update * (h - candidate)
 
 
-def _of_dtype(dtype, *tensors):
-    """The tensors in dtype, which under autocast is not their own; None stays."""
-    return [x if x is None or x.dtype is dtype else x.to(dtype) for x in tensors]
-
-
 class _Recurrent(Module):
-    """Layers of a recurrent network; all time steps' input products are one matrix product."""
+    """Layers of a recurrent network."""
 
     _gates = 1
-    # (self, inputs, state, weights, reverse) -> as _run: all steps in one operation, where there is one.
-    _whole = None
+    _kind = None  # as the operation that runs the layers calls them
 
     def __init__(
         self,
@@ -127,51 +121,22 @@ class _Recurrent(Module):
             for suffix in suffixes
         ]
 
-    def _step(self, x_gates, state, weight_hh, bias_hh, weight_hr):
-        raise NotImplementedError
-
-    def _run(self, inputs, state, suffix, lengths, reverse):
-        """inputs [T, N, width], state of one layer and direction -> outputs [T, N, out], last state."""
-        p = self._parameters
-        bias_ih, bias_hh = p.get("bias_ih" + suffix), p.get("bias_hh" + suffix)
-        weight_ih, weight_hh, weight_hr = (
-            p["weight_ih" + suffix],
-            p["weight_hh" + suffix],
-            p.get("weight_hr" + suffix),
-        )
-        if lengths is None and weight_hr is None and type(self)._whole is not None:
-            return self._whole(inputs, state, (weight_ih, weight_hh, bias_ih, bias_hh), reverse)
-        gates = F.linear(inputs, weight_ih, bias_ih).unbind(0)
-        steps = range(len(gates))
-        outputs = [None] * len(gates)
-        for t in reversed(steps) if reverse else steps:
-            new = self._step(gates[t], state, weight_hh, bias_hh, weight_hr)
-            if lengths is not None:
-                alive = lengths[t]
-                new = tuple(_ops["where"](alive, n, s) for n, s in zip(new, state))
-            state = new
-            outputs[t] = state[0] if lengths is None else state[0] * lengths[t]
-        return _ops["stack"](outputs), state
-
     def _initial(self, hx, batch, dtype):
         raise NotImplementedError
 
     def forward(self, input, hx=None):
         packed = input if isinstance(input, PackedSequence) else None
-        masks = None
+        batch_sizes = None
         if packed is not None:
-            input, sizes = pad_packed_sequence(packed)
-            if packed.unsorted_indices is not None:
-                input = input.index_select(1, packed.sorted_indices)
-                sizes = sizes.index_select(0, packed.sorted_indices.cpu())
+            # In the sorted order, which is also that of the result's data.
+            input, batch_sizes = packed.data, packed.batch_sizes.tolist()
+            if packed.sorted_indices is not None:
                 hx = self._permuted(hx, packed.sorted_indices)
-            steps = _ops["arange"](input.shape[0], device=input.device).unsqueeze(1)
-            masks = (steps < sizes.to(input.device).unsqueeze(0)).unsqueeze(-1).unbind(0)
         elif input.ndim not in (2, 3):
             raise ValueError(
                 f"{type(self).__name__}: expected input to be 2D or 3D, got {input.ndim}D instead"
             )
-        unbatched = input.ndim == 2
+        unbatched = packed is None and input.ndim == 2
         if unbatched:
             input = input.unsqueeze(1)
             hx = None if hx is None else self._map(hx, lambda h: h.unsqueeze(1))
@@ -182,37 +147,26 @@ class _Recurrent(Module):
                 f"{type(self).__name__}: input.size(-1) must be equal to input_size. Expected "
                 f"{self.input_size}, got {input.shape[-1]}"
             )
-        states = self._initial(hx, input.shape[1], input.dtype)
-        output, final = self._layers(input, states, masks)
+        batch = input.shape[1] if packed is None else batch_sizes[0]
+        output, *final = _layers["recurrent"](
+            self._kind,
+            input,
+            list(self._initial(hx, batch, input.dtype)),
+            [weight for weights in self.all_weights for weight in weights],
+            self.num_layers,
+            bool(self.bidirectional),
+            self.dropout if self.training else 0.0,
+            batch_sizes,
+        )
         if packed is not None:
-            output = pack_padded_sequence(output, sizes, enforce_sorted=True)
-            output = PackedSequence(
-                output.data, output.batch_sizes, packed.sorted_indices, packed.unsorted_indices
-            )
+            output = PackedSequence(output, *packed[1:])
             if packed.unsorted_indices is not None:
-                final = tuple(h.index_select(1, packed.unsorted_indices) for h in final)
+                final = [h.index_select(1, packed.unsorted_indices) for h in final]
         elif unbatched:
-            output, final = output.squeeze(1), tuple(h.squeeze(1) for h in final)
+            output, final = output.squeeze(1), [h.squeeze(1) for h in final]
         elif self.batch_first:
             output = output.transpose(0, 1)
-        return output, self._final(final)
-
-    def _layers(self, input, states, masks):
-        directions = 2 if self.bidirectional else 1
-        finals = []
-        for layer in range(self.num_layers):
-            outputs = []
-            for direction in range(directions):
-                number = layer * directions + direction
-                suffix = f"_l{layer}" + ("_reverse" if direction else "")
-                state = tuple(part[number] for part in states)
-                output, last = self._run(input, state, suffix, masks, direction == 1)
-                outputs.append(output)
-                finals.append(last)
-            input = outputs[0] if directions == 1 else _ops["cat"](outputs, -1)
-            if self.dropout and layer + 1 < self.num_layers:
-                input = F.dropout(input, self.dropout, self.training)
-        return input, tuple(_ops["stack"](parts) for parts in zip(*finals))
+        return output, self._final(tuple(final))
 
     def _zeros(self, batch, width, dtype):
         count = self.num_layers * (2 if self.bidirectional else 1)
@@ -282,15 +236,15 @@ class RNN(_SingleState):
         )
         self.nonlinearity = nonlinearity
 
-    def _step(self, x_gates, state, weight_hh, bias_hh, weight_hr):
-        total = x_gates + F.linear(state[0], weight_hh, bias_hh)
-        return (total.tanh() if self.nonlinearity == "tanh" else total.relu(),)
+    @property
+    def _kind(self):
+        return f"rnn_{self.nonlinearity}"
 
 
 class GRU(_SingleState):
     """Gated recurrent units: Cho et al. 2014, arXiv:1406.1078."""
 
-    _gates = 3
+    _gates, _kind = 3, "gru"
 
     def __init__(
         self,
@@ -308,22 +262,11 @@ class GRU(_SingleState):
             input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
         )
 
-    def _whole(self, inputs, state, weights, reverse):
-        weight_ih, weight_hh, bias_ih, bias_hh = weights
-        gates = F.linear(inputs, weight_ih, bias_ih)
-        output = _layers["gru_layer"](
-            gates.flip(0) if reverse else gates, *_of_dtype(gates.dtype, state[0], weight_hh, bias_hh)
-        )
-        return output.flip(0) if reverse else output, (output[-1],)
-
-    def _step(self, x_gates, state, weight_hh, bias_hh, weight_hr):
-        return (_gru_step(x_gates, F.linear(state[0], weight_hh, bias_hh), state[0]),)
-
 
 class LSTM(_Recurrent):
     """Long short-term memory: Hochreiter & Schmidhuber 1997."""
 
-    _gates = 4
+    _gates, _kind = 4, "lstm"
 
     def _initial(self, hx, batch, dtype):
         out = self.proj_size or self.hidden_size
@@ -335,18 +278,6 @@ class LSTM(_Recurrent):
 
     def _final(self, final):
         return final
-
-    def _whole(self, inputs, state, weights, reverse):
-        weight_ih, weight_hh, bias_ih, bias_hh = weights
-        gates = F.linear(inputs, weight_ih, None if bias_ih is None else bias_ih + bias_hh)
-        output, cells = _layers["lstm_layer"](
-            gates.flip(0) if reverse else gates, *_of_dtype(gates.dtype, *state, weight_hh)
-        )
-        return output.flip(0) if reverse else output, (output[-1], cells[-1])
-
-    def _step(self, x_gates, state, weight_hh, bias_hh, weight_hr):
-        h, c = _lstm_step(x_gates + F.linear(state[0], weight_hh, bias_hh), state[1])
-        return (h if weight_hr is None else F.linear(h, weight_hr)), c
 
 
 class _Cell(Module):
