@@ -36,7 +36,25 @@ const Cudnn* open() {
                         find(library, "cudnnBackendSetAttribute", found.set_attribute) &&
                         find(library, "cudnnBackendGetAttribute", found.get_attribute) &&
                         find(library, "cudnnBackendFinalize", found.finalize) &&
-                        find(library, "cudnnBackendExecute", found.execute);
+                        find(library, "cudnnBackendExecute", found.execute) &&
+                        find(library, "cudnnCreateTensorDescriptor", found.create_tensor) &&
+                        find(library, "cudnnSetTensorNdDescriptor", found.set_tensor) &&
+                        find(library, "cudnnDestroyTensorDescriptor", found.destroy_tensor) &&
+                        find(library, "cudnnCreateDropoutDescriptor", found.create_dropout) &&
+                        find(library, "cudnnSetDropoutDescriptor", found.set_dropout) &&
+                        find(library, "cudnnDestroyDropoutDescriptor", found.destroy_dropout) &&
+                        find(library, "cudnnCreateRNNDescriptor", found.create_rnn) &&
+                        find(library, "cudnnSetRNNDescriptor_v8", found.set_rnn) &&
+                        find(library, "cudnnDestroyRNNDescriptor", found.destroy_rnn) &&
+                        find(library, "cudnnCreateRNNDataDescriptor", found.create_rnn_data) &&
+                        find(library, "cudnnSetRNNDataDescriptor", found.set_rnn_data) &&
+                        find(library, "cudnnDestroyRNNDataDescriptor", found.destroy_rnn_data) &&
+                        find(library, "cudnnGetRNNWeightSpaceSize", found.rnn_weight_space_size) &&
+                        find(library, "cudnnGetRNNWeightParams", found.rnn_weight_params) &&
+                        find(library, "cudnnGetRNNTempSpaceSizes", found.rnn_temp_space_sizes) &&
+                        find(library, "cudnnRNNForward", found.rnn_forward) &&
+                        find(library, "cudnnRNNBackwardData_v8", found.rnn_backward_data) &&
+                        find(library, "cudnnRNNBackwardWeights_v8", found.rnn_backward_weights);
   return complete ? &found : nullptr;
 }
 

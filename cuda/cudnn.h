@@ -1,7 +1,8 @@
 // cuDNN, opened when it is first needed, so that programs run without it; and the descriptors of its backend
-// API.
+// API and of the functions beside it.
 #pragma once
 
+#include <cudnn_adv.h>
 #include <cudnn_backend.h>
 
 #include <cstdint>
@@ -24,6 +25,25 @@ struct Cudnn {
   decltype(&cudnnBackendGetAttribute) get_attribute;
   decltype(&cudnnBackendFinalize) finalize;
   decltype(&cudnnBackendExecute) execute;
+
+  decltype(&cudnnCreateTensorDescriptor) create_tensor;
+  decltype(&cudnnSetTensorNdDescriptor) set_tensor;
+  decltype(&cudnnDestroyTensorDescriptor) destroy_tensor;
+  decltype(&cudnnCreateDropoutDescriptor) create_dropout;
+  decltype(&cudnnSetDropoutDescriptor) set_dropout;
+  decltype(&cudnnDestroyDropoutDescriptor) destroy_dropout;
+  decltype(&cudnnCreateRNNDescriptor) create_rnn;
+  decltype(&cudnnSetRNNDescriptor_v8) set_rnn;
+  decltype(&cudnnDestroyRNNDescriptor) destroy_rnn;
+  decltype(&cudnnCreateRNNDataDescriptor) create_rnn_data;
+  decltype(&cudnnSetRNNDataDescriptor) set_rnn_data;
+  decltype(&cudnnDestroyRNNDataDescriptor) destroy_rnn_data;
+  decltype(&cudnnGetRNNWeightSpaceSize) rnn_weight_space_size;
+  decltype(&cudnnGetRNNWeightParams) rnn_weight_params;
+  decltype(&cudnnGetRNNTempSpaceSizes) rnn_temp_space_sizes;
+  decltype(&cudnnRNNForward) rnn_forward;
+  decltype(&cudnnRNNBackwardData_v8) rnn_backward_data;
+  decltype(&cudnnRNNBackwardWeights_v8) rnn_backward_weights;
 };
 
 /// Opens the library that the environment variable TAPER_CUDNN_LIBRARY names, or libcudnn.so.9; null where
@@ -33,7 +53,22 @@ const Cudnn* cudnn();
 /// Throws Error with cuDNN's words unless status is success.
 void check_cudnn(cudnnStatus_t status, const char* what);
 
-/// One descriptor. Needs cudnn().
+/// A descriptor of the functions beside the backend API: PlainDescriptor<cudnnTensorDescriptor_t,
+/// &Cudnn::create_tensor, &Cudnn::destroy_tensor>. Needs cudnn().
+template <class Pointer, auto create, auto destroy>
+class PlainDescriptor {
+ public:
+  PlainDescriptor() { check_cudnn((cudnn()->*create)(&pointer_), "creating a descriptor"); }
+  ~PlainDescriptor() { (cudnn()->*destroy)(pointer_); }
+  PlainDescriptor(const PlainDescriptor&) = delete;
+  PlainDescriptor& operator=(const PlainDescriptor&) = delete;
+  Pointer get() const { return pointer_; }
+
+ private:
+  Pointer pointer_ = nullptr;
+};
+
+/// One descriptor of the backend API. Needs cudnn().
 class Descriptor {
  public:
   explicit Descriptor(cudnnBackendDescriptorType_t type);

@@ -38,14 +38,6 @@ class Handle {
   cudnnHandle_t handle_ = nullptr;
 };
 
-/// Whether what is launched now is recorded as a graph. Handles and plans cannot be made then.
-bool is_recording() {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  check_cuda(cudaStreamIsCapturing(runtime().stream_in_use(), &status),
-             "asking whether a stream is recorded");
-  return status != cudaStreamCaptureStatusNone;
-}
-
 /// How long the second of two runs takes, in milliseconds. Waits for the device.
 double time_of(const std::function<void()>& run) {
   const int device = runtime().device_in_use();
@@ -61,6 +53,13 @@ double time_of(const std::function<void()>& run) {
 }
 
 }  // namespace
+
+bool is_recording() {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check_cuda(cudaStreamIsCapturing(runtime().stream_in_use(), &status),
+             "asking whether a stream is recorded");
+  return status != cudaStreamCaptureStatusNone;
+}
 
 cudnnHandle_t cudnn_in_use() {
   if (!backends().cudnn.enabled || !cudnn()) return nullptr;

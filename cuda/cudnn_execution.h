@@ -17,6 +17,9 @@ struct PlanOperand {
   const void* address;
 };
 
+/// Whether what is launched now is recorded as a graph. Handles and plans cannot be made then.
+bool is_recording();
+
 /// The handle of the calling thread for the device in use, on its current stream. Null where cuDNN is
 /// missing, switched off, cannot run, or would have to be made while a graph is recorded.
 cudnnHandle_t cudnn_in_use();

@@ -4,6 +4,7 @@
 #include "cuda/attention.h"
 #include "cuda/convolution.h"
 #include "cuda/ctc.h"
+#include "cuda/cudnn_recurrent.h"
 #include "cuda/elementwise.h"
 #include "cuda/embedding.h"
 #include "cuda/fourier.h"
@@ -106,6 +107,7 @@ void install_networks() {
   install<cpu::lstm_cell_backward>(lstm_cell_backward);
   install<cpu::gru_cell>(gru_cell);
   install<cpu::gru_cell_backward>(gru_cell_backward);
+  device_recurrent = {cudnn_recurrent_reserve, cudnn_recurrent, cudnn_recurrent_backward};
 }
 
 void install_indexing() {

@@ -4,18 +4,14 @@
 // DEVICE_SIM_CUDNN_LOG names.
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <set>
 
 #include "../ptx/access_checker.h"
 #include "../ptx/values.h"
 #include "../runtime/runtime.h"
+#include "library.h"
 #include "step.h"
-
-struct cudnnContext {
-  cudaStream_t stream = nullptr;
-};
 
 using namespace device_sim;
 
@@ -29,8 +25,6 @@ constexpr cudnnBackendNumericalNote_t notes[] = {CUDNN_NUMERICAL_NOTE_DOWN_CONVE
                                                  CUDNN_NUMERICAL_NOTE_TENSOR_CORE,
                                                  CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC};
 
-thread_local std::string last_error;
-
 size_t bytes_of(cudnnBackendAttributeType_t type) {
   switch (type) {
     case CUDNN_TYPE_HANDLE:
@@ -40,27 +34,6 @@ size_t bytes_of(cudnnBackendAttributeType_t type) {
     case CUDNN_TYPE_BOOLEAN:
     case CUDNN_TYPE_CHAR: return 1;
     default: return 4;
-  }
-}
-
-double load(const void* data, cudnnDataType_t type, int64_t at) {
-  switch (type) {
-    case CUDNN_DATA_HALF: return double(static_cast<const Half*>(data)[at]);
-    case CUDNN_DATA_BFLOAT16: return double(float(static_cast<const Bfloat16*>(data)[at]));
-    case CUDNN_DATA_FLOAT: return static_cast<const float*>(data)[at];
-    case CUDNN_DATA_INT32: return static_cast<const int32_t*>(data)[at];
-    case CUDNN_DATA_BOOLEAN: return static_cast<const bool*>(data)[at];
-    default: return static_cast<const double*>(data)[at];
-  }
-}
-void store(void* data, cudnnDataType_t type, int64_t at, double value) {
-  switch (type) {
-    case CUDNN_DATA_HALF: static_cast<Half*>(data)[at] = Half(value); break;
-    case CUDNN_DATA_BFLOAT16: static_cast<Bfloat16*>(data)[at] = Bfloat16(value); break;
-    case CUDNN_DATA_FLOAT: static_cast<float*>(data)[at] = float(value); break;
-    case CUDNN_DATA_INT32: static_cast<int32_t*>(data)[at] = int32_t(value); break;
-    case CUDNN_DATA_BOOLEAN: static_cast<bool*>(data)[at] = value != 0; break;
-    default: static_cast<double*>(data)[at] = value;
   }
 }
 
@@ -171,17 +144,6 @@ void check_final(Descriptor& d) {
   d.final = true;
 }
 
-template <class F>
-cudnnStatus_t guarded(F&& f) {
-  try {
-    f();
-    return CUDNN_STATUS_SUCCESS;
-  } catch (const Refused& error) {
-    last_error = error.what();
-    return CUDNN_STATUS_BAD_PARAM;
-  }
-}
-
 Descriptor& of(cudnnBackendDescriptor_t descriptor) { return *static_cast<Descriptor*>(descriptor); }
 
 // What a descriptor answers when asked; the number of values.
@@ -239,8 +201,7 @@ void execute(cudnnHandle_t handle, const Descriptor& plan, const Descriptor& pac
     for (const Tensor& output : step.outputs) meet(output);
   }
   void* const workspace = pack.value<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE);
-  if (const char* log = std::getenv("DEVICE_SIM_CUDNN_LOG"))
-    std::ofstream(log, std::ios::app) << kinds_of(steps) << " " << plan.engine << "\n";
+  log_execution(kinds_of(steps), plan.engine);
   Runtime& runtime = Runtime::instance();
   const Lock lock(runtime.mutex);
   // The engine that is offered last is the fastest, and faster than other kernels unless it is not to be.
@@ -273,7 +234,7 @@ cudnnStatus_t cudnnSetStream(cudnnHandle_t handle, cudaStream_t stream) {
 const char* cudnnGetErrorString(cudnnStatus_t status) { return status ? "refused" : "success"; }
 void cudnnGetLastErrorString(char* message, size_t size) {
   if (!size) return;
-  std::strncpy(message, last_error.c_str(), size - 1);
+  std::strncpy(message, last_error().c_str(), size - 1);
   message[size - 1] = 0;
 }
 cudnnStatus_t cudnnBackendCreateDescriptor(cudnnBackendDescriptorType_t type,

@@ -8,16 +8,12 @@
 #include <cstring>
 #include <map>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-namespace device_sim {
+#include "library.h"
 
-/// What the library answers with an error.
-struct Refused : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+namespace device_sim {
 
 struct Descriptor {
   cudnnBackendDescriptorType_t type;
@@ -81,15 +77,7 @@ struct Tensor {
     for (const int64_t size : sizes) product *= size;
     return product;
   }
-  int64_t bytes() const {
-    switch (type) {
-      case CUDNN_DATA_DOUBLE: return 8;
-      case CUDNN_DATA_FLOAT:
-      case CUDNN_DATA_INT32: return 4;
-      case CUDNN_DATA_BOOLEAN: return 1;
-      default: return 2;
-    }
-  }
+  int64_t bytes() const { return bytes_of(type); }
   /// Places, in elements of the memory, of all indices in row-major order.
   std::vector<int64_t> places() const {
     std::vector<int64_t> all{0};
