@@ -4,6 +4,7 @@
 #include <nvrtc.h>
 
 #include <algorithm>
+#include <complex>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -174,8 +175,13 @@ void run(const JitCall& call) {
   operands.insert(operands.end(), call.inputs.begin(), call.inputs.end());
   for (std::size_t k = 0; k < operands.size(); ++k) arguments.data[k] = operands[k].data;
   for (std::size_t k = 0; k < call.values.size(); ++k) {
-    if (is_integral(call.common, true)) arguments.values[k].integer = call.values[k].to<std::int64_t>();
-    else arguments.values[k].real = call.values[k].to<double>();
+    auto& value = arguments.values[k];
+    if (is_integral(call.common, true)) value.integer = call.values[k].to<std::int64_t>();
+    else if (!is_complex(call.common)) value.real[0] = call.values[k].to<double>();
+    else {
+      const auto number = call.values[k].to<std::complex<double>>();
+      value.real[0] = number.real(), value.real[1] = number.imag();
+    }
   }
   set_dims(arguments, call.sizes, operands, op);
   launch_pointwise(kernel, arguments, op);

@@ -1,6 +1,7 @@
 // Source of pointwise kernels.
 #include "cuda/pointwise_source.h"
 
+#include "cuda/complex_text.h"
 #include "taper/error.h"
 
 namespace taper::cuda {
@@ -23,7 +24,9 @@ const char* stored(DType dtype) {
     case bfloat16: return "Bfloat16";
     case float32: return "float";
     case float64: return "double";
-    default: fail<DTypeError>("pointwise: got ", dtype, ", expected a real dtype");
+    case complex64: return "std::complex<float>";
+    case complex128: return "std::complex<double>";
+    default: fail<DTypeError>("pointwise: got ", dtype, ", which it does not compute with");
   }
 }
 const char* computed(DType dtype) { return dtype == float16 || dtype == bfloat16 ? "float" : stored(dtype); }
@@ -64,7 +67,7 @@ std::string declaration() {
   return concat("struct Arguments {\n  void* data[", pointwise_operands,
                 "];\n  long long total;\n  int dims;\n  long long sizes[", pointwise_dims,
                 "];\n  long long strides[", pointwise_operands, "][", pointwise_dims,
-                "];\n  union {\n    double real;\n    long long integer;\n  } values[", pointwise_values,
+                "];\n  union {\n    double real[2];\n    long long integer;\n  } values[", pointwise_values,
                 "];\n};\n");
 }
 
@@ -76,12 +79,15 @@ std::string pointwise_source(const PointwiseFormula& f) {
                     operands, " operands and ", f.values, " values, expected at most ", pointwise_operands,
                     " and ", pointwise_values);
   const std::string type = computed(f.common);
-  std::string text = concat(types, f.code, "\n", declaration());
+  std::string text = concat(types, is_complex(f.common) ? complex_text : "", f.code, "\n", declaration());
   text += concat("extern \"C\" __global__ void __launch_bounds__(", pointwise_threads, ") ", pointwise_kernel,
                  "(const __grid_constant__ Arguments a) {\n  using T = ", type, ";\n");
-  const char* part = is_integral(f.common, true) ? "integer" : "real";
-  for (int k = 0; k < f.values; ++k)
-    text += concat("  const T v", k, " = T(a.values[", k, "].", part, ");\n");
+  for (int k = 0; k < f.values; ++k) {
+    const std::string value = concat("a.values[", k, "]");
+    text += concat("  const T v", k, " = T(", value);
+    if (is_complex(f.common)) text += concat(".real[0], ", value, ".real[1]);\n");
+    else text += is_integral(f.common, true) ? ".integer);\n" : ".real[0]);\n";
+  }
   text += concat("  for (long long i = blockIdx.x * ", pointwise_threads,
                  "ll + threadIdx.x; i < a.total; i += gridDim.x * ", pointwise_threads,
                  "ll) {\n    long long rest = i, at[", operands,

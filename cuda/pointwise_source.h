@@ -12,9 +12,9 @@ namespace taper::cuda {
 struct PointwiseFormula {
   std::string code;        ///< definitions that the call below needs; may be empty
   std::string statements;  ///< from inputs `T x0, x1, ...` and values `T v0, ...` to results `T y0, ...`
-  DType common;            ///< T: the type itself; float for float16 and bfloat16
+  DType common;            ///< T: the type itself; float for float16 and bfloat16; std::complex
   std::vector<DType> inputs, outputs;
-  int values = 0;  ///< T v0, ... that are given with each launch, as double or (integers) long long
+  int values = 0;  ///< T v0, ... that are given with each launch: doubles, two for a complex T, or long long
 };
 
 /// Most dimensions, which are left after merging, and most inputs and outputs together, and values.
@@ -29,7 +29,7 @@ struct PointwiseArguments {
   long long sizes[pointwise_dims];
   long long strides[pointwise_operands][pointwise_dims];
   union {
-    double real;
+    double real[2];  // and imaginary part
     long long integer;
   } values[pointwise_values];
 };

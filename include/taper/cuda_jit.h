@@ -17,7 +17,8 @@ namespace taper::cuda {
 ///
 /// Its text may define other templates and functions before it, and call what CUDA offers without headers
 /// (::sin, ::exp, ::fmax). T is the type that the inputs promote to; float16 and bfloat16 are computed as
-/// float. Compiled by NVRTC for each combination of dtypes and each device, and kept.
+/// float, complex numbers as std::complex, whose operators and most usual functions are there. Compiled by
+/// NVRTC for each combination of dtypes and each device, and kept.
 class JitFunction {
  public:
   /// name: of the template to call. Where by_reference, it returns nothing and its last `outputs` arguments
@@ -26,8 +27,8 @@ class JitFunction {
 
   /// inputs: 1 to 8 tensors on one CUDA device, which broadcast; values: the arguments after them, as T.
   /// Results are dense, of the common dtype, without gradient. Throws DeviceError where an input is not on a
-  /// CUDA device, or NVRTC is missing; DTypeError for complex numbers; Error with the compiler's words where
-  /// the text cannot be compiled.
+  /// CUDA device, or NVRTC is missing; ValueError for a complex value beside real inputs; Error with the
+  /// compiler's words where the text cannot be compiled.
   std::vector<Tensor> operator()(std::span<const Tensor> inputs, std::span<const Scalar> values = {}) const;
 
  private:

@@ -49,7 +49,9 @@ std::vector<Tensor> JitFunction::operator()(std::span<const Tensor> inputs,
   check_inputs(inputs, op);
   JitCall call{code_, name_, by_reference_, common_dtype(inputs), inputs[0].sizes(), {}, {}, {}};
   for (const Tensor& x : inputs) call.sizes = broadcast_shapes(call.sizes, x.sizes(), op);
-  check<DTypeError>(!is_complex(call.common), op, ": got ", call.common, ", expected real inputs");
+  for (const Scalar& value : values)
+    check<ValueError>(is_complex(call.common) || !value.is_complex(), op,
+                      ": got a complex value for inputs of ", call.common);
   std::vector<Tensor> results, expanded;
   for (const Tensor& x : inputs) expanded.push_back(expand(x, call.sizes));
   for (const Tensor& x : expanded) call.inputs.push_back({x.data(), x.dtype(), x.strides().data()});

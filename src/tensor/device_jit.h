@@ -16,7 +16,7 @@ struct JitCall {
   std::string code;  ///< with the definition of template <class T> ... name(T ..., )
   std::string name;
   bool by_reference;  ///< results are the last arguments, of type T&; else one is returned
-  DType common;       ///< T: the type itself; float for float16 and bfloat16
+  DType common;       ///< T: the type itself; float for float16 and bfloat16; std::complex
   Shape sizes;        ///< of the results; inputs' strides are over it
   std::vector<cpu::Operand> inputs, outputs;
   std::vector<Scalar> values;  ///< arguments after the inputs

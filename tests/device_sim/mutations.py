@@ -450,6 +450,13 @@ FAULTS = [
         f"{JIT} -k promote",
     ),
     Fault(
+        "the real part of a value for its imaginary part",
+        "jit.cc",
+        "value.real[1] = number.imag()",
+        "value.real[1] = number.real()",
+        f"{JIT} -k with_values",
+    ),
+    Fault(
         "strides of a batch swapped",
         "matmul.cc",
         "leading_b, stride_b, a, types.data, leading_a, stride_a",

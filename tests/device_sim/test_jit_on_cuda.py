@@ -120,6 +120,61 @@ def test_machine_code_is_made_for_the_device_and_once_for_each_dtype():
     assert offered() - before == 2
 
 
+def complex_numbers(*shape):
+    return random.standard_normal(shape) + 1j * random.standard_normal(shape)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.complex64, 1e-6), (np.complex128, 1e-14)])
+def test_complex_numbers_with_values_and_real_operands(dtype, tolerance):
+    code = "template <typename T> T f(T x, T y, T alpha) { T z = conj(x) / y; z *= alpha; return z - 2 * x + 1.5f; }"
+    f = jiterator._create_jit_fn(code, alpha=1)
+    x, y = complex_numbers(2, 300).astype(dtype)
+    for alpha in (1, 0.5 - 2j):
+        got = f(on_cuda(x), on_cuda(y), alpha=alpha)
+        assert got.cpu().numpy().dtype == dtype
+        np.testing.assert_allclose(got.cpu().numpy(), alpha * x.conj() / y - 2 * x + 1.5, rtol=50 * tolerance)
+    weighted = jiterator._create_jit_fn(WEIGHTED, alpha=2j)
+    whole = np.arange(300)
+    got = weighted(on_cuda(whole), on_cuda(y).conj_physical()[::3].repeat(3))
+    np.testing.assert_allclose(
+        got.cpu().numpy(), -whole + 2j * np.tile(y.conj()[::3], 3), rtol=10 * tolerance
+    )
+    half = weighted(on_cuda(whole[:9]).half(), on_cuda(x[:9]))
+    assert half.cpu().numpy().dtype == dtype
+    mixed = weighted(on_cuda(x), on_cuda(complex_numbers(300)))
+    assert mixed.dtype == taper.complex128
+
+
+@pytest.mark.parametrize("names", ["exp log log10 sqrt sin", "cos tan sinh cosh tanh"])
+def test_functions_of_complex_numbers(names):
+    results = "".join(f", T& r{k}" for k in range(5))
+    calls = " ".join(f"r{k} = std::{name}(x);" for k, name in enumerate(names.split()))
+    function = jiterator._create_multi_output_jit_fn(
+        f"template <typename T> void f(T x{results}) {{ {calls} }}", 5
+    )
+    x = np.r_[complex_numbers(200), [1e-3j, -4, -2j, 25 + 1j, -30 - 2j, 1]]
+    for name, got in zip(names.split(), function(on_cuda(x))):
+        np.testing.assert_allclose(got.cpu().numpy(), getattr(np, name)(x), rtol=1e-12, atol=1e-14)
+
+
+def test_parts_powers_and_quotients_of_complex_numbers():
+    code = "template <typename T> void f(T x, T y, T& power, T& polar, T& quotient) { power = pow(x, y); "
+    code += "polar = std::polar(abs(x), arg(x)) + norm(y) + T(real(x), imag(x)); quotient = x / y; "
+    code += "if (x == y || x != x) power = -x; }"
+    f = jiterator._create_multi_output_jit_fn(code, 3)
+    x, y = complex_numbers(2, 100)
+    y[0], x[1], y[2] = x[0], 0, 1e300 * (1 + 1j)
+    x[2] = 1e300
+    with np.errstate(all="ignore"):
+        power, quotient, shifted = x**y, x / y, 2 * x + abs(y) ** 2
+    power[0], power[1] = -x[0], 0
+    keep = np.arange(100) != 2
+    for got, expected in zip(f(on_cuda(x), on_cuda(y)), (power, shifted, quotient)):
+        got = got.cpu().numpy()
+        np.testing.assert_allclose(got[keep], expected[keep], rtol=1e-11)
+    assert abs(got[2] - (0.5 - 0.5j)) < 1e-15
+
+
 def test_mistakes_are_told():
     with pytest.raises(RuntimeError, match="Couldn't parse"):
         jiterator._create_jit_fn("float f(float x) { return x; }")
@@ -129,8 +184,8 @@ def test_mistakes_are_told():
     right = jiterator._create_jit_fn("template <typename T> T right(T x) { return x; }")
     with pytest.raises(taper.DeviceError, match="runs on CUDA devices only"):
         right(taper.ones(2))
-    with pytest.raises(TypeError, match="expected real inputs"):
-        right(on_cuda([1j]))
+    with pytest.raises(ValueError, match="complex value for inputs of float32"):
+        jiterator._create_jit_fn(WEIGHTED, alpha=1j)(on_cuda([1.0]), on_cuda([1.0]))
     with pytest.raises(ValueError, match="takes 1 to 8 tensors, got 9"):
         right(*[on_cuda([1.0])] * 9)
     with pytest.raises(ValueError, match="got 9 outputs"):

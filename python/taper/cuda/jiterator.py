@@ -37,8 +37,9 @@ def _create_jit_fn(code_string, **kwargs):
         result = weighted(a, b, alpha=3.14)
 
     Its arguments are up to 8 tensors, then kwargs in their order. It returns a T; float16 and bfloat16 are
-    computed as float. NVRTC compiles it once for each combination of dtypes; its errors are raised as
-    RuntimeError. Results have no gradient. On GPUs only, and not of complex numbers.
+    computed as float, complex numbers as std::complex, with its operators and exp, log, pow, sqrt and the
+    (hyperbolic) sine, cosine and tangent. NVRTC compiles it once for each combination of dtypes; its errors
+    are raised as RuntimeError. Results have no gradient, as in PyTorch. On GPUs only.
     """
     return _JittedFunction(code_string, False, 1, **kwargs)
 
