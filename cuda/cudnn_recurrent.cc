@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "cuda/cudnn_execution.h"
+#include "cuda/cudnn_recurrent_descriptors.h"
 #include "cuda/runtime.h"
 #include "taper/backends.h"
 
@@ -21,38 +22,6 @@ namespace taper::cuda {
 namespace {
 
 using std::int64_t;
-
-using TensorDescriptor =
-    PlainDescriptor<cudnnTensorDescriptor_t, &Cudnn::create_tensor, &Cudnn::destroy_tensor>;
-using DropoutDescriptor =
-    PlainDescriptor<cudnnDropoutDescriptor_t, &Cudnn::create_dropout, &Cudnn::destroy_dropout>;
-using RnnDescriptor = PlainDescriptor<cudnnRNNDescriptor_t, &Cudnn::create_rnn, &Cudnn::destroy_rnn>;
-using RnnDataDescriptor =
-    PlainDescriptor<cudnnRNNDataDescriptor_t, &Cudnn::create_rnn_data, &Cudnn::destroy_rnn_data>;
-
-/// False where cuDNN has no such thing. Throws Error where it fails otherwise.
-bool supported(cudnnStatus_t status, const char* what) {
-  if (CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_NOT_SUPPORTED) return false;
-  check_cudnn(status, what);
-  return true;
-}
-
-cudnnDataType_t type_of(DType dtype) {
-  return dtype == float64   ? CUDNN_DATA_DOUBLE
-         : dtype == float32 ? CUDNN_DATA_FLOAT
-         : dtype == float16 ? CUDNN_DATA_HALF
-                            : CUDNN_DATA_BFLOAT16;
-}
-
-cudnnRNNMode_t mode_of(RecurrentCell cell) {
-  switch (cell) {
-    case RecurrentCell::rnn_tanh: return CUDNN_RNN_TANH;
-    case RecurrentCell::rnn_relu: return CUDNN_RNN_RELU;
-    case RecurrentCell::lstm: return CUDNN_LSTM;
-    case RecurrentCell::gru: break;
-  }
-  return CUDNN_GRU;
-}
 
 /// Bytes of the weights, one after another, and where they lie in cuDNN's space of them.
 struct Stretch {
@@ -71,23 +40,10 @@ struct Network {
   /// False where cuDNN has no such network.
   bool prepare(cudnnHandle_t handle, const RecurrentLayers& layers) {
     check_cudnn(cudnn()->set_dropout(no_dropout.get(), handle, 0, nullptr, 0, 0), "describing no dropout");
-    // Products of 16-bit types are summed in float32.
-    const cudnnDataType_t type = type_of(layers.dtype),
-                          sums = layers.dtype == float64 ? CUDNN_DATA_DOUBLE : CUDNN_DATA_FLOAT;
-    const cudnnMathType_t math = item_size(layers.dtype) == 2 ? CUDNN_TENSOR_OP_MATH
-                                 : layers.allow_tf32          ? CUDNN_DEFAULT_MATH
-                                                              : CUDNN_FMA_MATH;
-    const bool fits =
-        supported(cudnn()->set_rnn(descriptor.get(), CUDNN_RNN_ALGO_STANDARD, mode_of(layers.cell),
-                                   layers.biases ? CUDNN_RNN_DOUBLE_BIAS : CUDNN_RNN_NO_BIAS,
-                                   layers.directions == 2 ? CUDNN_BIDIRECTIONAL : CUDNN_UNIDIRECTIONAL,
-                                   CUDNN_LINEAR_INPUT, type, sums, math, int(layers.inputs),
-                                   int(layers.hidden), int(layers.outputs), int(layers.layers),
-                                   no_dropout.get(), CUDNN_RNN_PADDED_IO_DISABLED),
-                  "describing a recurrent network");
+    if (!describe(descriptor, layers, no_dropout.get())) return false;
     std::size_t bytes = 0;
-    if (!fits || !supported(cudnn()->rnn_weight_space_size(handle, descriptor.get(), &bytes),
-                            "asking for the size of weights"))
+    if (!has(cudnn()->rnn_weight_space_size(handle, descriptor.get(), &bytes),
+             "asking for the size of weights"))
       return false;
     weight_bytes = int64_t(bytes);
     find_stretches(handle, layers);
@@ -164,37 +120,6 @@ Network* network_for(cudnnHandle_t handle, const RecurrentLayers& layers) {
   return (networks[key] = std::move(network)).get();
 }
 
-/// Descriptors of the operands for sequences of some lengths. Their rows lie step after step.
-class Sequences {
- public:
-  explicit Sequences(const RecurrentLayers& layers) {
-    const std::vector<int64_t> steps = layers.lengths();
-    const std::vector<int> lengths(steps.begin(), steps.end());
-    describe(x, layers, layers.inputs, lengths);
-    describe(y, layers, layers.directions * layers.outputs, lengths);
-    describe(h, layers, layers.outputs);
-    describe(c, layers, layers.hidden);
-  }
-
-  RnnDataDescriptor x, y;
-  TensorDescriptor h, c;
-
- private:
-  static void describe(const RnnDataDescriptor& rows, const RecurrentLayers& layers, int64_t width,
-                       const std::vector<int>& lengths) {
-    check_cudnn(cudnn()->set_rnn_data(rows.get(), type_of(layers.dtype),
-                                      CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED, int(layers.batch_sizes.size()),
-                                      int(layers.sequences()), int(width), lengths.data(), nullptr),
-                "describing sequences");
-  }
-  static void describe(const TensorDescriptor& states, const RecurrentLayers& layers, int64_t width) {
-    const int sizes[] = {int(layers.layers * layers.directions), int(layers.sequences()), int(width)},
-              strides[] = {sizes[1] * sizes[2], sizes[2], 1};
-    check_cudnn(cudnn()->set_tensor(states.get(), type_of(layers.dtype), 3, sizes, strides),
-                "describing states");
-  }
-};
-
 /// NVIDIA's notes on cuDNN 9: recurrent networks run in several streams, in which cuBLAS may take one or
 /// another of its buffers, and with it another kernel, unless this variable leaves it buffers of one size.
 bool is_repeatable() {
@@ -218,9 +143,9 @@ struct Call {
     if (is_recording() && !network->met.count(sizes(layers, has_backward))) return;
     sequences = std::make_unique<Sequences>(layers);
     const cudnnForwardMode_t mode = has_backward ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE;
-    runs = supported(cudnn()->rnn_temp_space_sizes(handle, network->descriptor.get(), mode,
-                                                   sequences->x.get(), &work_bytes, &reserve_bytes),
-                     "asking for the memory of a recurrent network");
+    runs = has(cudnn()->rnn_temp_space_sizes(handle, network->descriptor.get(), mode, sequences->x.get(),
+                                             &work_bytes, &reserve_bytes),
+               "asking for the memory of a recurrent network");
   }
   static std::array<int64_t, 3> sizes(const RecurrentLayers& layers, bool has_backward) {
     return {int64_t(layers.batch_sizes.size()), layers.sequences(), has_backward};
@@ -264,14 +189,14 @@ bool cudnn_recurrent(const RecurrentLayers& layers, const RecurrentOperands& ope
   const Scratch weights(network.weight_bytes), work(int64_t(call.work_bytes));
   copy_weights(network, operands.weights, weights);
   const bool lstm = layers.cell == RecurrentCell::lstm;
-  const bool done = supported(
-      cudnn()->rnn_forward(call.handle, network.descriptor.get(),
-                           has_backward ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE, nullptr,
-                           s.x.get(), operands.x, s.y.get(), operands.y, s.h.get(), operands.h,
-                           operands.last_h, lstm ? s.c.get() : nullptr, operands.c, operands.last_c,
-                           std::size_t(network.weight_bytes), weights.data(), call.work_bytes, work.data(),
-                           has_backward ? call.reserve_bytes : 0, reserve),
-      "recurrent");
+  const bool done =
+      has(cudnn()->rnn_forward(call.handle, network.descriptor.get(),
+                               has_backward ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE, nullptr,
+                               s.x.get(), operands.x, s.y.get(), operands.y, s.h.get(), operands.h,
+                               operands.last_h, lstm ? s.c.get() : nullptr, operands.c, operands.last_c,
+                               std::size_t(network.weight_bytes), weights.data(), call.work_bytes,
+                               work.data(), has_backward ? call.reserve_bytes : 0, reserve),
+          "recurrent");
   if (done) network.met.insert(Call::sizes(layers, has_backward));
   return done;
 }
@@ -287,22 +212,22 @@ bool cudnn_recurrent_backward(const RecurrentLayers& layers, const RecurrentOper
   copy_weights(network, operands.weights, weights);
   const bool lstm = layers.cell == RecurrentCell::lstm;
   const bool done =
-      supported(cudnn()->rnn_backward_data(
-                    call.handle, network.descriptor.get(), nullptr, s.y.get(), operands.y, gradients.dy,
-                    s.x.get(), gradients.dx, s.h.get(), operands.h, gradients.dlast_h, gradients.dh,
-                    lstm ? s.c.get() : nullptr, operands.c, gradients.dlast_c, gradients.dc, weight_bytes,
-                    weights.data(), call.work_bytes, work.data(), call.reserve_bytes, reserve),
-                "recurrent_backward");
+      has(cudnn()->rnn_backward_data(call.handle, network.descriptor.get(), nullptr, s.y.get(), operands.y,
+                                     gradients.dy, s.x.get(), gradients.dx, s.h.get(), operands.h,
+                                     gradients.dlast_h, gradients.dh, lstm ? s.c.get() : nullptr, operands.c,
+                                     gradients.dlast_c, gradients.dc, weight_bytes, weights.data(),
+                                     call.work_bytes, work.data(), call.reserve_bytes, reserve),
+          "recurrent_backward");
   if (!done || !gradients.dweights) return done;
   // cuDNN adds, and knows no other mode.
   const Scratch dweights(network.weight_bytes);
   check_cuda(cudaMemsetAsync(dweights.data(), 0, weight_bytes, runtime().stream_in_use()),
              "recurrent_backward");
-  if (!supported(cudnn()->rnn_backward_weights(call.handle, network.descriptor.get(), CUDNN_WGRAD_MODE_ADD,
-                                               nullptr, s.x.get(), operands.x, s.h.get(), operands.h,
-                                               s.y.get(), operands.y, weight_bytes, dweights.data(),
-                                               call.work_bytes, work.data(), call.reserve_bytes, reserve),
-                 "recurrent_backward"))
+  if (!has(cudnn()->rnn_backward_weights(call.handle, network.descriptor.get(), CUDNN_WGRAD_MODE_ADD, nullptr,
+                                         s.x.get(), operands.x, s.h.get(), operands.h, s.y.get(), operands.y,
+                                         weight_bytes, dweights.data(), call.work_bytes, work.data(),
+                                         call.reserve_bytes, reserve),
+           "recurrent_backward"))
     return false;
   copy_weights(network, dweights, gradients.dweights);
   return true;

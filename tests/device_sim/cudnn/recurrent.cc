@@ -203,7 +203,7 @@ void set_network(cudnnRNNDescriptor_t descriptor, cudnnRNNAlgo_t algorithm, Rnn 
   support(algorithm == CUDNN_RNN_ALGO_STANDARD && input == CUDNN_LINEAR_INPUT && flags == 0,
           "no such algorithm here");
   support(biases == CUDNN_RNN_NO_BIAS || biases == CUDNN_RNN_DOUBLE_BIAS, "no such biases here");
-  require(dropout && dropout->set, "dropout is not described");
+  require(!dropout || dropout->set, "dropout is not described");
   rnn.biases = biases == CUDNN_RNN_DOUBLE_BIAS;
   rnn.tf32 = rnn.math != CUDNN_FMA_MATH;
   descriptor->rnn = rnn;
