@@ -158,18 +158,14 @@ struct Call {
   bool runs = false;
 };
 
-/// cuDNN's space of weights, to or from the weights one after another.
-void copy_weights(const Network& network, const void* weights, const Scratch& space) {
+/// Weights into cuDNN's space of them, or out of it.
+void copy_weights(const Network& network, void* to, int64_t Stretch::*to_place, const void* from,
+                  int64_t Stretch::*from_place) {
   for (const Stretch& s : network.stretches)
-    check_cuda(cudaMemcpyAsync(space.data<char>() + s.place, static_cast<const char*>(weights) + s.own,
-                               std::size_t(s.bytes), cudaMemcpyDeviceToDevice, runtime().stream_in_use()),
-               "recurrent");
-}
-void copy_weights(const Network& network, const Scratch& space, void* weights) {
-  for (const Stretch& s : network.stretches)
-    check_cuda(cudaMemcpyAsync(static_cast<char*>(weights) + s.own, space.data<char>() + s.place,
-                               std::size_t(s.bytes), cudaMemcpyDeviceToDevice, runtime().stream_in_use()),
-               "recurrent");
+    check_cuda(
+        cudaMemcpyAsync(static_cast<char*>(to) + s.*to_place, static_cast<const char*>(from) + s.*from_place,
+                        std::size_t(s.bytes), cudaMemcpyDeviceToDevice, runtime().stream_in_use()),
+        "recurrent");
 }
 
 }  // namespace
@@ -187,7 +183,7 @@ bool cudnn_recurrent(const RecurrentLayers& layers, const RecurrentOperands& ope
   Network& network = *call.network;
   const Sequences& s = *call.sequences;
   const Scratch weights(network.weight_bytes), work(int64_t(call.work_bytes));
-  copy_weights(network, operands.weights, weights);
+  copy_weights(network, weights.data(), &Stretch::place, operands.weights, &Stretch::own);
   const bool lstm = layers.cell == RecurrentCell::lstm;
   const bool done =
       has(cudnn()->rnn_forward(call.handle, network.descriptor.get(),
@@ -209,7 +205,7 @@ bool cudnn_recurrent_backward(const RecurrentLayers& layers, const RecurrentOper
   const Sequences& s = *call.sequences;
   const auto weight_bytes = std::size_t(network.weight_bytes);
   const Scratch weights(network.weight_bytes), work(int64_t(call.work_bytes));
-  copy_weights(network, operands.weights, weights);
+  copy_weights(network, weights.data(), &Stretch::place, operands.weights, &Stretch::own);
   const bool lstm = layers.cell == RecurrentCell::lstm;
   const bool done =
       has(cudnn()->rnn_backward_data(call.handle, network.descriptor.get(), nullptr, s.y.get(), operands.y,
@@ -229,7 +225,7 @@ bool cudnn_recurrent_backward(const RecurrentLayers& layers, const RecurrentOper
                                          call.reserve_bytes, reserve),
            "recurrent_backward"))
     return false;
-  copy_weights(network, dweights, gradients.dweights);
+  copy_weights(network, gradients.dweights, &Stretch::own, dweights.data(), &Stretch::place);
   return true;
 }
 

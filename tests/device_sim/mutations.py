@@ -35,7 +35,7 @@ class Fault(NamedTuple):
 KERNELS, RUNTIME = "test_kernels_on_cuda.py", "test_runtime_on_cuda.py"
 SOFTMAX = f"{KERNELS} -k test_softmax"
 BACKENDS, CUDNN = "test_backends_on_cuda.py", "test_cudnn_on_cuda.py"
-CUDNN_NORMS = "test_cudnn_norms_on_cuda.py"
+CUDNN_NORMS, RECURRENT = "test_cudnn_norms_on_cuda.py", "test_cudnn_recurrent_on_cuda.py"
 JIT, REPEATABLE = "test_jit_on_cuda.py", "test_repeatable_on_cuda.py"
 FAULTS = [
     Fault(
@@ -427,6 +427,76 @@ FAULTS = [
         "  if (backends().cudnn.deterministic || backends().deterministic_algorithms) return false;\n",
         "",
         f"{CUDNN} -k attention",
+    ),
+    Fault(
+        "biases of the inputs for those of the states",
+        "cudnn_recurrent.cc",
+        "biases + part * hidden, hidden",
+        "biases + part % gates * hidden, hidden",
+        f"{RECURRENT} -k networks_by_cudnn",
+    ),
+    Fault(
+        "weights copied in one piece though cuDNN keeps them apart",
+        "cudnn_recurrent.cc",
+        " && last->place + last->bytes == next.place",
+        "",
+        f"{RECURRENT} -k networks_by_cudnn",
+    ),
+    Fault(
+        "gradients of weights added to what lay there",
+        "cudnn_recurrent.cc",
+        "check_cuda(cudaMemsetAsync(dweights.data(), 0, weight_bytes, runtime().stream_in_use()),",
+        "check_cuda(cudaSuccess,",
+        f"{RECURRENT} -k networks_by_cudnn",
+    ),
+    Fault(
+        "weights copied on another stream",
+        "cudnn_recurrent.cc",
+        "cudaMemcpyDeviceToDevice, runtime().stream_in_use()",
+        "cudaMemcpyDeviceToDevice, nullptr",
+        f"{RECURRENT} -k streams",
+    ),
+    Fault(
+        "one network for all types",
+        "cudnn_recurrent.cc",
+        "int64_t(layers.dtype),",
+        "0,",
+        f"{RECURRENT} -k networks_by_cudnn",
+    ),
+    Fault(
+        "a network recorded as a graph though it never ran with these sizes",
+        "cudnn_recurrent.cc",
+        "    if (is_recording() && !network->met.count(sizes(layers, has_backward))) return;\n",
+        "",
+        f"{RECURRENT} -k graphs",
+    ),
+    Fault(
+        "memory for inference only, and none for the gradient",
+        "cudnn_recurrent.cc",
+        "has_backward ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE;",
+        "CUDNN_FWD_MODE_INFERENCE;",
+        f"{RECURRENT} -k networks_by_cudnn",
+    ),
+    Fault(
+        "recurrent products in TF32 whatever the setting",
+        "cudnn_recurrent_descriptors.cc",
+        "CUDNN_FMA_MATH",
+        "CUDNN_DEFAULT_MATH",
+        f"{RECURRENT} -k precision",
+    ),
+    Fault(
+        "states as wide as cells",
+        "cudnn_recurrent_descriptors.cc",
+        "describe_states(h, layers, layers.outputs)",
+        "describe_states(h, layers, layers.hidden)",
+        f"{RECURRENT} -k networks_by_cudnn",
+    ),
+    Fault(
+        "a recurrent network that may differ though results must be the same every time",
+        "cudnn_recurrent.cc",
+        "(backends().cudnn.deterministic || backends().deterministic_algorithms)",
+        "backends().cudnn.deterministic",
+        f"{RECURRENT} -k settings",
     ),
     Fault(
         "dimensions merged though their elements are apart",
