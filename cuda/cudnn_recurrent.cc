@@ -120,8 +120,9 @@ Network* network_for(cudnnHandle_t handle, const RecurrentLayers& layers) {
   return (networks[key] = std::move(network)).get();
 }
 
-/// NVIDIA's notes on cuDNN 9: recurrent networks run in several streams, in which cuBLAS may take one or
-/// another of its buffers, and with it another kernel, unless this variable leaves it buffers of one size.
+/// Release notes of cuDNN since 7.6.5: recurrent networks run in several streams, in which cuBLAS may take
+/// one or another of its buffers, and with it another kernel, unless this variable leaves it buffers of one
+/// size.
 bool is_repeatable() {
   const char* buffers = std::getenv("CUBLAS_WORKSPACE_CONFIG");
   return buffers && (buffers == std::string_view(":16:8") || buffers == std::string_view(":4096:2"));

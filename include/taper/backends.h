@@ -19,8 +19,8 @@ struct Backends {
   std::atomic<bool> allow_bf16_reduced_precision_reduction{true};
 
   struct Cudnn {
-    std::atomic<bool> enabled{true};         ///< else own kernels convolve
-    std::atomic<bool> allow_tf32{true};      ///< of convolutions of float32
+    std::atomic<bool> enabled{true};         ///< else own kernels do its work
+    std::atomic<bool> allow_tf32{true};      ///< of convolutions and recurrent layers of float32
     std::atomic<bool> benchmark{false};      ///< time engines on first use; keep the fastest
     std::atomic<int> benchmark_limit{10};    ///< how many engines are timed; 0 is all
     std::atomic<bool> deterministic{false};  ///< only engines whose results are the same bits every time

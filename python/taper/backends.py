@@ -107,7 +107,9 @@ class _Cudnn(_Backend):
     """Which of cuDNN's engines are used on GPUs."""
 
     enabled = _setting("cudnn_enabled", "Whether cuDNN is used; else Taper's own kernels are.")
-    allow_tf32 = _setting("cudnn_allow_tf32", "Whether convolutions of float32 may be computed in TF32.")
+    allow_tf32 = _setting(
+        "cudnn_allow_tf32", "Whether convolutions and recurrent layers of float32 may be computed in TF32."
+    )
     benchmark = _setting("cudnn_benchmark", "Whether engines are timed when a geometry is first met.")
     benchmark_limit = _setting("cudnn_benchmark_limit", "How many engines are timed; 0 is all.")
     deterministic = _setting("cudnn_deterministic", "Whether results must be the same bits every time.")
