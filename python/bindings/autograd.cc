@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "autograd/callbacks.h"
+#include "autograd/moved.h"
 #include "autograd/saved_hooks.h"
 #include "interpreter.h"
 #include "ops/inplace.h"
@@ -358,6 +359,12 @@ void bind_autograd(py::module_& module) {
   module.def("_set_anomaly_detection", [](bool enabled) {
     set_origin_describer(python_stack);
     set_anomaly_detection(enabled);
+  });
+  // target.data = source where the old memory is freed at once, and what was saved of target follows.
+  module.def("_move_memory", [](const Tensor& target, const Tensor& source) {
+    const Tensor before = window(target, target.sizes(), target.strides(), target.storage_offset());
+    leave_memory(before, source);
+    set_memory(target, source);
   });
   module.def("is_anomaly_enabled", &is_anomaly_detection_enabled);
   module.def("_queue_callback", [](const py::object& callback) {

@@ -2,6 +2,7 @@
 #include "autograd/saved.h"
 
 #include "autograd/gradient_math.h"
+#include "autograd/moved.h"
 #include "autograd/record.h"
 #include "autograd/saved_hooks.h"
 #include "taper/error.h"
@@ -111,7 +112,7 @@ Tensor SavedEntry::unpack(const Node& node) const {
                         node.origin().empty() ? "" : "\nsaved by the call at:\n", node.origin());
   }
   const bool is_packed = tensor.storage().release == release_packed;
-  if (!output) return is_packed ? unpacked(tensor) : tensor;
+  if (!output) return is_packed ? unpacked(tensor) : was_moved(tensor) ? moved(tensor) : tensor;
   const Tensor& content = is_packed ? unpacked(tensor) : tensor;
   Tensor again = window(content, content.sizes(), content.strides(), content.storage_offset());
   detail::attach(again, const_cast<Node*>(&node), output_index);

@@ -10,7 +10,8 @@ import pytest
 
 from conftest import LIBRARIES, ROOT
 
-PROGRAM = Path(__file__).with_name("collectives_on_cuda.py")
+COLLECTIVES = Path(__file__).with_name("collectives_on_cuda.py")
+SHARDED = COLLECTIVES.with_name("sharded_on_cuda.py")
 
 
 def free_port():
@@ -19,7 +20,7 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def run(program, ranks=2, **more):
+def run(program, ranks=2, file=COLLECTIVES, arguments=(), **more):
     """The output of each rank."""
     port = str(free_port())
     processes = []
@@ -32,11 +33,12 @@ def run(program, ranks=2, **more):
             "WORLD_SIZE": str(ranks),
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": port,
+            "TAPER_JOB_SECRET": "a secret of the test",
             **more,
         }
         processes.append(
             subprocess.Popen(
-                [sys.executable, PROGRAM, program],
+                [sys.executable, file, program, *arguments],
                 env=environment,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -48,20 +50,32 @@ def run(program, ranks=2, **more):
 
 @pytest.mark.parametrize("program", ["collectives", "messages", "training"])
 def test_ranks_on_devices(device, program):
-    for output in run(program, TAPER_JOB_SECRET="a secret of the test"):
+    for output in run(program):
         assert output.strip().endswith("right"), output
 
 
+@pytest.mark.parametrize("program", ["fully", "memory", "modes", "wrapped"])
+def test_divided_models_on_devices(device, program):
+    for output in run(program, file=SHARDED):
+        assert output.strip().endswith("right"), output
+
+
+def test_a_checkpoint_of_parts_on_devices_goes_on_in_another_number_of_processes(device, tmp_path):
+    for ranks in (2, 3):
+        for output in run("checkpoint", ranks, SHARDED, [tmp_path / "checkpoint"]):
+            assert output.strip().endswith("right"), output
+
+
 def test_three_ranks(device):
-    for output in run("collectives", 3, TAPER_JOB_SECRET="a secret of the test"):
+    for output in run("collectives", 3):
         assert output.strip().endswith("right"), output
 
 
 def test_calls_that_differ_are_named_when_asked_for(device):
-    for output in run("differing", TAPER_JOB_SECRET="a secret of the test", TORCH_DISTRIBUTED_DEBUG="DETAIL"):
+    for output in run("differing", TORCH_DISTRIBUTED_DEBUG="DETAIL"):
         assert output.strip().endswith("right"), output
 
 
 def test_a_lost_rank_is_named_where_the_host_waits(device):
-    for output in run("lost", TAPER_JOB_SECRET="a secret of the test"):
+    for output in run("lost"):
         assert output.strip().endswith("right"), output

@@ -1,9 +1,10 @@
 """DeviceMesh: the ranks of a job laid out in a grid, with a group along each of its dimensions."""
 
 import math
+import os
 
 import taper
-from taper import _C
+from taper import _C, cuda
 
 from . import job
 
@@ -11,15 +12,15 @@ from . import job
 class DeviceMesh:
     """Ranks in a grid. Ranks that differ in one coordinate only make up a group: `get_group(name)`.
 
-    device_type     "cpu"
+    device_type     "cpu" or "cuda"
     mesh            nested lists, or a tensor, of ranks; all processes of the job give the same
     mesh_dim_names  one name for each dimension, to select by: mesh["dp"]
     """
 
     def __init__(self, device_type, mesh, *, mesh_dim_names=None, _groups=None, _ranks=None):
-        if str(device_type) != "cpu":
-            raise ValueError(f"DeviceMesh: the device type {device_type!r} is not available; use 'cpu'")
-        self.device_type = "cpu"
+        self.device_type = _C.device(device_type).type
+        if self.device_type not in ("cpu", "cuda"):
+            raise ValueError(f"DeviceMesh: there are no meshes of {device_type!r}; use 'cpu' or 'cuda'")
         self.mesh = mesh.detach().clone() if isinstance(mesh, _C.Tensor) else taper.tensor(mesh, device="cpu")
         if self.mesh.ndim == 0:
             self.mesh = self.mesh.reshape(1)
@@ -119,6 +120,7 @@ class DeviceMesh:
     def __eq__(self, other):
         return (
             isinstance(other, DeviceMesh)
+            and self.device_type == other.device_type
             and self.mesh.tolist() == other.mesh.tolist()
             and self.mesh_dim_names == other.mesh_dim_names
         )
@@ -135,7 +137,10 @@ class DeviceMesh:
 
 
 def init_device_mesh(device_type, mesh_shape, *, mesh_dim_names=None, backend_override=None):
-    """A mesh of all ranks in this shape, in order; makes the default group where there is none."""
+    """A mesh of all ranks in this shape, in order; makes the default group where there is none. For "cuda" a
+    process that has not chosen another device than the first takes the one that LOCAL_RANK says."""
+    if device_type == "cuda" and cuda.current_device() == 0 and "LOCAL_RANK" in os.environ:
+        cuda.set_device(int(os.environ["LOCAL_RANK"]) % cuda.device_count())
     if not _C._distributed.is_initialized():
         job.init_process_group()
     world, shape = job.get_world_size(), tuple(mesh_shape)

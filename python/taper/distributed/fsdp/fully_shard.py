@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from taper import _C
+from taper import _C, cuda
 from taper.nn.distributed import _tensors_in
 from taper.nn.module import Module
 
 from ..device_mesh import DeviceMesh
 from ..job import _resolve, get_world_size
 from ..tensor.placement_types import Replicate, Shard
+from .memory import follow
 from .unit import Unit
 
 
@@ -32,7 +33,8 @@ class OffloadPolicy:
 
 @dataclass
 class CPUOffloadPolicy(OffloadPolicy):
-    """Parts of parameters, gradients and optimizer state lie in main memory, where they lie in any case."""
+    """Parts of parameters, gradients and optimizer state lie in main memory, of which pin_memory makes the
+    parameters' page-locked; what is gathered lies on the mesh's device."""
 
     pin_memory: bool = True
 
@@ -56,11 +58,16 @@ class _Root:
         for state in self.states:
             state.root = self
 
+    def devices(self):
+        """Where the units are computed with."""
+        return {unit.device for state in self.states for unit in state.units}
+
     def begin(self):
         """Before the outermost forward."""
         if self.in_backward:
             return
         self.order = []
+        follow(self.devices())
         for state in self.states:
             # What an earlier pass left whole may be out of date.
             for unit in state.units:
@@ -85,6 +92,10 @@ class _Root:
             for unit in state.units:
                 unit.finish_reducing()
                 unit.drop_gathering()
+        for device in self.devices():
+            if device.type == "cuda" and any(unit.offload for state in self.states for unit in state.units):
+                # The host reads the gradients.
+                cuda.current_stream(device).synchronize()
 
     def before(self, state):
         """Whose backward comes after that of state."""
@@ -148,7 +159,7 @@ class _State:
     def _releases_after_forward(self):
         if self.reshard_after_forward is None:
             return not getattr(self, "is_outermost", False)
-        return bool(self.reshard_after_forward)
+        return self.reshard_after_forward is True or self.reshard_after_forward > 1
 
     def _before_backward(self, gradient):
         self.root.begin_backward()
@@ -175,6 +186,7 @@ class FSDPModule:
 
     def unshard(self, async_op=False):
         """Gathers this module's parameters. With async_op a handle to wait() for is returned."""
+        follow({unit.device for unit in self._fsdp.units})
         self._fsdp.start_gathering()
         if not async_op:
             self._fsdp.gather()
@@ -243,11 +255,12 @@ def _own_parameters(module, ignored):
     return list(places.values())
 
 
-def _groups_of(mesh):
+def _groups_of(mesh, named):
     """(shard group, replicate group or None, placements, mesh)."""
     if mesh is None:
-        group = _resolve(None)
-        mesh = DeviceMesh.from_group(group, "cpu", list(range(get_world_size())))
+        on_device = any(parameter.is_cuda for _, parameter in named)
+        device_type = "cuda" if on_device else "cpu"
+        mesh = DeviceMesh.from_group(_resolve(None), device_type, list(range(get_world_size())))
     if not isinstance(mesh, DeviceMesh) or mesh.ndim > 2:
         raise ValueError(
             "fully_shard: mesh must be a DeviceMesh with one dimension, or two to replicate also"
@@ -255,6 +268,13 @@ def _groups_of(mesh):
     if mesh.ndim == 1:
         return mesh.get_group(0), None, (Shard(0),), mesh
     return mesh.get_group(1), mesh.get_group(0), (Replicate(), Shard(0)), mesh
+
+
+def _to_device(module, ignored):
+    """What lies in main memory goes to the current device."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.device.type == "cpu" and id(tensor) not in ignored and not hasattr(tensor, "cuts"):
+            tensor.data = tensor.data.cuda()
 
 
 def fully_shard(
@@ -276,11 +296,11 @@ def fully_shard(
 
     Apply it to the layers first and to the whole module last. All processes start with equal parameters.
 
-    reshard_after_forward  False keeps parameters whole between forward and backward (ZeRO stage 2); None: for
-                           the outermost module only
+    reshard_after_forward  False, or 1, keeps parameters whole between forward and backward (ZeRO stage 2);
+                           None: for the outermost module only. Another number counts as True
     mp_policy              dtypes to compute and to average in
 
-    offload_policy         accepted: parts lie in main memory in any case
+    offload_policy         a CPUOffloadPolicy keeps the parts of a mesh of devices in main memory
 
     Raises NotImplementedError for shard_placement_fn.
     """
@@ -296,11 +316,14 @@ def fully_shard(
         raise TypeError(f"fully_shard: expected a module, got {type(module).__name__}")
     if hasattr(module, "_fsdp"):
         raise ValueError("fully_shard: was applied to this module already")
-    shard_group, replicate_group, placements, mesh = _groups_of(mesh)
+    named = _own_parameters(module, {id(p) for p in ignored_params or ()})
+    shard_group, replicate_group, placements, mesh = _groups_of(mesh, named)
     if shard_group is None:
         raise ValueError("fully_shard: this process is not in the mesh")
-    named = _own_parameters(module, {id(p) for p in ignored_params or ()})
-    units = [Unit(named, mesh, shard_group, replicate_group, placements, mp_policy)] if named else []
+    if mesh.device_type == "cuda":
+        _to_device(module, {id(p) for p in ignored_params or ()})
+    offload = offload_policy if isinstance(offload_policy, CPUOffloadPolicy) else None
+    units = [Unit(named, mesh, shard_group, replicate_group, placements, mp_policy, offload)] if named else []
     state = _State(module, units, reshard_after_forward, mp_policy)
     object.__setattr__(module, "_fsdp", state)
     kind = type(module)

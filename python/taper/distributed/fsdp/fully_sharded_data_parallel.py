@@ -11,7 +11,8 @@ from taper.nn.module import Module
 from ..device_mesh import DeviceMesh
 from ..job import _resolve, get_process_group_ranks
 from . import wrap
-from .fully_shard import MixedPrecisionPolicy, fully_shard
+from .fully_shard import CPUOffloadPolicy, MixedPrecisionPolicy, fully_shard
+from .memory import follow
 
 
 class ShardingStrategy(enum.Enum):
@@ -56,7 +57,7 @@ class MixedPrecision:
 
 @dataclass
 class CPUOffload:
-    """Parameters lie in main memory here in any case."""
+    """Whether parts of parameters on devices lie in main memory."""
 
     offload_params: bool = False
 
@@ -99,13 +100,12 @@ class ShardedOptimStateDictConfig(OptimStateDictConfig):
     """Each rank's parts."""
 
 
-def _mesh_of(process_group, strategy, device_mesh):
+def _mesh_of(process_group, strategy, device_mesh, kind):
     if device_mesh is not None:
         return device_mesh
     if isinstance(process_group, tuple):  # (shard group, replicate group)
         shard, replicate = process_group
-        grid = DeviceMesh.from_group([replicate, shard], "cpu", [get_process_group_ranks(shard)])
-        return grid
+        return DeviceMesh.from_group([replicate, shard], kind, [get_process_group_ranks(shard)])
     group = _resolve(process_group)
     if group is None:
         raise ValueError("FullyShardedDataParallel: this process is not in the given process group")
@@ -118,11 +118,19 @@ def _mesh_of(process_group, strategy, device_mesh):
         from ..job import new_group
 
         lonely = [new_group([rank]) for rank in get_process_group_ranks(group)][group.rank()]
-        return DeviceMesh.from_group([group, lonely], "cpu", [get_process_group_ranks(lonely)])
-    return DeviceMesh.from_group(group, "cpu", get_process_group_ranks(group))
+        return DeviceMesh.from_group([group, lonely], kind, [get_process_group_ranks(lonely)])
+    return DeviceMesh.from_group(group, kind, get_process_group_ranks(group))
 
 
-def _materialize(module, initialize):
+def _device_of(module, device_id):
+    """The device to compute on: the one named, else that of the first parameter with memory."""
+    if device_id is not None:
+        return _C.device("cuda", device_id) if isinstance(device_id, int) else _C.device(device_id)
+    places = (parameter.device for parameter in module.parameters())
+    return next((place for place in places if place.type != "meta"), _C.device("cpu"))
+
+
+def _materialize(module, initialize, device):
     """Gives memory and values to the modules of `module` that have tensors on meta: by initialize(module),
     or their reset_parameters()."""
     for inner in module.modules():
@@ -132,7 +140,7 @@ def _materialize(module, initialize):
         if initialize is not None:
             initialize(inner)
         elif hasattr(inner, "reset_parameters"):
-            inner.to_empty(device="cpu", recurse=False).reset_parameters()
+            inner.to_empty(device=device, recurse=False).reset_parameters()
         else:
             raise ValueError(
                 f"FullyShardedDataParallel: {type(inner).__name__} has tensors on meta and no "
@@ -169,14 +177,17 @@ class FullyShardedDataParallel(Module):
     ):
         super().__init__()
         strategy = sharding_strategy or ShardingStrategy.FULL_SHARD
-        mesh = _mesh_of(process_group, strategy, device_mesh)
+        device = _device_of(module, device_id)
+        mesh = _mesh_of(process_group, strategy, device_mesh, device.type)
         self.module, self.sharding_strategy, self.process_group = (
             module,
             strategy,
             mesh.get_group(mesh.ndim - 1),
         )
         self._kind, self._config = StateDictType.FULL_STATE_DICT, FullStateDictConfig()
-        _materialize(module, param_init_fn)
+        _materialize(module, param_init_fn, device)
+        if device_id is not None:
+            module.to(device)
         if sync_module_states:
             with no_grad():
                 tensors = [*module.parameters(), *module.buffers()]
@@ -195,9 +206,15 @@ class FullyShardedDataParallel(Module):
                     buffer.data = buffer.to(precision.buffer_dtype)
         policy = MixedPrecisionPolicy(precision.param_dtype, precision.reduce_dtype)
         keeps = strategy in (ShardingStrategy.SHARD_GRAD_OP, ShardingStrategy._HYBRID_SHARD_ZERO2)
+        offload = CPUOffloadPolicy() if getattr(cpu_offload, "offload_params", False) else None
         for inner in [*wrap.chosen(module, auto_wrap_policy), module]:
             fully_shard(
-                inner, mesh=mesh, reshard_after_forward=not keeps, mp_policy=policy, ignored_params=ignored
+                inner,
+                mesh=mesh,
+                reshard_after_forward=not keeps,
+                mp_policy=policy,
+                offload_policy=offload,
+                ignored_params=ignored,
             )
 
     def forward(self, *args, **kwargs):
@@ -238,6 +255,7 @@ class FullyShardedDataParallel(Module):
     ):
         """Within it the modules have whole parameters; what is written to them is kept."""
         states = [m._fsdp for m in module.modules() if hasattr(m, "_fsdp")]
+        follow({unit.device for state in states for unit in state.units})
         for state in states:
             state.gather()
         try:

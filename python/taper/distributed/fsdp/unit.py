@@ -1,25 +1,15 @@
 """A unit of sharded parameters: gathered together before use, reduced together after backward."""
 
-import mmap
-
-import numpy
-
 import taper
-from taper import _C
+from taper import _C, cuda
 from taper._grad_mode import no_grad
 from taper.nn.parameter import Parameter
 
 from ..collectives import ReduceOp
 from ..tensor.sharded import Cut, ShardedParameter
+from .memory import memory_on
 
 _ALIGNMENT = 64  # bytes, as the tensors of the library itself
-
-
-def _over(memory, dtype):
-    """A tensor over memory, with a version of its own."""
-    name = str(dtype).split(".")[-1]
-    flat = _C.from_numpy(numpy.frombuffer(memory, dtype={"bfloat16": "int16"}.get(name, name)))
-    return flat.view(dtype) if name == "bfloat16" else flat
 
 
 class _Entry:
@@ -50,6 +40,10 @@ class _Entry:
         if rest:
             yield flat[middle:], table[whole, self.position : self.position + rest]
 
+    def of(self, flat):
+        """The whole parameter in the unit's memory."""
+        return flat[self.offset : self.offset + self.numel].view(self.shape)
+
     def place(self, parameter):
         """Makes it the parameter that the modules see."""
         for module, name in self.places:
@@ -60,21 +54,16 @@ class Unit:
     """Parameters of one dtype, each cut along its first dimension among the ranks of shard_group. The same
     cuts are in all ranks of replicate_group, if there is one, whose gradients are averaged as well."""
 
-    def __init__(self, named, mesh, shard_group, replicate_group, placements, policy):
-        self.group, self.replicas, self.policy = shard_group, replicate_group, policy
+    def __init__(self, named, mesh, shard_group, replicate_group, placements, policy, offload):
+        self.group, self.replicas, self.policy, self.offload = shard_group, replicate_group, policy, offload
         self.requires_sync = True
         self.on_reduced = None
-        self._gathering = self._reducing = None
+        self._gathering = self._reducing = self._memory = self._memory_device = None
         self.is_whole = False
-        self.dtype = named[0][1].dtype
-        for places, parameter in named:
+        self.dtype, self.mesh_type = named[0][1].dtype, mesh.device_type
+        for _, parameter in named:
             if parameter.ndim == 0:
                 raise ValueError("fully_shard: a parameter without dimensions cannot be cut; use shape (1,)")
-            if parameter.is_cuda:
-                raise _C.DeviceError(
-                    f"fully_shard: a parameter is on {parameter.device}; sharded parameters live in main "
-                    "memory. Use DistributedDataParallel or ZeroRedundancyOptimizer on CUDA devices"
-                )
             if parameter.dtype != self.dtype:
                 raise _C.DTypeError(
                     f"fully_shard: parameters of one unit have dtypes {self.dtype} and {parameter.dtype}; "
@@ -90,7 +79,7 @@ class Unit:
         entry = _Entry(places, parameter, cut)
         with no_grad():
             entry.shard = ShardedParameter(
-                cut.own(parameter.data).clone(),
+                self._at_rest(cut.own(parameter.data)),
                 parameter.requires_grad,
                 (cut, *getattr(parameter, "cuts", ())),
                 mesh,
@@ -100,6 +89,31 @@ class Unit:
         entry.place(entry.shard)
         return entry
 
+    def _at_rest(self, part):
+        """A copy, where parts lie between steps."""
+        if self.offload is None or part.device.type == "meta":
+            return part.clone()
+        part = part.cpu() if part.is_cuda else part.clone()
+        return part.pin_memory() if self.offload.pin_memory and self.mesh_type == "cuda" else part
+
+    @property
+    def device(self):
+        """Where whole parameters are computed with."""
+        here = self.entries[0].shard.device
+        if self.offload is None or here.type != "cpu" or self.mesh_type != "cuda":
+            return here
+        return _C.device("cuda", cuda.current_device())
+
+    def _take_place(self):
+        device = self.device
+        if device == self._memory_device:
+            return
+        if device.type == "meta":
+            raise _C.DeviceError(
+                "fully_shard: the parameters are on meta; give them memory by to_empty(device=...) and values"
+            )
+        self._memory, self._memory_device = memory_on(device, self._size, self.compute_dtype), device
+
     def _lay_out(self):
         size = taper.empty(0, dtype=self.compute_dtype).element_size()
         step, offset, position = _ALIGNMENT // size, 0, 0
@@ -108,16 +122,12 @@ class Unit:
             offset += -(-entry.numel // step) * step
             position += entry.piece
         self.traffic = position
-        # Private pages: given back to the system while the parameters are away, at the same address, so that
-        # what autograd saved is right again once they are gathered again.
-        self._memory = mmap.mmap(-1, max(offset * size, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self._window = _over(self._memory, self.compute_dtype)
+        self._size = offset
 
     def _make_full(self):
-        seen = _over(self._memory, self.compute_dtype)
+        away = taper.empty(self._size, dtype=self.compute_dtype, device="meta")
         for entry in self.entries:
-            view = seen[entry.offset : entry.offset + entry.numel].view(entry.shape)
-            entry.full = Parameter(view, entry.shard.requires_grad)
+            entry.full = Parameter(entry.of(away), entry.shard.requires_grad)
             if not entry.shard.requires_grad:
                 continue
             if entry.shard.partial_group is not None:
@@ -128,11 +138,13 @@ class Unit:
         """Begins to gather the parameters; finish_gathering waits for it."""
         if self.is_whole or self._gathering is not None:
             return
-        with no_grad():
-            own = taper.zeros(self.traffic, dtype=self.compute_dtype)
+        self._take_place()
+        with no_grad(), self._memory.gathering():
+            own = taper.zeros(self.traffic, dtype=self.compute_dtype, device=self._memory_device)
             for entry in self.entries:
                 if entry.local:
-                    own[entry.position : entry.position + entry.local].copy_(entry.shard.data.flatten())
+                    part = own[entry.position : entry.position + entry.local]
+                    part.copy_(entry.shard.data.flatten(), non_blocking=self.offload is not None)
             table = own.new_empty(self.group.size(), self.traffic)
             self._gathering = (self.group._all_gather_into_tensor(table, own, True), table)
 
@@ -145,10 +157,11 @@ class Unit:
         self._gathering = None
         work.wait()
         with no_grad():
+            flat = self._memory.fill(table)
             for entry in self.entries:
-                flat = self._window[entry.offset : entry.offset + entry.numel]
-                for target, source in entry.pieces(flat, table):
+                for target, source in entry.pieces(flat[entry.offset : entry.offset + entry.numel], table):
                     target.copy_(source)
+            self._memory.show(flat, self.entries)
         self.is_whole = True
         for entry in self.entries:
             entry.place(entry.full)
@@ -166,7 +179,7 @@ class Unit:
         self.is_whole = False
         for entry in self.entries:
             entry.place(entry.shard)
-        self._memory.madvise(mmap.MADV_DONTNEED)
+        self._memory.release(self.entries)
 
     def take_requirements(self):
         """requires_grad of the parts counts."""
@@ -197,13 +210,19 @@ class Unit:
             return
         with no_grad():
             dtype = self.policy.reduce_dtype or self.compute_dtype
-            table = taper.zeros(self.group.size(), self.traffic, dtype=dtype)
+            self._memory.keep(None)
+            table = taper.zeros(self.group.size(), self.traffic, dtype=dtype, device=self._memory_device)
             for entry in here:
                 for source, target in entry.pieces(entry.full.grad.flatten(), table):
                     target.copy_(source)
                 entry.full.grad = None
             own = table.new_empty(self.traffic)
             work = self.group._reduce_scatter_tensor(own, table, ReduceOp.AVG, True)
+            self._memory.keep(table)
+            if self.replicas is not None and own.is_cuda:
+                with self._memory.reducing():
+                    work.wait()
+                    work = self.replicas._all_reduce(own, ReduceOp.AVG, True)
         self._reducing = (work, own, here)
 
     def finish_reducing(self):
@@ -213,12 +232,15 @@ class Unit:
         work, own, here = self._reducing
         self._reducing = None
         work.wait()
-        if self.replicas is not None:
+        self._memory.keep(None)
+        if self.replicas is not None and not own.is_cuda:
             self.replicas._all_reduce(own, ReduceOp.AVG, False)
         with no_grad():
             for entry in here:
                 shard = entry.shard
                 part = own[entry.position : entry.position + entry.local].view(shard.shape).to(self.dtype)
+                if part.device != shard.device:
+                    part = part.to(shard.device, non_blocking=shard.grad is None)
                 shard.grad = part.clone() if shard.grad is None else shard.grad.data + part
 
 
