@@ -11,6 +11,10 @@ import taper.distributed.checkpoint as dcp
 from taper import nn
 from taper.distributed import fsdp
 from taper.distributed.fsdp import fully_shard
+from taper.distributed.optim import ZeroRedundancyOptimizer
+from taper.distributed.pipelining import PipelineStage, Schedule1F1B
+from taper.distributed.tensor import Replicate
+from taper.distributed.tensor.parallel import ColwiseParallel, parallelize_module
 from taper.nn import functional as F
 
 RANK, SIZE = 0, 1
@@ -184,6 +188,39 @@ def checkpoint():
         dcp.load({"model": model, "optimizer": optimizer}, checkpoint_id=sys.argv[2])
         assert all(state["exp_avg"].is_cuda for state in optimizer.state.values())
         np.testing.assert_allclose(train(model, optimizer, steps=range(3, 5)), losses[3:], rtol=1e-4)
+
+
+def layers():
+    """Divided layers, alone and below divided parameters; all ranks compute with the same batch."""
+    losses, reference = alone()
+    mesh = dist.init_device_mesh("cuda", (SIZE,))
+    model = fresh().cuda()
+    for block in model[1:4]:
+        parallelize_module(block, mesh, {"up": ColwiseParallel(output_layouts=Replicate())})
+    assert model[1].up.weight.is_cuda
+    np.testing.assert_allclose(train(model, adam(model), False), losses, rtol=1e-4)
+    close(model, reference)
+
+
+def others():
+    """Batch norm over all ranks, an optimizer in parts, stages."""
+    losses, reference = alone()
+    model = nn.parallel.DistributedDataParallel(fresh().cuda())
+    optimizer = ZeroRedundancyOptimizer(model.parameters(), taper.optim.AdamW, lr=0.01)
+    np.testing.assert_allclose(train(model, optimizer), losses, rtol=1e-4)
+
+    norm, alike = nn.SyncBatchNorm(6).cuda(), nn.BatchNorm1d(6)
+    x, whole = batch(0)[0], batch(0, "cpu", False)[0]
+    own = slice(12 // SIZE * RANK, 12 // SIZE * (RANK + 1))
+    np.testing.assert_allclose(norm(x).detach().cpu().numpy(), alike(whole)[own].detach().numpy(), 1e-4, 1e-5)
+
+    model = fresh().cuda()
+    stage = PipelineStage(model[3 * RANK : 3 * RANK + 3 - RANK], RANK, SIZE)
+    schedule, found = Schedule1F1B(stage, 2, loss_fn=F.mse_loss), []
+    x, t = batch(0, own=False)
+    schedule.step(*([x] if RANK == 0 else []), target=t, losses=found)
+    if RANK == SIZE - 1:
+        np.testing.assert_allclose(np.mean([loss.item() for loss in found]), losses[0], rtol=1e-4)
 
 
 if __name__ == "__main__":

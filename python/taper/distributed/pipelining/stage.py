@@ -12,7 +12,7 @@ class PipelineStage:
 
     submodule  takes the tensors that the stage before gives (the first one: the arguments of step()), and
                gives a tensor or a tuple of tensors
-    device     where the tensors that the other stages send are to be (the CPU unless given)
+    device     where the tensors that the other stages send are to be (where the parameters lie unless given)
     group      the ranks that the network is cut among (all unless given)
     """
 
@@ -20,7 +20,8 @@ class PipelineStage:
         self, submodule, stage_index, num_stages, device=None, input_args=None, output_args=None, group=None
     ):
         self.submod, self.stage_index, self.num_stages = submodule, stage_index, num_stages
-        self.device = device
+        places = {parameter.device for parameter in submodule.parameters()} if device is None else ()
+        self.device = next(iter(places), device)
         self.group = _resolve(group)
         if self.group is None:
             raise ValueError("PipelineStage: this process is not in the given group")
