@@ -67,6 +67,7 @@ void bind_work(py::module_& module) {
       .def("is_completed", &Work::is_completed, "Whether it is done, well or not.")
       .def("is_success", [](const Work& work) { return work.is_completed() && !work.exception(); })
       .def("source_rank", &Work::source_rank)
+      .def("_source_rank", &Work::source_rank)
       .def("_failure",
            [](const Work& work) {
              std::string text;

@@ -109,7 +109,12 @@ def _on(content, like):
 def _as_class(data, cls):
     if cls is Tensor:
         return data
-    return cls(data) if cls.__torch_function__ is _C._disabled_torch_function_impl else data.as_subclass(cls)
+    if cls.__torch_function__ is not _C._disabled_torch_function_impl:
+        return data.as_subclass(cls)
+    from .nn.parameter import Parameter
+
+    # Of integers there are parameters, too, which cannot require a gradient.
+    return cls(data, requires_grad=False) if issubclass(cls, Parameter) else cls(data)
 
 
 def __deepcopy__(self, memo):

@@ -104,9 +104,7 @@ std::chrono::milliseconds ProcessGroup::timeout() const {
   return std::chrono::milliseconds(state_->timeout.load());
 }
 void ProcessGroup::set_timeout(std::chrono::milliseconds timeout) {
-  check<ValueError>(timeout.count() > 0, "timeout: must be positive");
-  state_->timeout = timeout.count();
-  state_->transport->set_timeout(timeout);
+  state_->set_timeout(timeout);
 }
 
 Work ProcessGroup::all_reduce(const Tensor& tensor, ReduceOp op) {
@@ -301,9 +299,10 @@ Work ProcessGroup::all_to_all_single(const Tensor& output, const Tensor& input,
                     parts_of(input, input_sizes, size(), "all_to_all_single"));
 }
 
-Work ProcessGroup::barrier() {
+Work ProcessGroup::barrier(std::optional<std::chrono::milliseconds> timeout) {
   // What comes before each collective is a barrier.
-  return state_->start("barrier()", {}, {}, [](std::uint32_t) {});
+  return state_->start(
+      "barrier()", {}, {}, [](std::uint32_t) {}, {}, timeout);
 }
 
 }  // namespace taper::distributed

@@ -107,6 +107,8 @@ std::string_view name(ReduceOp op) {
 
 Combine combine_function(ReduceOp op, DType dtype, const char* collective) {
   const Combine function = visit(dtype, [&]<class T>() { return function_of<T>(op); });
+  check<ValueError>(function || !is_complex(dtype), collective, " does not support ", name(op),
+                    " on complex tensors");
   check<ValueError>(function != nullptr, collective, ": there is no operator ", name(op), " for dtype ",
                     dtype);
   return function;

@@ -39,6 +39,21 @@ std::uint64_t hash(std::string_view text, std::uint64_t seed) {
   return value;
 }
 
+// Of a group, for one collective.
+class OtherTimeout {
+ public:
+  OtherTimeout(ProcessGroup::State& state, Milliseconds timeout) : state_(state), usual_(state.timeout.load()) {
+    state_.set_timeout(timeout);
+  }
+  ~OtherTimeout() { state_.set_timeout(usual_); }
+  OtherTimeout(const OtherTimeout&) = delete;
+  OtherTimeout& operator=(const OtherTimeout&) = delete;
+
+ private:
+  ProcessGroup::State& state_;
+  const Milliseconds usual_;
+};
+
 }  // namespace
 
 Tensor row_major(const Tensor& tensor) {
@@ -83,13 +98,20 @@ std::string ProcessGroup::State::label(const std::string& what, std::uint64_t nu
                 global_ranks[std::size_t(rank)]);
 }
 
+void ProcessGroup::State::set_timeout(Milliseconds given) {
+  check<ValueError>(given.count() > 0, "timeout: must be positive");
+  timeout = given.count();
+  transport->set_timeout(given);
+}
+
 void ProcessGroup::State::check_rank(int asked, const char* collective, const char* role) const {
   check<ValueError>(asked >= 0 && asked < size(), collective, ": ", role, " is rank ", asked,
                     " of a group of ", size(), " ranks");
 }
 
 Work ProcessGroup::State::start(std::string what, const Tensors& reads, Tensors writes,
-                                std::function<void(std::uint32_t)> body, Small small) {
+                                std::function<void(std::uint32_t)> body, Small small,
+                                std::optional<Milliseconds> limit) {
   for (const Tensor& tensor : writes) tensor.storage().wrote("a collective");
   Tensors used = reads;
   used.insert(used.end(), writes.begin(), writes.end());
@@ -99,8 +121,12 @@ Work ProcessGroup::State::start(std::string what, const Tensors& reads, Tensors 
   if (!used.empty() && !used.front().device().is_cpu())
     return start_on_device(std::move(what), std::move(used), std::move(writes), std::move(body));
   const auto tagged = [body = std::move(body)](std::uint64_t number) { body(std::uint32_t(number)); };
-  return Work(executor->add([this, what = std::move(what), tagged, small] { run(what, tagged, small, true); },
-                            std::move(writes)));
+  const auto job = [this, what = std::move(what), tagged, small, limit] {
+    std::optional<OtherTimeout> other;
+    if (limit) other.emplace(*this, *limit);
+    run(what, tagged, small, true);
+  };
+  return Work(executor->add(job, std::move(writes)));
 }
 
 Work ProcessGroup::State::start_on_device(std::string what, Tensors tensors, Tensors writes,
@@ -341,7 +367,7 @@ std::string ProcessGroup::State::give_up(const std::string& what, std::uint64_t 
   std::string reason = broken_;
   lock.unlock();
   if (reason.empty() && cause.find("Timed out") != std::string::npos) {
-    reason = concat("timed out after ", double(timeout) / 1000.0, " s: ", who_is_missing(number));
+    reason = concat("Timed out waiting ", timeout.load(), "ms: ", who_is_missing(number));
     client->report_failure(
         concat("rank ", global_ranks[std::size_t(rank)], " gave up in ", label(what, number), ": ", reason));
   }

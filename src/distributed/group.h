@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,9 +39,11 @@ struct ProcessGroup::State {
 
   /// Queues a collective. what: all that must be equal on all ranks; body gets its tag. reads and writes: the
   /// tensors it uses, all on one device, and those of them that it changes. small: what body would do, where
-  /// that is so little that it may be done on the way.
+  /// that is so little that it may be done on the way. limit: instead of the group's timeout.
   Work start(std::string what, const Tensors& reads, Tensors writes,
-             std::function<void(std::uint32_t tag)> body, Small small = {});
+             std::function<void(std::uint32_t tag)> body, Small small = {},
+             std::optional<Milliseconds> limit = {});
+  void set_timeout(Milliseconds given);
   /// What moves tensors of a device; for bodies of start().
   Collectives& collectives(Device device);
   /// Inside of an all_to_all: that each rank sends as many bytes to each other as that expects.

@@ -59,8 +59,7 @@ std::shared_ptr<Job> current_job() {
   const std::lock_guard lock(job_lock());
   const auto& job = job_slot();
   check<ValueError>(job != nullptr,
-                    "distributed: the default process group has not been initialized; call "
-                    "init_process_group() first");
+                    "Default process group has not been initialized; call init_process_group() first");
   check<DistributedError>(
       job->process == ::getpid(),
       "distributed: a forked process is no member of its parent's group; start processes with "
@@ -278,8 +277,8 @@ bool is_initialized() {
 
 void init_process_group(const InitOptions& options) {
   check<ValueError>(!is_initialized(),
-                    "init_process_group: the default process group was initialized already; "
-                    "call destroy_process_group() first");
+                    "trying to initialize the default process group twice; call destroy_process_group() "
+                    "first");
   check<ValueError>(options.timeout.count() > 0, "init_process_group: timeout must be positive");
   const Meeting meeting = meeting_of(options);
   auto job = std::make_shared<Job>();
@@ -340,9 +339,12 @@ Group new_group(const std::vector<int>& ranks, std::optional<std::chrono::millis
   const auto job = current_job();
   std::vector<int> sorted = ranks;
   std::sort(sorted.begin(), sorted.end());
-  check<ValueError>(!sorted.empty() && sorted.front() >= 0 && sorted.back() < job->client->world_size() &&
-                        std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end(),
-                    "new_group: the ranks must be distinct and from 0 to ", job->client->world_size() - 1);
+  const int world = job->client->world_size();
+  for (const int rank : sorted)
+    check<ValueError>(rank >= 0 && rank < world, "new_group: Rank ", rank,
+                      " is out of range, expected ranks from 0 to ", world - 1);
+  check<ValueError>(!sorted.empty() && std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end(),
+                    "new_group: expected ranks that are distinct, at least one");
   return make_group(job, "group " + std::to_string(++job->made), sorted, timeout.value_or(job->timeout));
 }
 

@@ -115,24 +115,27 @@ void ProcessGroup::monitored_barrier(std::chrono::milliseconds timeout, bool wai
   const int own = state_->global_ranks[std::size_t(rank())];
   client.set(key + std::to_string(rank()), "here");
   std::string verdict, value;
+  std::size_t late = 0;
   if (rank() == 0) {
     const Deadline deadline = after(timeout);
     for (int other = 1; other < size() && (verdict.empty() || wait_all_ranks); ++other) {
       const auto left = std::chrono::duration_cast<Milliseconds>(deadline - Clock::now());
-      if (!client.try_get(key + std::to_string(other), value, std::max(left, Milliseconds(0))))
-        verdict += (verdict.empty() ? "" : ", ") + std::to_string(state_->global_ranks[std::size_t(other)]);
+      if (client.try_get(key + std::to_string(other), value, std::max(left, Milliseconds(0)))) continue;
+      verdict += (verdict.empty() ? "" : ", ") + std::to_string(state_->global_ranks[std::size_t(other)]);
+      ++late;
     }
     client.set(key + "verdict", verdict.empty() ? "all" : verdict);
-  } else {
-    // Rank 0 may have begun later; it still has its whole time.
-    check<DistributedError>(client.try_get(key + "verdict", verdict, 2 * timeout),
-                            "monitored_barrier on rank ", own, ": rank ", state_->global_ranks[0],
-                            " did not reach it");
-    if (verdict == "all") verdict.clear();
+    check<DistributedError>(verdict.empty(), "monitored_barrier of group '", name(),
+                            late > 1 ? "': Ranks " : "': Rank ", verdict,
+                            " failed to pass monitoredBarrier within ", timeout.count(), " ms");
+    return;
   }
-  check<DistributedError>(verdict.empty(), "monitored_barrier on rank ", own, " of group '", name(),
-                          "': rank ", verdict, " did not reach it within ", double(timeout.count()) / 1000.0,
-                          " s");
+  const std::string reached = concat("monitored_barrier of group '", name(), "': Rank ", own,
+                                     " successfully reached monitoredBarrier, but rank ");
+  // Rank 0 may have begun later; it still has its whole time.
+  check<DistributedError>(client.try_get(key + "verdict", verdict, 2 * timeout), reached,
+                          state_->global_ranks[0], " did not");
+  check<DistributedError>(verdict == "all", reached, verdict, " did not within ", timeout.count(), " ms");
 }
 
 }  // namespace taper::distributed

@@ -2,6 +2,7 @@
 groups."""
 
 import warnings
+from datetime import timedelta
 
 from taper import _C
 
@@ -49,6 +50,15 @@ def _check_list(tensors, name):
             f"{type(tensors)} instead."
         )
     return list(tensors)
+
+
+def _check_given(tensors, here, name, role):
+    """One rank needs the list, the others must not have one."""
+    if bool(tensors) != here:
+        where, which = ("must", "") if here else ("must NOT", "non-")
+        raise ValueError(
+            f"Argument ``{name}`` {where} be specified on {which}{role} rank{'' if here else 's'}."
+        )
 
 
 def all_reduce(tensor, op=ReduceOp.SUM, group=None, async_op=False):
@@ -133,8 +143,7 @@ def gather(tensor, gather_list=None, dst=None, group=None, async_op=False, group
     if group is None:
         return _outside("gather")
     root = 0 if dst is None and group_dst is None else _in_group(group, dst, group_dst, "dst")
-    if group.rank() == root and not gather_list:
-        raise ValueError("Argument ``gather_list`` must be specified on destination rank.")
+    _check_given(gather_list, group.rank() == root, "gather_list", "destination")
     return _finish(
         group._gather(_check_list(gather_list or [], "gather_list"), tensor, root, async_op), async_op
     )
@@ -160,8 +169,7 @@ def scatter(tensor, scatter_list=None, src=None, group=None, async_op=False, gro
     if group is None:
         return _outside("scatter")
     root = 0 if src is None and group_src is None else _in_group(group, src, group_src, "src")
-    if group.rank() == root and not scatter_list:
-        raise ValueError("Argument ``scatter_list`` must be specified on source rank.")
+    _check_given(scatter_list, group.rank() == root, "scatter_list", "source")
     return _finish(
         group._scatter(tensor, _check_list(scatter_list or [], "scatter_list"), root, async_op), async_op
     )
@@ -226,10 +234,10 @@ def all_to_all_single(
     )
 
 
-def barrier(group=None, async_op=False, device_ids=None):
-    """Waits until all ranks are here."""
+def barrier(group=None, async_op=False, device_ids=None, timeout=None):
+    """Waits until all ranks are here; for no longer than timeout, or than the group's."""
     group = _resolve(group)
-    return _outside("barrier") if group is None else _finish(group._barrier(async_op), async_op)
+    return _outside("barrier") if group is None else _finish(group._barrier(timeout, async_op), async_op)
 
 
 def monitored_barrier(group=None, timeout=None, wait_all_ranks=False):
@@ -237,6 +245,8 @@ def monitored_barrier(group=None, timeout=None, wait_all_ranks=False):
     group = _resolve(group)
     if group is None:
         return _outside("monitored_barrier")
+    if isinstance(timeout, (int, float)):
+        timeout = timedelta(seconds=timeout)
     group._monitored_barrier(group._timeout if timeout is None else timeout, wait_all_ranks)
 
 

@@ -1,7 +1,7 @@
 """The names of taper.distributed, where PyTorch's programs also look for them."""
 
 from . import *
-from .job import _resolve
+from .job import _rank_not_in_group, _resolve  # noqa: F401
 from .stores import PrefixStore
 
 

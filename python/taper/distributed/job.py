@@ -19,6 +19,8 @@ class Backend(str):
     GLOO, NCCL, MPI, UCC, UNDEFINED = "gloo", "nccl", "mpi", "ucc", "undefined"
 
     def __new__(cls, name):
+        if not isinstance(name, str):
+            raise ValueError(f"Backend constructor parameter must be string-ish, got {name!r}")
         return super().__new__(cls, name.lower())
 
 
@@ -27,16 +29,16 @@ class _NonMember:
         return "<no member of the group>"
 
 
-class GroupMember:
-    """WORLD: the default group; NON_GROUP_MEMBER: what new_group gives to processes that are not in it."""
-
-    NON_GROUP_MEMBER = _NonMember()
-
-
 class _World(type):
     @property
     def WORLD(cls):
         return _c._default_group() if _c.is_initialized() else None
+
+
+class GroupMember(metaclass=_World):
+    """WORLD: the default group; NON_GROUP_MEMBER: what new_group gives to processes that are not in it."""
+
+    NON_GROUP_MEMBER = _NonMember()
 
 
 class group(metaclass=_World):
@@ -208,25 +210,45 @@ def new_group(
 
 
 def new_subgroups(group_size=None, group=None, timeout=None, backend=None, pg_options=None, group_desc=None):
-    """(own group, all groups) of group_size neighbouring ranks each."""
-    world = get_world_size()
-    if not group_size or group_size > world or world % group_size:
+    """(own group, all groups) of group_size neighbouring ranks each, of the ranks of a group."""
+    ranks = get_process_group_ranks(group)
+    world = len(ranks)
+    if group_size is None:
+        if not is_nccl_available():
+            raise ValueError(
+                "new_subgroups: Default group size only takes effect where CUDA devices are available; give "
+                "group_size"
+            )
+        group_size = _C._cuda_device_count()
+    if group_size < 1:
+        raise ValueError(f"new_subgroups: The arg 'group_size' ({group_size}) must be positive")
+    if group_size > world:
         raise ValueError(
-            f"new_subgroups: the world size {world} must be a multiple of group_size, got {group_size}"
+            f"new_subgroups: The arg 'group_size' ({group_size}) must not exceed the world size ({world})"
         )
-    groups = [
-        new_group(range(start, start + group_size), timeout, backend) for start in range(0, world, group_size)
-    ]
-    return groups[get_rank() // group_size], groups
+    if world % group_size:
+        raise ValueError(
+            f"new_subgroups: The world size ({world}) must be divisible by 'group_size={group_size}'"
+        )
+    parts = [ranks[start : start + group_size] for start in range(0, world, group_size)]
+    return new_subgroups_by_enumeration(parts, timeout, backend)
 
 
 def new_subgroups_by_enumeration(
     ranks_per_subgroup_list, timeout=None, backend=None, pg_options=None, group_desc=None
 ):
     """(own group, all groups) of the ranks listed, each in one list at most."""
-    ranks = [rank for part in ranks_per_subgroup_list for rank in part]
-    if not ranks or len(set(ranks)) != len(ranks):
-        raise ValueError(f"new_subgroups_by_enumeration: each rank may occur once, got {ranks}")
+    if not ranks_per_subgroup_list:
+        raise ValueError("new_subgroups_by_enumeration: 'ranks_per_subgroup_list' cannot be empty")
+    part_of = {}
+    for part in ranks_per_subgroup_list:
+        for rank in part:
+            if rank in part_of:
+                raise ValueError(
+                    f"new_subgroups_by_enumeration: Rank {rank} has appeared in both subgroup "
+                    f"{part_of[rank]} and {part}"
+                )
+            part_of[rank] = part
     groups = [new_group(part, timeout, backend) for part in ranks_per_subgroup_list]
     own = [made for made in groups if made is not GroupMember.NON_GROUP_MEMBER]
     return own[0] if own else None, groups
@@ -246,6 +268,10 @@ def _resolve(group):
     if group is None:
         return _c._default_group()
     return None if isinstance(group, _NonMember) else group
+
+
+def _rank_not_in_group(group):
+    return _resolve(group) is None
 
 
 def get_rank(group=None):

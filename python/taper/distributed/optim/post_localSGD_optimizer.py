@@ -30,7 +30,9 @@ class PostLocalSGDOptimizer(Optimizer):
         """Takes what state_dict() gave; without "step" the averager counts from 0."""
         self.optim.load_state_dict({key: value for key, value in state_dict.items() if key != "step"})
         if "step" not in state_dict:
-            warnings.warn("PostLocalSGDOptimizer: the state has no 'step'; the averager begins at 0")
+            warnings.warn(
+                "Loaded state dict does not contain a step counter for an averager. Setting step counter to 0."
+            )
         self.averager.step = state_dict.get("step", 0)
         self.param_groups = self.optim.param_groups
 

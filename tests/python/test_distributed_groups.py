@@ -1,0 +1,86 @@
+"""Groups of some ranks, their methods, and what is said of wrong arguments."""
+
+import copy
+
+import jobs
+import pytest
+
+import taper
+from taper import distributed as dist
+from taper import nn
+
+needs_gloo = pytest.mark.skipif(not dist.is_available(), reason="built without Gloo")
+
+GROUPS = """
+import re
+def refused(kind, pattern, call):
+    try:
+        call()
+    except kind as error:
+        assert re.search(pattern, str(error)), str(error)
+        return
+    raise AssertionError(f"no {kind.__name__} that says {pattern!r}")
+begin()
+assert dist.GroupMember.WORLD is dist.group.WORLD and dist.group.WORLD.name() == "gloo"
+refused(ValueError, "twice", begin)
+refused(ValueError, "string-ish", lambda: dist.Backend(None))
+refused(ValueError, "must not exceed the world size", lambda: dist.new_subgroups(world + 1))
+refused(ValueError, "must be divisible by 'group_size=2'", lambda: dist.new_subgroups(2))
+refused(ValueError, "must be positive", lambda: dist.new_subgroups(0))
+refused(ValueError, "Rank 1 has appeared in both", lambda: dist.new_subgroups_by_enumeration([[0, 1], [1, 2]]))
+refused(ValueError, "Rank -1 is out of range", lambda: dist.new_group([-1]))
+refused(ValueError, f"Rank {world} is out of range", lambda: dist.new_group([world]))
+
+# Subgroups of a group.
+two = dist.new_group([0, 2])
+assert dist.distributed_c10d._rank_not_in_group(two) == (rank == 1)
+if rank != 1:
+    refused(ValueError, "not part of group", lambda: dist.get_group_rank(two, 1))
+alone = dist.new_subgroups_by_enumeration([[2], [0], [1]])[0]
+x = taper.full((2,), float(rank)); dist.all_reduce(x, group=alone); assert x.tolist() == [rank] * 2
+mine, made = dist.new_subgroups(1)
+assert len(made) == world and mine.size() == 1 and dist.get_process_group_ranks(mine) == [rank]
+
+# Lists that only one rank may give.
+x, parts = taper.ones(2), [taper.ones(2) for _ in range(world)]
+refused(ValueError, "gather_list.* must be specified on destination" if rank == 0 else "must NOT be specified on non-dest",
+        lambda: dist.gather(x, None if rank == 0 else parts, dst=0))
+refused(ValueError, "scatter_list.* must be specified on source" if rank == 0 else "must NOT be specified on non-source",
+        lambda: dist.scatter(x, None if rank == 0 else parts, src=0))
+refused(ValueError, "all_reduce does not support max on complex", lambda: dist.all_reduce(taper.ones(1, dtype=taper.complex64), dist.ReduceOp.MAX))
+
+# The methods of a group.
+group = dist.group.WORLD
+x = taper.full((2,), rank + 1.); assert group.allreduce([x]).wait() and x.tolist() == [6.0] * 2
+x = taper.full((2,), rank + 1.); group.allreduce([x], dist.ReduceOp.MAX).wait(); assert x.tolist() == [3.0] * 2
+x = taper.full((2,), float(rank)); group.broadcast([x], 2).wait(); assert x.tolist() == [2.0] * 2
+out = [[taper.empty(1) for _ in range(world)]]
+group.allgather(out, [taper.tensor([float(rank)])]).wait(); assert [t.item() for t in out[0]] == [0, 1, 2]
+x = taper.empty(1); group.reduce_scatter([x], [[taper.tensor([float(i)]) for i in range(world)]]).wait()
+assert x.item() == 3 * rank
+x = taper.empty(1); group.scatter([x], [[taper.tensor([i + 5.0]) for i in range(world)]] if rank == 1 else [], 1).wait()
+assert x.item() == rank + 5
+if rank == 0:
+    works = [group.recv_anysource([x], 7) for _ in range(1)]; works[0].wait(); assert works[0]._source_rank() == 2
+if rank == 2:
+    group.send([taper.ones(1)], 0, 7).wait()
+group.barrier().wait(); group.monitored_barrier(timedelta(seconds=10))
+
+# A barrier with a time limit of its own.
+late = dist.new_group()
+if rank == 0:
+    refused(dist.DistError, "Timed out waiting 200ms", lambda: dist.barrier(late, timeout=timedelta(seconds=0.2)))
+else:
+    refused(dist.DistError, "rank 0 gave up in barrier", lambda: dist.recv(taper.empty(1), 0))
+"""
+
+
+@needs_gloo
+def test_groups_say_what_is_wrong_and_have_methods():
+    jobs.run(GROUPS, 3)
+
+
+def test_parameter_of_integers_is_copied_and_pickled():
+    parameter = nn.Parameter(taper.tensor([2, 3]), requires_grad=False)
+    copied = copy.deepcopy(parameter)
+    assert isinstance(copied, nn.Parameter) and copied.tolist() == [2, 3] and not copied.requires_grad
