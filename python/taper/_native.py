@@ -75,5 +75,5 @@ def new_empty_strided(
     self, size, stride, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
 ):
     """An uninitialized tensor of these sizes and strides, of this tensor's dtype."""
-    result = _f["empty_strided"](size, stride, dtype=dtype or self.dtype, device=device)
+    result = _f["empty_strided"](size, stride, dtype=dtype or self.dtype, device=device or self.device)
     return result.requires_grad_() if requires_grad else result

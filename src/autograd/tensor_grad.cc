@@ -65,6 +65,8 @@ void Tensor::set_grad(const Tensor& gradient) const {
                     " does not fit a tensor of shape ", sizes());
   check<DTypeError>(gradient.dtype() == dtype(), "grad: a gradient of dtype ", gradient.dtype(),
                     " does not fit a tensor of dtype ", dtype());
+  check<DeviceError>(gradient.device() == device(), "grad: a gradient on ", gradient.device(),
+                     " does not fit a tensor on ", device());
   slots_of(*this).grad = gradient;
 }
 

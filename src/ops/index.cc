@@ -29,8 +29,10 @@ void append_position(Positions& positions, const Tensor& index, int dim) {
 }
 
 // An index of main memory serves on every device.
-Tensor beside(const Tensor& x, const Tensor& index) {
-  return index.device().is_cpu() && !x.device().is_cpu() ? to(index, x.device()) : index;
+Tensor beside(const Tensor& x, const Tensor& index, const char* op) {
+  check<DeviceError>(index.device() == x.device() || index.device().is_cpu(), op, ": an index is on ",
+                     index.device(), ", expected it in main memory or beside the indexed tensor on ", x.device());
+  return index.device() == x.device() ? index : to(index, x.device());
 }
 
 Positions positions_of(const Tensor& x, const OptionalTensors& indices, const char* op) {
@@ -47,7 +49,7 @@ Positions positions_of(const Tensor& x, const OptionalTensors& indices, const ch
         check<IndexError>(dim + i < x.ndim() && index.sizes()[i] == x.sizes()[dim + i], op,
                           ": the shape of the mask ", index.sizes(), " at index ", dim,
                           " does not match the shape of the indexed tensor ", x.sizes());
-      const Tensor found = beside(x, nonzero(index));
+      const Tensor found = beside(x, nonzero(index), op);
       for (int i = 0; i < index.ndim(); ++i) append_position(positions, select(found, 1, i), dim++);
       continue;
     }
@@ -55,7 +57,7 @@ Positions positions_of(const Tensor& x, const OptionalTensors& indices, const ch
                       ": tensors used as indices must be long, int, byte or bool tensors, got ",
                       index.dtype());
     check<IndexError>(dim < x.ndim(), op, ": too many indices for tensor of dimension ", x.ndim());
-    append_position(positions, beside(x, to(index, int64)), dim++);
+    append_position(positions, beside(x, to(index, int64), op), dim++);
   }
   check<IndexError>(dim <= x.ndim(), op, ": too many indices for tensor of dimension ", x.ndim());
   for (const Tensor& tensor : positions.tensors)
@@ -160,7 +162,7 @@ Tensor fitting_values(const Tensor& x, const Positions& positions, const Tensor&
                         kind(values.dtype()) <= kind(x.dtype()),
                     op, ": values of dtype ", values.dtype(), " do not fit into ", x.dtype());
   // A number may stand in main memory beside a tensor on a device.
-  return expand(to(source.ndim() ? source : beside(x, source), x.dtype()), sizes);
+  return expand(to(source.ndim() ? source : beside(x, source, op), x.dtype()), sizes);
 }
 
 }  // namespace

@@ -210,6 +210,7 @@ Tensor cat(const Tensors& tensors, std::int64_t dim) {
       fits = d == op.dim || tensor.sizes()[d] == first.sizes()[d];
     check<ShapeError>(fits, "cat: sizes of tensors must match except in dimension ", op.dim,
                       ": tensor 0 has shape ", first.sizes(), ", tensor ", i, " has shape ", tensor.sizes());
+    if (tensor.device() != first.device()) on_different_devices("cat", first, tensor);
     op.lengths.push_back(tensor.sizes()[op.dim]);
     op.dtypes.push_back(tensor.dtype());
   }

@@ -107,10 +107,10 @@ struct RowNormOp {
     Tensor y = empty(x.sizes(), x.dtype(), x.device()),
            mean = shape.centered ? empty({norm.rows}, float64, x.device()) : Tensor(),
            rstd = empty({norm.rows}, float64, x.device());
+    const auto kernel = kernel_for<cpu::row_norm>(name, x, weight, bias);
     if (y.numel())
-      kernel_for<cpu::row_norm>(name, x, weight, bias)(
-          norm, x.data(), data_or_null(weight), data_or_null(bias), y.data(),
-          shape.centered ? mean.device_data<double>() : nullptr, rstd.device_data<double>());
+      kernel(norm, x.data(), data_or_null(weight), data_or_null(bias), y.data(),
+             shape.centered ? mean.device_data<double>() : nullptr, rstd.device_data<double>());
     return {y, mean, rstd};
   }
   std::array<Tensor, 3> backward(const Saved& saved, std::span<const Tensor> dy) const {
@@ -221,10 +221,10 @@ struct ChannelNormOp {
     if (shape.groups) {
       Tensor mean = empty({norm.batch, shape.groups}, float64, x.device()),
              rstd = empty({norm.batch, shape.groups}, float64, x.device());
+      const auto kernel = kernel_for<cpu::group_norm>(name, x, weight, bias);
       if (y.numel())
-        kernel_for<cpu::group_norm>(name, x, weight, bias)(
-            norm, shape.groups, shape.eps, x.data(), data_or_null(weight), data_or_null(bias), y.data(),
-            mean.device_data<double>(), rstd.device_data<double>());
+        kernel(norm, shape.groups, shape.eps, x.data(), data_or_null(weight), data_or_null(bias), y.data(),
+               mean.device_data<double>(), rstd.device_data<double>());
       return {y, mean, rstd, Tensor()};
     }
     Tensor mean = empty({norm.channels}, float64, x.device()),

@@ -286,7 +286,12 @@ Tensor normal_like_mean(const Tensor& mean, const Tensor& std, std::optional<Gen
   check<DTypeError>(!is_complex(std.dtype()), "normal: standard deviations must be real, got ", std.dtype());
   check<ValueError>(is_meta(std.device()) || std.numel() == 0 || !any(lt(std, 0)).item<bool>(),
                     "normal: all elements of std must be at least 0, got smaller ones");
-  return add(mul(randn(both[0].sizes(), dtype, g, both[0].device()), to(both[1], dtype)), to(both[0], dtype));
+  // A number may stand in main memory beside a tensor on a device.
+  const Device device = mean.ndim() == 0 && mean.device().is_cpu() ? std.device() : mean.device();
+  const auto beside = [&](const Tensor& own, const Tensor& expanded) {
+    return own.ndim() == 0 ? to(to(expanded, device), dtype) : to(expanded, dtype);
+  };
+  return add(mul(randn(both[0].sizes(), dtype, g, device), beside(std, both[1])), beside(mean, both[0]));
 }
 Tensor normal_sizes(double mean, double std, const Shape& sizes, std::optional<Generator> g,
                     std::optional<DType> dtype, std::optional<Device> device) {
