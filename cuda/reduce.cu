@@ -224,7 +224,7 @@ struct Norm {
   using Value = W;
   using Partial = double;
   double p;
-  __device__ Partial start() const { return p < 0 ? INFINITY : 0.; }
+  __device__ Partial start() const { return p < 0 && isinf(p) ? INFINITY : 0.; }
   __device__ void take(Partial& sum, W x, int64_t) const {
     double size;
     if constexpr (is_complex_v<W>) size = hypot(x.real(), x.imag());

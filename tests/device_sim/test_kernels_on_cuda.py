@@ -55,6 +55,13 @@ def test_reductions_over_rows_that_several_blocks_share(device, name, shape, dim
     assert_close(lambda x: REDUCTIONS[name](x, dim=dim), normal(*shape), factor=4)
 
 
+@pytest.mark.parametrize("p", [-np.inf, -2.5, -1, 0, 0.5, 3, np.inf])
+def test_vector_norms_of_every_order(device, p):
+    x = normal(3, 70)
+    got = taper.linalg.vector_norm(taper.tensor(x).cuda(), p, dim=1).cpu().numpy()
+    np.testing.assert_allclose(got, [np.linalg.norm(row, p) for row in x], rtol=1e-12)
+
+
 @pytest.mark.parametrize("dim", [0, 1, 2])
 def test_the_first_of_equal_ones_is_found_and_nan_before_all(device, dim):
     x = np.random.default_rng(1).integers(0, 3, (6, 300, 5)).astype(float)
