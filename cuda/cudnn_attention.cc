@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include "cuda/attention_operands.h"
 #include "cuda/cudnn_attention_plan.h"
@@ -82,7 +83,10 @@ std::vector<int64_t> key_of(const PlannedAttention& p, const EngineChoice& choic
 class Call {
  public:
   Call(const cpu::Attention& a, bool backward)
-      : planned_{a, backward}, scale_(float(a.scale)), rows_(row_count() * int64_t(sizeof(float))) {
+      : asked_(a),
+        planned_{a, backward},
+        scale_(float(a.scale)),
+        rows_(row_count() * int64_t(sizeof(float))) {
     cpu::Attention& sizes = planned_.sizes;
     sizes.q = tidied(a.q, a, a.heads, a.queries, a.size);
     sizes.k = tidied(a.k, a, a.key_heads, a.keys, a.size);
@@ -100,7 +104,7 @@ class Call {
   }
   void add(const PlanOperand& operand) { operands_.push_back(operand); }
 
-  const CudnnPlan* plan(cudnnHandle_t handle, const char* op) const {
+  const CudnnPlan* plan(cudnnHandle_t handle, const char* op) {
     const auto& settings = backends();
     const EngineChoice choice{.nondeterministic =
                                   !settings.cudnn.deterministic && !settings.deterministic_algorithms};
@@ -109,11 +113,14 @@ class Call {
         [&](int64_t workspace, std::size_t most) {
           static std::atomic<int> compiled = 0;
           if (!settings.cudnn.benchmark && compiled++ >= most_compiled) return std::vector<CudnnPlan>();
-          return plan_attention(planned_, {handle, nullptr}, choice, workspace, most);
+          auto plans = plan_attention(planned_, {handle, nullptr}, choice, workspace, most);
+          if (plans.size() > 1) write_bias();  // they are timed
+          return plans;
         },
         handle, operands_, op);
   }
-  void run(cudnnHandle_t handle, const CudnnPlan& plan, const char* op) const {
+  void run(cudnnHandle_t handle, const CudnnPlan& plan, const char* op) {
+    write_bias();
     execute(handle, plan, operands_, op);
   }
 
@@ -127,14 +134,19 @@ class Call {
     biased.mask_strides[0] = sizes.batch == 1 ? 0 : sizes.heads * plane;
     biased.mask_strides[1] = sizes.heads == 1 ? 0 : plane;
     biased.mask_strides[2] = a.keys, biased.mask_strides[3] = 1;
-    mask_as_bias(a, bias_->data<float>());
     operands_.push_back({name::mask, bias_->data()});
   }
+  // Not before it is known that cuDNN takes it.
+  void write_bias() {
+    if (bias_ && !std::exchange(bias_written_, true)) mask_as_bias(asked_, bias_->data<float>());
+  }
 
+  const cpu::Attention& asked_;
   PlannedAttention planned_;
   float scale_, hidden_ = -INFINITY;
   Scratch rows_;
   std::optional<Scratch> bias_;
+  bool bias_written_ = false;
   std::vector<PlanOperand> operands_;
 };
 
