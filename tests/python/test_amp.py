@@ -172,6 +172,23 @@ def test_scaler_grows_shrinks_and_skips():
     assert other.state_dict() == scaler.state_dict() and other.get_scale() == 8
 
 
+@pytest.mark.parametrize("infinite", [0, 1, 2])
+def test_scaler_skips_a_step_for_one_infinite_gradient_of_several(infinite):
+    scaler, parameters = (
+        taper.amp.GradScaler("cpu", init_scale=4.0),
+        [nn.Parameter(ones(2)) for _ in range(3)],
+    )
+    optimizer = taper.optim.SGD([*parameters, nn.Parameter(ones(1))], lr=1.0)
+    slopes = [1.0, 2.0, 3.0]
+    for slope, result in ((float("nan"), [1.0, 1.0, 1.0]), (slopes[infinite], [0.0, -1.0, -2.0])):
+        slopes[infinite] = slope
+        optimizer.zero_grad()
+        scaler.scale(sum((p * s).sum() for p, s in zip(parameters, slopes))).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        assert [p.tolist() for p in parameters] == [[value] * 2 for value in result]
+
+
 def test_scaler_refuses_calls_out_of_order():
     scaler, p = taper.amp.GradScaler("cpu"), nn.Parameter(ones(1))
     optimizer = taper.optim.SGD([p], lr=0.5)

@@ -93,16 +93,19 @@ class GradScaler:
             )
         if state["stage"] is OptState.STEPPED:
             raise RuntimeError("unscale_() is being called after step().")
-        factor, infinite = 1.0 / self._scale.item(), None
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        if any(parameter.grad.dtype == _C.float16 for parameter in parameters):
+            raise ValueError("Attempting to unscale FP16 gradients.")
+        factor, finite = 1.0 / self._scale.item(), defaultdict(list)
         with no_grad():
-            for parameter in (p for group in optimizer.param_groups for p in group["params"]):
-                if parameter.grad is None:
-                    continue
-                if parameter.grad.dtype == _C.float16:
-                    raise ValueError("Attempting to unscale FP16 gradients.")
-                infinite = bool(infinite) or not bool(parameter.grad.isfinite().all())
+            for parameter in parameters:
+                finite[parameter.grad.device].append(parameter.grad.isfinite().all())
                 parameter.grad.mul_(factor)
-        state["found_inf"], state["stage"] = infinite, OptState.UNSCALED
+            # One number to wait for from each device.
+            together = [_ops["stack"](answers).all() for answers in finite.values()]
+        if together:
+            state["found_inf"] = not all([bool(answer) for answer in together])
+        state["stage"] = OptState.UNSCALED
 
     def step(self, optimizer, *args, **kwargs):
         """optimizer.step(), after unscale_ where that was not called, and only if all gradients are
