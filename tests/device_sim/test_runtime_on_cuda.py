@@ -41,6 +41,29 @@ def test_work_on_streams_is_ordered_by_events(device):
         tensor.record_stream(cuda.current_stream())
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_backward_of_what_ran_on_another_stream_as_the_documentation_tells(device, there):
+    side = cuda.Stream()
+    a = taper.arange(1.0, 3001).to("cuda").requires_grad_()
+    for _ in range(2):
+        side.wait_stream(cuda.current_stream())
+        with cuda.stream(side):
+            loss = (a.log() * a.sqrt()).sum()
+            if there:
+                loss.backward()
+                a.grad.record_stream(cuda.default_stream())
+        cuda.current_stream().wait_stream(side)
+        if not there:
+            loss.backward(retain_graph=True)
+            side.wait_stream(cuda.current_stream())
+        del loss
+        with cuda.stream(side):
+            taper.zeros(3000, device="cuda")  # may get the memory of what was saved
+    x = np.arange(1.0, 3001)
+    expected = 2 * (1 / np.sqrt(x) + np.log(x) / (2 * np.sqrt(x)))
+    np.testing.assert_allclose(a.grad.cpu().numpy(), expected, rtol=1e-5)
+
+
 def test_products_go_to_the_current_stream(device):
     side = cuda.Stream()
     a = taper.arange(12.0).reshape(3, 4).to("cuda")
