@@ -171,17 +171,23 @@ void own_batch_norm_backward(const cpu::ChannelNorm& norm, bool training, const 
                              const void* weight, const double* mean, const double* rstd, void* dx, void* dw,
                              void* db) {
   if (norm.channels == 0) return;
+  const int64_t count = norm.batch * norm.channels * norm.plane;
+  if (count == 0) {  // of no elements there are no statistics, either
+    for (void* sums : {dw, db})
+      if (sums)
+        runtime().set_zero(runtime().device_in_use(), sums, norm.channels * item_size(norm.parameter_dtype));
+    return;
+  }
   const Slices slices(norm, "batch_norm_backward");
   const Scratch memory(slices.bytes(norm)), all(norm.channels * int64_t(sizeof(kernels::Sums)));
   auto *parts = memory.data<kernels::Sums>(), *totals = all.data<kernels::Sums>();
   const cudaStream_t stream = runtime().stream_in_use();
-  const int64_t count = norm.batch * norm.channels * norm.plane;
   visit_norm_type(norm.dtype, norm.parameter_dtype, [&]<class T>() {
     kernels::product_parts<T>
         <<<slices.blocks, block_threads, 0, stream>>>(norm, slices.positions, x, dy, mean, rstd, parts);
     kernels::finish_products<<<blocks_for(norm.channels), block_threads, 0, stream>>>(
         parts, slices.count, norm.channels, norm.parameter_dtype, totals, dw, db);
-    if (dx && count > 0)
+    if (dx)
       kernels::batch_norm_dx<T><<<blocks_for(count), block_threads, 0, stream>>>(
           norm, training, x, dy, weight, mean, rstd, totals, dx);
   });

@@ -127,6 +127,12 @@ def test_batch_norm_and_its_gradients(device, training, channels_last):
     assert_close(run, *arrays, factor=10)
 
 
+def test_batch_norm_of_no_images_has_gradients_of_zero(device):
+    x, w, b = (taper.ones(*size, device="cuda", requires_grad=True) for size in ((0, 5, 2), (5,), (5,)))
+    F.batch_norm(x, None, None, w, b, training=True).sum().backward()
+    assert x.grad.shape == (0, 5, 2) and not w.grad.any() and not b.grad.any()
+
+
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize(
     "pool",
