@@ -46,19 +46,30 @@ struct Window {
   int64_t begin, end, step, counted;
 };
 
+__device__ __forceinline__ int64_t adaptive_begin(const PoolPlan& p, int d, int64_t o) {
+  return o * p.input[d] / p.output[d];
+}
+__device__ __forceinline__ int64_t adaptive_end(const PoolPlan& p, int d, int64_t o) {
+  return ((o + 1) * p.input[d] + p.output[d] - 1) / p.output[d];
+}
+
+/// How many elements of a window an average counts, whose windows have no gaps.
+__device__ __forceinline__ int64_t counted_of(const PoolPlan& p, int d, int64_t o) {
+  if (p.adaptive) return adaptive_end(p, d, o) - adaptive_begin(p, d, o);
+  const int64_t first = o * p.stride[d] - p.padding[d], reach = first + p.kernel[d];
+  const int64_t most = p.input[d] + (p.count_include_pad ? p.padding[d] : 0);
+  const int64_t least = p.count_include_pad || first > 0 ? first : 0;
+  return (reach < most ? reach : most) - least;
+}
+
 __device__ __forceinline__ Window window_of(const PoolPlan& p, int d, int64_t o) {
-  if (p.adaptive) {
-    const int64_t begin = o * p.input[d] / p.output[d],
-                  end = ((o + 1) * p.input[d] + p.output[d] - 1) / p.output[d];
-    return {begin, end, 1, end - begin};
-  }
+  const int64_t counted = counted_of(p, d, o);
+  if (p.adaptive) return {adaptive_begin(p, d, o), adaptive_end(p, d, o), 1, counted};
   const int64_t first = o * p.stride[d] - p.padding[d], step = p.dilation[d];
   const int64_t reach = first + step * (p.kernel[d] - 1) + 1;
   const int64_t skipped = first < 0 ? (-first + step - 1) / step : 0;
   const int64_t begin = first + skipped * step, end = reach < p.input[d] ? reach : p.input[d];
-  const int64_t padded_end = first + p.kernel[d], most = p.input[d] + p.padding[d];
-  const int64_t padded = (padded_end < most ? padded_end : most) - first;
-  return {begin, end, step, p.count_include_pad ? padded : end - begin};
+  return {begin, end, step, counted};
 }
 
 /// The output of a thread: its image and channel, and the place of element `at` of an input plane of theirs.
@@ -149,11 +160,15 @@ struct InputAt {
     begin[d] = first <= 0 ? 0 : (first + p.stride[d] - 1) / p.stride[d];
     end[d] = beyond < p.output[d] ? beyond : p.output[d];
   }
-  /// body(number of the output, its place by dimension) for each, in row-major order.
+  /// body(number of the output, its place by dimension) for each, in row-major order. Few outputs hold an
+  /// input, and unrolled loops over them would take registers that other threads run on.
   template <class F>
   __device__ __forceinline__ void each(const PoolPlan& p, const F& body) const {
+#pragma unroll 1
     for (int64_t a = begin[0]; a < end[0]; ++a)
+#pragma unroll 1
       for (int64_t b = begin[1]; b < end[1]; ++b)
+#pragma unroll 1
         for (int64_t c = begin[2]; c < end[2]; ++c) {
           const int64_t at = (a * p.output[1] + b) * p.output[2] + c;
           body(p.channels_last ? (image * p.plane_out + at) * p.channels + channel
@@ -177,16 +192,15 @@ __global__ void __launch_bounds__(block_threads, 1)
 }
 
 template <class T>
-__global__ void __launch_bounds__(block_threads, 1)
+__global__ void __launch_bounds__(block_threads, 3)
     average_pool_backward(const __grid_constant__ PoolPlan p, const void* dy, void* dx) {
   for (int64_t i = thread_number(); i < p.inputs; i += thread_count()) {
     const InputAt input(p, i);
     T sum = 0;
     input.each(p, [&](int64_t output, int64_t a, int64_t b, int64_t c) {
-      const double divisor =
-          p.divisor_override != 0
-              ? p.divisor_override
-              : double(window_of(p, 0, a).counted * window_of(p, 1, b).counted * window_of(p, 2, c).counted);
+      const double divisor = p.divisor_override != 0
+                                 ? p.divisor_override
+                                 : double(counted_of(p, 0, a) * counted_of(p, 1, b) * counted_of(p, 2, c));
       sum += element<T>(dy, p.dtype, output) / T(divisor);
     });
     put(dx, p.dtype, i, sum);
