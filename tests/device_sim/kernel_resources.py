@@ -21,7 +21,7 @@ TABLE = Path(__file__).with_name("kernel_resources.csv")
 COLUMNS = ["architecture", "kernel", "instances", "registers", "stack_bytes", "shared_bytes"]
 MAGIC = struct.pack("<I", 0xBA55ED50)
 MACHINE_CODE, ZSTD = 2, 0x8000
-FRAME_SIZE = 0x11  # an attribute of .nv.info: symbol and bytes
+FRAME_SIZE, REGISTERS = 0x11, 0x2F  # attributes of .nv.info: a symbol and its number
 
 
 def plain(image, header):
@@ -60,38 +60,38 @@ def text_at(image, offset):
 
 
 def sections_of(image):
-    """{name: (its bytes' place, their number, the section's information word)}"""
+    """{name: (its bytes' place, their number)}"""
     place = struct.unpack_from("<Q", image, 0x28)[0]
     size, count, names = struct.unpack_from("<HHH", image, 0x3A)
     headers = [struct.unpack_from("<IIQQQQII", image, place + i * size) for i in range(count)]
-    return {text_at(image, headers[names][4] + h[0]): (h[4], h[5], h[7]) for h in headers}
+    return {text_at(image, headers[names][4] + h[0]): (h[4], h[5]) for h in headers}
 
 
-def frames_of(image, sections):
-    """{name of a function: bytes of its stack frame}"""
-    place, size, _ = sections[".nv.info"]
+def attributes_of(image, sections):
+    """{attribute: {name of a function: its number}} of FRAME_SIZE and REGISTERS."""
+    place, size = sections[".nv.info"]
     symbols, names = sections[".symtab"][0], sections[".strtab"][0]
-    frames, at = {}, place
+    found, at = {FRAME_SIZE: {}, REGISTERS: {}}, place
     while at < place + size:
         form, attribute, length = struct.unpack_from("<BBH", image, at)
-        if form == 4 and attribute == FRAME_SIZE:
-            symbol, frame = struct.unpack_from("<II", image, at + 4)
+        if form == 4 and attribute in found:
+            symbol, number = struct.unpack_from("<II", image, at + 4)
             name = struct.unpack_from("<I", image, symbols + 24 * symbol)[0]
-            frames[text_at(image, names + name)] = frame
+            found[attribute][text_at(image, names + name)] = number
         at += 4 + (length if form == 4 else 0)
-    return frames
+    return found
 
 
 def measure(image):
     """{mangled name: (registers, stack bytes, shared bytes)}"""
     sections = sections_of(image)
-    frames = frames_of(image, sections)
+    attributes = attributes_of(image, sections)
     kernels = {}
-    for section, (_, _, information) in sections.items():
+    for section in sections:
         if section.startswith(".text."):
             name = section.removeprefix(".text.")
-            shared = sections.get(f".nv.shared.{name}", (0, 0, 0))[1]
-            kernels[name] = (information >> 24, frames.get(name, 0), shared)
+            shared = sections.get(f".nv.shared.{name}", (0, 0))[1]
+            kernels[name] = (attributes[REGISTERS][name], attributes[FRAME_SIZE].get(name, 0), shared)
     return kernels
 
 
