@@ -97,7 +97,10 @@ x = distribute_tensor(start[0], mesh, [Shard(0)])
 assert (x + x).placements == (Shard(0),) and (x.T).shape == (4, 5) and x[1:3].shape == (2, 4)
 same((x.T).full_tensor(), start[0].T)
 x += 1; x.mul_(2); same(x.full_tensor(), (start[0] + 1) * 2)
-assert "NotImplementedError" in message(lambda: x.add_(distribute_tensor(start[0], mesh, [Shard(1)])))
+x.add_(distribute_tensor(start[0], mesh, [Shard(1)])); x.clamp_(-1); x.cumsum_(0)
+assert x.placements == (Shard(0),)
+np.testing.assert_allclose(x.full_tensor().numpy(), ((start[0] + 1) * 2 + start[0]).clamp(-1).cumsum(0).numpy(), rtol=1e-6)
+assert "NotImplementedError" in message(lambda: x.requires_grad_().cumsum_(0))
 # An optimizer steps the parts.
 w, reference = distribute_tensor(start[1].clone().requires_grad_(), mesh, [Shard(0)]), start[1].clone().requires_grad_()
 for p in (w, reference):

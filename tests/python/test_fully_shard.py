@@ -15,7 +15,7 @@ from taper.nn import functional as F
 from taper.distributed.fsdp import (fully_shard, FullyShardedDataParallel as FSDP, MixedPrecisionPolicy,
     ShardingStrategy, StateDictType, FullStateDictConfig)
 from taper.distributed.fsdp.wrap import ModuleWrapPolicy
-from taper.distributed.tensor import ShardedParameter
+from taper.distributed.tensor import DTensor, Shard
 import taper.distributed.checkpoint as dcp
 class Block(nn.Module):
     def __init__(self, n):
@@ -73,20 +73,24 @@ def test_training_equals_one_process(world):
 for options in ({}, {"reshard_after_forward": False}, {"reshard_after_forward": True}):
     model = shard(fresh(), **options)
     optimizer = adam(model)
-    assert all(isinstance(p, ShardedParameter) for p in model.parameters())
-    held = sum(p.numel() for p in model.parameters())
+    assert all(isinstance(p, DTensor) for p in model.parameters())
+    held = sum(p.to_local().numel() for p in model.parameters())
     total = sum(p.numel() for p in reference.parameters())
+    assert sum(p.numel() for p in model.parameters()) == total
+    for p, q in zip(model.parameters(), reference.parameters()):
+        assert isinstance(p, DTensor) and p.placements == (Shard(0),) and p.device_mesh.size() == world
+        assert p.shape == q.shape and p.ndim == q.ndim and p.size(0) == len(p) == len(q)
     assert held < total / world * 1.2 + 200, (held, total)
     norms = train(model, optimizer, mine)
     np.testing.assert_allclose(norms, expected_norms, rtol=1e-9)
     # Between passes the modules have parts only, and the optimizer state is of parts.
-    assert all(isinstance(p, ShardedParameter) for p in model.parameters())
+    assert all(isinstance(p, DTensor) for p in model.parameters())
     assert sum(s["exp_avg"].numel() for s in optimizer.state.values()) == held
     close(dcp.get_model_state_dict(model, options=whole), expected)
     with taper.no_grad():
         x, _ = batch(9)
         np.testing.assert_allclose(model(x).numpy(), reference(x).numpy(), rtol=1e-9)
-    assert all(isinstance(p, ShardedParameter) for p in model.parameters())
+    assert all(isinstance(p, DTensor) for p in model.parameters())
 """,
         world,
     )
@@ -179,7 +183,7 @@ for strategy, mesh in ((ShardingStrategy.FULL_SHARD, None), (ShardingStrategy.SH
     close(model.state_dict(), expected)
     with FSDP.state_dict_type(model, StateDictType.SHARDED_STATE_DICT):
         parts = model.state_dict()
-        assert sum(p.to_local().numel() for p in parts.values()) == sum(p.numel() for p in model.parameters())
+        assert sum(p.to_local().numel() for p in parts.values()) == sum(p.to_local().numel() for p in model.parameters())
         close({name: p.full_tensor() for name, p in parts.items()}, expected)
     with FSDP.state_dict_type(model, StateDictType.FULL_STATE_DICT, FullStateDictConfig(rank0_only=True)):
         assert bool(model.state_dict()) == (rank == 0)
@@ -211,7 +215,7 @@ reference.zero_grad(set_to_none=False); ours.zero_grad()
 for step in range(2):
     x, t = batch(step); F.mse_loss(reference(x), t).backward()
 for p, q in zip(model.parameters(), reference.parameters()):
-    np.testing.assert_allclose(p.whole_of(p.grad).numpy(), q.grad.numpy(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(p.grad.full_tensor().numpy(), q.grad.numpy(), rtol=1e-9, atol=1e-12)
 
 # Computed in bfloat16, kept and averaged in float32.
 dtypes = {"param_dtype": taper.bfloat16, "reduce_dtype": taper.float32}
@@ -227,7 +231,7 @@ F.mse_loss(y, t.float()).backward()
 exact = fresh(); x, t = batch(0); F.mse_loss(exact(x), t).backward()
 for p, q in zip(model.parameters(), exact.parameters()):
     assert p.dtype is p.grad.dtype is taper.float32
-    gap = (p.whole_of(p.grad).double() - q.grad).norm() / q.grad.norm()
+    gap = (p.grad.full_tensor().double() - q.grad).norm() / q.grad.norm()
     assert gap < 0.03, gap
 """
     )
@@ -361,3 +365,31 @@ print(message(lambda: fully_shard(fresh(), offload_policy=object())))
         strict=True,
     ):
         assert text in line, line
+
+
+def test_parameters_are_distributed_tensors():
+    jobs.run(
+        NETWORK
+        + """
+from taper.distributed import init_device_mesh
+model = shard(fresh()); optimizer = adam(model)
+train(model, optimizer, mine)
+named = dict(reference.named_parameters())
+for name, p in model.named_parameters():
+    # What is computed with them is that of the whole.
+    np.testing.assert_allclose((p * p).sum().item(), (named[name] ** 2).sum().item(), rtol=1e-9)
+    np.testing.assert_allclose(p.detach().norm().item(), named[name].norm().item(), rtol=1e-9)
+    with taper.no_grad(): p.mul_(2.0); p.data.add_(p.data, alpha=-0.5)
+close(dcp.get_model_state_dict(model, options=whole), expected)
+import taper.distributed.tensor
+# Optimizers that do not step each element by itself.
+for kind in (taper.optim.Muon, taper.optim.Adafactor):
+    matrices = lambda: (taper.manual_seed(2), nn.Sequential(nn.Linear(6, 5, bias=False), nn.Linear(5, 3, bias=False)).double())[1]
+    ours, theirs = fully_shard(matrices()), matrices()
+    for m, part in ((ours, mine), (theirs, lambda t: t)): train(m, kind(m.parameters(), lr=0.05), part, clip=10.0)
+    close(dcp.get_model_state_dict(ours, options=whole), theirs.state_dict())
+grid = init_device_mesh("cpu", (world, 1), mesh_dim_names=("replicate", "shard"))
+model = fully_shard(nn.Linear(6, 4), mesh=grid)
+assert model.weight.placements == (dist.tensor.Replicate(), Shard(0)) and model.weight.device_mesh == grid
+"""
+    )

@@ -15,7 +15,7 @@ NETWORK = """
 begin()
 from taper.nn import functional as F
 from taper.distributed import init_device_mesh
-from taper.distributed.tensor import Replicate, Shard, ShardedParameter
+from taper.distributed.tensor import DTensor, Replicate, Shard
 from taper.distributed.tensor.parallel import *
 class Attention(nn.Module):
     def __init__(self, n, heads, ways=1):
@@ -63,7 +63,7 @@ def train(model, optimizer, part=lambda t: t, steps=4, clip=0.3):
     return losses
 def close(model, reference):
     for (name, p), (_, q) in zip(model.named_parameters(), reference.named_parameters(), strict=True):
-        value = p.full_tensor() if isinstance(p, ShardedParameter) else p.detach()
+        value = p.detach().full_tensor() if isinstance(p, DTensor) else p.detach()
         np.testing.assert_allclose(value.numpy(), q.detach().numpy(), rtol=1e-7, atol=1e-9, err_msg=name)
 reference = fresh()
 """
@@ -100,7 +100,9 @@ expected = train(reference, adam(reference))
 mesh = init_device_mesh("cpu", (world,))
 for plan in (plain, sequence, features):
     model = divide(fresh(), mesh, plan)
-    assert model.blocks[0].up.weight.shape == (32 // world, 8) and model.blocks[0].down.weight.shape == (8, 32 // world)
+    up, down = model.blocks[0].up.weight, model.blocks[0].down.weight
+    assert up.shape == (32, 8) and up.to_local().shape == (32 // world, 8) and up.placements == (Shard(0),)
+    assert down.shape == (8, 32) and down.to_local().shape == (8, 32 // world)
     np.testing.assert_allclose(train(model, adam(model)), expected, rtol=1e-9)
     close(model, reference)
 """,
@@ -129,7 +131,7 @@ np.testing.assert_allclose(z.full_tensor().detach().numpy(), expected.detach().n
 (z * z).sum().backward(); (expected * expected).sum().backward()
 for name, p in block.named_parameters():
     if p.grad is not None:
-        whole = p.grad.full_tensor() if p.cuts else p.grad
+        whole = p.grad.full_tensor() if isinstance(p, DTensor) else p.grad
         np.testing.assert_allclose(whole.numpy(), alone.get_parameter(name).grad.numpy(), rtol=1e-8, atol=1e-10, err_msg=name)
 """
     )

@@ -17,7 +17,7 @@ class DeviceMesh:
     mesh_dim_names  one name for each dimension, to select by: mesh["dp"]
     """
 
-    def __init__(self, device_type, mesh, *, mesh_dim_names=None, _groups=None, _ranks=None):
+    def __init__(self, device_type, mesh, *, mesh_dim_names=None, _groups=None, _origin=None):
         self.device_type = _C.device(device_type).type
         if self.device_type not in ("cpu", "cuda"):
             raise ValueError(f"DeviceMesh: there are no meshes of {device_type!r}; use 'cpu' or 'cuda'")
@@ -33,6 +33,8 @@ class DeviceMesh:
         if len(set(ranks)) != len(ranks):
             raise ValueError(f"DeviceMesh: a rank occurs twice in {ranks}")
         self._groups = self._make_groups() if _groups is None else _groups
+        # The mesh that this one is a part of, and its dimensions there.
+        self._origin, self._places = _origin or (self, list(range(self.mesh.ndim)))
 
     def _make_groups(self):
         groups = []
@@ -99,6 +101,9 @@ class DeviceMesh:
     def __getitem__(self, names):
         """The part of the mesh with this rank along the dimensions named."""
         chosen = [self._dim(name) for name in ((names,) if isinstance(names, str) else names)]
+        return self._along(chosen)
+
+    def _along(self, chosen):
         here = self.get_coordinate() or [0] * self.ndim
         index = tuple(slice(None) if dim in chosen else here[dim] for dim in range(self.ndim))
         part = self.mesh[index]
@@ -106,9 +111,22 @@ class DeviceMesh:
         return DeviceMesh(
             self.device_type,
             part.permute([in_order.index(dim) for dim in chosen]),
-            mesh_dim_names=[self.mesh_dim_names[dim] for dim in chosen],
+            mesh_dim_names=self.mesh_dim_names and [self.mesh_dim_names[dim] for dim in chosen],
             _groups=[self._groups[dim] for dim in chosen],
+            _origin=(self._origin, [self._places[dim] for dim in chosen]),
         )
+
+    def _joined(self, other):
+        """(the mesh of the dimensions of both, in the order of the mesh that both are parts of; which of its
+        dimensions those of this mesh are; and those of the other)."""
+        if self._origin != other._origin or set(self._places) & set(other._places):
+            raise ValueError(
+                "DeviceMesh: a parameter that is divided along two meshes needs both to be parts of one, "
+                f"along other dimensions, as mesh['dp'] and mesh['tp'] are; got {self} and {other}"
+            )
+        places = sorted((*self._places, *other._places))
+        of = lambda mesh: [places.index(place) for place in mesh._places]
+        return self._origin._along(places), of(self), of(other)
 
     @staticmethod
     def from_group(group, device_type, mesh=None, *, mesh_dim_names=None):

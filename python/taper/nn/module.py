@@ -486,9 +486,9 @@ class Module:
             return
         if value.ndim == 0 and tuple(source.shape) == (1,):
             source = source[0]
-        divided = hasattr(value, "part_of")  # a taper.distributed.tensor.ShardedParameter, which stays
+        divided = hasattr(value, "_part_of")  # a taper.distributed.tensor.DTensor, which stays
         if divided:
-            source = value.part_of(source)
+            value, source = value._part, value._part_of(source)
         if source.shape != value.shape:
             error_msgs.append(
                 f"size mismatch for {key}: copying a param with shape {source.shape} from checkpoint, "

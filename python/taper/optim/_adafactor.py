@@ -13,6 +13,8 @@ class Adafactor(Optimizer):
     """Steps relative to the parameters' size, with factored second moments: Shazeer & Stern 2018,
     arXiv:1804.04235."""
 
+    _by_element = False
+
     def __init__(
         self,
         params,

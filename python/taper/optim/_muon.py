@@ -29,6 +29,8 @@ class Muon(Optimizer):
     """Momentum steps with all singular values near one, for matrices: Jordan 2024,
     kellerjordan.github.io/posts/muon."""
 
+    _by_element = False
+
     def __init__(
         self,
         params,

@@ -13,6 +13,9 @@ from .._grad_mode import enable_grad, no_grad
 from ..nn.module import RemovableHandle
 
 
+_grad_of = _C.Tensor.grad.__get__  # of a DTensor this rank's part, a plain tensor
+
+
 class _Required:
     def __repr__(self):
         return "<required parameter>"
@@ -85,6 +88,8 @@ def _use_grad_for_differentiable(step):
 class Optimizer:
     """Parameter groups with options, and a state for each parameter."""
 
+    # Whether each element is stepped by itself: of DTensors, each rank's part then.
+    _by_element = True
     _HOOKS = (
         "_optimizer_step_pre_hooks",
         "_optimizer_step_post_hooks",
@@ -188,12 +193,13 @@ class Optimizer:
         """Drops the gradients of all parameters, or zeroes them."""
         for group in self.param_groups:
             for parameter in group["params"]:
-                if parameter.grad is None:
+                grad = _grad_of(parameter)
+                if grad is None:
                     continue
                 if set_to_none:
                     parameter.grad = None
                 else:
-                    parameter.grad.detach_().zero_()
+                    grad.detach_().zero_()
 
     def step(self, closure=None):
         """Changes the parameters by their gradients; closure recomputes the loss, which is returned."""
@@ -202,12 +208,15 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            used = [p for p in group["params"] if p.grad is not None]
+            used = [p for p in group["params"] if _grad_of(p) is not None]
             if not used:
                 continue
             if group.get("differentiable"):
                 with enable_grad():
                     Optimizer._update(self, group, used, [p.grad for p in used])
+            elif self._by_element and any(hasattr(p, "_part_of") for p in used):
+                with no_grad(), _C.DisableTorchFunctionSubclass():
+                    self._update(group, used, [_grad_of(p) for p in used])
             else:
                 with no_grad():
                     self._update(group, used, [p.grad for p in used])
@@ -345,17 +354,17 @@ class Optimizer:
 
 
 def _described(parameter, entries):
-    """The state of a parameter; of a taper.distributed.tensor.ShardedParameter as DTensors."""
-    if not hasattr(parameter, "described"):
+    """The state of a parameter; of a taper.distributed.tensor.DTensor as DTensors."""
+    if not hasattr(parameter, "_described"):
         return entries
-    return {name: parameter.described(value) for name, value in entries.items()}
+    return {name: parameter._described(value) for name, value in entries.items()}
 
 
 def _loaded(value, parameter, name=None):
     """A copy of value for parameter's state: in its dtype, except for the count of steps."""
     if isinstance(value, _C.Tensor):
-        if hasattr(parameter, "part_of"):
-            value = parameter.part_of(value)
+        if hasattr(parameter, "_part_of"):
+            value = parameter._part_of(value)
         if name != "step" and parameter.is_floating_point():
             value = value.to(parameter.dtype)
         return value.detach().clone()

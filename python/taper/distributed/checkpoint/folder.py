@@ -17,10 +17,16 @@ from taper.nn.module import Module
 from .. import objects
 from ..job import _resolve
 from ..tensor.dtensor import DTensor
-from .state_dict import StateDictOptions, _is_cut, get_model_state_dict, set_model_state_dict
+from ..tensor.parameter import part_of
+from ..tensor.placement_types import Partial, Shard
+from .state_dict import StateDictOptions, get_model_state_dict, set_model_state_dict
 
 _MANIFEST = "manifest.json"
 _FORMAT = "taper sharded checkpoint 1"
+
+
+def _is_cut(value):
+    return isinstance(value, DTensor) and any(isinstance(p, Shard) for p in value.placements)
 
 
 def _has_state(value):
@@ -49,8 +55,10 @@ def _flatten(value, path=()):
     it."""
     if _has_state(value):
         value = _state_of(value)
-    if isinstance(value, DTensor):
-        value = value.as_parameter()
+    if isinstance(value, DTensor) and any(isinstance(p, Partial) for p in value.placements):
+        raise ValueError("checkpoint: a Partial tensor is no part of a whole; redistribute it first")
+    if isinstance(value, DTensor) and not _is_cut(value):
+        value = part_of(value)
     if not isinstance(value, dict) or not value:
         yield path, value
         return
@@ -64,7 +72,7 @@ def _name(path, value=None):
     """The name of an entry; that of a part says what part it is."""
     if not _is_cut(value):
         return json.dumps(path)
-    return json.dumps((*path, {"offset": value.offset, "of": tuple(value.global_shape)}))
+    return json.dumps((*path, {"offset": value._offset, "of": tuple(value.shape)}))
 
 
 def _parts_by_name(entries):
@@ -193,9 +201,9 @@ def save(
     """
     group, folder = _group(process_group, no_dist), _folder(checkpoint_id, storage_writer)
     leaves = {
-        _name(path, value): value.data if _is_cut(value) else value
+        _name(path, value): part_of(value) if _is_cut(value) else value
         for path, value in _flatten(state_dict)
-        if not _is_cut(value) or value.numel() > 0
+        if not _is_cut(value) or part_of(value).numel() > 0
     }
     sizes = _gathered({name: _bytes_of(value) for name, value in leaves.items()}, group)
     owners = _share_out(sizes, getattr(planner, "dedup_save_to_lowest_rank", False))
@@ -284,12 +292,13 @@ def _plan(state, path, value, name, parts, read):
         return
     shape = parts[name][0][1]
     if isinstance(value, _C.Tensor):
-        expected = list(value.global_shape if _is_cut(value) else value.shape)
+        expected = list(value.shape)
         if expected != list(shape):
             raise _C.IOError(
                 f"the entry {list(path)}, {tuple(shape)}, does not fit a tensor of shape {expected}"
             )
-        start, target = (value.offset if _is_cut(value) else [0] * value.ndim), value.data
+        start = value._offset if _is_cut(value) else [0] * value.ndim
+        target = part_of(value)
         for offset, _, entry in parts[name]:
             read(entry, lambda saved, offset=offset: _copy_overlap(target, start, saved, offset))
         return
@@ -319,13 +328,12 @@ def _copy_overlap(target, start, part, offset):
 
 def _put(state, path, value, saved):
     if isinstance(value, _C.Tensor):
-        expected = value.global_shape if _is_cut(value) else value.shape
-        if not isinstance(saved, _C.Tensor) or saved.shape != expected:
+        if not isinstance(saved, _C.Tensor) or saved.shape != value.shape:
             raise _C.IOError(
                 f"the entry {list(path)}, {getattr(saved, 'shape', type(saved).__name__)}, does not fit a "
-                f"tensor of shape {expected}"
+                f"tensor of shape {value.shape}"
             )
-        value.data.copy_(value.own_part(saved) if _is_cut(value) else saved)
+        part_of(value).copy_(value._own_part(saved) if _is_cut(value) else saved)
         return
     for key in path[:-1]:
         state = state.setdefault(key, {})

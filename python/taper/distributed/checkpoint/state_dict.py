@@ -9,7 +9,6 @@ from taper.nn.parallel import DistributedDataParallel
 from ..algorithms._checkpoint.checkpoint_wrapper import _PREFIX
 from ..job import _resolve
 from ..tensor.dtensor import DTensor
-from ..tensor.sharded import ShardedParameter
 
 
 @dataclass
@@ -32,16 +31,12 @@ def _inner(model):
     return model
 
 
-def _is_cut(value):
-    return isinstance(value, ShardedParameter) and bool(value.cuts)
-
-
 def _whole(value):
     """A copy."""
     if not isinstance(value, _C.Tensor):
         return value
-    divided = _is_cut(value) or isinstance(value, DTensor)
-    return value.full_tensor() if divided else value.detach().clone()
+    value = value.detach()
+    return value.full_tensor() if isinstance(value, DTensor) else value.clone()
 
 
 def _here(options):
@@ -106,7 +101,7 @@ def _begin_state(optimizer):
         group["lr"] = 0.0
         for parameter in group["params"]:
             if parameter.requires_grad:
-                parameter.grad = taper.zeros_like(parameter.data)
+                parameter.grad = taper.zeros_like(parameter.detach())
     optimizer.step()
     for group, rate in zip(optimizer.param_groups, rates):
         group["lr"] = rate
@@ -122,7 +117,7 @@ def get_optimizer_state_dict(model, optimizers, *, submodules=None, options=None
         for group in optimizer.param_groups:
             groups.append({**group, "params": [name_of(p) for p in group["params"]]})
             for parameter in group["params"]:
-                describe = getattr(parameter, "described", lambda value: value)
+                describe = getattr(parameter, "_described", lambda value: value)
                 entry = {key: describe(v) for key, v in optimizer.state.get(parameter, {}).items()}
                 if options.full_state_dict:
                     entry = {key: _whole(v) for key, v in entry.items()}

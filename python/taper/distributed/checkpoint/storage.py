@@ -5,8 +5,8 @@ import concurrent.futures
 from taper import _C
 
 from ..job import new_group
+from ..tensor.dtensor import DTensor
 from .folder import _has_state, _state_of, load, save
-from .state_dict import _is_cut
 
 
 class FileSystemWriter:
@@ -32,8 +32,8 @@ def _copy(value):
         return {key: _copy(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)) and not isinstance(value, _C.Size):
         return type(value)(map(_copy, value))
-    if _is_cut(value):
-        return value.like(value.data.clone())
+    if isinstance(value, DTensor):
+        return value._like(value._part.clone())
     return value.detach().clone() if isinstance(value, _C.Tensor) else value
 
 

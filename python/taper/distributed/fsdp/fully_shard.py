@@ -8,6 +8,7 @@ from taper.nn.module import Module
 
 from ..device_mesh import DeviceMesh
 from ..job import _resolve, get_world_size
+from ..tensor.dtensor import DTensor
 from ..tensor.placement_types import Replicate, Shard
 from .memory import follow
 from .unit import Unit
@@ -273,7 +274,7 @@ def _groups_of(mesh, named):
 def _to_device(module, ignored):
     """What lies in main memory goes to the current device."""
     for tensor in (*module.parameters(), *module.buffers()):
-        if tensor.device.type == "cpu" and id(tensor) not in ignored and not hasattr(tensor, "cuts"):
+        if tensor.device.type == "cpu" and id(tensor) not in ignored and not isinstance(tensor, DTensor):
             tensor.data = tensor.data.cuda()
 
 
@@ -291,8 +292,8 @@ def fully_shard(
     ranks of a mesh (all ranks unless given; of a mesh with two dimensions the second, replicated along the
     first). They become one unit: gathered before the module's forward and its backward, given back after
     each; gradients are averaged, and each rank gets those of its parts. The parameters that an optimizer made
-    afterwards sees are the parts (taper.distributed.tensor.ShardedParameter), so its state is divided as
-    well. Equal to training in one process, to rounding.
+    afterwards sees are DTensors, of which it steps this rank's parts: its state is divided as well. Equal to
+    training in one process, to rounding.
 
     Apply it to the layers first and to the whole module last. All processes start with equal parameters.
 

@@ -264,7 +264,7 @@ class FullyShardedDataParallel(Module):
             with no_grad():
                 for unit in [unit for state in states for unit in state.units]:
                     for entry in unit.entries if writeback else ():
-                        entry.shard.copy_(entry.cut.own(entry.full.detach()))
+                        entry.shard._part.copy_(entry.cut.own(entry.full.detach()))
                     unit.release()
 
     @staticmethod

@@ -6,9 +6,11 @@ from taper._grad_mode import no_grad
 from taper.nn.parameter import Parameter
 
 from ..collectives import ReduceOp
-from ..tensor.sharded import Cut, ShardedParameter
+from ..tensor.cut import Cut
+from ..tensor.parameter import divided, part_of
 from .memory import memory_on
 
+_GRAD = _C.Tensor.grad  # of this rank's part, a plain tensor
 _ALIGNMENT = 64  # bytes, as the tensors of the library itself
 
 
@@ -17,12 +19,13 @@ class _Entry:
 
     def __init__(self, places, parameter, cut):
         self.places, self.cut = places, cut
-        self.shape = parameter.shape
-        row = parameter.numel() // max(cut.size, 1)
+        whole = part_of(parameter)
+        self.shape = whole.shape
+        row = whole.numel() // max(cut.size, 1)
         # Of all ranks but the last ones, in elements.
         self.piece = cut.chunk * row
         self.local = cut.length * row
-        self.numel = parameter.numel()
+        self.numel = whole.numel()
         self.shard = None
         self.full = None
         self.offset = self.position = 0
@@ -75,17 +78,11 @@ class Unit:
         self._make_full()
 
     def _cut(self, places, parameter, mesh, placements):
-        cut = Cut(self.group, 0, parameter.shape[0])
+        whole = part_of(parameter)
+        cut = Cut(self.group, 0, whole.shape[0])
         entry = _Entry(places, parameter, cut)
         with no_grad():
-            entry.shard = ShardedParameter(
-                self._at_rest(cut.own(parameter.data)),
-                parameter.requires_grad,
-                (cut, *getattr(parameter, "cuts", ())),
-                mesh,
-                (*placements, *getattr(parameter, "placements", ())),
-                getattr(parameter, "partial_group", None),
-            )
+            entry.shard = divided(parameter, self._at_rest(cut.own(whole)), mesh, placements)
         entry.place(entry.shard)
         return entry
 
@@ -144,7 +141,7 @@ class Unit:
             for entry in self.entries:
                 if entry.local:
                     part = own[entry.position : entry.position + entry.local]
-                    part.copy_(entry.shard.data.flatten(), non_blocking=self.offload is not None)
+                    part.copy_(entry.shard._part.flatten(), non_blocking=self.offload is not None)
             table = own.new_empty(self.group.size(), self.traffic)
             self._gathering = (self.group._all_gather_into_tensor(table, own, True), table)
 
@@ -238,10 +235,11 @@ class Unit:
         with no_grad():
             for entry in here:
                 shard = entry.shard
-                part = own[entry.position : entry.position + entry.local].view(shard.shape).to(self.dtype)
+                part, before = own[entry.position : entry.position + entry.local], _GRAD.__get__(shard)
+                part = part.view(shard._local_shape).to(self.dtype)
                 if part.device != shard.device:
-                    part = part.to(shard.device, non_blocking=shard.grad is None)
-                shard.grad = part.clone() if shard.grad is None else shard.grad.data + part
+                    part = part.to(shard.device, non_blocking=before is None)
+                shard.grad = part.clone() if before is None else before.detach() + part
 
 
 def _summed_over(group):

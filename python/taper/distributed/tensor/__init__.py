@@ -3,8 +3,8 @@
 from ..device_mesh import DeviceMesh, init_device_mesh
 from .dtensor import DTensor, distribute_tensor, empty, full, ones, rand, randn, zeros
 from .modules import distribute_module
+from .parameter import distribute_parameter
 from .placement_types import Partial, Placement, Replicate, Shard
-from .sharded import ShardedParameter, distribute_parameter
 
 __all__ = [
     "DTensor",
@@ -13,7 +13,6 @@ __all__ = [
     "Placement",
     "Replicate",
     "Shard",
-    "ShardedParameter",
     "distribute_module",
     "distribute_parameter",
     "distribute_tensor",

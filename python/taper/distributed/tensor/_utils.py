@@ -1,12 +1,12 @@
 """Which part of a DTensor a rank has."""
 
-from .dtensor import _cuts
+from .dtensor import cuts_of
 
 
 def compute_local_shape_and_global_offset(global_shape, mesh, placements):
     """(shape, offset): the sizes of this rank's part, and where it begins in the whole, by dimension."""
     shape, offset = list(global_shape), [0] * len(global_shape)
-    for cut in filter(None, _cuts(global_shape, placements, mesh)):
+    for _, cut in cuts_of(global_shape, placements, mesh):
         shape[cut.dim] = cut.length
         offset[cut.dim] += cut.start
     return tuple(shape), tuple(offset)

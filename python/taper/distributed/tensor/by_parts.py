@@ -48,6 +48,8 @@ def _elementwise(args, kwargs, operands):
     missing = [len(shape) - x.ndim for x in operands]
 
     def decide(*along):
+        if all(p == along[0] for p in along) and all(x.shape == operands[0].shape for x in operands):
+            return along, along[0]
         dims = {p.dim + gap for p, gap in zip(along, missing) if isinstance(p, Shard)}
         if len(dims) > 1:
             return None
@@ -219,16 +221,12 @@ def _single(args, kwargs, operands):
 
 _RULES = {
     **dict.fromkeys(
-        (
-            *_ELEMENTWISE,
-            *("__iadd__", "__isub__", "__imul__", "__itruediv__", "add_", "sub_", "mul_", "div_", "copy_"),
-        ),
-        _elementwise,
+        (*_ELEMENTWISE, *("__iadd__", "__isub__", "__imul__", "__itruediv__", "copy_")), _elementwise
     ),
     **dict.fromkeys(
         (
             *("clone", "contiguous", "requires_grad_", "to", "float", "double"),
-            *("zeros_like", "ones_like", "empty_like", "full_like", "zero_", "fill_", "clamp_", "neg_"),
+            *("zeros_like", "ones_like", "empty_like", "full_like", "zero_", "fill_"),
         ),
         _single,
     ),
@@ -245,5 +243,6 @@ _RULES = {
 
 def way_of(name, args, kwargs, operands):
     """The Way to do an operation part by part, or None."""
-    rule = _RULES.get(name)
+    in_place = name.endswith("_") and name[:-1] in _ELEMENTWISE
+    rule = _elementwise if in_place else _RULES.get(name)
     return rule(args, kwargs, operands) if rule else None

@@ -1,15 +1,18 @@
 """DTensor: a tensor that lies on the ranks of a mesh, of which this process holds a part."""
 
+from dataclasses import replace
+
 import taper
 from taper import _C
+from taper._grad_mode import no_grad
 from taper.autograd import Function
 from taper.overrides import DisableTorchFunctionSubclass
 
 from ..collectives import ReduceOp, all_reduce, broadcast
 from ..device_mesh import DeviceMesh
 from .by_parts import way_of
-from .placement_types import Partial, Placement, Replicate, Shard
-from .sharded import Cut, ShardedParameter
+from .cut import Cut
+from .placement_types import Partial, Placement, Replicate, Shard, _StridedShard
 
 
 class DTensor(_C.Tensor):
@@ -22,8 +25,8 @@ class DTensor(_C.Tensor):
     Elementwise operations, matrix products, sums, means and reductions along what is not divided, transposes
     and views are done part by part where their operands allow it (by_parts.py). All others gather their
     operands first, so their results are whole on all ranks (Replicate): right for any operation, and as
-    costly as that sounds. Gradients lie as their tensors do (of what is Partial, Replicate); `grad` of a leaf
-    is this rank's part.
+    costly as that sounds. What is drawn in place is what one process would draw. Gradients lie as their
+    tensors do (of what is Partial, Replicate); `grad` of a leaf is this rank's part.
     """
 
     @classmethod
@@ -44,9 +47,7 @@ class DTensor(_C.Tensor):
         if writes and (
             way is None or (tuple(way.placements), way.shape) != (own[0].placements, own[0].shape)
         ):
-            raise _C.NotImplementedError(
-                f"DTensor.{name}: in place only where it is elementwise and the operands lie as the result"
-            )
+            return _write(func, args, kwargs)
         with DisableTorchFunctionSubclass():
             if way is None:
                 whole = [Replicate()] * mesh.ndim
@@ -93,7 +94,45 @@ class DTensor(_C.Tensor):
 
     def detach(self):
         """The same memory, outside of the graph."""
-        return _wrap(_C.Tensor.detach(self), self.device_mesh, self.placements, self.shape)
+        return self._like(self._part)
+
+    @property
+    def _part(self):
+        """This rank's part, a plain tensor in the same memory, outside of the graph."""
+        return _C.Tensor.data.__get__(self)
+
+    @property
+    def _offset(self):
+        """Where this part begins in the whole, by dimension."""
+        start = [0] * self.ndim
+        for _, cut in cuts_of(self.shape, self.placements, self.device_mesh):
+            start[cut.dim] += cut.start
+        return tuple(start)
+
+    def _like(self, part):
+        """The tensor with another part, which lies as this one."""
+        return _wrap(part, self.device_mesh, self.placements, self.shape)
+
+    def _own_part(self, whole):
+        """This rank's part of a tensor of the same shape that all ranks have: a view."""
+        for _, cut in cuts_of(self.shape, self.placements, self.device_mesh):
+            whole = cut.own(whole)
+        return whole
+
+    def _part_of(self, saved):
+        """This rank's part of what a state dictionary has: a DTensor, a whole tensor, or the part itself."""
+        if saved.shape != self.shape:
+            return saved
+        if isinstance(saved, DTensor):
+            with no_grad():
+                return saved.redistribute(placements=self.placements)._part
+        return self._own_part(saved)
+
+    def _described(self, value):
+        """What state_dict() of an optimizer has for an entry of the state of this parameter: a DTensor where
+        it lies like the parameter."""
+        plain = isinstance(value, _C.Tensor) and not isinstance(value, DTensor) and value.ndim > 0
+        return self._like(value.detach()) if plain and value.shape == self._local_shape else value
 
     @property
     def data(self):
@@ -106,18 +145,9 @@ class DTensor(_C.Tensor):
 
     def as_registered(self, requires_grad):
         """What nn.Parameter makes of it."""
-        from .modules import DTensorParameter
+        from .parameter import DTensorParameter
 
         return DTensorParameter(self, requires_grad)
-
-    def as_parameter(self):
-        """This rank's part, in the same memory, described as a parameter that needs no gradient; a plain
-        tensor where all ranks have all of it."""
-        if _has(self.placements, Partial):
-            raise ValueError("DTensor: a Partial tensor is no part of a whole; redistribute it first")
-        cuts = [cut for cut in reversed(_cuts(self.shape, self.placements, self.device_mesh)) if cut]
-        part = self.to_local().data
-        return ShardedParameter(part, False, cuts, self.device_mesh, self.placements) if cuts else part
 
     @property
     def shape(self):
@@ -149,11 +179,19 @@ class DTensor(_C.Tensor):
     def grad(self):
         """It lies as the tensor does."""
         grad = _C.Tensor.grad.__get__(self)
-        return None if grad is None else _wrap(grad, self.device_mesh, self.placements, self.shape)
+        return None if grad is None else self._like(grad)
 
     @grad.setter
     def grad(self, value):
         _C.Tensor.grad.__set__(self, value)
+
+    def is_pinned(self, device=None):
+        """Whether this rank's part is in page-locked memory."""
+        return self._part.is_pinned()
+
+    def item(self):
+        """The value of a tensor of one element."""
+        return self.full_tensor().item()
 
     def tolist(self):
         """The values of the whole."""
@@ -190,9 +228,7 @@ class DTensor(_C.Tensor):
 
     def __deepcopy__(self, memo):
         if id(self) not in memo:
-            memo[id(self)] = _wrap(
-                self.to_local().detach().clone(), self.device_mesh, self.placements, self.shape
-            ).requires_grad_(self.requires_grad)
+            memo[id(self)] = self._like(self._part.clone()).requires_grad_(self.requires_grad)
         return memo[id(self)]
 
 
@@ -254,20 +290,25 @@ def _normal(placements, mesh, ndim):
         if isinstance(placement, Shard):
             if not -ndim <= placement.dim < ndim:
                 raise ValueError(f"DTensor: {placement} of a tensor with {ndim} dimensions")
-            placements[place] = Shard(placement.dim % ndim)
+            placements[place] = replace(placement, dim=placement.dim % ndim)
     return tuple(placements)
 
 
-def _cuts(shape, placements, mesh):
-    """By dimension of the mesh: the Cut of a Shard, or None."""
-    sizes, cuts = list(shape), []
-    for dim, placement in enumerate(placements):
-        cut = None
+def _steps(shape, placements, mesh):
+    """(dimension of the mesh, its placement, the Cut of a Shard or None), in the order of cutting."""
+    sizes = list(shape)
+    # What is strided cuts what others cut before.
+    for dim in sorted(range(mesh.ndim), key=lambda dim: isinstance(placements[dim], _StridedShard)):
+        placement, cut = placements[dim], None
         if isinstance(placement, Shard):
             cut = Cut(mesh.get_group(dim), placement.dim, sizes[placement.dim])
             sizes[placement.dim] = cut.length
-        cuts.append(cut)
-    return cuts
+        yield dim, placement, cut
+
+
+def cuts_of(shape, placements, mesh):
+    """(dimension of the mesh, Cut), in the order of cutting."""
+    return [(dim, cut) for dim, _, cut in _steps(shape, placements, mesh) if cut]
 
 
 class _Whole(Function):
@@ -337,24 +378,50 @@ def _entering(x, target, result):
 
 def _moved(x, target):
     """The local part of DTensor x if it lay as target says."""
-    mesh, source, shape = x.device_mesh, x.placements, x.shape
-    part = x.view(x._local_shape).as_subclass(_C.Tensor)
-    same = next((i for i, (a, b) in enumerate(zip(source, target)) if a != b), None)
-    if same is None:
+    mesh, part = x.device_mesh, x.view(x._local_shape).as_subclass(_C.Tensor)
+    if x.placements == tuple(target):
         return part
-    cuts = _cuts(shape, source, mesh)
-    for dim in reversed(range(same, mesh.ndim)):
-        if cuts[dim]:
-            part = _Whole.apply(part, cuts[dim])
-        elif isinstance(source[dim], Partial):
-            part = _Sum.apply(part, mesh.get_group(dim), source[dim].reduce_op == "avg")
-    cuts = _cuts(shape, target, mesh)
-    for dim in range(same, mesh.ndim):
-        if isinstance(target[dim], Partial):
-            raise ValueError(f"DTensor.redistribute: a tensor cannot go from {source} to {target}")
-        if cuts[dim]:
-            part = _Own.apply(part, cuts[dim])
+    before, after = (list(_steps(x.shape, layout, mesh)) for layout in (x.placements, target))
+    while before and before[0][:2] == after[0][:2]:
+        del before[0], after[0]
+    for dim, placement, cut in reversed(before):
+        if cut:
+            part = _Whole.apply(part, cut)
+        elif isinstance(placement, Partial):
+            part = _Sum.apply(part, mesh.get_group(dim), placement.reduce_op == "avg")
+    for _, placement, cut in after:
+        if isinstance(placement, Partial):
+            raise ValueError(f"DTensor.redistribute: a tensor cannot go from {x.placements} to {target}")
+        if cut:
+            part = _Own.apply(part, cut)
     return part
+
+
+_DRAWING = "bernoulli_ cauchy_ exponential_ geometric_ log_normal_ normal_ random_ uniform_".split()
+
+
+def _write(func, args, kwargs):
+    """An operation in place on the whole of its first operand; each rank keeps its part."""
+    target, mesh = args[0], args[0].device_mesh
+    if not isinstance(target, DTensor) or (target.requires_grad and _C.is_grad_enabled()):
+        raise _C.NotImplementedError(
+            f"DTensor.{func.__name__}: with gradients in place only where it is elementwise and the operands "
+            "lie as the result"
+        )
+    draws, everywhere = func.__name__ in _DRAWING, [Replicate()] * mesh.ndim
+    with DisableTorchFunctionSubclass():
+        if draws:
+            whole = taper.empty(target.shape, dtype=target.dtype, device=target.device)
+        else:
+            whole = _moved(target, everywhere)
+        func(whole, *_gathered(args[1:], everywhere), **_gathered(kwargs, everywhere))
+        part = target._own_part(whole).contiguous()
+        for dim, placement in enumerate(target.placements):
+            # Ranks may be seeded differently.
+            if draws and isinstance(placement, Replicate):
+                broadcast(part, group=mesh.get_group(dim), group_src=0)
+        target._part.copy_(part)
+    return target
 
 
 def distribute_tensor(tensor, device_mesh=None, placements=None, *, src_data_rank=0):
@@ -367,8 +434,8 @@ def distribute_tensor(tensor, device_mesh=None, placements=None, *, src_data_ran
     if src_data_rank is not None:
         for dim in range(device_mesh.ndim):
             broadcast(part, group=device_mesh.get_group(dim), group_src=src_data_rank)
-    for cut in _cuts(tensor.shape, placements, device_mesh):
-        part = cut.own(part).contiguous().clone() if cut else part
+    for _, cut in cuts_of(tensor.shape, placements, device_mesh):
+        part = cut.own(part).contiguous().clone()
     return _wrap(part, device_mesh, placements, tensor.shape).requires_grad_(tensor.requires_grad)
 
 
@@ -377,8 +444,8 @@ def _made(make):
         shape = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
         placements = _normal(placements, device_mesh, len(shape))
         part = make(shape, options)
-        for cut in _cuts(shape, placements, device_mesh):
-            part = cut.own(part).contiguous().clone() if cut else part
+        for _, cut in cuts_of(shape, placements, device_mesh):
+            part = cut.own(part).contiguous().clone()
         return _wrap(part, device_mesh, placements, shape).requires_grad_(requires_grad)
 
     return function

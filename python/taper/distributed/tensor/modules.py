@@ -1,25 +1,7 @@
 """Modules whose parameters are DTensors."""
 
-from taper.nn.parameter import Parameter
-from taper.overrides import DisableTorchFunctionSubclass
-
 from .dtensor import DTensor, distribute_tensor
-
-
-class DTensorParameter(DTensor, Parameter):
-    """A DTensor that a module registers as its own: nn.Parameter(distribute_tensor(...))."""
-
-    def __new__(cls, data, requires_grad=True):
-        with DisableTorchFunctionSubclass():
-            result = Parameter.__new__(cls, data.to_local().data, False)
-            result.device_mesh, result.placements = data.device_mesh, data.placements
-            result._shape = data.shape
-            return result.requires_grad_(requires_grad)
-
-    def __deepcopy__(self, memo):
-        if id(self) not in memo:
-            memo[id(self)] = type(self)(self.detach().clone(), self.requires_grad)
-        return memo[id(self)]
+from .parameter import DTensorParameter
 
 
 def distribute_module(module, device_mesh=None, partition_fn=None, input_fn=None, output_fn=None):

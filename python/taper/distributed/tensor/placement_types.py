@@ -45,9 +45,9 @@ class Partial(Placement):
     reduce_op: str = "sum"
 
 
+@dataclass(frozen=True)
 class _StridedShard(Shard):
-    """Parts of parts that lie as if the cuts had come in another order: a name to test for, of which there
-    are none here."""
+    """A Shard of what later dimensions of the mesh, which make split_factor parts of the same dimension, have
+    cut already: parts are divided among processes after layers were."""
 
-    def __init__(self, dim, *, split_factor):
-        raise NotImplementedError("_StridedShard: cuts of a dimension come in the order of the mesh only")
+    split_factor: int = 1

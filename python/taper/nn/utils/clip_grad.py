@@ -6,6 +6,7 @@ from ... import _C
 from ..._grad_mode import no_grad
 
 _ops = _C._homes["taper"]
+_grad_of = _C.Tensor.grad.__get__  # of a DTensor this rank's part
 
 
 def _list(parameters):
@@ -38,9 +39,9 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     """Scales gradients so that their norm as one vector is at most max_norm; returns the norm before. Of
     parameters that are divided among processes all parts count; all processes call it."""
     parameters = _list(parameters)
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    if any(getattr(p, "cuts", ()) for p in parameters):
-        from ...distributed.tensor.sharded import norm_of_gradients
+    gradients = [_grad_of(p) for p in parameters if _grad_of(p) is not None]
+    if any(hasattr(p, "_part_of") for p in parameters):
+        from ...distributed.tensor.parameter import norm_of_gradients
 
         total = norm_of_gradients(parameters, float(norm_type))
         total = _finite(total, gradients, norm_type, error_if_nonfinite)

@@ -5,10 +5,10 @@ import types
 from taper import _C, nn
 from taper.nn import functional
 
-from ..dtensor import DTensor
+from ..dtensor import DTensor, cuts_of
 from ..placement_types import Partial, Replicate, Shard
 from ..redistribute import enter_divided, redistribute
-from ..sharded import distribute_parameter
+from ..parameter import distribute_parameter, local
 
 
 class ParallelStyle:
@@ -26,6 +26,21 @@ def _divide(module, mesh, placements):
     for name, placement in placements.items():
         if module._parameters.get(name) is not None:
             module._parameters[name] = distribute_parameter(module._parameters[name], mesh, placement)
+
+
+def _compute_with_parts(module, forward=None):
+    """Lets forward(module, ...), that of its class unless given, see this rank's parts of the parameters."""
+    forward = forward or type(module).forward
+
+    def with_parts(self, *args, **kwargs):
+        own = self.__dict__["_parameters"]
+        self.__dict__["_parameters"] = {name: local(parameter) for name, parameter in own.items()}
+        try:
+            return forward(self, *args, **kwargs)
+        finally:
+            self.__dict__["_parameters"] = own
+
+    object.__setattr__(module, "forward", types.MethodType(with_parts, module))
 
 
 def _part(x, layout, mesh):
@@ -67,6 +82,7 @@ class ColwiseParallel(ParallelStyle):
             enter = lambda x: redistribute(x, self.input_layout, Replicate(), group)
         else:
             _refuse("ColwiseParallel", module, "Linear and Embedding")
+        _compute_with_parts(module)
         module.register_forward_pre_hook(_first_only(enter, self.input_layout, device_mesh))
 
         def finish(module, args, output):
@@ -108,14 +124,14 @@ class RowwiseParallel(ParallelStyle):
         enter = lambda x: redistribute(x, source, Shard(-1), group)
         module.register_forward_pre_hook(_first_only(enter, source, mesh))
         # The bias counts once, so it comes after the sum.
-        object.__setattr__(module, "forward", types.MethodType(_linear_without_bias, module))
+        _compute_with_parts(module, _linear_without_bias)
         if module.bias is not None:
             partial = group if isinstance(self.output_layout, Shard) else None
             _replicate(module, "bias", mesh, partial)
 
         def finish(module, args, output):
             output = redistribute(output, Partial(), self.output_layout, group)
-            output = output if module.bias is None else output + module.bias
+            output = output if module.bias is None else output + local(module.bias)
             return _result(output, self.output_layout, mesh, self.use_local_output)
 
         module.register_forward_hook(finish)
@@ -126,7 +142,8 @@ class RowwiseParallel(ParallelStyle):
                 "RowwiseParallel: supports no Embedding with max_norm or padding_idx"
             )
         _divide(module, mesh, {"weight": Shard(0)})
-        cut, source = module.weight.cuts[0], self.input_layout or Replicate()
+        ((_, cut),) = cuts_of(module.weight.shape, module.weight.placements, mesh)
+        source = self.input_layout or Replicate()
 
         def forward(self, input):
             place = input - cut.start
@@ -140,7 +157,7 @@ class RowwiseParallel(ParallelStyle):
 
         enter = lambda x: redistribute(x, source, Replicate(), group)
         module.register_forward_pre_hook(_first_only(enter, source, mesh))
-        object.__setattr__(module, "forward", types.MethodType(forward, module))
+        _compute_with_parts(module, forward)
         module.register_forward_hook(finish)
 
 
@@ -169,6 +186,7 @@ class SequenceParallel(ParallelStyle):
         for name, parameter in list(module._parameters.items()):
             if parameter is not None:
                 _replicate(module, name, device_mesh, device_mesh.get_group())
+        _compute_with_parts(module)
         layout = Shard(self.sequence_dim)
         module.register_forward_pre_hook(
             lambda module, args: tuple(_part(x, layout, device_mesh) for x in args)
