@@ -393,3 +393,44 @@ model = fully_shard(nn.Linear(6, 4), mesh=grid)
 assert model.weight.placements == (dist.tensor.Replicate(), Shard(0)) and model.weight.device_mesh == grid
 """
     )
+
+
+def test_parameters_are_cut_along_the_dimension_that_a_function_says():
+    jobs.run(
+        NETWORK
+        + """
+def last(p): return Shard(-1) if p.ndim > 1 and p.shape[-1] % world == 0 else None
+model = shard(fresh(), shard_placement_fn=last); optimizer = adam(model)
+assert model.blocks[0].up.weight.placements == (Shard(1),) and model.blocks[0].up.bias.placements == (Shard(0),)
+assert model.blocks[0].up.weight.to_local().shape == (30, 10 // world)
+np.testing.assert_allclose(train(model, optimizer, mine), expected_norms, rtol=1e-9)
+close(dcp.get_model_state_dict(model, options=whole), expected)
+print(message(lambda: fully_shard(nn.Linear(3, 2), shard_placement_fn=lambda p: Shard(p.ndim - 1))))
+"""
+    )
+
+
+def test_parts_are_drawn_as_those_of_the_whole():
+    jobs.run(
+        NETWORK
+        + """
+with taper.device("meta"): model = shard(Net().double())
+model.to_empty(device="cpu")
+def draw(model):
+    taper.manual_seed(5)
+    for module in model.modules():
+        if hasattr(module, "reset_parameters"): module.reset_parameters()
+    nn.init.trunc_normal_(model.first.weight, std=0.2)
+    with taper.no_grad(): model.last.weight[1:, :2] = 7.0
+draw(model); alone = fresh(); draw(alone)
+close(dcp.get_model_state_dict(model, options=whole), alone.state_dict())
+# Ranks that are seeded differently draw different parts, and replicas the same.
+from taper.distributed import init_device_mesh
+grid = init_device_mesh("cpu", (world, 1), mesh_dim_names=("replicate", "shard"))
+copies, parts = fully_shard(nn.Linear(64, 64), mesh=grid), fully_shard(nn.Linear(64, 64))
+for module in (copies, parts): taper.manual_seed(rank); module.reset_parameters()
+gathered = [taper.empty(64, 64) for _ in range(world)]
+dist.all_gather(gathered, copies.weight.to_local().detach()); assert (gathered[0] == gathered[1]).all()
+drawn = parts.weight.detach().full_tensor(); assert (drawn[:32] != drawn[32:]).any()
+"""
+    )

@@ -9,7 +9,7 @@ from taper.nn.module import Module
 from ..device_mesh import DeviceMesh
 from ..job import _resolve, get_world_size
 from ..tensor.dtensor import DTensor
-from ..tensor.placement_types import Replicate, Shard
+from ..tensor.placement_types import Shard
 from .memory import follow
 from .unit import Unit
 
@@ -257,7 +257,7 @@ def _own_parameters(module, ignored):
 
 
 def _groups_of(mesh, named):
-    """(shard group, replicate group or None, placements, mesh)."""
+    """(shard group, replicate group or None, mesh)."""
     if mesh is None:
         on_device = any(parameter.is_cuda for _, parameter in named)
         device_type = "cuda" if on_device else "cpu"
@@ -267,8 +267,27 @@ def _groups_of(mesh, named):
             "fully_shard: mesh must be a DeviceMesh with one dimension, or two to replicate also"
         )
     if mesh.ndim == 1:
-        return mesh.get_group(0), None, (Shard(0),), mesh
-    return mesh.get_group(1), mesh.get_group(0), (Replicate(), Shard(0)), mesh
+        return mesh.get_group(0), None, mesh
+    return mesh.get_group(1), mesh.get_group(0), mesh
+
+
+def _dim_to_cut(parameter, placement_of, group):
+    """The dimension of parameter that is divided: the first, or what the function of the caller says."""
+    placement = placement_of(parameter) if placement_of is not None else None
+    if placement is None:
+        return 0
+    if not isinstance(placement, Shard) or not -parameter.ndim <= placement.dim < parameter.ndim:
+        raise ValueError(
+            f"fully_shard: shard_placement_fn gave {placement} for a parameter of shape "
+            f"{tuple(parameter.shape)}; expected None or a Shard of one of its dimensions"
+        )
+    dim = placement.dim % parameter.ndim
+    if dim and parameter.shape[dim] % group.size():
+        raise _C.NotImplementedError(
+            f"fully_shard: dimension {dim} of a parameter of shape {tuple(parameter.shape)} cannot be "
+            f"divided evenly among {group.size()} ranks"
+        )
+    return dim
 
 
 def _to_device(module, ignored):
@@ -299,16 +318,11 @@ def fully_shard(
 
     reshard_after_forward  False, or 1, keeps parameters whole between forward and backward (ZeRO stage 2);
                            None: for the outermost module only. Another number counts as True
+    shard_placement_fn     shard_placement_fn(parameter) says which dimension is cut: Shard(dim), or None for
+                           the first; another must be divisible by the number of ranks
     mp_policy              dtypes to compute and to average in
-
     offload_policy         a CPUOffloadPolicy keeps the parts of a mesh of devices in main memory
-
-    Raises NotImplementedError for shard_placement_fn.
     """
-    if shard_placement_fn is not None:
-        raise _C.NotImplementedError(
-            "fully_shard: shard_placement_fn is not supported; parameters are cut along their first dimension"
-        )
     if offload_policy is not None and not isinstance(offload_policy, OffloadPolicy):
         raise TypeError(f"fully_shard: offload_policy must be an OffloadPolicy, got {offload_policy!r}")
     if isinstance(module, (list, tuple)):
@@ -318,13 +332,14 @@ def fully_shard(
     if hasattr(module, "_fsdp"):
         raise ValueError("fully_shard: was applied to this module already")
     named = _own_parameters(module, {id(p) for p in ignored_params or ()})
-    shard_group, replicate_group, placements, mesh = _groups_of(mesh, named)
+    shard_group, replicate_group, mesh = _groups_of(mesh, named)
     if shard_group is None:
         raise ValueError("fully_shard: this process is not in the mesh")
     if mesh.device_type == "cuda":
         _to_device(module, {id(p) for p in ignored_params or ()})
     offload = offload_policy if isinstance(offload_policy, CPUOffloadPolicy) else None
-    units = [Unit(named, mesh, shard_group, replicate_group, placements, mp_policy, offload)] if named else []
+    dim_of = lambda parameter: _dim_to_cut(parameter, shard_placement_fn, shard_group)
+    units = [Unit(named, mesh, shard_group, replicate_group, dim_of, mp_policy, offload)] if named else []
     state = _State(module, units, reshard_after_forward, mp_policy)
     object.__setattr__(module, "_fsdp", state)
     kind = type(module)

@@ -8,6 +8,7 @@ from taper.nn.parameter import Parameter
 from ..collectives import ReduceOp
 from ..tensor.cut import Cut
 from ..tensor.parameter import divided, part_of
+from ..tensor.placement_types import Replicate, Shard
 from .memory import memory_on
 
 _GRAD = _C.Tensor.grad  # of this rank's part, a plain tensor
@@ -15,12 +16,13 @@ _ALIGNMENT = 64  # bytes, as the tensors of the library itself
 
 
 class _Entry:
-    """One parameter: where it lies in the unit's memory and in what travels."""
+    """One parameter: where it lies in the unit's memory and in what travels. There the dimension that is cut
+    is the first."""
 
     def __init__(self, places, parameter, cut):
         self.places, self.cut = places, cut
         whole = part_of(parameter)
-        self.shape = whole.shape
+        self.shape = whole.movedim(cut.dim, 0).shape
         row = whole.numel() // max(cut.size, 1)
         # Of all ranks but the last ones, in elements.
         self.piece = cut.chunk * row
@@ -45,7 +47,15 @@ class _Entry:
 
     def of(self, flat):
         """The whole parameter in the unit's memory."""
-        return flat[self.offset : self.offset + self.numel].view(self.shape)
+        return flat[self.offset : self.offset + self.numel].view(self.shape).movedim(0, self.cut.dim)
+
+    def flat(self, tensor):
+        """A parameter, or a part of one, in the order of the unit's memory."""
+        return tensor.movedim(self.cut.dim, 0).flatten()
+
+    def part(self, flat):
+        """The reverse for this rank's part."""
+        return flat.view(self.cut.length, *self.shape[1:]).movedim(0, self.cut.dim).contiguous()
 
     def place(self, parameter):
         """Makes it the parameter that the modules see."""
@@ -54,10 +64,11 @@ class _Entry:
 
 
 class Unit:
-    """Parameters of one dtype, each cut along its first dimension among the ranks of shard_group. The same
-    cuts are in all ranks of replicate_group, if there is one, whose gradients are averaged as well."""
+    """Parameters of one dtype, each cut along one dimension, dim_of(parameter), among the ranks of
+    shard_group. The same cuts are in all ranks of replicate_group, if there is one, whose gradients are
+    averaged as well."""
 
-    def __init__(self, named, mesh, shard_group, replicate_group, placements, policy, offload):
+    def __init__(self, named, mesh, shard_group, replicate_group, dim_of, policy, offload):
         self.group, self.replicas, self.policy, self.offload = shard_group, replicate_group, policy, offload
         self.requires_sync = True
         self.on_reduced = None
@@ -73,16 +84,17 @@ class Unit:
                     "apply fully_shard to a module that has those of one dtype only"
                 )
         self.compute_dtype = policy.param_dtype or self.dtype
-        self.entries = [self._cut(places, p, mesh, placements) for places, p in named]
+        self.entries = [self._cut(places, p, mesh, dim_of(p)) for places, p in named]
         self._lay_out()
         self._make_full()
 
-    def _cut(self, places, parameter, mesh, placements):
+    def _cut(self, places, parameter, mesh, dim):
         whole = part_of(parameter)
-        cut = Cut(self.group, 0, whole.shape[0])
+        cut = Cut(self.group, dim, whole.shape[dim])
+        placements = (Shard(dim),) if self.replicas is None else (Replicate(), Shard(dim))
         entry = _Entry(places, parameter, cut)
         with no_grad():
-            entry.shard = divided(parameter, self._at_rest(cut.own(whole)), mesh, placements)
+            entry.shard = divided(parameter, self._at_rest(cut.own(whole).contiguous()), mesh, placements)
         entry.place(entry.shard)
         return entry
 
@@ -141,7 +153,7 @@ class Unit:
             for entry in self.entries:
                 if entry.local:
                     part = own[entry.position : entry.position + entry.local]
-                    part.copy_(entry.shard._part.flatten(), non_blocking=self.offload is not None)
+                    part.copy_(entry.flat(entry.shard._part), non_blocking=self.offload is not None)
             table = own.new_empty(self.group.size(), self.traffic)
             self._gathering = (self.group._all_gather_into_tensor(table, own, True), table)
 
@@ -210,7 +222,7 @@ class Unit:
             self._memory.keep(None)
             table = taper.zeros(self.group.size(), self.traffic, dtype=dtype, device=self._memory_device)
             for entry in here:
-                for source, target in entry.pieces(entry.full.grad.flatten(), table):
+                for source, target in entry.pieces(entry.flat(entry.full.grad), table):
                     target.copy_(source)
                 entry.full.grad = None
             own = table.new_empty(self.traffic)
@@ -236,7 +248,7 @@ class Unit:
             for entry in here:
                 shard = entry.shard
                 part, before = own[entry.position : entry.position + entry.local], _GRAD.__get__(shard)
-                part = part.view(shard._local_shape).to(self.dtype)
+                part = entry.part(part).to(self.dtype)
                 if part.device != shard.device:
                     part = part.to(shard.device, non_blocking=before is None)
                 shard.grad = part.clone() if before is None else before.detach() + part

@@ -232,7 +232,7 @@ class DTensor(_C.Tensor):
         return memo[id(self)]
 
 
-_WRITING = ("__iadd__", "__isub__", "__imul__", "__itruediv__")
+_WRITING = ("__iadd__", "__isub__", "__imul__", "__itruediv__", "__setitem__")
 
 
 def _flat(value):
