@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cuda/account.h"
 #include "cuda/graph.h"
 #include "cuda/install.h"
 
@@ -109,6 +110,7 @@ void* Runtime::take(int device, std::int64_t bytes, cudaStream_t stream) {
   cudaError_t status = cudaMallocAsync(&memory, std::size_t(bytes), stream);
   if (status == cudaErrorMemoryAllocation) {
     // What was freed in other streams' order may be had after they are done.
+    count_retry(device);
     cudaGetLastError();
     cudaDeviceSynchronize();
     empty_cache();
@@ -116,6 +118,7 @@ void* Runtime::take(int device, std::int64_t bytes, cudaStream_t stream) {
   }
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
+    count_failure(device);
     const MemoryInfo info = memory_info(device);
     const MemoryStatistics statistics = memory_statistics(device);
     fail<OutOfMemory>("CUDA out of memory: cannot allocate ", bytes, " bytes on cuda:", device,
@@ -129,6 +132,7 @@ void* Runtime::take(int device, std::int64_t bytes, cudaStream_t stream) {
 
 Storage* Runtime::allocate(int device, std::int64_t bytes) {
   DeviceState& here = state(device);
+  count_allocation(device, bytes, here.allocated);
   set_device_of_thread(device);
   const Stream home = current_stream(device);
   std::shared_ptr<GraphPool> pool = pool_of_recording(device);

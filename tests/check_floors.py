@@ -33,6 +33,7 @@ PUBLIC = {
     "tensor_methods.inc": "tensor",
     "generator.h": "tensor",
     "cuda.h": "tensor",
+    "cuda_account.h": "tensor",
     "cuda_graph.h": "tensor",
     "backends.h": "tensor",
     "cuda_jit.h": "ops",

@@ -9,6 +9,7 @@
 #include "autograd/callbacks.h"
 #include "autograd/moved.h"
 #include "autograd/saved_hooks.h"
+#include "device_generator.h"
 #include "interpreter.h"
 #include "ops/inplace.h"
 #include "python.h"
@@ -280,10 +281,11 @@ void bind_nodes(py::module_& module) {
 }
 
 void bind_generator(py::module_& module) {
-  py::class_<Generator>(module, "Generator")
+  py::class_<Generator>(module, "_Generator");
+  py::class_<DeviceGenerator, Generator>(module, "Generator")
       .def(py::init([](const py::object& device) {
-             resolved(device_of(device.ptr()));  // throws where there is no such device
-             return Generator();
+             // Throws where there is no such device.
+             return DeviceGenerator(Generator(), resolved(device_of(device.ptr())));
            }),
            py::arg("device") = "cpu")
       .def("manual_seed",
@@ -310,7 +312,18 @@ void bind_generator(py::module_& module) {
             return self;
           },
           py::arg("new_state"), "Restores what get_state returned.")
-      .def_property_readonly("device", [](const Generator&) { return Device(); });
+      .def("get_offset", &Generator::offset, "How many blocks of four words were drawn since the seed.")
+      .def("set_offset",
+           [](const Generator& self, std::uint64_t offset) { self.set_state(self.initial_seed(), offset); })
+      .def(
+          "clone_state",
+          [](const DeviceGenerator& self) {
+            DeviceGenerator copy(Generator(), self.device);
+            copy.set_state(self.initial_seed(), self.offset());
+            return copy;
+          },
+          "Another generator that goes on from the same state.")
+      .def_property_readonly("device", [](const DeviceGenerator& self) { return self.device; });
   module.def(
       "_set_saved_hooks",
       [](const py::object& pack, const py::object& unpack) {
@@ -343,7 +356,7 @@ void bind_generator(py::module_& module) {
   module.def("_restore_saved_hooks", [](const py::capsule& before) {
     set_saved_hooks(*before.get_pointer<std::shared_ptr<const SavedHooks>>());
   });
-  module.attr("default_generator") = default_generator();
+  module.attr("default_generator") = DeviceGenerator(default_generator());
 }
 
 }  // namespace

@@ -3,8 +3,10 @@
 
 #include <pybind11/stl.h>
 
+#include "device_generator.h"
 #include "interpreter.h"
 #include "python.h"
+#include "taper/cuda_account.h"
 #include "taper/cuda_graph.h"
 #include "taper/cuda_jit.h"
 #include "taper/generator.h"
@@ -19,6 +21,8 @@ namespace {
 void bind_queues(py::module_& module) {
   py::class_<cuda::Stream>(module, "_CudaStream")
       .def(py::init<int, int>(), py::arg("device") = -1, py::arg("priority") = 0)
+      .def(py::init<const cuda::Stream&>())
+      .def_property_readonly("priority", [](const cuda::Stream& self) { return cuda::priority(self); })
       .def_property_readonly("device_index", &cuda::Stream::device)
       .def_property_readonly("cuda_stream",
                              [](const cuda::Stream& self) { return std::uintptr_t(self.handle()); })
@@ -33,9 +37,16 @@ void bind_queues(py::module_& module) {
   py::class_<cuda::Event>(module, "_CudaEvent")
       .def(py::init<bool>(), py::arg("timed") = false)
       .def("_record", &cuda::Event::record)
+      .def_property_readonly("cuda_event",
+                             [](const cuda::Event& self) { return std::uintptr_t(self.handle()); })
       .def("query", &cuda::Event::query)
       .def("synchronize", &cuda::Event::synchronize, py::call_guard<WithoutGil>())
       .def("_elapsed", &cuda::Event::milliseconds_to);
+  module.def("_cuda_stream_of_handle", [](std::uintptr_t handle, int device) {
+    // Someone else's queue, who destroys it.
+    return cuda::Stream(device < 0 ? cuda::current_device() : device,
+                        std::shared_ptr<void>(reinterpret_cast<void*>(handle), [](void*) {}));
+  });
   module.def("_cuda_current_stream", cuda::current_stream);
   module.def("_cuda_default_stream", cuda::default_stream);
   module.def("_cuda_set_stream", cuda::set_stream);
@@ -49,6 +60,12 @@ void bind_memory(py::module_& module) {
                     py::arg("allocations") = s.allocations, py::arg("frees") = s.frees);
   });
   module.def("_cuda_reset_peak_memory", cuda::reset_peak_memory);
+  module.def("_cuda_set_memory_limit", cuda::set_memory_limit);
+  module.def("_cuda_allocation_counts", [](int device) {
+    const cuda::AllocationCounts counts = cuda::allocation_counts(device);
+    return py::make_tuple(counts.bytes, counts.retries, counts.failures);
+  });
+  module.def("_cuda_profile", cuda::profile);
   module.def("_cuda_empty_cache", cuda::empty_cache);
   module.def("_cuda_memory_info", [](int device) {
     const cuda::MemoryInfo info = cuda::memory_info(device);
@@ -109,7 +126,9 @@ void bind_cuda(py::module_& module) {
         py::arg("L2_cache_size") = p.l2_cache_size);
   });
   module.def("_manual_seed", [](std::uint64_t seed) { manual_seed(seed); });
-  module.def("_cuda_generator", [](const Device& device) { return default_generator(device); });
+  module.def("_cuda_generator", [](const Device& device) {
+    return DeviceGenerator(default_generator(device), resolved(device));
+  });
   bind_queues(module);
   bind_memory(module);
   bind_graphs(module);

@@ -269,6 +269,7 @@ void bind_device(py::module_& module) {
            }),
            py::arg("type"), py::arg("index") = py::none())
       .def(py::init([](const Device& device) { return device; }))
+      .def(py::init(&cuda_device))
       .def_property_readonly("type",
                              [](const Device& device) {
                                return device.type == Device::Type::cpu    ? "cpu"

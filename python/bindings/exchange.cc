@@ -8,6 +8,7 @@
 #include "python.h"
 #include "taper/error.h"
 #include "taper/ops.h"
+#include "tensor/device_runtime.h"
 #include "tensor/layout.h"
 
 namespace taper::python {
@@ -128,8 +129,12 @@ Tensor imported(PyObject* capsule, const char* name, const char* used_name) {
   auto* managed = static_cast<Managed*>(PyCapsule_GetPointer(capsule, name));
   if (!managed) throw py::error_already_set();
   const DLTensor& source = managed->tensor;
-  check<DeviceError>(source.device.type == cpu_device, "from_dlpack: device type ", source.device.type,
+  check<DeviceError>(source.device.type == cpu_device || source.device.type == cuda_device,
+                     "from_dlpack: device type ", source.device.type,
                      " is not supported; move the array to the CPU first");
+  const Device device =
+      source.device.type == cpu_device ? Device() : Device{Device::Type::cuda, source.device.id};
+  resolved(device);  // throws where there is no such device
   const DType dtype = dtype_of(source.dtype);
   check<ValueError>(source.ndim >= 0 && (source.ndim == 0 || source.shape), "from_dlpack: ", source.ndim,
                     " dimensions, but no sizes");
@@ -145,6 +150,7 @@ Tensor imported(PyObject* capsule, const char* name, const char* used_name) {
   check<ValueError>(source.data || numel(sizes) == 0, "from_dlpack: no memory for an array of shape ", sizes);
   const Tensor tensor = from_blob(static_cast<char*>(source.data) + source.byte_offset, sizes, strides, dtype,
                                   give_back<Managed>, managed);
+  tensor.storage().device = tensor.record()->device = device;
   PyCapsule_SetName(capsule, used_name);
   return tensor;
 }

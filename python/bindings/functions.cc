@@ -14,6 +14,7 @@
 #include <structmember.h>
 
 #include "taper/autograd.h"
+#include "taper/cuda.h"
 #include "taper/error.h"
 #include "taper/ops.h"
 
@@ -230,6 +231,7 @@ class Call {
   bool fits();
   std::array<Value, most_parameters> values;
   PyObject *out = nullptr, *memory_format = nullptr;
+  bool pinned = false;
   std::string message;
 
  private:
@@ -305,7 +307,11 @@ bool Call::by_keyword() {
         out = object == Py_None ? nullptr : object;
         continue;
       }
-      if (name == name_layout || name == name_pin_memory || name == name_sparse_grad) continue;
+      if (name == name_layout || name == name_sparse_grad) continue;
+      if (name == name_pin_memory) {
+        pinned = object == Py_True;
+        continue;
+      }
       if (name == name_memory_format) {
         memory_format = object == Py_None ? nullptr : object;
         continue;
@@ -380,6 +386,12 @@ void put_in_order(const Value& result, const std::string& memory_format) {
   if (!contiguous(plain, memory_format).is(plain)) own_memory(*tensor, memory_format);
 }
 
+// A new tensor lies in page-locked memory, under the same identity. Without a GPU nothing is gained by that.
+void put_in_pinned_memory(const Value& result) {
+  const Tensor* tensor = std::get_if<Tensor>(&result);
+  if (tensor && cuda::is_available()) set_memory(*tensor, cuda::pin_memory(tensor->detach()));
+}
+
 // The results of a function that names them; item gives a new reference to each.
 template <class F>
 PyObject* named(const Overload& overload, F&& item) {
@@ -422,6 +434,8 @@ PyObject* finish(const FunctionObject& function, const Overload& overload, Call&
   const Value result = call(overload, values);
   if (attempt.memory_format) [[unlikely]]
     put_in_order(result, text_of(attempt.memory_format));
+  if (attempt.pinned) [[unlikely]]
+    put_in_pinned_memory(result);
   if (const Tensors* list = std::get_if<Tensors>(&result); list && overload.results)
     return named(overload, [&](std::size_t i) { return wrap((*list)[i]); });
   return wrap(result, overload.signature);

@@ -1,4 +1,5 @@
 // The Python type of tensors: creation, identity, freeing.
+#include "device_generator.h"
 #include "python.h"
 
 #include <structmember.h>
@@ -43,7 +44,9 @@ PyObject* wrap(const Value& value, const Signature&) {
     PyObject* operator()(const Shape& shape) const { return wrap_size(shape); }
     PyObject* operator()(DType dtype) const { return wrap_dtype(dtype); }
     PyObject* operator()(const Device& device) const { return py::cast(device).release().ptr(); }
-    PyObject* operator()(const Generator& generator) const { return py::cast(generator).release().ptr(); }
+    PyObject* operator()(const Generator& generator) const {
+      return py::cast(DeviceGenerator(generator)).release().ptr();
+    }
     PyObject* operator()(const Tensors& list) const {
       PyObject* tuple = PyTuple_New(Py_ssize_t(list.size()));
       for (std::size_t i = 0; i < list.size(); ++i) PyTuple_SET_ITEM(tuple, Py_ssize_t(i), wrap(list[i]));

@@ -49,6 +49,19 @@ class UntypedStorage:
         return self._content.tolist()
 
     device = property(lambda self: self._content.device)
+    is_cuda = property(lambda self: self._content.is_cuda)
+
+    def cpu(self):
+        """The bytes in main memory."""
+        return UntypedStorage(self._content.cpu())
+
+    def cuda(self, device=None, non_blocking=False):
+        """The bytes on a GPU, the current one where none is given."""
+        return UntypedStorage(self._content.cuda(device, non_blocking=non_blocking))
+
+    def to(self, *, device, non_blocking=False):
+        """The bytes on device."""
+        return UntypedStorage(self._content.to(device, non_blocking=non_blocking))
 
     def __array__(self, dtype=None, copy=None):
         return _C._to_numpy(self._content)

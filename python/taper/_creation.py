@@ -57,10 +57,15 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
         return _on(device, from_dlpack(ext_tensor, copy=copy))
     if not hasattr(ext_tensor, "__dlpack__"):
         return _C._from_dlpack(ext_tensor, bool(copy))
+    kind, index = ext_tensor.__dlpack_device__()
+    # The producer lets our queue wait for its own; the default one is called 1.
+    queue = {"stream": _C._cuda_current_stream(index).cuda_stream or 1} if kind == 2 else {}
     try:
-        capsule = ext_tensor.__dlpack__(max_version=(1, 0), **({} if copy is None else {"copy": copy}))
+        capsule = ext_tensor.__dlpack__(
+            max_version=(1, 0), **queue, **({} if copy is None else {"copy": copy})
+        )
     except TypeError:  # a producer of before version 1.0
-        return _C._from_dlpack(ext_tensor.__dlpack__(), bool(copy))
+        return _C._from_dlpack(ext_tensor.__dlpack__(**queue), bool(copy))
     return _C._from_dlpack(capsule, False)
 
 

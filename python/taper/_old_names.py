@@ -43,13 +43,16 @@ def conj_physical_(input):
 
 
 def set_default_tensor_type(t, /):
-    """set_default_dtype by a type such as taper.DoubleTensor or its name."""
+    """set_default_dtype and set_default_device by a type such as taper.cuda.DoubleTensor or its name."""
     from . import _types
     from ._creation import set_default_dtype
+    from ._questions import set_default_device
 
     if isinstance(t, str):
-        t = getattr(_types, t.rpartition(".")[2])
+        home, _, name = t.rpartition(".")
+        t = _types.on_cuda(name) if home.endswith(".cuda") else getattr(_types, name)
     set_default_dtype(t.dtype)
+    set_default_device(t.device)
 
 
 def is_anomaly_enabled():

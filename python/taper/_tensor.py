@@ -79,9 +79,14 @@ _BOOL_TYPE = bool
 def type(self, dtype=None, non_blocking=False):
     """The name of the tensor's type, or the tensor as dtype."""
     if dtype is not None:
-        dtype = getattr(dtype, "dtype", None) or _TYPE_NAMES.get(dtype, dtype)
+        if isinstance(dtype, str):
+            self = self.to("cuda" if ".cuda." in dtype else "cpu", non_blocking=non_blocking)
+            dtype = _TYPE_NAMES.get(dtype.replace(".cuda.", "."), dtype)
+        elif isinstance(place := getattr(dtype, "device", None), str):
+            self, dtype = self.to(place, non_blocking=non_blocking), dtype.dtype
         return _C._to_dtype(self, dtype, False)
-    return next(name for name, value in _TYPE_NAMES.items() if value is self.dtype)
+    name = next(name for name, value in _TYPE_NAMES.items() if value is self.dtype)
+    return name.replace("torch.", "torch.cuda.") if self.is_cuda else name
 
 
 _TYPE_NAMES = {
@@ -163,14 +168,44 @@ def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None
         raise BufferError(
             f"__dlpack__: device {dl_device} is not available; the tensor is on {__dlpack_device__(self)}"
         )
-    if self.is_cuda and stream != -1:  # the consumer's queue waits for ours
-        _C._cuda_current_stream(self.device.index).synchronize()
+    if self.is_cuda and stream != -1:
+        own = _C._cuda_current_stream(self.device.index)
+        # 1, or nothing, means the default queue.
+        consumer = 0 if stream in (None, 1) else stream
+        if consumer != own.cuda_stream:
+            _C._cuda_stream_of_handle(consumer, self.device.index).wait_stream(own)
     return _C._to_dlpack(self, max_version is not None and max_version[0] >= 1, bool(copy))
 
 
 @_method
 def __dlpack_device__(self):
     return (2, self.device.index) if self.is_cuda else (1, 0)
+
+
+def _cuda_array_interface(self):
+    """Shape, strides and address of a dense or strided tensor on a GPU, as CuPy and Numba read them."""
+    if not self.is_cuda:
+        raise AttributeError(f"__cuda_array_interface__: the tensor is on {self.device}; use tensor.cuda()")
+    if self.requires_grad:
+        raise _C.AutogradError(
+            "__cuda_array_interface__: can't share a Tensor that requires grad; use detach()"
+        )
+    if self.dtype == _C.bfloat16:
+        raise TypeError("__cuda_array_interface__: NumPy has no bfloat16")
+    item = self.element_size()
+    letter = (
+        "b" if self.dtype is _BOOL else "c" if self.is_complex() else "f" if self.is_floating_point() else ""
+    )
+    return {
+        "typestr": f"{'|' if item == 1 else '<'}{letter or ('i' if self.is_signed() else 'u')}{item}",
+        "shape": tuple(self.shape),
+        "strides": None if self.is_contiguous() else tuple(step * item for step in self.stride()),
+        "data": (self.data_ptr() if self.numel() else 0, False),
+        "version": 2,
+    }
+
+
+Tensor.__cuda_array_interface__ = property(_cuda_array_interface)
 
 
 @_method

@@ -1,11 +1,13 @@
 """save and load: nested Python values and tensors in one safetensors file."""
 
 import functools
+import inspect
 import os
 import sys
 from collections import Counter, OrderedDict, defaultdict
 
 from taper import _C, _saved_objects
+from taper._copying import UntypedStorage
 from taper._saved_objects import _safe_globals
 
 _FACTORIES = {kind.__name__: kind for kind in (int, float, bool, str, list, dict, set, tuple)}
@@ -37,7 +39,8 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=No
 
     f             a path, or a binary file object, read from where it stands to its end
     map_location  where tensors go: None (the device they were saved from), a device or its name, a
-                  dictionary from names to names, or a function of the saved device's name
+                  dictionary from names to names, or a function (storage, name of the saved device): of the
+                  storage that it gives, or of the device. storage is an empty one in main memory
     weights_only  False: objects are of their classes again, where these have been imported, which runs their
                   __setstate__; True: only of classes that add_safe_globals allowed, others are SavedObjects
                   with their attributes. The file itself never holds code
@@ -128,10 +131,13 @@ def _placement(map_location):
     if isinstance(map_location, dict):
         return lambda saved: _C.device(map_location.get(str(saved), str(saved)))
     if callable(map_location):
+        takes_storage = len(inspect.signature(map_location).parameters) > 1
 
         def call(saved):
-            chosen = map_location(str(saved))
-            return saved if chosen is None else _C.device(chosen)
+            # PyTorch's functions take a storage and a name, others the name alone.
+            storage = UntypedStorage(_C._homes["taper"]["empty"](0, dtype=_C.uint8, device="cpu"))
+            chosen = map_location(*([storage] if takes_storage else []), str(saved))
+            return saved if chosen is None else _C.device(getattr(chosen, "device", chosen))
 
         return call
     device = _C.device(map_location)

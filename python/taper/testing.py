@@ -49,7 +49,7 @@ def assert_close(
         _require(len(actual) == len(expected), f"the lengths differ: {len(actual)} and {len(expected)}", msg)
         pairs = list(zip(actual, expected))
     else:
-        _compare(actual, expected, rtol, atol, equal_nan, check_dtype, check_stride, msg)
+        _compare(actual, expected, rtol, atol, equal_nan, check_device, check_dtype, check_stride, msg)
         return
     for one, other in pairs:
         assert_close(
@@ -58,6 +58,7 @@ def assert_close(
             rtol=rtol,
             atol=atol,
             equal_nan=equal_nan,
+            check_device=check_device,
             check_dtype=check_dtype,
             check_stride=check_stride,
             msg=msg,
@@ -72,6 +73,7 @@ def assert_allclose(actual, expected, rtol=None, atol=None, equal_nan=True, msg=
         rtol=rtol,
         atol=atol,
         equal_nan=equal_nan,
+        check_device=False,
         check_dtype=False,
         msg=msg or None,
     )
@@ -153,7 +155,7 @@ def _require(ok, text, msg):
         raise AssertionError(msg(text) if callable(msg) else msg or text)
 
 
-def _compare(actual, expected, rtol, atol, equal_nan, check_dtype, check_stride, msg):
+def _compare(actual, expected, rtol, atol, equal_nan, check_device, check_dtype, check_stride, msg):
     if isinstance(actual, _C.Tensor) != isinstance(expected, _C.Tensor):
         raise TypeError(
             f"assert_close: got {type(actual).__name__} and {type(expected).__name__}, expected two of a kind"
@@ -165,6 +167,13 @@ def _compare(actual, expected, rtol, atol, equal_nan, check_dtype, check_stride,
     _require(
         a.shape == b.shape, f"The values for attribute 'shape' do not match: {a.shape} != {b.shape}.", msg
     )
+    _require(
+        not check_device or a.device == b.device,
+        f"The values for attribute 'device' do not match: {a.device} != {b.device}.",
+        msg,
+    )
+    if a.device != b.device:
+        a, b = a.cpu(), b.cpu()
     _require(
         not check_dtype or a.dtype == b.dtype,
         f"The values for attribute 'dtype' do not match: {a.dtype} != {b.dtype}.",

@@ -31,7 +31,8 @@ void append_position(Positions& positions, const Tensor& index, int dim) {
 // An index of main memory serves on every device.
 Tensor beside(const Tensor& x, const Tensor& index, const char* op) {
   check<DeviceError>(index.device() == x.device() || index.device().is_cpu(), op, ": an index is on ",
-                     index.device(), ", expected it in main memory or beside the indexed tensor on ", x.device());
+                     index.device(), ", expected it in main memory or beside the indexed tensor on ",
+                     x.device());
   return index.device() == x.device() ? index : to(index, x.device());
 }
 

@@ -65,9 +65,9 @@ Factors factorized(const Tensor& a) {
 
 Tensor substituted(const Factors& f, const Tensor& b) {
   Tensor x = fresh(b);
-  kernel_for<cpu::lu_solve>("lu_solve", x, f.lu, f.pivots)(
-      x.dtype(), numel(batch_of(x)), rows_of(x), columns_of(x), f.lu.data(),
-      f.pivots.device_data<std::int32_t>(), x.data());
+  kernel_for<cpu::lu_solve>("lu_solve", x, f.lu, f.pivots)(x.dtype(), numel(batch_of(x)), rows_of(x),
+                                                           columns_of(x), f.lu.data(),
+                                                           f.pivots.device_data<std::int32_t>(), x.data());
   return x;
 }
 

@@ -10,6 +10,7 @@
 #include "taper/backends.h"
 #include "taper/error.h"
 #include "tensor/default_device.h"
+#include "tensor/device_account.h"
 #include "tensor/device_graphs.h"
 #include "tensor/device_jit.h"
 #include "tensor/kernel_for.h"
@@ -25,6 +26,7 @@ struct Loaded {
   DeviceRuntime* runtime = nullptr;
   DeviceGraphs* graphs = nullptr;
   RunJit jit = nullptr;
+  DeviceAccount* account = nullptr;
   long (*cudnn_version)() = nullptr;
   std::string why_not;
 };
@@ -55,6 +57,8 @@ Loaded load() {
   loaded.runtime = open(loaded.why_not);
   const auto graphs = reinterpret_cast<OpenDeviceGraphs>(dlsym(library, "taper_cuda_graphs"));
   if (loaded.runtime && graphs) loaded.graphs = graphs();
+  const auto account = reinterpret_cast<OpenDeviceAccount>(dlsym(library, "taper_cuda_account"));
+  if (loaded.runtime && account) loaded.account = account();
   loaded.jit = reinterpret_cast<RunJit>(dlsym(library, "taper_cuda_run_jit"));
   loaded.cudnn_version = reinterpret_cast<long (*)()>(dlsym(library, "taper_cuda_cudnn_version"));
   return loaded;
@@ -140,6 +144,19 @@ void empty_cache() {
 }
 long cudnn_version() { return is_available() && loaded().cudnn_version ? loaded().cudnn_version() : 0; }
 MemoryInfo memory_info(int device) { return device_runtime().memory_info(checked(device)); }
+
+namespace {
+DeviceAccount& account() {
+  check<DeviceError>(device_runtime().device_count() > 0 && loaded().account != nullptr,
+                     "device cuda does not count its allocations");
+  return *loaded().account;
+}
+}  // namespace
+
+void set_memory_limit(int device, std::int64_t bytes) { account().set_memory_limit(checked(device), bytes); }
+AllocationCounts allocation_counts(int device) { return account().allocation_counts(checked(device)); }
+int priority(const Stream& stream) { return account().priority(stream); }
+void profile(bool watch) { account().profile(watch); }
 
 Stream::Stream(int device, int priority)
     : device_(checked(device)), handle_(device_runtime().make_stream(device_, priority)) {}

@@ -27,6 +27,7 @@
 #include "cpu/scan.h"
 #include "cpu/softmax.h"
 #include "cpu/sort.h"
+#include "tensor/device_account.h"
 #include "tensor/device_kernel.h"
 #include "tensor/device_runtime.h"
 
@@ -151,6 +152,15 @@ class Runtime final : public DeviceRuntime {
   void distrust(int, const std::string&) override {}
 };
 
+/// Main memory has neither a limit nor queues.
+class Account final : public DeviceAccount {
+ public:
+  void set_memory_limit(int, std::int64_t) override {}
+  cuda::AllocationCounts allocation_counts(int) override { return {}; }
+  int priority(const cuda::Stream&) override { return 0; }
+  void profile(bool) override {}
+};
+
 /// The CPU's kernel with the memory open.
 template <auto kernel, class Function = decltype(kernel)>
 struct Opened;
@@ -212,4 +222,8 @@ void install_all() {
 extern "C" __attribute__((visibility("default"))) taper::DeviceRuntime* taper_cuda_runtime(std::string&) {
   taper::host_device::install_all();
   return new taper::host_device::Runtime;
+}
+
+extern "C" __attribute__((visibility("default"))) taper::DeviceAccount* taper_cuda_account() {
+  return new taper::host_device::Account;
 }

@@ -104,6 +104,11 @@ def can_device_access_peer(device, peer_device):
     return _C._cuda_can_access_peer(_index(device), _index(peer_device))
 
 
+def is_tf32_supported():
+    """Whether the current GPU multiplies in TF32."""
+    return is_available() and get_device_capability()[0] >= 8
+
+
 def is_bf16_supported(including_emulation=True):
     """Whether the current GPU computes bfloat16; kernels convert it to float32 on those that do not."""
     return is_available() and (including_emulation or get_device_capability()[0] >= 8)
@@ -114,96 +119,23 @@ def get_arch_list():
     return []
 
 
+def cudart():
+    """The functions of the CUDA runtime that programs call: those for profilers, and cudaMemGetInfo."""
+    return types.SimpleNamespace(
+        cudaProfilerStart=profiler.start, cudaProfilerStop=profiler.stop, cudaMemGetInfo=mem_get_info
+    )
+
+
 def ipc_collect():
     """Nothing: memory of a device is not shared between processes."""
 
 
-class Stream(_C._CudaStream):
-    """A queue of work on a device. priority: lower numbers go first."""
-
-    def __init__(self, device=None, priority=0):
-        super().__init__(_index(device), priority)
-
-
-def _record_event(self, event=None):
-    """A new event, or event, that stands for the work this queue has now."""
-    event = Event() if event is None else event
-    event.record(self)
-    return event
-
-
-# Queues that the library hands out are of its own class.
-_C._CudaStream.record_event = _record_event
-_C._CudaStream.device = property(lambda self: _C.device("cuda", self.device_index))
-
-
-class Event(_C._CudaEvent):
-    """A place in a queue."""
-
-    def __init__(self, enable_timing=False, blocking=False, interprocess=False):
-        super().__init__(enable_timing)
-
-    def record(self, stream=None):
-        """Stands from now on for the work that stream, else the current one, has now."""
-        self._record(current_stream() if stream is None else stream)
-
-    def wait(self, stream=None):
-        """Lets stream, else the current one, wait for this event."""
-        (current_stream() if stream is None else stream).wait_event(self)
-
-    def elapsed_time(self, end_event):
-        """Milliseconds from this event to a later one; both with enable_timing."""
-        return self._elapsed(end_event)
-
-
-def current_stream(device=None):
-    """The queue that this thread's operations go to."""
-    return _C._cuda_current_stream(_index(device))
-
-
-def default_stream(device=None):
-    """The queue of those who choose none."""
-    return _C._cuda_default_stream(_index(device))
-
-
-def set_stream(stream):
-    """Makes stream the one that this thread's operations go to."""
-    if stream is not None:
-        _C._cuda_set_stream(stream)
-
-
-class StreamContext:
-    """with StreamContext(s): operations inside go to s; None changes nothing."""
-
-    def __init__(self, stream):
-        self.stream = stream
-
-    def __enter__(self):
-        if self.stream is not None:
-            self._before = current_device(), current_stream(self.stream.device_index)
-            set_stream(self.stream)
-
-    def __exit__(self, *exception):
-        if self.stream is not None:
-            set_stream(self._before[1])
-            _C._cuda_set_device(self._before[0])
-
-
-def stream(stream):
-    """with cuda.stream(s): operations inside go to s."""
-    return StreamContext(stream)
-
-
-from . import amp, jiterator  # noqa: E402
-from .graphs import (  # noqa: E402
-    CUDAGraph,
-    graph,
-    graph_pool_handle,
-    is_current_stream_capturing,
-    make_graphed_callables,
-)
+from . import amp, comm, jiterator, profiler  # noqa: E402
+from .graphs import CUDAGraph, graph, graph_pool_handle, is_current_stream_capturing, make_graphed_callables  # noqa: E402
 from .memory import (  # noqa: E402
     empty_cache,
+    get_allocator_backend,
+    get_per_process_memory_fraction,
     max_memory_allocated,
     max_memory_cached,
     max_memory_reserved,
@@ -212,10 +144,12 @@ from .memory import (  # noqa: E402
     memory_cached,
     memory_reserved,
     memory_stats,
+    memory_stats_as_nested_dict,
     memory_summary,
     reset_max_memory_allocated,
     reset_max_memory_cached,
     reset_peak_memory_stats,
+    set_per_process_memory_fraction,
 )
 from .random import (  # noqa: E402
     get_rng_state,
@@ -228,9 +162,22 @@ from .random import (  # noqa: E402
     set_rng_state,
     set_rng_state_all,
 )
+from .streams import (  # noqa: E402
+    Event,
+    ExternalStream,
+    Stream,
+    StreamContext,
+    current_stream,
+    default_stream,
+    get_stream_from_external,
+    set_stream,
+    stream,
+)
 
 
 def __getattr__(name):
+    if name == "default_generators":
+        return random._default_generators()
     if name.endswith("Tensor"):
         from .._types import on_cuda
 

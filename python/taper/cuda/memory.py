@@ -10,15 +10,69 @@ def memory_stats(device=None):
     if not _C._cuda_available():
         return {}
     found = _C._cuda_memory_statistics(_index(device))
-    return {
-        "allocated_bytes.all.current": found["allocated"],
-        "allocated_bytes.all.peak": found["peak_allocated"],
-        "reserved_bytes.all.current": found["reserved"],
-        "reserved_bytes.all.peak": found["peak_reserved"],
-        "allocation.all.current": found["allocations"] - found["frees"],
-        "allocation.all.allocated": found["allocations"],
-        "allocation.all.freed": found["frees"],
+    all_bytes, retries, failures = _C._cuda_allocation_counts(_index(device))
+    in_bytes = {
+        "current": found["allocated"],
+        "peak": found["peak_allocated"],
+        "allocated": all_bytes,
+        "freed": all_bytes - found["allocated"],
     }
+    in_number = {
+        "current": found["allocations"] - found["frees"],
+        "allocated": found["allocations"],
+        "freed": found["frees"],
+    }
+    reserved = {"current": found["reserved"], "peak": found["peak_reserved"]}
+    # Memory that is freed is not in use any more: what PyTorch counts as active is what is allocated.
+    kinds = {
+        "allocated_bytes": in_bytes,
+        "active_bytes": in_bytes,
+        "requested_bytes": in_bytes,
+        "reserved_bytes": reserved,
+        "allocation": in_number,
+        "active": in_number,
+    }
+    counts = {f"{kind}.all.{which}": count for kind, of in kinds.items() for which, count in of.items()}
+    return {**counts, "num_alloc_retries": retries, "num_ooms": failures}
+
+
+def memory_stats_as_nested_dict(device=None):
+    """memory_stats() with a dictionary for each part of the names."""
+    nested = {}
+    for name, count in memory_stats(device).items():
+        *path, last = name.split(".")
+        place = nested
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = count
+    return nested
+
+
+_fractions = {}
+
+
+def set_per_process_memory_fraction(fraction, device=None):
+    """Tensors of this process may hold that part of a device's memory, 0 to 1; more is OutOfMemoryError."""
+    if not isinstance(fraction, (int, float)):
+        raise TypeError(f"set_per_process_memory_fraction: expected a float, got {type(fraction).__name__}")
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"set_per_process_memory_fraction: expected 0 to 1, got {fraction}")
+    index = _index(device)
+    index = _C._cuda_current_device() if index < 0 else index
+    total = _C._cuda_properties(index)["total_memory"]
+    _C._cuda_set_memory_limit(index, int(fraction * total) if fraction < 1 else 2**63 - 1)
+    _fractions[index] = float(fraction)
+
+
+def get_per_process_memory_fraction(device=None):
+    """What set_per_process_memory_fraction() was given, else 1."""
+    index = _index(device)
+    return _fractions.get(_C._cuda_current_device() if index < 0 else index, 1.0)
+
+
+def get_allocator_backend():
+    """The driver's stream-ordered pool, by PyTorch's name for it."""
+    return "cudaMallocAsync"
 
 
 def memory_allocated(device=None):

@@ -20,6 +20,17 @@ def range_pop():
         _nvtx.pop_range()
 
 
+def range_start(msg):
+    """Opens a range that may end in any order, or on another thread. Returns what range_end() takes."""
+    return _nvtx.start_range(msg) if _nvtx else None
+
+
+def range_end(range_id):
+    """Closes a range of range_start()."""
+    if range_id is not None:
+        _nvtx.end_range(range_id)
+
+
 def mark(msg):
     """Marks a moment."""
     if _nvtx:
@@ -27,9 +38,9 @@ def mark(msg):
 
 
 @contextlib.contextmanager
-def range(msg):
-    """with range("name"): what happens inside."""
-    range_push(msg)
+def range(msg, *args, **kwargs):
+    """with range("step {}", 3): what happens inside. args and kwargs fill the places in msg."""
+    range_push(msg.format(*args, **kwargs))
     try:
         yield
     finally:

@@ -10,8 +10,9 @@ def _generator(device="cuda"):
     return _C._cuda_generator(_C.device("cuda") if index < 0 else _C.device("cuda", index))
 
 
-def _generators():
-    return [_C._cuda_generator(_C.device("cuda", index)) for index in range(_C._cuda_device_count())]
+def _default_generators():
+    """Those that operations draw from who are given none, of all devices."""
+    return tuple(_C._cuda_generator(_C.device("cuda", index)) for index in range(_C._cuda_device_count()))
 
 
 def get_rng_state(device="cuda"):
@@ -21,7 +22,7 @@ def get_rng_state(device="cuda"):
 
 def get_rng_state_all():
     """The states of all devices' generators."""
-    return [_state_of(generator) for generator in _generators()]
+    return [_state_of(generator) for generator in _default_generators()]
 
 
 def set_rng_state(new_state, device="cuda"):
@@ -31,7 +32,7 @@ def set_rng_state(new_state, device="cuda"):
 
 def set_rng_state_all(new_states):
     """Restores what get_rng_state_all() returned."""
-    for generator, state in zip(_generators(), new_states):
+    for generator, state in zip(_default_generators(), new_states):
         _restore_state(generator, state)
 
 
@@ -43,7 +44,7 @@ def manual_seed(seed):
 
 def manual_seed_all(seed):
     """Seeds every device's generator; nothing without a GPU."""
-    for generator in _generators():
+    for generator in _default_generators():
         generator.manual_seed(int(seed) & (2**63 - 1))
 
 
@@ -55,7 +56,7 @@ def seed():
 
 def seed_all():
     """Seeds every device's generator with one number from the operating system; nothing without a GPU."""
-    generators = _generators()
+    generators = _default_generators()
     if generators:
         manual_seed_all(generators[0].seed())
 

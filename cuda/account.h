@@ -1,0 +1,13 @@
+// Limits and counts of a process's allocations on devices.
+#pragma once
+
+#include <cstdint>
+
+namespace taper::cuda {
+
+/// Counts an allocation of bytes beside those held. Throws OutOfMemory beyond the limit of the device.
+void count_allocation(int device, std::int64_t bytes, std::int64_t held);
+void count_retry(int device);
+void count_failure(int device);
+
+}  // namespace taper::cuda
