@@ -1,5 +1,8 @@
 """What programs write around tensors on a device: queues, limits of memory, generators, DLPack."""
 
+import copy
+import pickle
+
 import pytest
 
 import taper
@@ -151,3 +154,22 @@ def test_assert_close_compares_devices_unless_told_not_to(device):
     taper.testing.assert_close(x.cuda(), x, check_device=False)
     with pytest.raises(AssertionError, match="'device' do not match: cuda:0 != cpu"):
         taper.testing.assert_close(x.cuda(), x)
+
+
+@pytest.mark.parametrize(
+    "placed",
+    [
+        lambda make: make(device="cuda"),
+        lambda make: make().cuda(),
+        lambda make: copy.deepcopy(make().cuda()),
+        lambda make: pickle.loads(pickle.dumps(make(device="cuda"))),
+    ],
+)
+def test_lazy_modules_get_their_parameters_where_they_are(device, placed):
+    def make(**options):
+        layers = nn.LazyConv1d(4, 2, **options), nn.LazyBatchNorm1d(**options), nn.LazyLinear(3, **options)
+        return nn.Sequential(*layers)
+
+    model = placed(make)
+    model(taper.ones(2, 3, 5, device="cuda")).sum().backward()
+    assert all(tensor.is_cuda for tensor in [*model.parameters(), *model.buffers()])

@@ -68,9 +68,9 @@ class LazyLinear(LazyModuleMixin, Linear):
     def __init__(self, out_features, bias=True, device=None, dtype=None):
         super().__init__(0, 0, False)
         self.out_features = out_features
-        self.weight = UninitializedParameter(dtype=dtype)
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
         if bias:
-            self.bias = UninitializedParameter(dtype=dtype)
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
 
     def reset_parameters(self):
         """Uniform in +-1 / sqrt(in_features), once that is known."""
@@ -90,11 +90,11 @@ class LazyLinear(LazyModuleMixin, Linear):
 
 
 class _LazyConvolution(LazyModuleMixin):
-    def _prepare(self, out_channels, bias, dtype):
+    def _prepare(self, out_channels, bias, device, dtype):
         self.out_channels = out_channels
-        self.weight = UninitializedParameter(dtype=dtype)
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
         if bias:
-            self.bias = UninitializedParameter(dtype=dtype)
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
 
     def reset_parameters(self):
         """Uniform in +-1 / sqrt(fan-in), once that is known."""
@@ -145,7 +145,7 @@ class _LazyForward(_LazyConvolution):
         super().__init__(
             0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode, dtype=dtype
         )
-        self._prepare(out_channels, bias, dtype)
+        self._prepare(out_channels, bias, device, dtype)
 
 
 class _LazyTransposed(_LazyConvolution):
@@ -176,7 +176,7 @@ class _LazyTransposed(_LazyConvolution):
             padding_mode,
             dtype=dtype,
         )
-        self._prepare(out_channels, bias, dtype)
+        self._prepare(out_channels, bias, device, dtype)
 
 
 class LazyConv1d(_LazyForward, Conv1d):
@@ -230,13 +230,13 @@ class _LazyNorm(LazyModuleMixin):
         super().__init__(0, eps, momentum, False, False, dtype=dtype)
         self.affine, self.track_running_stats = affine, track_running_stats
         if affine:
-            self.weight = UninitializedParameter(dtype=dtype)
+            self.weight = UninitializedParameter(device=device, dtype=dtype)
             if bias:
-                self.bias = UninitializedParameter(dtype=dtype)
+                self.bias = UninitializedParameter(device=device, dtype=dtype)
         if track_running_stats:
-            self.running_mean = UninitializedBuffer(dtype=dtype)
-            self.running_var = UninitializedBuffer(dtype=dtype)
-            self.num_batches_tracked = _C._homes["taper"]["zeros"]((), dtype=_C.int64)
+            self.running_mean = UninitializedBuffer(device=device, dtype=dtype)
+            self.running_var = UninitializedBuffer(device=device, dtype=dtype)
+            self.num_batches_tracked = _C._homes["taper"]["zeros"]((), dtype=_C.int64, device=device)
 
     def reset_parameters(self):
         """Weights 1, biases 0, once their number is known."""

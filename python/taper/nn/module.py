@@ -17,7 +17,7 @@ from ._hooks import (
     watch_inputs,
     watch_outputs,
 )
-from .parameter import Buffer, Parameter
+from .parameter import Buffer, Parameter, is_lazy
 
 
 class _IncompatibleKeys(tuple):
@@ -637,7 +637,9 @@ class Module:
                 parameter.grad = None
                 parameter.grad = gradient
         for name, buffer in self._buffers.items():
-            if buffer is not None:
+            if is_lazy(buffer):
+                buffer.data = fn(buffer.detach())
+            elif buffer is not None:
                 self._buffers[name] = fn(buffer)
         return self
 

@@ -40,8 +40,9 @@ class UninitializedTensorMixin:
     """A tensor without a shape until materialize gives it one."""
 
     def materialize(self, shape, device=None, dtype=None):
-        """Becomes an ordinary tensor of shape, with arbitrary values."""
-        self.data = _C._homes["taper"]["empty"](tuple(shape), dtype=self.dtype if dtype is None else dtype)
+        """Becomes an ordinary tensor of shape, with arbitrary values, where it is if no device is given."""
+        dtype, device = self.dtype if dtype is None else dtype, self.device if device is None else device
+        self.data = _C._homes["taper"]["empty"](tuple(shape), dtype=dtype, device=device)
         self.__class__ = self.cls_to_become
 
     @property
@@ -56,11 +57,11 @@ class UninitializedTensorMixin:
         return f"<{type(self).__name__}>"
 
     def __reduce_ex__(self, protocol):
-        return type(self), (self.requires_grad, None, self.dtype)
+        return type(self), (self.requires_grad, self.device, self.dtype)
 
     def __deepcopy__(self, memo):
         if id(self) not in memo:
-            memo[id(self)] = type(self)(self.requires_grad, None, self.dtype)
+            memo[id(self)] = type(self)(self.requires_grad, self.device, self.dtype)
         return memo[id(self)]
 
 
@@ -75,7 +76,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
     cls_to_become = Parameter
 
     def __new__(cls, requires_grad=True, device=None, dtype=None):
-        return super().__new__(cls, _C._homes["taper"]["empty"](0, dtype=dtype), requires_grad)
+        return super().__new__(cls, _C._homes["taper"]["empty"](0, dtype=dtype, device=device), requires_grad)
 
 
 class UninitializedBuffer(UninitializedTensorMixin, Buffer):
@@ -84,7 +85,8 @@ class UninitializedBuffer(UninitializedTensorMixin, Buffer):
     cls_to_become = Buffer
 
     def __new__(cls, requires_grad=False, device=None, dtype=None, persistent=True):
-        return super().__new__(cls, _C._homes["taper"]["empty"](0, dtype=dtype), persistent=persistent)
+        data = _C._homes["taper"]["empty"](0, dtype=dtype, device=device)
+        return super().__new__(cls, data, persistent=persistent)
 
 
 _C._set_parameter_type(Parameter)
