@@ -84,7 +84,7 @@ def main():
         "## Tests",
         "",
     ]
-    good, last, output = pytest([TESTS, f"{TESTS}/attention_by_cudnn.py"])
+    good, last, output = pytest([TESTS, f"{TESTS}/attention_by_cudnn.py", f"{TESTS}/recurrent_by_cudnn.py"])
     lines += [f"- on the device: {last}", *failures(output)]
     if shutil.which("compute-sanitizer"):
         for tool in TOOLS:

@@ -433,21 +433,21 @@ FAULTS = [
         "cudnn_recurrent.cc",
         "biases + part * hidden, hidden",
         "biases + part % gates * hidden, hidden",
-        f"{RECURRENT} -k networks_by_cudnn",
+        f"{RECURRENT} -k of_each_kind",
     ),
     Fault(
         "weights copied in one piece though cuDNN keeps them apart",
         "cudnn_recurrent.cc",
         " && last->place + last->bytes == next.place",
         "",
-        f"{RECURRENT} -k networks_by_cudnn",
+        f"{RECURRENT} -k of_each_kind",
     ),
     Fault(
         "gradients of weights added to what lay there",
         "cudnn_recurrent.cc",
         "check_cuda(cudaMemsetAsync(dweights.data(), 0, weight_bytes, runtime().stream_in_use()),",
         "check_cuda(cudaSuccess,",
-        f"{RECURRENT} -k networks_by_cudnn",
+        f"{RECURRENT} -k of_each_kind",
     ),
     Fault(
         "weights copied on another stream",
@@ -461,7 +461,7 @@ FAULTS = [
         "cudnn_recurrent.cc",
         "int64_t(layers.dtype),",
         "0,",
-        f"{RECURRENT} -k networks_by_cudnn",
+        f"{RECURRENT} -k of_each_kind",
     ),
     Fault(
         "a network recorded as a graph though it never ran with these sizes",
@@ -475,7 +475,7 @@ FAULTS = [
         "cudnn_recurrent.cc",
         "has_backward ? CUDNN_FWD_MODE_TRAINING : CUDNN_FWD_MODE_INFERENCE;",
         "CUDNN_FWD_MODE_INFERENCE;",
-        f"{RECURRENT} -k networks_by_cudnn",
+        f"{RECURRENT} -k of_each_kind",
     ),
     Fault(
         "recurrent products in TF32 whatever the setting",
@@ -489,7 +489,7 @@ FAULTS = [
         "cudnn_recurrent_descriptors.cc",
         "describe_states(h, layers, layers.outputs)",
         "describe_states(h, layers, layers.hidden)",
-        f"{RECURRENT} -k networks_by_cudnn",
+        f"{RECURRENT} -k of_each_kind",
     ),
     Fault(
         "a recurrent network that may differ though results must be the same every time",
