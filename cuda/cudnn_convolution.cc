@@ -4,12 +4,10 @@
 #if __has_include(<cudnn_backend.h>)
 
 #include <optional>
-#include <utility>
 
 #include "cuda/convolution.h"
 #include "cuda/cudnn_convolution_plan.h"
 #include "cuda/cudnn_execution.h"
-#include "cuda/elementwise.h"
 #include "cuda/runtime.h"
 #include "taper/backends.h"
 
@@ -51,14 +49,6 @@ int64_t window_of(const cpu::Convolution& c) {
   int64_t window = 1;
   for (int i = 0; i < c.spatial_dims; ++i) window *= c.kernel[i];
   return window;
-}
-
-/// Weights from [out, in, kernel...] to [out, kernel..., in], or back.
-void reorder_weights(const cpu::Convolution& c, const void* from, void* to, bool back) {
-  const int64_t in = c.in_channels / c.groups, window = window_of(c);
-  const Shape sizes{c.out_channels, in, window}, rows{in * window, window, 1}, last{in * window, 1, in};
-  copy(sizes, {const_cast<void*>(from), c.dtype, back ? last.data() : rows.data()},
-       {to, c.dtype, back ? rows.data() : last.data()});
 }
 
 /// The operands of a pass. bias and z, of the epilogue, may be null.
@@ -113,19 +103,7 @@ bool is_empty(const cpu::Convolution& c) {
 bool run(const cpu::Convolution& c, ConvolutionPass pass, Addresses at, bool relu = false) {
   const cudnnHandle_t handle = is_empty(c) ? nullptr : cudnn_in_use();
   if (!handle) return false;
-  const auto run_pass = [&] {
-    return pass == ConvolutionPass::forward ? run_forward(c, handle, at, relu)
-                                            : run_plan(c, pass, handle, at);
-  };
-  const int64_t window = window_of(c);
-  const bool reordered = c.channels_last && window > 1 && c.in_channels > c.groups;
-  if (!reordered) return run_pass();
-  const Scratch weights(c.out_channels * (c.in_channels / c.groups) * window * item_size(c.dtype));
-  void* const w = std::exchange(at.w, weights.data());
-  if (pass != ConvolutionPass::backward_weight) reorder_weights(c, w, weights.data(), false);
-  if (!run_pass()) return false;
-  if (pass == ConvolutionPass::backward_weight) reorder_weights(c, weights.data(), w, true);
-  return true;
+  return pass == ConvolutionPass::forward ? run_forward(c, handle, at, relu) : run_plan(c, pass, handle, at);
 }
 
 }  // namespace

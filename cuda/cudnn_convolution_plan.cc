@@ -3,6 +3,8 @@
 
 #include "cuda/cudnn_convolution_plan.h"
 
+#include <algorithm>
+
 #include "cuda/cudnn_graph.h"
 
 namespace taper::cuda {
@@ -34,12 +36,15 @@ Sizes strides_of(const Sizes& sizes, bool last) {
   return strides;
 }
 
+// Weights are dense in any order of activations: engines that want them in another make it for themselves.
+// Where both orders are the same, it is told as that of activations, which the heuristics go by.
 const GraphTensor& operand(CudnnGraph& graph, const PlannedConvolution& p, int64_t name, int64_t first,
                            int64_t channels, const Sizes& plane) {
   Sizes sizes{first, channels};
   sizes.insert(sizes.end(), plane.begin(), plane.end());
-  return graph.operand(name, cudnn_type(p.sizes.dtype), sizes, strides_of(sizes, p.sizes.channels_last),
-                       p.alignment);
+  const bool both = channels == 1 || std::ranges::all_of(plane, [](int64_t size) { return size == 1; });
+  const bool last = p.sizes.channels_last && (name != operand_w || both);
+  return graph.operand(name, cudnn_type(p.sizes.dtype), sizes, strides_of(sizes, last), p.alignment);
 }
 
 Descriptor geometry(const cpu::Convolution& c) {
