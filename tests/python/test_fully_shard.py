@@ -388,6 +388,15 @@ for kind in (taper.optim.Muon, taper.optim.Adafactor):
     ours, theirs = fully_shard(matrices()), matrices()
     for m, part in ((ours, mine), (theirs, lambda t: t)): train(m, kind(m.parameters(), lr=0.05), part, clip=10.0)
     close(dcp.get_model_state_dict(ours, options=whole), theirs.state_dict())
+# A step is skipped by all ranks where one has an infinite part of a gradient.
+model = fully_shard(nn.Linear(6, 4)); sgd = taper.optim.SGD(model.parameters(), lr=1.0)
+scaler, before = taper.amp.GradScaler("cpu", init_scale=2.0), model.weight.detach().full_tensor()
+scaler.scale(model(taper.ones(1, 6)).sum()).backward()
+if rank == 1: model.weight.grad.to_local()[0, 0] = float("inf")
+scaler.step(sgd); scaler.update()
+assert scaler.get_scale() == 1.0 and (model.weight.detach().full_tensor() == before).all()
+sgd.zero_grad(); scaler.scale(model(taper.ones(1, 6)).sum()).backward(); scaler.step(sgd)
+np.testing.assert_allclose(model.weight.detach().full_tensor().numpy(), before.numpy() - 1, rtol=1e-6)
 grid = init_device_mesh("cpu", (world, 1), mesh_dim_names=("replicate", "shard"))
 model = fully_shard(nn.Linear(6, 4), mesh=grid)
 assert model.weight.placements == (dist.tensor.Replicate(), Shard(0)) and model.weight.device_mesh == grid

@@ -99,10 +99,15 @@ class GradScaler:
         factor, finite = 1.0 / self._scale.item(), defaultdict(list)
         with no_grad():
             for parameter in parameters:
-                finite[parameter.grad.device].append(parameter.grad.isfinite().all())
-                parameter.grad.mul_(factor)
+                grad = getattr(parameter.grad, "_part", parameter.grad)  # of a DTensor this rank's part
+                finite[grad.device].append(grad.isfinite().all())
+                grad.mul_(factor)
             # One number to wait for from each device.
             together = [_ops["stack"](answers).all() for answers in finite.values()]
+            if any(hasattr(parameter, "_part_of") for parameter in parameters):
+                from ..distributed.tensor.parameter import holds_for_all_parts
+
+                together = [holds_for_all_parts(answer, parameters) for answer in together]
         if together:
             state["found_inf"] = not all([bool(answer) for answer in together])
         state["stage"] = OptState.UNSCALED

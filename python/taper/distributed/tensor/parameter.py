@@ -91,6 +91,14 @@ def _groups_that_divide(parameter):
     return tuple(cut.group for _, cut in cuts if cut.group.size() > 1)
 
 
+def holds_for_all_parts(flag, parameters):
+    """Whether flag, a bool on each rank, is true on all that have parts of the parameters; a tensor."""
+    flag = flag.float()
+    for group in {id(group): group for p in parameters for group in _groups_that_divide(p)}.values():
+        all_reduce(flag, ReduceOp.MIN, group)
+    return flag > 0
+
+
 def norm_of_gradients(parameters, norm_type):
     """The norm of the gradients of parameters of which some are cut: over all ranks that have parts."""
     parameters = list(parameters)
