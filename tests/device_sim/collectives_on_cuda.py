@@ -1,4 +1,4 @@
-"""A program, not a test: one rank of a job whose tensors are on simulated devices. Started by
+"""A program, not a test: one rank of a job whose tensors are on devices. Started by
 test_distributed_on_cuda.py; prints what went wrong, or "right"."""
 
 import sys
@@ -131,6 +131,7 @@ def lost():
 if __name__ == "__main__":
     dist.init_process_group("nccl")
     RANK, SIZE = dist.get_rank(), dist.get_world_size()
+    taper.cuda.set_device(RANK % taper.cuda.device_count())
     assert dist.get_backend() == "nccl"
     globals()[sys.argv[1]]()
     if sys.argv[1] != "lost":

@@ -226,6 +226,7 @@ def others():
 if __name__ == "__main__":
     dist.init_process_group("nccl")
     RANK, SIZE = dist.get_rank(), dist.get_world_size()
+    taper.cuda.set_device(RANK % taper.cuda.device_count())
     globals()[sys.argv[1]]()
     taper.cuda.synchronize()
     dist.destroy_process_group()

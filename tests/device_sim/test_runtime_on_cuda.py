@@ -5,19 +5,23 @@ import gc
 import numpy as np
 import pytest
 import taper
+from conftest import RUNTIME
 from taper import cuda
 
 
 def test_the_device_is_described(device):
-    assert cuda.device_count() == 1 and cuda.current_device() == 0
+    assert cuda.current_device() == 0
     properties = cuda.get_device_properties()
     assert properties.name == cuda.get_device_name(0) and properties.warp_size == 32
-    assert cuda.get_device_capability() == (8, 0) and cuda.is_bf16_supported()
+    assert cuda.get_device_capability() == (properties.major, properties.minor) >= (7, 5)
+    if RUNTIME is not None:
+        assert cuda.device_count() == 1 and properties.major == 8 and cuda.is_bf16_supported()
     assert not cuda.can_device_access_peer(0, 0)
     free, total = cuda.mem_get_info()
     assert 0 < free <= total == properties.total_memory
-    with cuda.device(0), pytest.raises(taper.DeviceError, match="cuda:1"):
-        taper.zeros(2, device="cuda:1")
+    missing = f"cuda:{cuda.device_count()}"
+    with cuda.device(0), pytest.raises(taper.DeviceError, match=missing):
+        taper.zeros(2, device=missing)
 
 
 def test_work_on_streams_is_ordered_by_events(device):
