@@ -1,53 +1,60 @@
-"""Times on a GPU, as fractions of what the device does at best, and beside PyTorch's where that is installed.
+"""Times on a GPU by one framework: a line of JSON for each operation, as soon as it is measured.
 
-Memory-bound operations are compared with a copy on the device of the same number of bytes; products with the largest of
-their kind. Times are the medians of runs between events.
+    python tests/cuda_hardware/speeds.py taper|torch [--small]
+
+Memory-bound operations come with the bytes that they must move at least, products with their floating point
+operations, the training step of a perceptron with neither. Times are the medians of runs between events.
+--small tries the script itself on small tensors. Each framework has a process of its own, as both bring
+libraries of the same names.
 """
 
+import argparse
+import importlib
+import json
 import statistics
-
-import taper
-
-ELEMENTS = 2**25
-WIDE, TALL = (8192, 4096), (4096, 8192)
+import sys
 
 
-def peer():
-    """PyTorch, where it is installed and sees a GPU; else None."""
-    try:
-        import torch
-    except ImportError:
-        return None
-    return torch if torch.cuda.is_available() else None
+class Sizes:
+    """Of the tensors: large enough to fill a device, or small."""
+
+    def __init__(self, small):
+        self.wide = (64, 64) if small else (8192, 4096)
+        self.image = (4, 4, 16, 16) if small else (64, 128, 64, 64)
+        self.rows = 32 if small else 4096
+        self.products = (16,) if small else (1024, 4096)
+        self.batch, self.features, self.hidden = (4, 8, 16) if small else (512, 1024, 4096)
+        self.runs = 1 if small else 30
 
 
-def seconds(framework, function, runs=30):
-    """The median time of function() on the device."""
+def seconds(framework, function, runs):
+    """The median time of function() on the device, after a sixth of the runs to warm up."""
+    for _ in range(1 + runs // 6):
+        function()
     times = []
-    for run in range(runs + 5):
+    for _ in range(runs):
         start = framework.cuda.Event(enable_timing=True)
         end = framework.cuda.Event(enable_timing=True)
         start.record()
         function()
         end.record()
         end.synchronize()
-        if run >= 5:
-            times.append(start.elapsed_time(end) / 1e3)
+        times.append(start.elapsed_time(end) / 1e3)
     return statistics.median(times)
 
 
-def memory_bound(framework):
+def memory_bound(framework, sizes):
     """name -> (function, bytes that it must move at least)"""
     f = framework.nn.functional
-    x = framework.randn(ELEMENTS, device="cuda")
-    y = framework.randn(ELEMENTS, device="cuda")
-    wide, image = x.reshape(WIDE), x.reshape(64, 128, 64, 64)
-    half, rows = x.to(framework.bfloat16), framework.randint(0, WIDE[0], (TALL[0],), device="cuda")
-    ones = framework.ones(WIDE[1], device="cuda")
-    size = 4 * ELEMENTS
+    wide, y = (framework.randn(*sizes.wide, device="cuda") for _ in range(2))
+    x, image = wide.reshape(-1), wide.reshape(sizes.image)
+    half = x.to(framework.bfloat16)
+    rows = framework.randint(0, sizes.wide[0], (sizes.rows,), device="cuda")
+    ones = framework.ones(sizes.wide[1], device="cuda")
+    size = 4 * x.numel()
     return {
         "copy": (lambda: x.clone(), 2 * size),
-        "add": (lambda: x + y, 3 * size),
+        "add": (lambda: wide + y, 3 * size),
         "add, bfloat16": (lambda: half + half, 2 * size // 2 + size // 2),
         "add of a row to each": (lambda: wide + wide[0], 2 * size),
         "transpose": (lambda: wide.t().contiguous(), 2 * size),
@@ -56,31 +63,31 @@ def memory_bound(framework):
         "sum of rows": (lambda: wide.sum(1), size),
         "sum of columns": (lambda: wide.sum(0), size),
         "softmax": (lambda: f.softmax(wide, 1), 2 * size),
-        "layer norm": (lambda: f.layer_norm(wide, (WIDE[1],), ones, ones), 2 * size),
+        "layer norm": (lambda: f.layer_norm(wide, (sizes.wide[1],), ones, ones), 2 * size),
         "max pooling": (lambda: f.max_pool2d(image, 2), size + size // 4),
-        "index_select": (lambda: wide.index_select(0, rows), size),
+        "index_select": (lambda: wide.index_select(0, rows), 2 * size * sizes.rows // sizes.wide[0]),
         "dropout": (lambda: f.dropout(x, 0.1), 2 * size),
         "normal_": (lambda: y.normal_(), size),
     }
 
 
-def products(framework):
+def products(framework, sizes):
     """name -> (function, floating point operations)"""
     found = {}
     for name in ("float32", "bfloat16", "float16", "float64"):
-        for n in (1024, 4096):
+        for n in sizes.products:
             a = framework.randn(n, n, device="cuda").to(getattr(framework, name))
             found[f"{name} {n}"] = (lambda a=a: a @ a, 2 * n**3)
     return found
 
 
-def step(framework):
+def step(framework, sizes):
     """A training step of a perceptron as a function."""
     nn = framework.nn
-    layers = [nn.Linear(1024, 4096), nn.GELU(), nn.Linear(4096, 1024)]
+    layers = [nn.Linear(sizes.features, sizes.hidden), nn.GELU(), nn.Linear(sizes.hidden, sizes.features)]
     model = nn.Sequential(*layers).to("cuda")
     optimizer = framework.optim.AdamW(model.parameters())
-    x = framework.randn(512, 1024, device="cuda")
+    x = framework.randn(sizes.batch, sizes.features, device="cuda")
 
     def run():
         optimizer.zero_grad()
@@ -90,42 +97,29 @@ def step(framework):
     return run
 
 
-def beside(torch, theirs, name, time):
-    """The columns of PyTorch: its time, and how much of it ours is."""
-    if torch is None:
-        return "| - | - |"
-    other = seconds(torch, theirs[name][0])
-    return f"| {other * 1e3:.3f} | {time / other:.2f} |"
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("framework", choices=["taper", "torch"])
+    parser.add_argument("--small", action="store_true")
+    options = parser.parse_args()
+    framework = importlib.import_module(options.framework)
+    if not framework.cuda.is_available():
+        sys.exit(f"{options.framework} sees no GPU")
+    sizes = Sizes(options.small)
+    kinds = {
+        "bandwidth": lambda: memory_bound(framework, sizes),
+        "products": lambda: products(framework, sizes),
+        "step": lambda: {"training step": (step(framework, sizes), 0)},
+    }
+    for kind, cases in kinds.items():
+        for name, (function, amount) in cases().items():
+            line = {"kind": kind, "name": name, "amount": amount}
+            try:
+                line["seconds"] = seconds(framework, function, sizes.runs)
+            except Exception as error:  # what one operation cannot do shall not hide the others' times
+                line["error"] = str(error).splitlines()[0]
+            print(json.dumps(line), flush=True)
 
 
-def tables():
-    """The lines of the report."""
-    torch = peer()
-    lines = ["## Bandwidth", "", "| operation | ms | GB/s | of a copy | PyTorch ms | times PyTorch's |"]
-    lines.append("| --- | --- | --- | --- | --- | --- |")
-    ours, theirs = memory_bound(taper), memory_bound(torch) if torch else {}
-    best = None
-    for name, (function, moved) in ours.items():
-        time = seconds(taper, function)
-        rate = moved / time / 1e9
-        best = best or rate
-        lines.append(
-            f"| {name} | {time * 1e3:.3f} | {rate:.0f} | {rate / best:.2f} {beside(torch, theirs, name, time)}"
-        )
-    lines += [
-        "",
-        "## Products",
-        "",
-        "| product | ms | TFLOP/s | PyTorch ms | times PyTorch's |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    ours, theirs = products(taper), products(torch) if torch else {}
-    for name, (function, operations) in ours.items():
-        time = seconds(taper, function)
-        lines.append(
-            f"| {name} | {time * 1e3:.3f} | {operations / time / 1e12:.1f} {beside(torch, theirs, name, time)}"
-        )
-    time = seconds(taper, step(taper))
-    other = f", PyTorch {seconds(torch, step(torch)) * 1e3:.2f} ms" if torch else ""
-    lines += ["", f"Training step of a perceptron (8.4 M parameters, AdamW): {time * 1e3:.2f} ms{other}"]
-    return lines
+if __name__ == "__main__":
+    main()
