@@ -108,6 +108,30 @@ def fully():
     np.testing.assert_allclose(train(model, optimizer), losses, rtol=1e-4)
 
 
+def gpt():
+    """A small language model, whose attention takes slices of a parameter."""
+
+    def losses_of(device, own, divide):
+        taper.manual_seed(1)
+        blocks = [nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True) for _ in range(2)]
+        model = nn.Sequential(nn.Embedding(11, 8), *blocks, nn.Linear(8, 11)).to(device)
+        words = taper.randint(0, 11, (6, 5), generator=taper.Generator().manual_seed(2))[own].to(device)
+        for block in model[1:3] if divide else ():
+            fully_shard(block)
+        optimizer, losses = adam(fully_shard(model) if divide else model), []
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(words[:, :-1]).flatten(0, 1), words[:, 1:].flatten())
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+        return taper.stack(losses)
+
+    mine = losses_of("cuda", slice(6 // SIZE * RANK, 6 // SIZE * (RANK + 1)), True)
+    dist.all_reduce(mine, dist.ReduceOp.AVG)
+    np.testing.assert_allclose(mine.cpu().numpy(), losses_of("cpu", slice(None), False).numpy(), rtol=1e-4)
+
+
 def memory():
     """Whole parameters are there only while they are used, also those that views were saved of."""
     layers = nn.Sequential(*[nn.Linear(64, 64, bias=False) for _ in range(8)]).cuda()

@@ -56,7 +56,7 @@ def test_ranks_on_devices(device, program):
         assert output.strip().endswith("right"), output
 
 
-@pytest.mark.parametrize("program", ["fully", "memory", "modes", "wrapped", "layers", "others"])
+@pytest.mark.parametrize("program", ["fully", "gpt", "memory", "modes", "wrapped", "layers", "others"])
 def test_divided_models_on_devices(device, program):
     for output in run(program, file=SHARDED):
         assert output.strip().endswith("right"), output

@@ -125,8 +125,8 @@ class DeviceMesh:
                 f"along other dimensions, as mesh['dp'] and mesh['tp'] are; got {self} and {other}"
             )
         places = sorted((*self._places, *other._places))
-        of = lambda mesh: [places.index(place) for place in mesh._places]
-        return self._origin._along(places), of(self), of(other)
+        own, others = ([places.index(place) for place in mesh._places] for mesh in (self, other))
+        return self._origin._along(places), own, others
 
     @staticmethod
     def from_group(group, device_type, mesh=None, *, mesh_dim_names=None):

@@ -1,5 +1,6 @@
 """fully_shard: a module whose parameters each process holds a part of, whole only while they are used."""
 
+import functools
 from dataclasses import dataclass
 
 from taper import _C, cuda
@@ -271,7 +272,7 @@ def _groups_of(mesh, named):
     return mesh.get_group(1), mesh.get_group(0), mesh
 
 
-def _dim_to_cut(parameter, placement_of, group):
+def _dim_to_cut(placement_of, group, parameter):
     """The dimension of parameter that is divided: the first, or what the function of the caller says."""
     placement = placement_of(parameter) if placement_of is not None else None
     if placement is None:
@@ -338,7 +339,7 @@ def fully_shard(
     if mesh.device_type == "cuda":
         _to_device(module, {id(p) for p in ignored_params or ()})
     offload = offload_policy if isinstance(offload_policy, CPUOffloadPolicy) else None
-    dim_of = lambda parameter: _dim_to_cut(parameter, shard_placement_fn, shard_group)
+    dim_of = functools.partial(_dim_to_cut, shard_placement_fn, shard_group)
     units = [Unit(named, mesh, shard_group, replicate_group, dim_of, mp_policy, offload)] if named else []
     state = _State(module, units, reshard_after_forward, mp_policy)
     object.__setattr__(module, "_fsdp", state)
