@@ -170,9 +170,10 @@ def main():
     )
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    if options.device != "cpu" and not taper.cuda.is_available():
-        reason = taper.cuda.why_unavailable()
-        sys.exit(f"device {options.device} is not available on this machine ({reason}); use --device cpu")
+    try:
+        taper.zeros(1, device=options.device).item()
+    except (RuntimeError, ValueError) as error:  # no such device, or none that runs kernels
+        sys.exit(f"--device {options.device}: {error}")
 
     taper.manual_seed(0)
     training, test = load(options.data)
