@@ -206,6 +206,8 @@ class GradientReducer {
   /// has no data left. Its gradients stay.
   void shadow();
   void set_hook(Hook hook);
+  /// What errors call the parameters, instead of by their numbers.
+  void set_names(std::vector<std::string> names);
   std::vector<Tensors> buckets() const;
 
  private:

@@ -198,6 +198,7 @@ void bind_reducer(py::module_& module) {
            })
       .def("skip", &GradientReducer::skip, Release())
       .def("shadow", &GradientReducer::shadow, Release())
+      .def("set_names", &GradientReducer::set_names)
       .def("set_hook",
            [](GradientReducer& reducer, const py::object& hook) { reducer.set_hook(hook_of(hook)); })
       .def("buckets", [](const GradientReducer& reducer) {

@@ -103,9 +103,7 @@ const std::vector<int>& ProcessGroup::global_ranks() const { return state_->glob
 std::chrono::milliseconds ProcessGroup::timeout() const {
   return std::chrono::milliseconds(state_->timeout.load());
 }
-void ProcessGroup::set_timeout(std::chrono::milliseconds timeout) {
-  state_->set_timeout(timeout);
-}
+void ProcessGroup::set_timeout(std::chrono::milliseconds timeout) { state_->set_timeout(timeout); }
 
 Work ProcessGroup::all_reduce(const Tensor& tensor, ReduceOp op) {
   check_writable(tensor, "all_reduce");

@@ -42,7 +42,8 @@ std::uint64_t hash(std::string_view text, std::uint64_t seed) {
 // Of a group, for one collective.
 class OtherTimeout {
  public:
-  OtherTimeout(ProcessGroup::State& state, Milliseconds timeout) : state_(state), usual_(state.timeout.load()) {
+  OtherTimeout(ProcessGroup::State& state, Milliseconds timeout)
+      : state_(state), usual_(state.timeout.load()) {
     state_.set_timeout(timeout);
   }
   ~OtherTimeout() { state_.set_timeout(usual_); }

@@ -69,6 +69,9 @@ struct GradientReducer::State : std::enable_shared_from_this<State> {
   void end_backward();
   void adopt_order();
   void shadow();
+  [[noreturn]] void refuse_unfinished();
+  void check_static();
+  std::string name_of(std::size_t parameter) const;
   bool looks_for_unused() const { return options.find_unused_parameters || options.static_graph; }
 
   const Tensors parameters;
@@ -79,7 +82,8 @@ struct GradientReducer::State : std::enable_shared_from_this<State> {
   std::vector<BucketState> buckets;
   /// Where a parameter lies: bucket and place in it.
   std::vector<std::pair<std::size_t, std::size_t>> places;
-  std::vector<bool> ready, used;
+  std::vector<bool> ready, used, first_used;
+  std::vector<std::string> names;
   std::vector<std::size_t> order;
   std::size_t launched = 0, arrived = 0, passes = 0;
   bool active = false, order_known = false;
@@ -174,19 +178,40 @@ Unused GradientReducer::State::found_unused(const Tensors& outputs) const {
   return unused;
 }
 
+void GradientReducer::State::refuse_unfinished() {
+  std::string missing;
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    if (!ready[i]) missing += (missing.empty() ? "" : ", ") + name_of(i);
+  active = false;
+  fail<DistributedError>(
+      "DistributedDataParallel: Expected to have finished reduction in the prior iteration before starting a "
+      "new one. Parameters which did not receive grad for rank ",
+      group->rank(), ": ", missing, ". ",
+      options.find_unused_parameters
+          ? "Since `find_unused_parameters=True` is enabled, they are parameters that the outputs depend on: "
+            "make sure all `forward` function outputs participate in calculating loss"
+          : "Where they take no part in the outputs, look for them by passing the keyword argument "
+            "`find_unused_parameters=True`; else make sure all `forward` function outputs participate in "
+            "calculating loss");
+}
+
+std::string GradientReducer::State::name_of(std::size_t parameter) const {
+  return parameter < names.size() ? names[parameter] : std::to_string(parameter);
+}
+
+// What static_graph promises holds for all passes after the first.
+void GradientReducer::State::check_static() {
+  if (first_used.empty()) first_used = used;
+  for (std::size_t i = 0; i < used.size(); ++i)
+    check<DistributedError>(used[i] == first_used[i],
+                            "DistributedDataParallel: Your training graph has changed in this iteration: ",
+                            name_of(i), used[i] ? " is used now, and was not" : " is not used now, and was",
+                            " in the first; with static_graph=True that must not be");
+}
+
 void GradientReducer::State::prepare(const Tensors& outputs) {
   const std::lock_guard guard(lock);
-  if (active && arrived > 0) {
-    std::string missing;
-    for (std::size_t i = 0; i < parameters.size(); ++i)
-      if (!ready[i]) missing += (missing.empty() ? "" : ", ") + std::to_string(i);
-    active = false;
-    fail<DistributedError>(
-        "DistributedDataParallel: expected to have finished reduction in the prior iteration before starting "
-        "a "
-        "new one: parameters that got no gradient, by index: ",
-        missing, ". If they took no part in the loss, pass find_unused_parameters=True");
-  }
+  if (active && arrived > 0) refuse_unfinished();
   if (!order_known && order.size() == parameters.size() && !looks_for_unused()) adopt_order();
   ++passes;
   active = true;
@@ -312,6 +337,7 @@ void GradientReducer::State::finish() {
     for (std::size_t i = 0; i < bucket.members.size(); ++i)
       deliver(bucket.members[i], bucket.views[i], used_somewhere[bucket.members[i]]);
   }
+  if (options.static_graph) check_static();
 }
 
 void GradientReducer::State::deliver(std::size_t parameter, const Tensor& view, bool used_somewhere) {
@@ -357,6 +383,11 @@ void GradientReducer::shadow() {
 void GradientReducer::skip() {
   const std::lock_guard guard(state_->lock);
   state_->active = false;
+}
+
+void GradientReducer::set_names(std::vector<std::string> names) {
+  const std::lock_guard guard(state_->lock);
+  state_->names = std::move(names);
 }
 
 void GradientReducer::set_hook(Hook hook) {

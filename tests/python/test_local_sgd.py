@@ -47,8 +47,16 @@ single.register_comm_hook(state, post_localSGD_hook)
 x = batch(rank, 0); single(taper.tensor(x)).square().mean().backward()
 weight = single.module.weight
 np.testing.assert_allclose(weight.grad.numpy(), gradient(weight.detach().numpy(), x), rtol=1e-12)
-assert "needs a subgroup" in message(lambda: PostLocalSGDState(None, None, 2))
 assert "expected 1 or more" in message(lambda: PeriodicModelAverager(0))
+# By levels: every 2 steps within one process, every 4 over both.
+from taper.distributed.algorithms.model_averaging.hierarchical_model_averager import HierarchicalModelAverager
+weight = nn.Parameter(taper.tensor([float(rank)])); weight.grad = taper.zeros(1)
+averager = HierarchicalModelAverager({2: 1, 4: world}, warmup_steps=1)
+seen = []
+for step in range(6):
+    averager.average_parameters([weight]); seen.append(weight.item())
+assert seen == [rank] * 4 + [0.5] * 2, seen
+assert "must be equal to the size" in message(lambda: HierarchicalModelAverager({2: world + 1}))
 """)
 
 

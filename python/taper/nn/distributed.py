@@ -1,6 +1,7 @@
 """DistributedDataParallel, and batch normalization over the batches of all processes."""
 
 from contextlib import contextmanager
+from enum import Enum
 
 from .. import _C
 from .._grad_mode import no_grad
@@ -30,6 +31,21 @@ def _tensors_in(value):
     return [tensor for item in value for tensor in _tensors_in(item)]
 
 
+def _group_given(process_group, device_mesh):
+    if device_mesh is None:
+        return process_group
+    if process_group is not None:
+        raise RuntimeError("Cannot specify both process_group and device_mesh arguments.")
+    if device_mesh.ndim != 1:
+        raise RuntimeError(f"Only 1D device mesh is supported, but got {device_mesh}.")
+    return device_mesh.get_group()
+
+
+class _BufferCommHookLocation(Enum):
+    PRE_FORWARD = 1
+    POST_FORWARD = 2
+
+
 class DistributedDataParallel(Module):
     """Trains a module in all processes of a group together: Li et al. 2020, arXiv:2006.15704.
 
@@ -42,10 +58,18 @@ class DistributedDataParallel(Module):
                              that most of the reduction has begun when backward ends
     find_unused_parameters   looks through each graph for parameters that get no gradient: none is waited for
     gradient_as_bucket_view  gradients live in the buckets: no copies, and no memory beside them
-    static_graph             as find_unused_parameters
-    broadcast_buffers        buffers become rank 0's before each training pass
+    static_graph             as find_unused_parameters, and refuses passes that use others than the first did
+    broadcast_buffers        buffers become rank 0's before each training pass; False: not at the start either
+    forward_sync_buffers     as broadcast_buffers, but at the start they become rank 0's always
+    init_sync                False: parameters and buffers are taken to be equal on all ranks
+    device_mesh              instead of process_group: a mesh of one dimension
+    delay_all_reduce_named_params, param_to_hook_all_reduce
+                             parameters with their names, whose gradients are averaged at the end of backward
+                             passes that reach the second
 
     device_ids and output_device are accepted for PyTorch's sake; they must be empty on the CPU.
+    batched_grad_copy, lazy_bucket_allocation, check_reduction and skip_all_reduce_unused_params, which change
+    no result, are accepted.
     """
 
     def __init__(
@@ -54,7 +78,7 @@ class DistributedDataParallel(Module):
         device_ids=None,
         output_device=None,
         dim=0,
-        broadcast_buffers=True,
+        broadcast_buffers=None,
         init_sync=True,
         process_group=None,
         bucket_cap_mb=None,
@@ -67,54 +91,124 @@ class DistributedDataParallel(Module):
         mixed_precision=None,
         device_mesh=None,
         skip_all_reduce_unused_params=False,
+        batched_grad_copy=False,
+        forward_sync_buffers=None,
+        lazy_bucket_allocation=False,
     ):
         super().__init__()
-        for name, value in (
-            ("delay_all_reduce_named_params", delay_all_reduce_named_params),
-            ("device_mesh", device_mesh),
-            ("param_to_hook_all_reduce", param_to_hook_all_reduce),
-            ("mixed_precision", mixed_precision),
-        ):
-            if value is not None:
-                raise _C.NotImplementedError(f"DistributedDataParallel: {name} is not supported")
+        if mixed_precision is not None:
+            raise _C.NotImplementedError("DistributedDataParallel: mixed_precision is not supported")
+        if (delay_all_reduce_named_params is None) != (param_to_hook_all_reduce is None):
+            raise ValueError(
+                "delay_all_reduce_named_params and param_to_hook_all_reduce need to be set at the same time."
+            )
         if device_ids or output_device is not None:
             raise ValueError(
                 "DistributedDataParallel device_ids and output_device arguments only work with single-device "
                 f"GPU modules, but got device_ids {device_ids}, output_device {output_device}"
             )
-        ignored = getattr(module, "_ddp_params_and_buffers_to_ignore", ())
-        named = [(name, p) for name, p in module.named_parameters() if name not in ignored]
-        trained = [p for _, p in named if p.requires_grad]
-        if not trained:
+        self.process_group = _group_of(_group_given(process_group, device_mesh))
+        delayed = dict(delay_all_reduce_named_params or ())
+        self.parameters_to_ignore = {*getattr(module, "_ddp_params_and_buffers_to_ignore", ()), *delayed}
+        self.module, self.dim, self._join = module, dim, None
+        trained = self._trained()
+        if not trained and not delayed:
             raise RuntimeError(
                 "DistributedDataParallel is not needed when a module doesn't have any parameter that "
                 "requires a gradient."
             )
-        self.module, self.dim, self._join = module, dim, None
-        self.device_ids, self.output_device, self.device = None, None, trained[0].device
-        self.process_group = _group_of(process_group)
-        self.broadcast_buffers, self.require_backward_grad_sync = broadcast_buffers, True
+        self.device_ids, self.output_device = None, None
+        self.device = next(iter([*trained.values(), *delayed.values()])).device
+        starts_equal = broadcast_buffers is not False or forward_sync_buffers is not None
+        self.forward_sync_buffers = forward_sync_buffers if forward_sync_buffers is not None else starts_equal
+        self.require_backward_grad_sync = True
         self.find_unused_parameters, self.static_graph = find_unused_parameters, static_graph
         self.gradient_as_bucket_view = gradient_as_bucket_view
         self.bucket_bytes_cap = int((25 if bucket_cap_mb is None else bucket_cap_mb) * 1024 * 1024)
-        self._buffers_to_send = [b for name, b in module.named_buffers() if name not in ignored]
+        self._bucket_cap_mb, self._passes, self._buffer_hook = bucket_cap_mb or 0, 0, None
         if init_sync:
-            with no_grad():
-                _C._distributed._broadcast_tensors(
-                    self.process_group, [p for _, p in named] + self._buffers_to_send, 0
-                )
-        self._trained, self._bucket_cap_mb = trained, bucket_cap_mb or 0
+            self._send_state(starts_equal)
         self._make_reducer()
+        if delayed:
+            self._delay(list(delayed.values()), param_to_hook_all_reduce)
+
+    def _trained(self):
+        """By name: the parameters whose gradients are reduced."""
+        return {
+            name: parameter
+            for name, parameter in self.module.named_parameters()
+            if parameter.requires_grad and name not in self.parameters_to_ignore
+        }
+
+    def _send_state(self, with_buffers):
+        ignored = self.parameters_to_ignore
+        tensors = [p for name, p in self.module.named_parameters() if name not in ignored]
+        with no_grad():
+            _C._distributed._broadcast_tensors(
+                self.process_group, tensors + (self._buffers_to_send if with_buffers else []), 0
+            )
+
+    @property
+    def _buffers_to_send(self):
+        # Modules may replace their buffers.
+        return list(self._named_buffers_to_send().values())
+
+    def _named_buffers_to_send(self):
+        ignored = self.parameters_to_ignore
+        return {name: b for name, b in self.module.named_buffers() if name not in ignored}
+
+    @property
+    def broadcast_buffers(self):
+        """forward_sync_buffers, by its older name."""
+        return self.forward_sync_buffers
+
+    @broadcast_buffers.setter
+    def broadcast_buffers(self, value):
+        self.forward_sync_buffers = value
+
+    def _delay(self, parameters, last):
+        from ..distributed import ReduceOp
+
+        def reduce():
+            gradients = [p.grad for p in parameters if p.grad is not None]
+            works = [self.process_group._all_reduce(dx, ReduceOp.AVG, True) for dx in gradients]
+            for work in works:
+                work.wait()
+
+        def begin(_):
+            # Which gradients are there by now depends on the order of the graph; at the end all are.
+            if self.require_backward_grad_sync:
+                _C._queue_callback(reduce)
+
+        last.register_post_accumulate_grad_hook(begin)
 
     def _make_reducer(self):
+        trained = self._trained()
+        self.reducer = None
+        if not trained:
+            return
         self.reducer = _C._distributed.GradientReducer(
-            self._trained,
+            list(trained.values()),
             self.process_group,
             self._bucket_cap_mb,
             self.find_unused_parameters,
             self.gradient_as_bucket_view,
             self.static_graph,
         )
+        self.reducer.set_names(list(trained))
+
+    def __getstate__(self):
+        if self.process_group is not _C._distributed._default_group():
+            raise RuntimeError(
+                "DDP Pickling/Unpickling are only supported when using DDP with the default process group"
+            )
+        left_out = ("process_group", "reducer")
+        return {name: value for name, value in self.__dict__.items() if name not in left_out}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self.process_group = _C._distributed._default_group()
+        self._make_reducer()
 
     def forward(self, *inputs, **kwargs):
         """What the wrapped module gives."""
@@ -122,15 +216,21 @@ class DistributedDataParallel(Module):
         divisor = None
         if self._join is not None and _C.is_grad_enabled():
             divisor = self._join.notify_join_context(self)
-        if reduces and self.training and self.broadcast_buffers and self._buffers_to_send:
-            _C._distributed._broadcast_tensors(self.process_group, self._buffers_to_send, 0)
+        self._passes += 1
+        syncs = reduces and self.training and self.forward_sync_buffers
+        if syncs:
+            self._sync_buffers(_BufferCommHookLocation.PRE_FORWARD)
         output = self.module(*inputs, **kwargs)
+        if syncs:
+            self._sync_buffers(_BufferCommHookLocation.POST_FORWARD)
         if divisor is not None:
             # Gradients are divided by the number of all processes.
             scale = self.process_group.size() / divisor
             for tensor in _tensors_in(output):
                 if tensor.requires_grad:
                     tensor.register_hook(lambda gradient: gradient * scale)
+        if self.reducer is None:
+            return output
         if reduces:
             self.reducer.prepare(
                 _tensors_in(output) if self.find_unused_parameters or self.static_graph else []
@@ -138,6 +238,27 @@ class DistributedDataParallel(Module):
         elif _C.is_grad_enabled():
             self.reducer.skip()
         return output
+
+    def _sync_buffers(self, place):
+        """Buffers become rank 0's before forward, or what the hook of this place makes of them."""
+        buffers = self._named_buffers_to_send()
+        if not buffers:
+            return
+        if self._buffer_hook is None:
+            if place is _BufferCommHookLocation.PRE_FORWARD:
+                _C._distributed._broadcast_tensors(self.process_group, list(buffers.values()), 0)
+            return
+        state, hook, where = self._buffer_hook
+        if place is where:
+            for future in hook(state, buffers) or ():
+                future.wait()
+
+    def _register_buffer_comm_hook(
+        self, state, hook, comm_hook_location=_BufferCommHookLocation.POST_FORWARD
+    ):
+        """Instead of sending rank 0's buffers, hook(state, buffers by name) makes them equal, and returns
+        None or a list of futures to wait for."""
+        self._buffer_hook = state, hook, comm_hook_location
 
     @contextmanager
     def no_sync(self):
@@ -195,8 +316,19 @@ class DistributedDataParallel(Module):
 
     def _set_static_graph(self):
         """static_graph=True, after the fact: before the first forward pass and register_comm_hook()."""
+        if self._passes:
+            raise RuntimeError("_set_static_graph() should be called before training loop starts")
         self.static_graph = True
         self._make_reducer()
+
+    @staticmethod
+    def _get_data_parallel_params(module, named_params=False):
+        """The parameters that DistributedDataParallel does not leave alone."""
+        inner = module.module if isinstance(module, DistributedDataParallel) else module
+        ignored = getattr(inner, "_ddp_params_and_buffers_to_ignore", ())
+        for name, parameter in inner.named_parameters():
+            if name not in ignored:
+                yield (name, parameter) if named_params else parameter
 
     @staticmethod
     def _set_params_and_buffers_to_ignore_for_model(module, params_and_buffers_to_ignore):

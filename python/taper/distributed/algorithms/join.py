@@ -67,7 +67,9 @@ class Join:
                 break
             is_last = False
             if self._throws:
-                raise RuntimeError("Join: this process has no batch left, while others have")
+                raise RuntimeError(
+                    f"Join: Rank {self._group.rank()} exhausted all inputs, while others have some"
+                )
             for hook in hooks:
                 hook.main_hook(syncs > 0)
         for hook in hooks:
@@ -88,7 +90,7 @@ class Join:
             return None
         active, _ = join._compare(True, getattr(joinable, "require_backward_grad_sync", True))
         if join._throws and active < join._group.size():
-            raise RuntimeError("Join: another process has no batch left")
+            raise RuntimeError("Join: Detected at least one rank that exhausted inputs.")
         return None if join._divides_by_all else active
 
 
@@ -102,7 +104,7 @@ class DataParallelJoinHook(JoinHook):
         """Buffers and gradients of one iteration."""
         if not syncs:
             return
-        if self.model.broadcast_buffers and self.model._buffers_to_send:
+        if self.model.forward_sync_buffers and self.model._buffers_to_send:
             _C._distributed._broadcast_tensors(self.model.process_group, self.model._buffers_to_send, 0)
         self.model.reducer.shadow()
 

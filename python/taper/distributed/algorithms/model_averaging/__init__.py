@@ -1,5 +1,5 @@
 """Models that are averaged over processes now and then."""
 
-from . import averagers
+from . import averagers, hierarchical_model_averager, utils
 
-__all__ = ["averagers"]
+__all__ = ["averagers", "hierarchical_model_averager", "utils"]

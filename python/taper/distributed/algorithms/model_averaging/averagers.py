@@ -1,8 +1,8 @@
 """Averages of parameters over processes, for local SGD (Stich 2018, arXiv:1805.09767)."""
 
-from taper._grad_mode import no_grad
-from taper.distributed.collectives import ReduceOp
 from taper.distributed.job import _resolve
+
+from . import utils
 
 
 class ModelAverager:
@@ -35,13 +35,5 @@ class PeriodicModelAverager(ModelAverager):
         """Counts a step, and averages where it is time. params: parameters, or groups of an optimizer; those
         without a gradient stay as they are."""
         if self.step >= self.warmup_steps and (self.step - self.warmup_steps) % self.period == 0:
-            with no_grad():
-                works = [
-                    self.process_group._all_reduce(parameter, ReduceOp.AVG, True)
-                    for entry in params
-                    for parameter in (entry["params"] if isinstance(entry, dict) else [entry])
-                    if parameter.grad is not None
-                ]
-                for work in works:
-                    work.wait()
+            utils.average_parameters_or_parameter_groups(params, self.process_group)
         self.step += 1
