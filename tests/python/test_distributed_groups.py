@@ -84,3 +84,18 @@ def test_parameter_of_integers_is_copied_and_pickled():
     parameter = nn.Parameter(taper.tensor([2, 3]), requires_grad=False)
     copied = copy.deepcopy(parameter)
     assert isinstance(copied, nn.Parameter) and copied.tolist() == [2, 3] and not copied.requires_grad
+
+
+def test_store_refuses_what_is_neither_text_nor_bytes():
+    store = dist.HashStore()
+    for call in (
+        lambda: store.set("a", 1),
+        lambda: store.set(1, "a"),
+        lambda: store.get(1),
+        lambda: store.append("a", 1),
+        lambda: store.add("a", 1.5),
+        lambda: store.set_timeout(5),
+    ):
+        with pytest.raises(TypeError):
+            call()
+    assert store.num_keys() == 0

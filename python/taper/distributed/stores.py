@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import hmac
 import json
+import operator
 import os
 import secrets
 import socket
@@ -21,7 +22,15 @@ _DEFAULT = timedelta(seconds=300)
 
 
 def _bytes(value):
+    if not isinstance(value, (str, bytes, bytearray)):
+        raise TypeError(f"Store: a value is text or bytes, got {value!r}")
     return value.encode() if isinstance(value, str) else bytes(value)
+
+
+def _key(key):
+    if not isinstance(key, str):
+        raise TypeError(f"Store: a key is text, got {key!r}")
+    return key
 
 
 class _Table:
@@ -82,6 +91,8 @@ class PythonStore:
 
     def set_timeout(self, timeout):
         """Sets how long get() and wait() wait."""
+        if not isinstance(timeout, timedelta):
+            raise TypeError(f"Store: timeout is a timedelta, got {timeout!r}")
         self._timeout = timeout
 
     def _call(self, action, *arguments):
@@ -97,19 +108,19 @@ class PythonStore:
 
     def set(self, key, value):
         """Sets a key."""
-        self._call("set", key, _bytes(value))
+        self._call("set", _key(key), _bytes(value))
 
     def get(self, key):
         """Waits until the key is set; raises DistributedError after the timeout."""
-        return self._waited(key, self._timeout)
+        return self._waited(_key(key), self._timeout)
 
     def add(self, key, amount):
         """Adds to an integer, 0 at first; returns the sum."""
-        return self._call("add", key, int(amount))
+        return self._call("add", _key(key), operator.index(amount))
 
     def append(self, key, value):
         """Appends to what the key holds."""
-        self._call("append", key, _bytes(value))
+        self._call("append", _key(key), _bytes(value))
 
     def compare_set(self, key, expected_value, desired_value):
         """Sets the key where it holds expected_value, or that is empty and the key unset; returns what it
@@ -127,6 +138,10 @@ class PythonStore:
     def num_keys(self):
         """How many keys are set."""
         return self._call("num_keys")
+
+    def has_extended_api(self):
+        """Whether there are append(), multi_get() and multi_set(): always."""
+        return True
 
     def wait(self, keys, timeout=None):
         """Until all these keys are set; raises DistributedError after the timeout."""
