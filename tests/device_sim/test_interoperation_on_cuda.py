@@ -7,6 +7,7 @@ import pytest
 
 import taper
 from taper import cuda, nn
+from taper.utils.checkpoint import checkpoint
 
 
 def test_a_stream_is_a_context(device):
@@ -173,3 +174,39 @@ def test_lazy_modules_get_their_parameters_where_they_are(device, placed):
     model = placed(make)
     model(taper.ones(2, 3, 5, device="cuda")).sum().backward()
     assert all(tensor.is_cuda for tensor in [*model.parameters(), *model.buffers()])
+
+
+def test_a_checkpointed_function_draws_the_same_numbers_again(device):
+    x = taper.ones(200, device="cuda", requires_grad=True)
+    y = checkpoint(lambda t: nn.functional.dropout(t * 3, 0.5), x, use_reentrant=False)
+    drawn = taper.rand(3, device="cuda")
+    state = cuda.get_rng_state()
+    y.sum().backward()
+    assert taper.equal(x.grad, y.detach()) and y.any() and not y.all()
+    assert taper.equal(state, cuda.get_rng_state()) and not taper.equal(drawn, taper.rand(3, device="cuda"))
+
+
+def test_gradients_are_checked_against_differences(device):
+    x = taper.rand(3, dtype=taper.float64, device="cuda", requires_grad=True)
+    assert taper.autograd.gradcheck(lambda t: t.sin() * t, x)
+    assert taper.autograd.gradgradcheck(lambda t: t.sin() * t, x)
+    assert not taper.autograd.gradcheck(lambda t: t.detach() * t, x, raise_exception=False)
+
+
+@pytest.mark.parametrize("name", ["orthogonal_", "kaiming_normal_", "trunc_normal_", "dirac_", "eye_"])
+def test_initial_values_are_those_of_the_cpu(device, name):
+    shape = (3, 4, 5) if name == "dirac_" else (3, 4)
+    values = []
+    for place in ("cpu", "cuda"):
+        taper.manual_seed(2)
+        values.append(getattr(nn.init, name)(taper.empty(shape, dtype=taper.float64, device=place)).cpu())
+    taper.testing.assert_close(*values)
+
+
+def test_tensorboard_takes_tensors_of_a_device(device, tmp_path):
+    from taper.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_scalar("loss", taper.tensor(2.0, device="cuda"), 1)
+        writer.add_histogram("weights", taper.arange(5.0, device="cuda"), 1)
+    assert any(tmp_path.iterdir())

@@ -439,3 +439,16 @@ def test_a_complex_result_needs_a_gradient_to_start_from():
         (z * 2).backward()
     (z * 2).backward(taper.tensor(1 + 0j))
     assert z.grad.item() == 2
+
+
+def test_a_checkpointed_function_runs_again_under_the_autocast_of_its_first_run():
+    layer, x = taper.nn.Linear(3, 3), taper.ones(2, 3)
+    gradients = []
+    for run in (layer, lambda x: taper.utils.checkpoint.checkpoint(layer, x, use_reentrant=False)):
+        layer.zero_grad()
+        with taper.autocast("cpu", dtype=taper.bfloat16):
+            y = run(x.requires_grad_())
+        x.grad = None
+        (y * y).sum().backward()
+        gradients.append((x.grad.clone(), layer.weight.grad.clone()))
+    assert all(taper.equal(once, again) for once, again in zip(*gradients))

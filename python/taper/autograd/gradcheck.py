@@ -19,19 +19,26 @@ def _outputs(function, inputs):
 def _numerical(function, inputs, x, eps):
     """d output_j / d x_i for the real parts (and imaginary ones of complex x), [x numel (x2), outputs]."""
     data = x.detach()
-    flat = _C._to_numpy(data)
+    flat = _C._to_numpy(data.cpu())  # the tensor's own memory, where that is main memory
     rows = []
+
+    def put(index, number):
+        flat[index] = number
+        if data.is_cuda:
+            data.copy_(_C.from_numpy(flat))
+
+    def results_at(index, number):
+        put(index, number)
+        return [_C._to_numpy(y.detach().cpu()).copy() for y in _outputs(function, inputs)]
+
     with_grad = _C.is_grad_enabled()
     _C._set_grad_enabled(False)
     try:
         for index in numpy.ndindex(*flat.shape):
             for step in (eps, 1j * eps) if x.is_complex() else (eps,):
                 before = flat[index]
-                flat[index] = before + step
-                high = [_C._to_numpy(y.detach()).copy() for y in _outputs(function, inputs)]
-                flat[index] = before - step
-                low = [_C._to_numpy(y.detach()).copy() for y in _outputs(function, inputs)]
-                flat[index] = before
+                high, low = results_at(index, before + step), results_at(index, before - step)
+                put(index, before)
                 rows.append([(a - b) / (2 * eps) for a, b in zip(high, low)])
     finally:
         _C._set_grad_enabled(with_grad)
@@ -68,7 +75,7 @@ def gradcheck(
         weight = generator.standard_normal(tuple(output.shape))
         if output.is_complex():
             weight = weight + 1j * generator.standard_normal(tuple(output.shape))
-        start = _C._from_data(weight, output.dtype, True)
+        start = _C._from_data(weight, output.dtype, True).to(output.device)
         analytic = _C._grad((output,), tuple(checked), (start,), True, False, True)
         for number, (x, gradient) in enumerate(zip(checked, analytic)):
             rows = _numerical(func, inputs, x, eps)
@@ -77,7 +84,7 @@ def gradcheck(
                 slopes = slopes.reshape(-1, 2)
                 slopes = slopes[:, 0] + 1j * slopes[:, 1]
             expected = slopes.reshape(tuple(x.shape))
-            got = numpy.zeros_like(expected) if gradient is None else _C._to_numpy(gradient.detach())
+            got = numpy.zeros_like(expected) if gradient is None else _C._to_numpy(gradient.detach().cpu())
             if got.shape != expected.shape or not numpy.allclose(
                 got, expected, rtol=rtol, atol=atol, equal_nan=True
             ):
@@ -105,7 +112,7 @@ def gradgradcheck(
             weight = generator.standard_normal(tuple(y.shape))
             if y.is_complex():
                 weight = weight + 1j * generator.standard_normal(tuple(y.shape))
-            starts.append(_C._from_data(weight, y.dtype, True).requires_grad_())
+            starts.append(_C._from_data(weight, y.dtype, True).to(y.device).requires_grad_())
     else:
         starts = list(_tensors(grad_outputs))
 

@@ -156,7 +156,7 @@ def orthogonal_(tensor, gain=1, generator=None):
     if tensor.numel() == 0 or tensor.is_meta:
         return tensor
     rows, columns = tensor.shape[0], tensor.numel() // tensor.shape[0]
-    flat = tensor.new_empty(rows, columns).normal_(0, 1, generator=generator).double().numpy()
+    flat = tensor.new_empty(rows, columns).normal_(0, 1, generator=generator).double().cpu().numpy()
     q, r = numpy.linalg.qr(flat.T if rows < columns else flat)
     q = q * numpy.sign(numpy.diag(r))
     from .. import _C

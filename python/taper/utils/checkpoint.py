@@ -5,7 +5,9 @@ import contextlib
 from .. import _C
 from .._creation import get_rng_state, set_rng_state
 from .._grad_mode import enable_grad, no_grad
+from ..amp import autocast
 from ..autograd.function import Function
+from ..random import fork_rng
 
 __all__ = [
     "CheckpointError",
@@ -64,7 +66,10 @@ class CheckpointFunction(Function):
         ctx.run, ctx.args = run, args
         tensors = [arg for arg in args if isinstance(arg, _C.Tensor)]
         ctx.save_for_backward(*tensors)
-        ctx.rng = get_rng_state() if preserve_rng_state else None
+        ctx.rng = (get_rng_state(), *get_device_states(*args)) if preserve_rng_state else None
+        ctx.autocast = [
+            (kind, _C.get_autocast_dtype(kind), _C.is_autocast_enabled(kind)) for kind in ("cpu", "cuda")
+        ]
         with no_grad():
             return run(*args)
 
@@ -88,15 +93,17 @@ class CheckpointFunction(Function):
 
 
 def _recompute(ctx, args):
-    now = get_rng_state() if ctx.rng is not None else None
-    try:
+    """The outputs of the function, run with the random numbers and under the autocast of the first run."""
+    state, devices, states = ctx.rng or (None, [], [])
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(fork_rng(devices, enabled=ctx.rng is not None))
         if ctx.rng is not None:
-            set_rng_state(ctx.rng)
-        with enable_grad():
-            outputs = ctx.run(*args)
-    finally:
-        if now is not None:
-            set_rng_state(now)
+            set_rng_state(state)
+            set_device_states(devices, states)
+        for kind, dtype, enabled in ctx.autocast:
+            stack.enter_context(autocast(kind, dtype, enabled))
+        stack.enter_context(enable_grad())
+        outputs = ctx.run(*args)
     outputs = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
     return [output for output in outputs if isinstance(output, _C.Tensor)]
 

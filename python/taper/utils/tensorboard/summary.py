@@ -13,7 +13,7 @@ def as_array(values):
     """A tensor, array, number or list as a NumPy array."""
     if isinstance(values, _C.Tensor):
         values = values.detach().float() if values.dtype is _C.bfloat16 else values.detach()
-        return values.numpy()
+        return values.cpu().numpy()
     return numpy.asarray(values)
 
 
