@@ -140,7 +140,7 @@ def test_batch_norm_of_no_images_has_gradients_of_zero(device):
         lambda x: F.max_pool2d(x, 3, stride=2, padding=1),
         lambda x: F.max_pool2d(x, 3, stride=1, dilation=2),
         lambda x: F.avg_pool2d(x, 3, stride=2, padding=1),
-        lambda x: F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False),
+        lambda x: F.avg_pool2d(x, 2, padding=1, ceil_mode=True, count_include_pad=False),
         lambda x: F.adaptive_avg_pool2d(x, (3, 2)),
     ],
 )
