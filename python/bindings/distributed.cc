@@ -3,8 +3,11 @@
 #include <pybind11/functional.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
 #include "distributed/environment.h"
 #include "distributed/secret.h"
+#include "functions.h"
 #include "interpreter.h"
 #include "python.h"
 #include "taper/distributed.h"
@@ -128,13 +131,32 @@ Work started(bool async, F&& start) {
   return work;
 }
 
-// The collective `method` as a method of Python whose last argument is async_op.
+bool on_device(const Tensor& tensor) { return !tensor.device().is_cpu(); }
+bool on_device(const TensorList& list) {
+  return std::any_of(list.tensors.begin(), list.tensors.end(), [](const Tensor& x) { return on_device(x); });
+}
+template <class Other>
+bool on_device(const Other&) {
+  return false;
+}
+
+// What a profile calls a collective: as PyTorch does, by the library that moves the tensors.
 template <class... Arguments>
-auto method(Work (ProcessGroup::*method)(Arguments...)) {
-  return [method](ProcessGroup& group,
-                  std::conditional_t<std::is_same_v<Arguments, const Tensors&>, TensorList,
-                                     std::decay_t<Arguments>>... arguments,
-                  bool async) { return started(async, [&] { return (group.*method)(arguments...); }); };
+std::string label_of(const char* name, const Arguments&... arguments) {
+  if (!profiling) return {};
+  return std::string((on_device(arguments) || ...) ? "range:nccl:" : "range:gloo:") + name;
+}
+
+// The collective `method` as a method of Python whose last argument is async_op. name: in profiles.
+template <class... Arguments>
+auto method(const char* name, Work (ProcessGroup::*method)(Arguments...)) {
+  return [name, method](ProcessGroup& group,
+                        std::conditional_t<std::is_same_v<Arguments, const Tensors&>, TensorList,
+                                           std::decay_t<Arguments>>... arguments,
+                        bool async) {
+    const Profiled profiled(label_of(name, arguments...).c_str());
+    return started(async, [&] { return (group.*method)(arguments...); });
+  };
 }
 
 void bind_group(py::module_& module) {
@@ -144,20 +166,20 @@ void bind_group(py::module_& module) {
       .def_property_readonly("group_name", &ProcessGroup::name)
       .def_property_readonly("_global_ranks", &ProcessGroup::global_ranks)
       .def_property("_timeout", &ProcessGroup::timeout, &ProcessGroup::set_timeout)
-      .def("_all_reduce", method(&ProcessGroup::all_reduce))
-      .def("_reduce", method(&ProcessGroup::reduce))
-      .def("_broadcast", method(&ProcessGroup::broadcast))
-      .def("_all_gather", method(&ProcessGroup::all_gather))
-      .def("_all_gather_into_tensor", method(&ProcessGroup::all_gather_into_tensor))
-      .def("_gather", method(&ProcessGroup::gather))
-      .def("_scatter", method(&ProcessGroup::scatter))
-      .def("_reduce_scatter", method(&ProcessGroup::reduce_scatter))
-      .def("_reduce_scatter_tensor", method(&ProcessGroup::reduce_scatter_tensor))
-      .def("_all_to_all", method(&ProcessGroup::all_to_all))
-      .def("_all_to_all_single", method(&ProcessGroup::all_to_all_single))
-      .def("_barrier", method(&ProcessGroup::barrier))
-      .def("_send", method(&ProcessGroup::send))
-      .def("_recv", method(&ProcessGroup::recv))
+      .def("_all_reduce", method("all_reduce", &ProcessGroup::all_reduce))
+      .def("_reduce", method("reduce", &ProcessGroup::reduce))
+      .def("_broadcast", method("broadcast", &ProcessGroup::broadcast))
+      .def("_all_gather", method("all_gather", &ProcessGroup::all_gather))
+      .def("_all_gather_into_tensor", method("all_gather_into_tensor", &ProcessGroup::all_gather_into_tensor))
+      .def("_gather", method("gather", &ProcessGroup::gather))
+      .def("_scatter", method("scatter", &ProcessGroup::scatter))
+      .def("_reduce_scatter", method("reduce_scatter", &ProcessGroup::reduce_scatter))
+      .def("_reduce_scatter_tensor", method("reduce_scatter_tensor", &ProcessGroup::reduce_scatter_tensor))
+      .def("_all_to_all", method("all_to_all", &ProcessGroup::all_to_all))
+      .def("_all_to_all_single", method("all_to_all_single", &ProcessGroup::all_to_all_single))
+      .def("_barrier", method("barrier", &ProcessGroup::barrier))
+      .def("_send", method("send", &ProcessGroup::send))
+      .def("_recv", method("recv", &ProcessGroup::recv))
       .def("_monitored_barrier", &ProcessGroup::monitored_barrier, Release());
 }
 

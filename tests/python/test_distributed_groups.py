@@ -66,6 +66,12 @@ if rank == 2:
     group.send([taper.ones(1)], 0, 7).wait()
 group.barrier().wait(); group.monitored_barrier(timedelta(seconds=10))
 
+# A profile shows collectives.
+with taper.profiler.profile() as profile:
+    dist.all_reduce(taper.ones(2)); dist.broadcast(taper.ones(2), 0, async_op=True).wait(); dist.barrier()
+names = [event.name for event in profile.events()]
+assert [n for n in names if n.startswith("gloo:")] == ["gloo:all_reduce", "gloo:broadcast", "gloo:barrier"], names
+
 # A barrier with a time limit of its own.
 late = dist.new_group()
 if rank == 0:
