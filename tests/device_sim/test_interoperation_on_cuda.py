@@ -210,3 +210,26 @@ def test_tensorboard_takes_tensors_of_a_device(device, tmp_path):
         writer.add_scalar("loss", taper.tensor(2.0, device="cuda"), 1)
         writer.add_histogram("weights", taper.arange(5.0, device="cuda"), 1)
     assert any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["cpu", "cuda"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "ASGD", "Adadelta"])
+def test_an_optimizers_state_is_loaded_beside_its_parameters(device, name, place, tmp_path):
+    options = {"lr": 0.1, **({"momentum": 0.9} if name == "SGD" else {})}
+
+    def step(optimizer):
+        for parameter in optimizer.param_groups[0]["params"]:
+            parameter.grad = parameter.detach().cos()
+        optimizer.step()
+
+    optimizers = []
+    for _ in range(2):
+        parameters = [taper.ones(3, device="cuda", requires_grad=True)]
+        optimizers.append(getattr(taper.optim, name)(parameters, **options))
+        step(optimizers[-1])
+    taper.save(optimizers[0].state_dict(), tmp_path / "state.pt")
+    optimizers[1].load_state_dict(taper.load(tmp_path / "state.pt", map_location=place))
+    for optimizer in optimizers:
+        step(optimizer)
+    one, other = (optimizer.param_groups[0]["params"][0].detach() for optimizer in optimizers)
+    taper.testing.assert_close(one, other)

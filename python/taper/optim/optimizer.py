@@ -361,10 +361,12 @@ def _described(parameter, entries):
 
 
 def _loaded(value, parameter, name=None):
-    """A copy of value for parameter's state: in its dtype, except for the count of steps."""
+    """A copy of value for parameter's state: in its dtype and on its device, except for the count of steps,
+    which the host reads."""
     if isinstance(value, _C.Tensor):
         if hasattr(parameter, "_part_of"):
             value = parameter._part_of(value)
+        value = value.to("cpu" if name == "step" else parameter.device)
         if name != "step" and parameter.is_floating_point():
             value = value.to(parameter.dtype)
         return value.detach().clone()
