@@ -162,8 +162,8 @@ Tensor fitting_values(const Tensor& x, const Positions& positions, const Tensor&
   check<DTypeError>(values.dtype() == x.dtype() || values.ndim() == 0 || values.record()->wrapped_number ||
                         kind(values.dtype()) <= kind(x.dtype()),
                     op, ": values of dtype ", values.dtype(), " do not fit into ", x.dtype());
-  // A number may stand in main memory beside a tensor on a device.
-  return expand(to(source.ndim() ? source : beside(x, source, op), x.dtype()), sizes);
+  // A number may stand anywhere.
+  return expand(to(source.ndim() ? source : to(source, x.device()), x.dtype()), sizes);
 }
 
 }  // namespace

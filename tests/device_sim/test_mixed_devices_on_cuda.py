@@ -38,6 +38,13 @@ def test_indices_of_main_memory_serve_on_a_device(device):
     assert taper.equal(x.cuda()[index].cpu(), x[index]) and taper.equal(x.cuda()[mask].cpu(), x[mask])
 
 
+def test_a_number_on_another_device_is_written(device):
+    for x in (taper.zeros(3), taper.zeros(3, device="cuda")):
+        for number in (taper.tensor(2.0), taper.tensor(2.0, device="cuda")):
+            x[taper.tensor([0, 2])] = number
+            assert x.tolist() == [2, 0, 2]
+
+
 def test_normal_takes_a_number_beside_a_tensor(device):
     many = taper.full((3,), 2.0)
     for mean, std in ((many, 0.0), (2.0, taper.zeros(3)), (taper.tensor(2.0), taper.zeros(3))):
