@@ -17,12 +17,11 @@ thread_local std::vector<std::shared_ptr<void>> current_streams;
 
 cudaStream_t handle_of(const Stream& stream) { return static_cast<cudaStream_t>(stream.handle()); }
 
+// Other libraries of the process move the thread's current device, too.
 void set_device_of_thread(int device) {
-  // The runtime's own notion of the current device is this library's to move.
-  thread_local int set = -1;
-  if (set == device) return;
-  check_cuda(cudaSetDevice(device), "choosing the device");
-  set = device;
+  int now = -1;
+  check_cuda(cudaGetDevice(&now), "asking for the device in use");
+  if (now != device) check_cuda(cudaSetDevice(device), "choosing the device");
 }
 
 /// What a storage on a device keeps beside its memory.
@@ -60,7 +59,7 @@ void release_pinned(void* context) {
 }
 
 const char* name(Fault fault) {
-  constexpr const char* names[] = {"",          "gather",        "scatter",     "index",
+  constexpr const char* names[] = {"",          "gather",        "scatter",      "index",
                                    "embedding", "cross_entropy", "searchsorted", "ctc_loss"};
   return names[int(fault)];
 }
