@@ -179,7 +179,7 @@ class EventList(list):
                 )
             events.sort(key=lambda event: getattr(event, sort_by), reverse=True)
         total = self.self_cpu_time_total
-        share = lambda part: f"{100 * part / total:.2f}%" if total else "0.00%"  # noqa: E731
+        share = lambda part: f"{100 * part / total:.2f}%" if total else "0.00%"
         columns = ["Name", "Self CPU %", "Self CPU", "CPU total %", "CPU total", "CPU time avg", "# of Calls"]
         rows = [
             [
@@ -347,7 +347,7 @@ class profile:
     add_metadata_json = add_metadata
     self_cpu_time_total = property(lambda self: self._events.self_cpu_time_total)
     function_events = property(lambda self: self._events)
-    total_average = lambda self: self._events.total_average()  # noqa: E731
+    total_average = lambda self: self._events.total_average()
 
     def table(self, *args, **kwargs):
         """key_averages().table(...)."""

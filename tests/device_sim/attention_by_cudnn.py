@@ -8,10 +8,11 @@ from unittest.mock import ANY
 
 import numpy as np
 import pytest
+from test_networks_on_cuda import array, assert_as_on_cpu, numbers, random
+
 import taper
 import taper.nn.functional as F
 from taper.nn.attention import SDPBackend, sdpa_kernel
-from test_networks_on_cuda import array, assert_as_on_cpu, numbers, random
 
 LOG = os.environ.get("DEVICE_SIM_CUDNN_LOG")
 FORWARD, BACKWARD = "matmul+pointwise+reduction", "pointwise+reduction+matmul+reshape"

@@ -4,6 +4,7 @@ test_distributed_on_cuda.py; prints what went wrong, or "right"."""
 import sys
 
 import numpy as np
+
 import taper
 import taper.distributed as dist
 from taper import nn

@@ -5,6 +5,7 @@ import sys
 
 import conftest  # loads the simulated device
 import numpy as np
+
 import taper
 import taper.distributed as dist
 import taper.distributed.checkpoint as dcp

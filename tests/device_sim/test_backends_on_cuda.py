@@ -5,9 +5,10 @@ import ctypes
 
 import numpy as np
 import pytest
+from conftest import RUNTIME
+
 import taper
 import taper.nn.functional as F
-from conftest import RUNTIME
 
 the_stand_ins_only = pytest.mark.skipif(
     RUNTIME is None, reason="libraries need not use what they are allowed, nor tell"

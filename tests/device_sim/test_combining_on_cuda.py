@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import taper
 
 FLOATS = ["float16", "bfloat16", "float32", "float64"]

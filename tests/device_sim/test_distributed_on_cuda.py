@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import taper
 from conftest import LIBRARIES, ROOT, RUNTIME
+
+import taper
 
 COLLECTIVES = Path(__file__).with_name("collectives_on_cuda.py")
 SHARDED = COLLECTIVES.with_name("sharded_on_cuda.py")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import taper
 from conftest import ROOT
+
+import taper
 from taper import special
 
 # The types in which cpu::Kernel and cuda::ElementwiseEntry have functions, in the order of their members.

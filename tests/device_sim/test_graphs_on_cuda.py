@@ -4,8 +4,9 @@ import gc
 
 import numpy as np
 import pytest
-import taper
 from conftest import RUNTIME
+
+import taper
 from taper import cuda, nn
 from taper.nn import functional as F
 

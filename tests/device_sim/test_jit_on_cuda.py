@@ -5,9 +5,9 @@ import functools
 
 import numpy as np
 import pytest
-import taper
 from conftest import LIBRARIES
 
+import taper
 from taper.cuda import jiterator
 
 random = np.random.default_rng(1)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import taper
 from taper.nn import functional as F
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import taper
 from taper import linalg
 
@@ -64,8 +65,8 @@ def test_solve_inv_det_and_lu_of_square_matrices(device, dtype, batch):
 @pytest.mark.parametrize("shape", [TALL, WIDE, SQUARE], ids=str)
 def test_lu_factor_gives_factors_and_pivots(device, dtype, shape):
     a = random(dtype, 2, *shape)
-    p, l, u = (x.cpu().numpy() for x in linalg.lu(on_cuda(a)))
-    close(p @ l @ u, a)
+    p, lower, upper = (x.cpu().numpy() for x in linalg.lu(on_cuda(a)))
+    close(p @ lower @ upper, a)
     packed, pivots = linalg.lu_factor(on_cuda(a))
     assert pivots.dtype == taper.int32 and pivots.shape == (2, min(shape))
     expected, expected_pivots = linalg.lu_factor(taper.tensor(a))

@@ -1,6 +1,7 @@
 """Operands on a device and in main memory together: an error that names both, or a number that is moved."""
 
 import pytest
+
 import taper
 from taper.nn import functional as F
 

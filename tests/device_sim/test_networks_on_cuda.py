@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+
 import taper
 import taper.nn.functional as F
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import samples
-import taper
 from test_operations import ENTRIES, array, change, name_of, tensors
+
+import taper
 
 # Kernels add up in another order and in the precision of their type.
 TOLERANCE = {

@@ -3,6 +3,7 @@ ties, NaN, every dtype, empty sizes. Expected values come from NumPy."""
 
 import numpy as np
 import pytest
+
 import taper
 
 RNG = np.random.default_rng(11)

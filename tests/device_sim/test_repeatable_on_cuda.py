@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import taper
 from conftest import RUNTIME
+
+import taper
 
 HERE = Path(__file__).parent
 

@@ -4,6 +4,7 @@ import contextlib
 
 import numpy as np
 import pytest
+
 import taper
 from taper import nn
 from taper.nn import functional as F

@@ -372,7 +372,9 @@ def test_monitored_barrier_names_the_late():
         """,
         3,
     )
-    assert all("ank 2 " in text and "monitoredBarrier" in text and "within 300 ms" in text for text in out), out
+    assert all("ank 2 " in text and "monitoredBarrier" in text and "within 300 ms" in text for text in out), (
+        out
+    )
 
 
 def garbage(port, content, wait=True):

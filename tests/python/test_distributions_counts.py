@@ -94,10 +94,10 @@ def test_gradient_of_gamma_samples(a):
         # Moving the shape at a fixed probability, from whichever end keeps its digits.
         low = stats.gamma(a).cdf(2 * x)
         if low < 0.5:
-            move = lambda b: stats.gamma(b).ppf(low) / 2  # noqa: E731
+            move = lambda b: stats.gamma(b).ppf(low) / 2
         else:
             high = stats.gamma(a).sf(2 * x)
-            move = lambda b: stats.gamma(b).isf(high) / 2  # noqa: E731
+            move = lambda b: stats.gamma(b).isf(high) / 2
         expected = (move(a + step) - move(a - step)) / (2 * step)
         assert slope == pytest.approx(expected, rel=2e-4, abs=1e-12)
 

@@ -145,7 +145,7 @@ def test_generalized_pareto_against_scipy(concentration):
 def test_continuous_bernoulli_against_quadrature(p):
     ours = D.ContinuousBernoulli(t(p))
     total = integrate.quad(lambda x: p**x * (1 - p) ** (1 - x), 0, 1)[0]
-    density = lambda x: p**x * (1 - p) ** (1 - x) / total  # noqa: E731
+    density = lambda x: p**x * (1 - p) ** (1 - x) / total
     moments = [integrate.quad(lambda x: x**k * density(x), 0, 1)[0] for k in (1, 2)]
     assert float(ours.log_prob(t(0.3))) == pytest.approx(np.log(density(0.3)), abs=1e-9)
     assert float(ours.mean) == pytest.approx(moments[0], abs=1e-8)
@@ -155,7 +155,7 @@ def test_continuous_bernoulli_against_quadrature(p):
     entropy = integrate.quad(lambda x: -density(x) * np.log(density(x)), 0, 1)[0]
     assert float(ours.entropy()) == pytest.approx(entropy, abs=1e-8)
     other = D.ContinuousBernoulli(t(0.3))
-    q = lambda x: float(other.log_prob(t(x)))  # noqa: E731
+    q = lambda x: float(other.log_prob(t(x)))
     divergence = integrate.quad(lambda x: density(x) * (np.log(density(x)) - q(x)), 0, 1)[0]
     assert float(D.kl_divergence(ours, other)) == pytest.approx(divergence, abs=1e-8)
 

@@ -101,7 +101,7 @@ def test_transformed_events_are_summed():
 
 def test_relaxed_bernoulli_integrates_to_one_and_follows_the_logits():
     relaxed = D.RelaxedBernoulli(t(0.7), probs=t(0.3))
-    density = lambda x: float(relaxed.log_prob(t(x)).exp())  # noqa: E731
+    density = lambda x: float(relaxed.log_prob(t(x)).exp())
     assert scipy.integrate.quad(density, 0, 1)[0] == pytest.approx(1, rel=1e-6)
     taper.manual_seed(0)
     drawn = relaxed.sample((4000,))
@@ -114,7 +114,7 @@ def test_relaxed_bernoulli_integrates_to_one_and_follows_the_logits():
 
 def test_relaxed_one_hot_categorical():
     relaxed = D.RelaxedOneHotCategorical(t(0.8), probs=t([0.2, 0.8]))
-    density = lambda x: float(relaxed.log_prob(t([x, 1 - x])).exp())  # noqa: E731
+    density = lambda x: float(relaxed.log_prob(t([x, 1 - x])).exp())
     assert scipy.integrate.quad(density, 0, 1)[0] == pytest.approx(1, rel=1e-6)
     taper.manual_seed(0)
     drawn = relaxed.sample((4000,))

@@ -74,13 +74,13 @@ def test_vmap_over_chosen_dimensions():
 
 def test_per_example_gradients():
     weight, x = numbers(3), numbers(5, 3)
-    loss = lambda w, x: (w @ x) ** 2  # noqa: E731
+    loss = lambda w, x: (w @ x) ** 2
     result = taper.vmap(func.grad(loss), in_dims=(None, 0))(weight, x)
     close(result, 2 * (x.numpy() @ weight.numpy())[:, None] * x.numpy())
 
 
 def test_randomness_of_vmap():
-    draw = lambda x: x + taper.rand(2)  # noqa: E731
+    draw = lambda x: x + taper.rand(2)
     with pytest.raises(RuntimeError, match="randomness"):
         taper.vmap(draw)(taper.zeros(3))
     same = taper.vmap(draw, randomness="same")(taper.zeros(3))

@@ -200,7 +200,7 @@ def test_checkpoint_runs_in_the_contexts_it_is_given():
     from taper.utils.checkpoint import checkpoint, noop_context_fn, set_checkpoint_debug_enabled
 
     x = taper.tensor([2.0], requires_grad=True)
-    run = lambda v, power: v**power  # noqa: E731
+    run = lambda v, power: v**power
     y = checkpoint(
         run,
         x,
@@ -327,7 +327,7 @@ def test_hessian_is_of_functions_that_give_one_number():
 
 def test_operations_on_each_of_a_list():
     tensors, others = [t(1, 2), t(3)], [t(10, 20), t(30)]
-    values = lambda result: [x.tolist() for x in result]  # noqa: E731
+    values = lambda result: [x.tolist() for x in result]
     assert values(taper._foreach_add(tensors, others, alpha=2)) == [[21, 42], [63]]
     assert values(taper._foreach_mul(tensors, [2, 3])) == [[2, 4], [9]]
     assert values(taper._foreach_lerp(tensors, others, 0.5)) == [[5.5, 11], [16.5]]

@@ -63,7 +63,7 @@ def test_schedule_waits_warms_up_and_records():
         action.NONE,
     ]
     traces = []
-    ready = lambda taken: traces.append(names(taken.events()))  # noqa: E731
+    ready = lambda taken: traces.append(names(taken.events()))
     with profile(schedule=plan, on_trace_ready=ready) as taken:
         for _ in range(7):
             taper.exp(taper.ones(1))

@@ -184,7 +184,7 @@ def test_dimensions_of_arguments_and_results():
 
 
 def test_random_numbers_follow_the_mode():
-    draw = lambda c: c + taper.randn(4, **real)  # noqa: E731
+    draw = lambda c: c + taper.randn(4, **real)
     with pytest.raises(RuntimeError, match="randomness error mode"):
         vmap(draw)(C)
     taper.manual_seed(3)

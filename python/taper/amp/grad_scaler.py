@@ -109,7 +109,7 @@ class GradScaler:
 
                 together = [holds_for_all_parts(answer, parameters) for answer in together]
         if together:
-            state["found_inf"] = not all([bool(answer) for answer in together])
+            state["found_inf"] = not all(bool(answer) for answer in together)
         state["stage"] = OptState.UNSCALED
 
     def step(self, optimizer, *args, **kwargs):

@@ -177,7 +177,9 @@ from .streams import (  # noqa: E402
 
 def __getattr__(name):
     if name == "default_generators":
-        return random._default_generators()
+        from .random import _default_generators
+
+        return _default_generators()
     if name.endswith("Tensor"):
         from .._types import on_cuda
 

@@ -3,7 +3,7 @@
 from taper._C import DistributedError as DistError
 from taper._C._distributed import ProcessGroup, ReduceOp, Store, Work, is_available, is_initialized
 
-from . import group_methods as _group_methods  # noqa: F401
+from . import group_methods as _group_methods
 from .bucket import GradBucket
 from .collectives import (
     P2POp,
@@ -33,7 +33,7 @@ from .debug import DebugLevel, get_debug_level, set_debug_level, set_debug_level
 from .job import (
     Backend,
     GroupMember,
-    _rank_not_in_group,  # noqa: F401
+    _rank_not_in_group,
     abort_process_group,
     default_pg_timeout,
     destroy_process_group,

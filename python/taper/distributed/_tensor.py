@@ -1,3 +1,3 @@
 """taper.distributed.tensor, under PyTorch's older name."""
 
-from .tensor import *
+from .tensor import *  # noqa: F403

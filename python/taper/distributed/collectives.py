@@ -15,7 +15,8 @@ ReduceOp = _c.ReduceOp
 def _outside(name):
     warnings.warn(
         f"Running {name} on global rank {_c._default_group().rank()} which does not belong to the given "
-        "group."
+        "group.",
+        stacklevel=3,
     )
 
 

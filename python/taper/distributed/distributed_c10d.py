@@ -1,8 +1,8 @@
 """The names of taper.distributed, where PyTorch's programs also look for them."""
 
-from . import *
+from . import *  # noqa: F403
 from .job import _rank_not_in_group, _resolve  # noqa: F401
-from .stores import PrefixStore
+from .stores import PrefixStore  # noqa: F401
 
 
 def _get_default_group():

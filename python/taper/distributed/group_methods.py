@@ -1,5 +1,5 @@
-"""Collectives as methods of a group, on lists of tensors: what PyTorch's engines for collectives have, and what
-programs that keep a group call. Roots are ranks in the group. All give a Work."""
+"""Collectives as methods of a group, on lists of tensors: what PyTorch's engines for collectives have, and
+what programs that keep a group call. Roots are ranks in the group. All give a Work."""
 
 from datetime import timedelta
 

@@ -1,5 +1,5 @@
-"""Collectives of Python values. They travel in the format of taper.save, so receiving one runs no code: objects
-of other classes arrive as taper.load gives them."""
+"""Collectives of Python values. They travel in the format of taper.save, so receiving one runs no code:
+objects of other classes arrive as taper.load gives them."""
 
 import io
 

@@ -13,8 +13,8 @@ _ALL = -1
 
 
 def streams(text):
-    """By local rank (-1: all) the streams, 1 for stdout, 2 for stderr, 3 for both, of "3" or "0:1,1:2". Raises
-    argparse.ArgumentTypeError for other texts."""
+    """By local rank (-1: all) the streams, 1 for stdout, 2 for stderr, 3 for both, of "3" or "0:1,1:2".
+    Raises argparse.ArgumentTypeError for other texts."""
     found = {}
     for part in text.split(","):
         rank, colon, number = part.rpartition(":")
@@ -32,8 +32,8 @@ def local_ranks(text):
 
 
 class Outputs:
-    """Starts processes. Those streams that redirects names go to log_dir/RUN_.../attempt_N/RANK/stdout.log (or
-    stderr.log), those that tee names there and to the console, behind [ROLE RANK]:, and all others to the
+    """Starts processes. Those streams that redirects names go to log_dir/RUN_.../attempt_N/RANK/stdout.log
+    (or stderr.log), those that tee names there and to the console, behind [ROLE RANK]:, and all others to the
     console; of local ranks that are not among shown (None: all are) nothing comes to the console."""
 
     def __init__(self, log_dir=None, run_id="none", redirects=None, tee=None, shown=None, role="default"):

@@ -73,7 +73,8 @@ class WorkerGroup:
         ray = _ray()
         if not ray.is_initialized():
             ray.init()
-        for self.restarts in range(self.max_restarts + 1):
+        for attempt in range(self.max_restarts + 1):
+            self.restarts = attempt
             workers = self._start(ray)
             try:
                 return self._run_once(ray, workers, function, args, kwargs)

@@ -2,6 +2,7 @@
 script.py"""
 
 import argparse
+import contextlib
 import ctypes
 import os
 import secrets
@@ -47,8 +48,8 @@ def _add_place(parser):
     add(
         "--nproc-per-node",
         default="1",
-        help="processes on this machine: a number, cpu for one per CPU, gpu for one per CUDA device, auto for "
-        "gpu where there is one, else cpu",
+        help="processes on this machine: a number, cpu for one per CPU, gpu for one per CUDA device, auto "
+        "for gpu where there is one, else cpu",
     )
     add("--nnodes", default="1", help="machines; the command is run once on each")
     add("--node-rank", type=int, default=0, help="which of the machines this is")
@@ -147,10 +148,8 @@ def _place(options):
 
 def _die_with_parent():
     """A launcher that is killed takes its processes with it (Linux: PR_SET_PDEATHSIG)."""
-    try:
+    with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-    except (OSError, AttributeError):
-        pass
 
 
 def _command(options):

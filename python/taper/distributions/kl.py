@@ -80,7 +80,7 @@ def _uniform(p, q):
 
 @register_kl(Bernoulli, Bernoulli)
 def _bernoulli(p, q):
-    softplus = lambda x: x.clamp(min=0) + (-x.abs()).exp().log1p()  # noqa: E731
+    softplus = lambda x: x.clamp(min=0) + (-x.abs()).exp().log1p()
     one = p.probs * (softplus(-q.logits) - softplus(-p.logits))
     zero = (1 - p.probs) * (softplus(q.logits) - softplus(p.logits))
     return one + zero

@@ -12,7 +12,6 @@ from .. import _C
 from .._grad_mode import enable_grad, no_grad
 from ..nn.module import RemovableHandle
 
-
 _grad_of = _C.Tensor.grad.__get__  # of a DTensor this rank's part, a plain tensor
 
 

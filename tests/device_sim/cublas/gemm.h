@@ -32,8 +32,8 @@ struct Product {
   Activation activation = Activation::none;
   void* row_sums = nullptr;     // of op(A), a number for each row of D and of its type
   void* column_sums = nullptr;  // of op(B), a number for each column
-  bool tf32 = false;     // factors lose all but 10 bits of their fractions
-  bool reduced = false;  // long sums are those of two halves, each rounded to the type of D
+  bool tf32 = false;            // factors lose all but 10 bits of their fractions
+  bool reduced = false;         // long sums are those of two halves, each rounded to the type of D
 };
 
 /// Whether the library may take the tensor cores' TF32.

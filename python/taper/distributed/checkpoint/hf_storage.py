@@ -4,8 +4,8 @@
 class _Missing:
     def __init__(self, path, *args, **kwargs):
         raise NotImplementedError(
-            f"{type(self).__name__}: files of Hugging Face's are not read or written in parts; load whole ones "
-            "with taper.safetensors.load_file and set_model_state_dict(full_state_dict=True)"
+            f"{type(self).__name__}: files of Hugging Face's are not read or written in parts; load whole "
+            "ones with taper.safetensors.load_file and set_model_state_dict(full_state_dict=True)"
         )
 
 

@@ -1,6 +1,14 @@
 """Parameters, gradients and optimizer state divided among processes: Rajbhandari et al. 2020,
 arXiv:1910.02054, stages 2 and 3; Zhao et al. 2023, arXiv:2304.11277."""
 
+from .fully_shard import (
+    CPUOffloadPolicy,
+    FSDPModule,
+    MixedPrecisionPolicy,
+    OffloadPolicy,
+    fully_shard,
+    register_fsdp_forward_method,
+)
 from .fully_sharded_data_parallel import (
     BackwardPrefetch,
     CPUOffload,
@@ -14,14 +22,6 @@ from .fully_sharded_data_parallel import (
     ShardingStrategy,
     StateDictConfig,
     StateDictType,
-)
-from .fully_shard import (
-    CPUOffloadPolicy,
-    FSDPModule,
-    MixedPrecisionPolicy,
-    OffloadPolicy,
-    fully_shard,
-    register_fsdp_forward_method,
 )
 
 __all__ = [

@@ -31,7 +31,9 @@ class PostLocalSGDOptimizer(Optimizer):
         self.optim.load_state_dict({key: value for key, value in state_dict.items() if key != "step"})
         if "step" not in state_dict:
             warnings.warn(
-                "Loaded state dict does not contain a step counter for an averager. Setting step counter to 0."
+                "Loaded state dict does not contain a step counter for an averager. Setting step counter "
+                "to 0.",
+                stacklevel=2,
             )
         self.averager.step = state_dict.get("step", 0)
         self.param_groups = self.optim.param_groups

@@ -4,7 +4,6 @@ import math
 
 import taper
 from taper import _C
-from taper._grad_mode import no_grad
 from taper.nn.parameter import Parameter
 from taper.overrides import DisableTorchFunctionSubclass
 

@@ -14,7 +14,8 @@ class PowerSGDState:
     """What the hooks below remember from step to step.
 
     matrix_approximation_rank   columns of the thin matrices: more travel, less is lost
-    start_powerSGD_iter         steps that are averaged whole before; 2 or more where errors or matrices are kept
+    start_powerSGD_iter         steps that are averaged whole before; 2 or more where errors or matrices
+                                are kept
     min_compression_rate        a gradient of n x m goes as it is unless it shrinks by more than this
     use_error_feedback          what was lost in one step is added in the next
     warm_start                  a step begins with the matrices of the one before
@@ -126,7 +127,7 @@ def _reduced(state, bucket, flat, matrices, rest):
             m.copy_(p @ q.t())
         if lost is not None:
             state.error_dict[index] = lost.sub_(flat)
-            for r, view in zip(rest, _like(state.error_dict[index], flat, rest)):
+            for view in _like(state.error_dict[index], flat, rest):
                 view.zero_()  # what is averaged whole loses nothing
         return flat
 

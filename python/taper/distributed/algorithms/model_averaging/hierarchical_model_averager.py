@@ -25,8 +25,8 @@ class HierarchicalModelAverager(ModelAverager):
             raise ValueError("The minimum period in arg ``period_group_size_dict`` must be a positive value.")
         if list(sizes.values())[-1] != all_ranks:
             raise ValueError(
-                f"The last value in arg ``period_group_size_dict`` {list(sizes.values())[-1]} must be equal to "
-                f"the size of arg ``process_group`` {all_ranks}."
+                f"The last value in arg ``period_group_size_dict`` {list(sizes.values())[-1]} must be equal "
+                f"to the size of arg ``process_group`` {all_ranks}."
             )
         if warmup_steps < 0:
             raise ValueError("Arg ``warmup_steps`` must be a non-negative number.")

@@ -1,5 +1,6 @@
 """record: an exception of a process reaches the one that started it."""
 
+import contextlib
 import functools
 import json
 import os
@@ -40,10 +41,8 @@ def _tell(error):
     from taper import _C
 
     if _C._distributed.is_initialized():
-        try:
+        with contextlib.suppress(_C.DistributedError):  # the others are gone already
             _C._distributed._abort(f"{type(error).__name__}: {error}")
-        except _C.DistributedError:
-            pass  # the others are gone already
 
 
 def message_in(path):

@@ -31,7 +31,7 @@ def parallelize_module(module, device_mesh=None, parallelize_plan=None, *, src_d
             "parallelize_module: device_mesh must be a DeviceMesh with one dimension: mesh['tp']"
         )
     if parallelize_plan is None:
-        warnings.warn("parallelize_module: there is no plan; nothing was divided")
+        warnings.warn("parallelize_module: there is no plan; nothing was divided", stacklevel=2)
         return module
     if isinstance(parallelize_plan, ParallelStyle):
         return parallelize_plan._apply(module, device_mesh)
@@ -42,7 +42,7 @@ def parallelize_module(module, device_mesh=None, parallelize_plan=None, *, src_d
             raise TypeError(f"parallelize_module: the plan has {style!r} for {pattern!r}, expected a style")
         chosen = [module] if pattern == "" else _matching(module, pattern)
         if not chosen:
-            warnings.warn(f"parallelize_module: no submodule is named {pattern!r}")
+            warnings.warn(f"parallelize_module: no submodule is named {pattern!r}", stacklevel=2)
         for submodule in chosen:
             style._apply(submodule, device_mesh)
     return module

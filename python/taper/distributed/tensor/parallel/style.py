@@ -6,9 +6,9 @@ from taper import _C, nn
 from taper.nn import functional
 
 from ..dtensor import DTensor, cuts_of
+from ..parameter import distribute_parameter, local
 from ..placement_types import Partial, Replicate, Shard
 from ..redistribute import enter_divided, redistribute
-from ..parameter import distribute_parameter, local
 
 
 class ParallelStyle:
