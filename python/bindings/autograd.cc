@@ -380,6 +380,7 @@ void bind_autograd(py::module_& module) {
     set_memory(target, source);
   });
   module.def("is_anomaly_enabled", &is_anomaly_detection_enabled);
+  module.def("_in_backward", &in_backward);
   module.def("_queue_callback", [](const py::object& callback) {
     queue_callback([callable = Callable(callback.ptr())] {
       const WithGil gil;

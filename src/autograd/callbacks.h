@@ -9,4 +9,7 @@ namespace taper {
 /// pass throws, not at all. Throws AutogradError outside of a backward pass.
 void queue_callback(std::function<void()> callback);
 
+/// Whether a backward pass runs in this thread.
+bool in_backward();
+
 }  // namespace taper

@@ -395,6 +395,8 @@ void check_wants_grad(const Tensors& inputs, const char* call) {
 
 }  // namespace
 
+bool in_backward() { return passes > 0; }
+
 void queue_callback(std::function<void()> callback) {
   check<AutogradError>(passes > 0, "queue_callback: there is no backward pass in this thread");
   callbacks.push_back(std::move(callback));

@@ -443,3 +443,42 @@ dist.all_gather(gathered, copies.weight.to_local().detach()); assert (gathered[0
 drawn = parts.weight.detach().full_tensor(); assert (drawn[:32] != drawn[32:]).any()
 """
     )
+
+
+def test_a_backward_that_raised_leaves_nothing_behind():
+    jobs.run(
+        NETWORK
+        + """
+class Raise(taper.autograd.Function):
+    @staticmethod
+    def forward(ctx, x): return x * 1
+    @staticmethod
+    def backward(ctx, dy): raise RuntimeError("no gradient")
+reference, model = shard(fresh()), shard(fresh())
+train(reference, adam(reference), mine)
+handle = model.blocks[0].register_forward_hook(lambda module, args, y: Raise.apply(y))
+x, t = map(mine, batch(9))
+try: F.mse_loss(model(x), t).backward()
+except RuntimeError as error: assert "no gradient" in str(error)
+handle.remove()
+train(model, adam(model), mine)
+close(dcp.get_model_state_dict(model, options=whole), dcp.get_model_state_dict(reference, options=whole), 0)
+"""
+    )
+
+
+def test_whole_parameters_that_are_looked_at_keep_their_digits():
+    jobs.run(
+        NETWORK
+        + """
+from taper.distributed.fsdp import MixedPrecision
+model = FSDP(fresh().float(), mixed_precision=MixedPrecision(param_dtype=taper.bfloat16))
+before = {name: value.full_tensor() for name, value in model.module.state_dict().items()}
+with FSDP.summon_full_params(model): pass
+after = {name: value.full_tensor() for name, value in model.module.state_dict().items()}
+close(after, before, 0)
+with FSDP.summon_full_params(model), taper.no_grad(): model.module.last.bias[1] = 2.0
+bias = model.module.last.bias.full_tensor()
+assert bias[1] == 2 and bias[0] == before["last.bias"][0] and bias[2] == before["last.bias"][2]
+"""
+    )

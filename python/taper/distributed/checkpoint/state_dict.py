@@ -13,7 +13,7 @@ from ..tensor.dtensor import DTensor
 
 @dataclass
 class StateDictOptions:
-    """full_state_dict: whole tensors instead of this rank's parts; with cpu_offload on rank 0 only.
+    """full_state_dict: whole tensors instead of this rank's parts; with cpu_offload in main memory, on rank 0 only.
     broadcast_from_rank0: what is set is rank 0's. strict: names must fit."""
 
     full_state_dict: bool = False
@@ -31,12 +31,13 @@ def _inner(model):
     return model
 
 
-def _whole(value):
-    """A copy."""
+def _whole(value, options):
+    """A copy, in main memory with cpu_offload."""
     if not isinstance(value, _C.Tensor):
         return value
     value = value.detach()
-    return value.full_tensor() if isinstance(value, DTensor) else value.clone()
+    value = value.full_tensor() if isinstance(value, DTensor) else value.clone()
+    return value.cpu() if options.cpu_offload else value
 
 
 def _here(options):
@@ -55,7 +56,7 @@ def get_model_state_dict(model, *, submodules=None, options=None):
         if options.ignore_frozen_params and name in frozen:
             continue
         if isinstance(value, _C.Tensor):
-            value = _whole(value) if options.full_state_dict else value.detach()
+            value = _whole(value, options) if options.full_state_dict else value.detach()
         state[name] = value
     return state if _here(options) else {}
 
@@ -120,7 +121,7 @@ def get_optimizer_state_dict(model, optimizers, *, submodules=None, options=None
                 describe = getattr(parameter, "_described", lambda value: value)
                 entry = {key: describe(v) for key, v in optimizer.state.get(parameter, {}).items()}
                 if options.full_state_dict:
-                    entry = {key: _whole(v) for key, v in entry.items()}
+                    entry = {key: _whole(v, options) for key, v in entry.items()}
                 if entry:
                     state[name_of(parameter)] = entry
     return {"state": state, "param_groups": groups} if _here(options) else {}

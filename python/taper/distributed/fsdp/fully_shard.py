@@ -64,9 +64,16 @@ class _Root:
         """Where the units are computed with."""
         return {unit.device for state in self.states for unit in state.units}
 
+    def _runs_backward(self):
+        if self.in_backward and not _C._in_backward():  # it raised, so end_backward was not called
+            self.in_backward = False
+            for unit in (unit for state in self.states for unit in state.units):
+                unit.forget_backward()
+        return self.in_backward
+
     def begin(self):
         """Before the outermost forward."""
-        if self.in_backward:
+        if self._runs_backward():
             return
         self.order = []
         follow(self.devices())
@@ -77,7 +84,7 @@ class _Root:
                 unit.take_requirements()
 
     def begin_backward(self):
-        if self.in_backward:
+        if self._runs_backward():
             return
         self.in_backward = True
         for state in self.states:

@@ -4,6 +4,7 @@ import enum
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import taper
 from taper import _C
 from taper._grad_mode import no_grad
 from taper.nn.module import Module
@@ -62,9 +63,17 @@ class CPUOffload:
     offload_params: bool = False
 
 
+def _write_back(entry):
+    """What was written to a whole parameter goes to this rank's part."""
+    part, now = entry.shard._part, entry.cut.own(entry.full.detach())
+    now = now.to(part.device)
+    # The whole may be rounded to the dtype of computation: what nobody wrote keeps its digits.
+    part.copy_(taper.where(now != part.to(now.dtype), now.to(part.dtype), part))
+
+
 @dataclass
 class StateDictConfig:
-    """What state_dict() is to give. offload_to_cpu: parameters lie in main memory in any case."""
+    """What state_dict() is to give. offload_to_cpu: whole tensors in main memory."""
 
     offload_to_cpu: bool = False
 
@@ -253,7 +262,8 @@ class FullyShardedDataParallel(Module):
     def summon_full_params(
         module, recurse=True, writeback=True, rank0_only=False, offload_to_cpu=False, with_grads=False
     ):
-        """Within it the modules have whole parameters; what is written to them is kept."""
+        """Within it the modules have whole parameters, in the dtype of computation; what is written to them
+        is kept. All ranks have them, on the device of the computation; gradients stay divided."""
         states = [m._fsdp for m in module.modules() if hasattr(m, "_fsdp")]
         follow({unit.device for state in states for unit in state.units})
         for state in states:
@@ -264,7 +274,7 @@ class FullyShardedDataParallel(Module):
             with no_grad():
                 for unit in [unit for state in states for unit in state.units]:
                     for entry in unit.entries if writeback else ():
-                        entry.shard._part.copy_(entry.cut.own(entry.full.detach()))
+                        _write_back(entry)
                     unit.release()
 
     @staticmethod
@@ -289,6 +299,8 @@ class FullyShardedDataParallel(Module):
 
         whole = self._kind is StateDictType.FULL_STATE_DICT
         state = get_model_state_dict(self.module, options=StateDictOptions(full_state_dict=whole))
+        if whole and self._config.offload_to_cpu:
+            state = {name: v.cpu() if isinstance(v, _C.Tensor) else v for name, v in state.items()}
         return {} if whole and getattr(self._config, "rank0_only", False) and _resolve(None).rank() else state
 
     def load_state_dict(self, state_dict, strict=True, assign=False):

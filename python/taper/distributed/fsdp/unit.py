@@ -177,9 +177,20 @@ class Unit:
 
     def drop_gathering(self):
         """Forgets what start_gathering began: it is of parameters that a step may change."""
-        if self._gathering is not None:
-            self._gathering[0].wait()
-            self._gathering = None
+        gathering, self._gathering = self._gathering, None
+        if gathering is not None:
+            gathering[0].wait()
+
+    def forget_backward(self):
+        """Drops what a backward that raised left: gradients of whole parameters, and transfers."""
+        reducing, self._reducing = self._reducing, None
+        if reducing is not None:
+            reducing[0].wait()
+            self._memory.keep(None)
+        self.drop_gathering()
+        for entry in self.entries:
+            entry.full.grad = None
+        self.release()
 
     def release(self):
         """Makes the own parts the parameters of the modules, and gives the memory of the whole ones back."""
@@ -250,7 +261,7 @@ class Unit:
                 part, before = own[entry.position : entry.position + entry.local], _GRAD.__get__(shard)
                 part = entry.part(part).to(self.dtype)
                 if part.device != shard.device:
-                    part = part.to(shard.device, non_blocking=before is None)
+                    part = part.to(shard.device)
                 shard.grad = part.clone() if before is None else before.detach() + part
 
 
