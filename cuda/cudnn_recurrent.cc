@@ -194,7 +194,10 @@ bool cudnn_recurrent(const RecurrentLayers& layers, const RecurrentOperands& ope
                                std::size_t(network.weight_bytes), weights.data(), call.work_bytes,
                                work.data(), has_backward ? call.reserve_bytes : 0, reserve),
           "recurrent");
-  if (done) network.met.insert(Call::sizes(layers, has_backward));
+  if (!done) return false;
+  // Sequences of ever other lengths: a graph that records forgotten ones takes own kernels.
+  if (network.met.size() >= 4096) network.met.clear();
+  network.met.insert(Call::sizes(layers, has_backward));
   return done;
 }
 

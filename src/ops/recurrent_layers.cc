@@ -196,11 +196,13 @@ RecurrentCell cell_of(const std::string& kind) {
   return RecurrentCell::gru;
 }
 
-void check_operand(const Tensor& x, const Shape& expected, DType dtype, const char* what) {
+void check_operand(const Tensor& x, const Shape& expected, const Tensor& input, const char* what) {
   check<ShapeError>(x.sizes() == expected, "recurrent: ", what, " must be of shape ", expected, ", got ",
                     x.sizes());
-  check<DTypeError>(x.dtype() == dtype, "recurrent: ", what, " must be ", dtype, " like the input, got ",
-                    x.dtype());
+  check<DTypeError>(x.dtype() == input.dtype(), "recurrent: ", what, " must be ", input.dtype(),
+                    " like the input, got ", x.dtype());
+  check<DeviceError>(x.device() == input.device(), "recurrent: ", what, " is on ", x.device(),
+                     ", expected it on ", input.device(), " like the input");
 }
 
 std::vector<std::int64_t> checked_batch_sizes(const Tensor& x, const std::optional<Shape>& given) {
@@ -247,10 +249,10 @@ RecurrentLayers checked_layers(const std::string& kind, const Tensor& x, const T
                     "recurrent: weight_hh of shape ", weights[1].sizes(), " does not fit ",
                     std::int64_t(parts), " weights of a layer of ", kind);
   for (std::size_t s = 0; s < states.size(); ++s)
-    check_operand(states[s], {places, net.sequences(), s == 0 ? net.outputs : net.hidden}, net.dtype,
+    check_operand(states[s], {places, net.sequences(), s == 0 ? net.outputs : net.hidden}, x,
                   "an initial state");
   for (std::size_t i = 0; i < weights.size(); ++i)
-    check_operand(weights[i], weight_shapes(net, std::int64_t(i / parts) / directions)[i % parts], net.dtype,
+    check_operand(weights[i], weight_shapes(net, std::int64_t(i / parts) / directions)[i % parts], x,
                   "a weight");
   return net;
 }

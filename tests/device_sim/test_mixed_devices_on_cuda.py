@@ -46,6 +46,13 @@ def test_a_number_on_another_device_is_written(device):
             assert x.tolist() == [2, 0, 2]
 
 
+def test_a_recurrent_layer_elsewhere_than_its_input_raises(device):
+    x, state = taper.zeros(2, 1, 3), (taper.zeros(1, 1, 4), taper.zeros(1, 1, 4))
+    for layer, hx in ((taper.nn.LSTM(3, 4), None), (taper.nn.LSTM(3, 4).cuda(), state)):
+        with pytest.raises(taper.DeviceError, match="expected it on cuda:0 like the input"):
+            layer(x.cuda(), hx)
+
+
 def test_normal_takes_a_number_beside_a_tensor(device):
     many = taper.full((3,), 2.0)
     for mean, std in ((many, 0.0), (2.0, taper.zeros(3)), (taper.tensor(2.0), taper.zeros(3))):
