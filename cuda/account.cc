@@ -44,16 +44,17 @@ class Account final : public DeviceAccount {
 
 }  // namespace
 
-void count_allocation(int device, std::int64_t bytes, std::int64_t held) {
+void check_limit(int device, std::int64_t bytes, std::int64_t held) {
   Entry& of = entry(device);
   const std::int64_t limit = of.limit;
-  if (bytes > limit - held) {
+  if (bytes > 0 && bytes > limit - held) {
     ++of.failures;
     fail<OutOfMemory>("CUDA out of memory: cannot allocate ", bytes, " bytes on cuda:", device,
                       ", where this process is allowed ", limit, " bytes; its tensors hold ", held);
   }
-  of.bytes += bytes;
 }
+
+void count_allocation(int device, std::int64_t bytes) { entry(device).bytes += bytes; }
 
 void count_retry(int device) { ++entry(device).retries; }
 void count_failure(int device) { ++entry(device).failures; }

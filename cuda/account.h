@@ -5,8 +5,9 @@
 
 namespace taper::cuda {
 
-/// Counts an allocation of bytes beside those held. Throws OutOfMemory beyond the limit of the device.
-void count_allocation(int device, std::int64_t bytes, std::int64_t held);
+/// Throws OutOfMemory where bytes beside those held are beyond the limit of the device.
+void check_limit(int device, std::int64_t bytes, std::int64_t held);
+void count_allocation(int device, std::int64_t bytes);
 void count_retry(int device);
 void count_failure(int device);
 

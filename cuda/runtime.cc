@@ -131,7 +131,7 @@ void* Runtime::take(int device, std::int64_t bytes, cudaStream_t stream) {
 
 Storage* Runtime::allocate(int device, std::int64_t bytes) {
   DeviceState& here = state(device);
-  count_allocation(device, bytes, here.allocated);
+  check_limit(device, bytes, here.allocated);
   set_device_of_thread(device);
   const Stream home = current_stream(device);
   std::shared_ptr<GraphPool> pool = pool_of_recording(device);
@@ -140,6 +140,7 @@ Storage* Runtime::allocate(int device, std::int64_t bytes) {
   void* memory = nullptr;
   if (bytes) memory = pool ? pool->take(words, handle_of(home)) : take(device, words, handle_of(home));
   ++here.allocations;
+  count_allocation(device, bytes);
   const std::int64_t held = here.allocated += bytes;
   for (std::int64_t peak = here.peak; peak < held && !here.peak.compare_exchange_weak(peak, held);) {
   }

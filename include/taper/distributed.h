@@ -123,7 +123,8 @@ class ProcessGroup {
   Work all_to_all_single(const Tensor& output, const Tensor& input,
                          const std::vector<std::int64_t>& output_sizes = {},
                          const std::vector<std::int64_t>& input_sizes = {});
-  /// timeout: instead of the group's.
+  /// timeout: instead of the group's, which it replaces while the barrier runs. Throws ValueError unless it
+  /// is positive.
   Work barrier(std::optional<std::chrono::milliseconds> timeout = {});
   Work send(const Tensor& tensor, int destination, std::uint32_t tag = 0);
   /// From any rank where source is empty.

@@ -124,6 +124,15 @@ def _refuse_foreign(start, path):
         raise _C.IOError(f"{path!r} is a pickle. {_CONVERT.format(path=path)}")
 
 
+def _takes_two(function):
+    """Whether it can be called with a storage and a name, as PyTorch's are."""
+    try:
+        inspect.signature(function).bind(None, None)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
 def _placement(map_location):
     """A function from the device a tensor was saved from to the device where it goes, or None."""
     if map_location is None:
@@ -131,7 +140,7 @@ def _placement(map_location):
     if isinstance(map_location, dict):
         return lambda saved: _C.device(map_location.get(str(saved), str(saved)))
     if callable(map_location):
-        takes_storage = len(inspect.signature(map_location).parameters) > 1
+        takes_storage = _takes_two(map_location)
 
         def call(saved):
             # PyTorch's functions take a storage and a name, others the name alone.

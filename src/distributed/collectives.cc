@@ -298,6 +298,7 @@ Work ProcessGroup::all_to_all_single(const Tensor& output, const Tensor& input,
 }
 
 Work ProcessGroup::barrier(std::optional<std::chrono::milliseconds> timeout) {
+  check<ValueError>(!timeout || timeout->count() > 0, "barrier: timeout must be positive");
   // What comes before each collective is a barrier.
   return state_->start(
       "barrier()", {}, {}, [](std::uint32_t) {}, {}, timeout);

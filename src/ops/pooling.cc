@@ -118,11 +118,15 @@ Windows sliding(const Tensor& x, int dims, const Shape& kernel, const Shape& str
   Windows windows = windows_of(x, dims, op, true);
   cpu::Pooling& p = windows.pooling;
   constexpr std::int64_t most = std::int64_t(1) << 60;
+  const Shape kernels = per_dimension(kernel, dims, op, "kernel_size"),
+              strides = stride.empty() ? kernels : per_dimension(stride, dims, op, "stride"),
+              paddings = per_dimension(padding, dims, op, "padding"),
+              dilations = per_dimension(dilation, dims, op, "dilation");
   for (int i = 0; i < dims; ++i) {
-    p.kernel[i] = per_dimension(kernel, dims, op, "kernel_size")[i];
-    p.stride[i] = stride.empty() ? p.kernel[i] : per_dimension(stride, dims, op, "stride")[i];
-    p.padding[i] = per_dimension(padding, dims, op, "padding")[i];
-    p.dilation[i] = per_dimension(dilation, dims, op, "dilation")[i];
+    p.kernel[i] = kernels[i];
+    p.stride[i] = strides[i];
+    p.padding[i] = paddings[i];
+    p.dilation[i] = dilations[i];
     check<ValueError>(p.kernel[i] > 0 && p.stride[i] > 0 && p.dilation[i] > 0, op,
                       ": kernel_size, stride and dilation must be greater than zero");
     check<ValueError>(p.padding[i] >= 0 && p.padding[i] <= p.kernel[i] / 2, op, ": padding ", p.padding[i],
@@ -147,9 +151,9 @@ Windows sliding(const Tensor& x, int dims, const Shape& kernel, const Shape& str
 Windows adapted(const Tensor& x, int dims, const Shape& output, const char* op) {
   Windows windows = windows_of(x, dims, op);
   windows.pooling.adaptive = true;
+  const Shape wanted = per_dimension(output, dims, op, "output_size");
   for (int i = 0; i < dims; ++i) {
-    const std::int64_t wanted = per_dimension(output, dims, op, "output_size")[i];
-    windows.pooling.output[i] = wanted == -1 ? x.sizes()[i + 2] : wanted;
+    windows.pooling.output[i] = wanted[i] == -1 ? x.sizes()[i + 2] : wanted[i];
     check<ValueError>(windows.pooling.output[i] >= 0, op, ": output_size must not be negative, got ", output);
     check<ShapeError>(x.sizes()[i + 2] > 0 || windows.pooling.output[i] == 0, op,
                       ": spatial dimensions must not be empty, got shape ", x.sizes());

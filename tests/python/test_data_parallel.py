@@ -127,7 +127,9 @@ def test_static_graph_and_ignored_parameters_after_the_fact():
         NETWORK
         + """
 reference = fresh(); train(reference, lambda t: t, never)
-model = DDP(fresh()); model._set_static_graph(); train(model, mine, never); close(model, reference)
+model = DDP(fresh()).eval()
+with taper.no_grad(): model(mine(batch(0)[0]))
+model.train()._set_static_graph(); train(model, mine, never); close(model, reference)
 own = nn.Linear(6, 3)
 DDP._set_params_and_buffers_to_ignore_for_model(own, ["bias"])
 own = DDP(own); own(mine(batch(0)[0])).mul(rank + 1).sum().backward()

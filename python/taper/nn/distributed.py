@@ -216,7 +216,7 @@ class DistributedDataParallel(Module):
         divisor = None
         if self._join is not None and _C.is_grad_enabled():
             divisor = self._join.notify_join_context(self)
-        self._passes += 1
+        self._passes += bool(reduces)
         syncs = reduces and self.training and self.forward_sync_buffers
         if syncs:
             self._sync_buffers(_BufferCommHookLocation.PRE_FORWARD)
@@ -241,17 +241,15 @@ class DistributedDataParallel(Module):
 
     def _sync_buffers(self, place):
         """Buffers become rank 0's before forward, or what the hook of this place makes of them."""
-        buffers = self._named_buffers_to_send()
+        state, hook, where = self._buffer_hook or (None, None, _BufferCommHookLocation.PRE_FORWARD)
+        buffers = self._named_buffers_to_send() if place is where else None
         if not buffers:
             return
-        if self._buffer_hook is None:
-            if place is _BufferCommHookLocation.PRE_FORWARD:
-                _C._distributed._broadcast_tensors(self.process_group, list(buffers.values()), 0)
+        if hook is None:
+            _C._distributed._broadcast_tensors(self.process_group, list(buffers.values()), 0)
             return
-        state, hook, where = self._buffer_hook
-        if place is where:
-            for future in hook(state, buffers) or ():
-                future.wait()
+        for future in hook(state, buffers) or ():
+            future.wait()
 
     def _register_buffer_comm_hook(
         self, state, hook, comm_hook_location=_BufferCommHookLocation.POST_FORWARD
