@@ -49,6 +49,31 @@ refused(ValueError, "scatter_list.* must be specified on source" if rank == 0 el
         lambda: dist.scatter(x, None if rank == 0 else parts, src=0))
 refused(ValueError, "all_reduce does not support max on complex", lambda: dist.all_reduce(taper.ones(1, dtype=taper.complex64), dist.ReduceOp.MAX))
 
+# Collectives that begin together: what they do shows after the end of the context only.
+sums, joined, parts = [taper.full((2,), rank + i) for i in range(2)], taper.empty(world), taper.empty(1)
+mine, all_parts = taper.tensor([float(rank)]), taper.arange(float(world))
+with dist._coalescing_manager():
+    for x in sums:
+        assert dist.all_reduce(x) is None
+    assert [x.tolist() for x in sums] == [[rank] * 2, [rank + 1] * 2]
+    sums[0].add_(1)
+assert [x.tolist() for x in sums] == [[6] * 2] * 2
+with dist._coalescing_manager(async_ops=True) as coalesced:
+    dist.all_gather_into_tensor(joined, mine)
+    dist.reduce_scatter_tensor(parts, all_parts, dist.ReduceOp.SUM)
+    other = taper.ones(1); dist.broadcast(other, 0)
+coalesced.wait()
+assert joined.tolist() == [0, 1, 2] and parts.item() == 3 * rank
+def nested():
+    with dist._coalescing_manager():
+        dist.all_reduce(mine)
+        with dist._coalescing_manager():
+            pass
+refused(ValueError, "within another one", nested)
+dist.all_reduce(mine); assert mine.item() == 3
+with dist._coalescing_manager(alone):
+    dist.all_reduce(mine)
+
 # The methods of a group.
 group = dist.group.WORLD
 x = taper.full((2,), rank + 1.); assert group.allreduce([x]).wait() and x.tolist() == [6.0] * 2

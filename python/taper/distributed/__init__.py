@@ -7,6 +7,7 @@ from . import group_methods as _group_methods
 from .bucket import GradBucket
 from .collectives import (
     P2POp,
+    _coalescing_manager,
     all_gather,
     all_gather_coalesced,
     all_gather_into_tensor,

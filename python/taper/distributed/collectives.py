@@ -1,6 +1,7 @@
 """The collectives, as functions on tensors. Ranks given as src and dst are those of the job, also within
 groups."""
 
+import contextlib
 import warnings
 from datetime import timedelta
 
@@ -22,6 +23,49 @@ def _outside(name):
 
 def _finish(work, async_op):
     return work if async_op else None
+
+
+# By group, the collectives that wait for the end of its _coalescing_manager.
+_collected = {}
+
+
+def _run(group, async_op, begin):
+    """begin(async_op), at once or at the end of the group's _coalescing_manager."""
+    if group in _collected:
+        _collected[group].append(begin)
+        return None
+    return _finish(begin(async_op), async_op)
+
+
+class _Coalesced:
+    """The collectives of a _coalescing_manager that ended."""
+
+    def __init__(self):
+        self.works = []
+
+    def wait(self):
+        """Until all are done."""
+        for work in self.works:
+            work.wait()
+        self.works = []
+
+
+@contextlib.contextmanager
+def _coalescing_manager(group=None, device=None, async_ops=False):
+    """Within it all_reduce, all_gather_into_tensor and reduce_scatter_tensor of the group only collect, and
+    return None; all begin together at its end, which waits for them, unless async_ops is set: then wait() of
+    what the context gives does. After an error within it none begins. The device changes nothing."""
+    group, coalesced = _resolve(group), _Coalesced()
+    if group in _collected:
+        raise ValueError("_coalescing_manager: the group is within another one already")
+    _collected[group] = []
+    try:
+        yield coalesced
+    finally:
+        begins = _collected.pop(group)
+    coalesced.works = [begin(True) for begin in begins]
+    if not async_ops:
+        coalesced.wait()
 
 
 def _in_group(group, rank, group_rank, name):
@@ -67,16 +111,17 @@ def all_reduce(tensor, op=ReduceOp.SUM, group=None, async_op=False):
     same bits on all ranks. With async_op a Work to wait() for is returned."""
     _check_tensor(tensor, "tensor")
     group = _resolve(group)
-    return (
-        _outside("all_reduce")
-        if group is None
-        else _finish(group._all_reduce(tensor, op, async_op), async_op)
-    )
+    if group is None:
+        return _outside("all_reduce")
+    return _run(group, async_op, lambda later: group._all_reduce(tensor, op, later))
 
 
 def all_reduce_coalesced(tensors, op=ReduceOp.SUM, group=None, async_op=False):
     """all_reduce of several tensors."""
-    works = [all_reduce(tensor, op, group, True) for tensor in _check_list(tensors, "tensors")]
+    group = _resolve(group)
+    if group is None:
+        return _outside("all_reduce_coalesced")
+    works = [group._all_reduce(tensor, op, True) for tensor in _check_list(tensors, "tensors")]
     if async_op:
         return works[-1]
     for work in works:
@@ -115,13 +160,10 @@ def all_gather_into_tensor(output_tensor, input_tensor, group=None, async_op=Fal
     group = _resolve(group)
     if group is None:
         return _outside("all_gather_into_tensor")
-    return _finish(
-        group._all_gather_into_tensor(
-            _check_tensor(output_tensor, "output_tensor"),
-            _check_tensor(input_tensor, "input_tensor"),
-            async_op,
-        ),
-        async_op,
+    _check_tensor(output_tensor, "output_tensor")
+    _check_tensor(input_tensor, "input_tensor")
+    return _run(
+        group, async_op, lambda later: group._all_gather_into_tensor(output_tensor, input_tensor, later)
     )
 
 
@@ -192,12 +234,9 @@ def reduce_scatter_tensor(output, input, op=ReduceOp.SUM, group=None, async_op=F
     group = _resolve(group)
     if group is None:
         return _outside("reduce_scatter_tensor")
-    return _finish(
-        group._reduce_scatter_tensor(
-            _check_tensor(output, "output"), _check_tensor(input, "input"), op, async_op
-        ),
-        async_op,
-    )
+    _check_tensor(output, "output")
+    _check_tensor(input, "input")
+    return _run(group, async_op, lambda later: group._reduce_scatter_tensor(output, input, op, later))
 
 
 def all_to_all(output_tensor_list, input_tensor_list, group=None, async_op=False):
