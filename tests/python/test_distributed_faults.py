@@ -3,6 +3,7 @@
 import re
 import signal
 import socket
+import threading
 import time
 from datetime import timedelta
 
@@ -153,6 +154,35 @@ def test_two_jobs_share_one_store():
     assert [result.code for result in results] == [0] * 4, results
 
 
+def test_queues_of_stores_are_first_in_first_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("TAPER_JOB_SECRET", "secret of the tests")
+    server = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    for store in (
+        table := dist.HashStore(),
+        dist.PrefixStore("p", table),
+        server,
+        dist.PrefixStore("p", server),
+    ):
+        store.queue_push("q", "first")
+        other = store.clone()
+        other.queue_push("q", b"second")
+        assert store.queue_len("q") == 2 and store.check(["q"]) and store.list_keys() == []
+        assert [other.queue_pop("q"), store.queue_pop("q")] == [b"first", b"second"]
+        assert store.queue_len("q") == 0 and not store.check(["q"])
+        with pytest.raises(dist.QueueEmptyError, match="'q' is empty"):
+            store.queue_pop("q", block=False)
+        store.set_timeout(timedelta(seconds=0.05))
+        with pytest.raises(dist.DistError, match="nothing came into the queue 'q' within 0.05 s"):
+            store.queue_pop("q")
+        thread = threading.Thread(target=other.queue_push, args=("q", "late"))
+        store.set_timeout(timedelta(seconds=30))
+        thread.start()
+        assert store.queue_pop("q") == b"late"
+        thread.join()
+    with pytest.raises(NotImplementedError, match="FileStore has no queues"):
+        dist.PrefixStore("p", dist.FileStore(tmp_path / "store")).queue_pop("q")
+
+
 def test_stores_keep_what_they_are_told(tmp_path, monkeypatch):
     monkeypatch.setenv("TAPER_JOB_SECRET", "secret of the tests")
     server = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
@@ -171,6 +201,7 @@ def test_stores_keep_what_they_are_told(tmp_path, monkeypatch):
         assert one.compare_set("k", "text", b"\xff\0") == other.get("k") == b"\xff\0"
         one.append("k", "!")
         assert other.multi_get(["k", "n"]) == [b"\xff\0!", b"2"]
+        assert sorted(one.clone().list_keys()) == ["k", "n"] and isinstance(one, dist.Store)
         assert one.delete_key("k") and not other.delete_key("k")
         with pytest.raises(dist.DistError, match="'?(a/)?none'? was not set within 0.0"):
             other.wait(["none"], timedelta(seconds=0.05))

@@ -1,7 +1,7 @@
 """Training on many processes: process groups, collectives, checkpoints, with torch.distributed's names."""
 
 from taper._C import DistributedError as DistError
-from taper._C._distributed import ProcessGroup, ReduceOp, Store, Work, is_available, is_initialized
+from taper._C._distributed import ProcessGroup, ReduceOp, Work, is_available, is_initialized
 
 from . import group_methods as _group_methods
 from .bucket import GradBucket
@@ -85,6 +85,8 @@ _LAZY = {
     "FileStore": "stores",
     "HashStore": "stores",
     "PrefixStore": "stores",
+    "QueueEmptyError": "stores",
+    "Store": "stores",
     "TCPStore": "stores",
     **dict.fromkeys(
         (

@@ -1,5 +1,6 @@
 """Stores: texts by name, within a process, in a file or at a server, with torch.distributed's names."""
 
+import abc
 import fcntl
 import hashlib
 import hmac
@@ -33,11 +34,15 @@ def _key(key):
     return key
 
 
+class QueueEmptyError(_C.DistributedError):
+    """queue_pop of an empty queue, when told not to wait."""
+
+
 class _Table:
-    """Entries, and waiting for them."""
+    """Entries and queues, and waiting for them."""
 
     def __init__(self):
-        self.entries, self.changed = {}, threading.Condition()
+        self.entries, self.queues, self.changed = {}, {}, threading.Condition()
 
     def run(self, action, *arguments):
         """One operation, alone."""
@@ -72,14 +77,31 @@ class _Table:
         return self.entries.pop(key, None) is not None
 
     def check(self, keys):
-        return all(key in self.entries for key in keys)
+        return all(key in self.entries or key in self.queues for key in keys)
 
     def num_keys(self):
         return len(self.entries)
 
+    def list_keys(self):
+        return list(self.entries)
 
-class PythonStore:
-    """What all stores of this module can do. Values are text or bytes; get() gives bytes."""
+    def queue_push(self, key, value):
+        self.queues.setdefault(key, []).append(value)
+
+    def queue_pop(self, key, seconds):
+        if not self.changed.wait_for(lambda: key in self.queues, seconds):
+            raise TimeoutError(key)
+        value = self.queues[key].pop(0)
+        if not self.queues[key]:
+            del self.queues[key]
+        return value
+
+    def queue_len(self, key):
+        return len(self.queues.get(key, ()))
+
+
+class Store(abc.ABC):  # noqa: B024 (only for register)
+    """What all stores can do. Values are text or bytes; get() gives bytes."""
 
     def __init__(self, timeout=_DEFAULT):
         self._timeout = timeout
@@ -96,7 +118,7 @@ class PythonStore:
         self._timeout = timeout
 
     def _call(self, action, *arguments):
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no {action}")
 
     def _waited(self, key, timeout, left=None):
         try:
@@ -139,6 +161,10 @@ class PythonStore:
         """How many keys are set."""
         return self._call("num_keys")
 
+    def list_keys(self):
+        """The keys that are set."""
+        return self._call("list_keys")
+
     def has_extended_api(self):
         """Whether there are append(), multi_get() and multi_set(): always."""
         return True
@@ -160,18 +186,52 @@ class PythonStore:
             self.set(key, value)
 
 
-class HashStore(PythonStore):
+Store.register(_C._distributed.Store)  # the one that a process group made
+
+
+class _Queues:
+    """Queues by key, beside the entries, of stores that have them."""
+
+    def queue_push(self, key, value):
+        """Puts a value at the end of a queue."""
+        self._call("queue_push", _key(key), _bytes(value))
+
+    def queue_pop(self, key, block=True):
+        """Takes the first value of a queue. Waits for one, and raises DistributedError after the timeout;
+        with block=False QueueEmptyError at once."""
+        try:
+            return self._call("queue_pop", _key(key), self._timeout.total_seconds() if block else 0)
+        except TimeoutError:
+            if not block:
+                raise QueueEmptyError(f"{type(self).__name__}: the queue {key!r} is empty") from None
+            raise _C.DistributedError(
+                f"{type(self).__name__}: nothing came into the queue {key!r} within "
+                f"{self._timeout.total_seconds():g} s"
+            ) from None
+
+    def queue_len(self, key):
+        """How many values a queue holds."""
+        return self._call("queue_len", _key(key))
+
+
+class HashStore(_Queues, Store):
     """Entries in this process, for its threads."""
 
     def __init__(self):
         super().__init__()
         self._table = _Table()
 
+    def clone(self):
+        """Another store of the same entries."""
+        other = HashStore()
+        other._table, other._timeout = self._table, self._timeout
+        return other
+
     def _call(self, action, *arguments):
         return self._table.run(action, *arguments)
 
 
-class FileStore(PythonStore):
+class FileStore(Store):
     """Entries in a file that all processes of one machine see. world_size, where given, is only remembered.
     The file stays; a job that uses it again sees the old entries."""
 
@@ -180,6 +240,10 @@ class FileStore(PythonStore):
         self.path, self.world_size = os.fspath(file_name), world_size
         with open(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600), "r+b"):
             pass
+
+    def clone(self):
+        """Another store of the same file."""
+        return FileStore(self.path, self.world_size)
 
     def _once(self, action, arguments):
         with open(self.path, "r+b") as file:
@@ -212,7 +276,7 @@ class FileStore(PythonStore):
             time.sleep(0.01)
 
 
-class PrefixStore(PythonStore):
+class PrefixStore(_Queues, Store):
     """Another store, with all keys under a prefix: several jobs can share one."""
 
     def __init__(self, prefix, store):
@@ -223,6 +287,9 @@ class PrefixStore(PythonStore):
         store = self.underlying_store
         if action == "num_keys":
             return store.num_keys()
+        if action == "list_keys":
+            start = self.prefix + "/"
+            return [key.removeprefix(start) for key in store.list_keys() if key.startswith(start)]
         if action == "check":
             return store.check([f"{self.prefix}/{key}" for key in arguments[0]])
         key, *rest = arguments
@@ -230,7 +297,15 @@ class PrefixStore(PythonStore):
         if action == "get":
             store.wait([key], timedelta(seconds=max(rest[0], 0.001)))
             return store.get(key)
+        if action.startswith("queue_") and not isinstance(store, _Queues):
+            raise NotImplementedError(f"PrefixStore: {type(store).__name__} has no queues")
+        if action == "queue_pop":
+            return store._call(action, key, *rest)
         return getattr(store, action)(key, *rest)
+
+    def clone(self):
+        """The same prefix of a clone of the store."""
+        return PrefixStore(self.prefix, self.underlying_store.clone())
 
 
 class _Connection:
@@ -302,7 +377,10 @@ class _Handler(socketserver.BaseRequestHandler):
             return  # a stranger, or nonsense
 
 
-_ACTIONS = ("set", "get", "add", "append", "compare_set", "delete_key", "check", "num_keys")
+_ACTIONS = (
+    *("set", "get", "add", "append", "compare_set", "delete_key", "check", "num_keys", "list_keys"),
+    *("queue_push", "queue_pop", "queue_len"),
+)
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -313,7 +391,7 @@ class _Server(socketserver.ThreadingTCPServer):
         pass
 
 
-class TCPStore(PythonStore):
+class TCPStore(_Queues, Store):
     """Entries at a server, in the process with is_master=True. Both sides prove that they know the job's
     secret (docs/distributed.md) before anything else is read.
 
@@ -377,6 +455,14 @@ class TCPStore(PythonStore):
     def num_keys(self):
         """How many keys are set."""
         return super().num_keys() - 1
+
+    def list_keys(self):
+        """The keys that are set."""
+        return [key for key in super().list_keys() if key != "_workers"]
+
+    def clone(self):
+        """Another connection to the same server."""
+        return TCPStore(self.host, self.port, timeout=self._timeout)
 
     def _call(self, action, *arguments):
         try:
