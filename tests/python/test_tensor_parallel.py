@@ -284,3 +284,49 @@ def test_gpt_example_has_the_same_losses_in_every_mode():
     for mode in ("ddp", "fsdp", "tp", "pp"):
         several = losses("-m", "taper.distributed.run", "--nproc-per-node", "2")
         assert several == pytest.approx(alone, abs=2e-4), mode
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_cross_entropy_of_divided_classes_equals_that_of_the_whole(world):
+    jobs.run(
+        """
+begin()
+from taper.nn import functional as F
+from taper.distributed import init_device_mesh
+from taper.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
+from taper.distributed.tensor.parallel import loss_parallel
+mesh = init_device_mesh("cpu", (world,))
+# Recorded from PyTorch 2.15: cross_entropy([[1, 2, 3, 4], [0, -1, 2, 5]], [2, 0]).
+logits = distribute_tensor(taper.tensor([[1.0, 2, 3, 4], [0, -1, 2, 5]]).double(), mesh, [Shard(1)]).requires_grad_()
+with loss_parallel():
+    loss = F.cross_entropy(logits, taper.tensor([2, 0])); loss.backward()
+np.testing.assert_allclose(loss.item(), 3.248759161408416, rtol=1e-12)
+np.testing.assert_allclose(logits.grad.full_tensor().numpy()[1], [-0.49681873322570214, 0.001170322643145965, 0.023506558660950864, 0.47214185192160535], rtol=1e-10)
+make = taper.Generator().manual_seed(1)
+for shape in ((6, 7), (4, 7, 3), (5, 2)):  # of two classes a third rank has none
+    values = 30 * taper.randn(*shape, generator=make).double()
+    target = taper.randint(0, shape[1], (shape[0], *shape[2:]), generator=make)
+    target[0] = -100; target[1] = 1
+    weight = taper.rand(shape[1], generator=make).double()
+    for options in ({}, {"reduction": "sum"}, {"reduction": "none"}, {"ignore_index": 1}, {"weight": weight},
+                    {"weight": weight, "reduction": "sum"}):
+        if "ignore_index" in options: target[0] = 0
+        else: target[0] = -100
+        x, d = values.clone().requires_grad_(), distribute_tensor(values, mesh, [Shard(-1 if len(shape) == 2 else 1)]).requires_grad_()
+        truth = F.cross_entropy(x, target, **options)
+        with loss_parallel():
+            found = nn.CrossEntropyLoss(**options)(d, target)
+            assert found.placements == (Replicate(),)
+            slope = 1 + taper.arange(truth.numel()).double().reshape(truth.shape)
+            (truth * slope).sum().backward(); (found * distribute_tensor(slope, mesh)).sum().backward()
+        np.testing.assert_allclose(found.detach().full_tensor().numpy(), truth.detach().numpy(), rtol=1e-12)
+        assert d.grad.placements == (Shard(1),)
+        np.testing.assert_allclose(d.grad.full_tensor().numpy(), x.grad.numpy(), rtol=1e-10, atol=1e-14)
+with loss_parallel():
+    assert "IndexError" in message(lambda: F.cross_entropy(logits, taper.tensor([2, 4])))
+    rows = logits.detach().redistribute(placements=[Shard(0)])  # gathered
+    np.testing.assert_allclose(F.cross_entropy(rows, distribute_tensor(taper.tensor([2, 0]), mesh)).item(), loss.item())
+assert "RuntimeError" in message(lambda: F.cross_entropy(logits, taper.tensor([2, 0])))
+""",
+        world,
+    )
