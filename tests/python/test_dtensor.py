@@ -120,6 +120,7 @@ from taper.nn import functional as F
 mesh = init_device_mesh("cpu", (world,))
 def near(a, b): np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-12, atol=1e-14)
 S, R, P = Shard, Replicate(), Partial()
+words = taper.tensor([[1, 3, 8], [3, 3, 0], [5, 2, 1], [7, 4, 3], [0, 0, 6]])
 # operation, operands' shapes and layouts, the result's layout
 cases = [
     (lambda a, b: a @ b, [((5, 6), R), ((6, 4), S(1))], S(1)),
@@ -157,6 +158,22 @@ cases = [
     (lambda x: x.view(6, 2, 5), [((12, 5), S(0))], S(0)),
     (lambda x: x.view(3, 4, 5), [((12, 5), S(0))], S(0) if world == 3 else R),
     (lambda x: x.relu().pow(2), [((5, 6), S(0))], S(0)),
+    (lambda x, w, b: F.layer_norm(x, (6,), w, b), [((4, 5, 6), S(1)), ((6,), R), ((6,), S(0))], S(1)),
+    (lambda x, w: F.layer_norm(x, (5, 6), weight=w), [((4, 5, 6), S(1)), ((5, 6), R)], R),
+    (lambda x, w: F.rms_norm(x, (6,), w), [((2, 6), S(0)), ((6,), R)], S(0)),
+    (lambda x, w: F.rms_norm(x, (6,), w), [((4, 6), R), ((6,), S(0))], R),
+    (lambda x, w, b: F.conv2d(x, w, b, padding=1), [((5, 2, 4, 3), S(0)), ((3, 2, 3, 3), R), ((3,), R)], S(0)),
+    (lambda x, w: F.conv1d(x, w, stride=2), [((4, 2, 7), S(0)), ((3, 2, 3), S(0))], S(0)),
+    (lambda x, w: F.conv1d(x, w), [((4, 2, 7), S(2)), ((3, 2, 3), R)], R),
+    (lambda x: x[1], [((5, 6), S(1))], S(0)),
+    (lambda x: x[:, 1:5:2], [((5, 6), S(0))], S(0)),
+    (lambda x: x[..., 0], [((5, 6), S(0))], R),
+    (lambda x: x[1:3], [((5, 6), S(0))], R),
+    (lambda x: x[0, :, -1], [((2, 5, 6), S(1))], S(0)),
+    (lambda w: F.embedding(distribute_tensor(words, mesh, [S(0)]) if isinstance(w, DTensor) else words, w), [((9, 4), R)], S(0)),
+    (lambda w: F.embedding(distribute_tensor(words, mesh, [S(1)]) if isinstance(w, DTensor) else words, w, padding_idx=3), [((9, 4), S(0))], S(1)),
+    (lambda w: F.embedding(distribute_tensor(words, mesh) if isinstance(w, DTensor) else words, w), [((9, 4), S(1))], S(2)),
+    (lambda w: F.embedding(distribute_tensor(words, mesh) if isinstance(w, DTensor) else words, w), [((9, 4), S(0))], R),
 ]
 for number, (call, operands, expected) in enumerate(cases):
     plain = [whole(*shape, seed=i).double().requires_grad_() for i, (shape, _) in enumerate(operands)]

@@ -17,7 +17,7 @@ from .placement_types import Partial, Replicate, Shard
 @dataclass
 class Way:
     """How to do one operation: arguments of the parts' function, by operand the placements that it needs, and
-    the result's shape and placements."""
+    the result's shape (None for a size that is that of the part) and placements."""
 
     arguments: tuple
     targets: list
@@ -215,6 +215,68 @@ def _view(args, kwargs, operands):
     return _plan(operands, ((x, local), {}), shape, decide)
 
 
+def _rows(operands, shape, arguments, dims):
+    """A Way where the first operand may be divided along dims, which the result has likewise, while all ranks
+    need the others whole."""
+
+    def decide(first, *others):
+        if not isinstance(first, Shard) or first.dim not in dims:
+            return None
+        return (first, *(Replicate() for _ in others)), first
+
+    return _plan(operands, arguments, shape, decide)
+
+
+def _norm(args, kwargs, operands):
+    x = operands[0]
+    if len(args) < 2 or args[0] is not x:
+        return None
+    kept = 1 if isinstance(args[1], int) else len(args[1])
+    return _rows(operands, x.shape, (args, kwargs), range(x.ndim - kept))
+
+
+def _convolution(args, kwargs, operands):
+    x = operands[0]
+    if len(operands) < 2 or not args or args[0] is not x or x.ndim != operands[1].ndim:
+        return None
+    return _rows(operands, (x.shape[0], *[None] * (x.ndim - 1)), (args, kwargs), (0,))
+
+
+def _embedding(args, kwargs, operands):
+    names = ("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse")
+    given = {**dict(zip(names, args[2:])), **kwargs}
+    if len(operands) != 2 or len(args) < 2 or args[0] is not operands[0]:
+        return None
+    # They concern the whole table, or all indices.
+    if given.get("max_norm") is not None or given.get("scale_grad_by_freq") or given.get("sparse"):
+        return None
+    index, table = operands
+
+    def decide(along_index, along_table):
+        if isinstance(along_index, Shard):
+            return (along_index, Replicate()), along_index
+        return ((Replicate(), Shard(1)), Shard(index.ndim)) if along_table.dim == 1 else None
+
+    return _plan(operands, (args, kwargs), (*index.shape, table.shape[1]), decide)
+
+
+def _indexed(args, kwargs, operands):
+    """Of integers and slices; what is divided stays as it is."""
+    x, given = args
+    given = given if isinstance(given, tuple) else (given,)
+    if len(operands) != 1 or len(given) > x.ndim or not all(type(i) in (int, slice) for i in given):
+        return None
+    given += (slice(None),) * (x.ndim - len(given))
+    left = [dim for dim, index in enumerate(given) if isinstance(index, slice)]
+    shape = [len(range(*given[dim].indices(x.shape[dim]))) for dim in left]
+
+    def decide(placement):
+        untouched = given[placement.dim] == slice(None)
+        return ((placement,), Shard(left.index(placement.dim))) if untouched else None
+
+    return _plan(operands, (args, kwargs), shape, decide)
+
+
 def _single(args, kwargs, operands):
     return _plan(operands, (args, kwargs), operands[0].shape, lambda placement: ((placement,), placement))
 
@@ -238,6 +300,10 @@ _RULES = {
     "t": _ordered(lambda args, kwargs, ndim: range(ndim)[::-1]),
     "unsqueeze": _unsqueeze,
     **dict.fromkeys(("view", "reshape"), _view),
+    **dict.fromkeys(("layer_norm", "rms_norm"), _norm),
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _convolution),
+    "embedding": _embedding,
+    "__getitem__": _indexed,
 }
 
 

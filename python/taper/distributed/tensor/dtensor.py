@@ -22,8 +22,9 @@ class DTensor(_C.Tensor):
     device_mesh  the ranks
     placements   along each dimension of the mesh: Shard(dim), Replicate() or Partial()
 
-    Elementwise operations, matrix products, sums, means and reductions along what is not divided, transposes
-    and views are done part by part where their operands allow it (by_parts.py). All others gather their
+    Elementwise operations, matrix products, sums, means and reductions along what is not divided, transposes,
+    views, indexing, norms, embeddings and convolutions of a divided batch are done part by part where their
+    operands allow it (by_parts.py). All others gather their
     operands first, so their results are whole on all ranks (Replicate): right for any operation, and as
     costly as that sounds. What is drawn in place is what one process would draw. Gradients lie as their
     tensors do (of what is Partial, Replicate); `grad` of a leaf is this rank's part.
@@ -270,6 +271,8 @@ def _wrap(value, mesh, placements, shape=None):
     if type(value) is not DTensor:
         value = value.as_subclass(DTensor)
     value.device_mesh, value.placements = mesh, tuple(placements)
+    if shape is not None and None in shape:
+        shape = [own if size is None else size for size, own in zip(shape, value._local_shape)]
     value._shape = _C.Size(value._local_shape if shape is None else shape)
     return value
 
