@@ -13,8 +13,8 @@ from ..tensor.dtensor import DTensor
 
 @dataclass
 class StateDictOptions:
-    """full_state_dict: whole tensors instead of this rank's parts; with cpu_offload in main memory, on rank 0 only.
-    broadcast_from_rank0: what is set is rank 0's. strict: names must fit."""
+    """full_state_dict: whole tensors instead of this rank's parts; with cpu_offload in main memory, on rank 0
+    only. broadcast_from_rank0: what is set is rank 0's. strict: names must fit."""
 
     full_state_dict: bool = False
     cpu_offload: bool = False
