@@ -36,18 +36,12 @@ Tensor moved(const Tensor& x) {
   while (now->release == release_left) now = static_cast<Storage*>(now->context);
   check<AutogradError>(now->data != nullptr, "backward: a tensor of shape ", x.sizes(),
                        " that was saved lies in memory that was given back");
-  Tensor tensor = Tensor::adopt(new_record());
-  TensorRecord& record = *tensor.record();
-  const TensorRecord& from = *x.record();
+  Tensor tensor = window(x, x.sizes(), x.strides(), x.storage_offset());
+  TensorRecord &record = *tensor.record(), &from = *x.record();
   now->retain();
+  record.storage->drop();
   record.storage = now;
   record.data = now->data + (from.data - x.storage().data);
-  record.dtype = from.dtype;
-  record.device = from.device;
-  record.numel = from.numel;
-  record.sizes = from.sizes;
-  record.strides = from.strides;
-  record.contiguous = from.contiguous;
   if (from.grad_fn) detail::attach(tensor, from.grad_fn, from.output_index);
   return tensor;
 }

@@ -7,6 +7,7 @@ from enum import Enum
 
 from .. import _C
 from .._grad_mode import no_grad
+from ..nn.parameter import are_divided
 
 _ops = _C._homes["taper"]
 
@@ -104,7 +105,7 @@ class GradScaler:
                 grad.mul_(factor)
             # One number to wait for from each device.
             together = [_ops["stack"](answers).all() for answers in finite.values()]
-            if any(hasattr(parameter, "_part_of") for parameter in parameters):
+            if are_divided(parameters):
                 from ..distributed.tensor.parameter import holds_for_all_parts
 
                 together = [holds_for_all_parts(answer, parameters) for answer in together]

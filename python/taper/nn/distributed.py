@@ -145,15 +145,13 @@ class DistributedDataParallel(Module):
         tensors = [p for name, p in self.module.named_parameters() if name not in ignored]
         with no_grad():
             _C._distributed._broadcast_tensors(
-                self.process_group, tensors + (self._buffers_to_send if with_buffers else []), 0
+                self.process_group,
+                tensors + (list(self._buffers_to_send().values()) if with_buffers else []),
+                0,
             )
 
-    @property
     def _buffers_to_send(self):
-        # Modules may replace their buffers.
-        return list(self._named_buffers_to_send().values())
-
-    def _named_buffers_to_send(self):
+        """By name; modules may replace their buffers."""
         ignored = self.parameters_to_ignore
         return {name: b for name, b in self.module.named_buffers() if name not in ignored}
 
@@ -242,7 +240,7 @@ class DistributedDataParallel(Module):
     def _sync_buffers(self, place):
         """Buffers become rank 0's before forward, or what the hook of this place makes of them."""
         state, hook, where = self._buffer_hook or (None, None, _BufferCommHookLocation.PRE_FORWARD)
-        buffers = self._named_buffers_to_send() if place is where else None
+        buffers = self._buffers_to_send() if place is where else None
         if not buffers:
             return
         if hook is None:

@@ -90,3 +90,8 @@ class UninitializedBuffer(UninitializedTensorMixin, Buffer):
 
 
 _C._set_parameter_type(Parameter)
+
+
+def are_divided(parameters):
+    """Whether some are DTensors, of which this rank has a part."""
+    return any(hasattr(kind, "_part_of") for kind in set(map(type, parameters)))

@@ -11,6 +11,7 @@ from itertools import chain
 from .. import _C
 from .._grad_mode import enable_grad, no_grad
 from ..nn.module import RemovableHandle
+from ..nn.parameter import are_divided
 
 _grad_of = _C.Tensor.grad.__get__  # of a DTensor this rank's part, a plain tensor
 
@@ -213,7 +214,7 @@ class Optimizer:
             if group.get("differentiable"):
                 with enable_grad():
                     Optimizer._update(self, group, used, [p.grad for p in used])
-            elif self._by_element and any(hasattr(p, "_part_of") for p in used):
+            elif self._by_element and are_divided(used):
                 with no_grad(), _C.DisableTorchFunctionSubclass():
                     self._update(group, used, [_grad_of(p) for p in used])
             else:

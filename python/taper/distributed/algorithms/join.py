@@ -104,8 +104,9 @@ class DataParallelJoinHook(JoinHook):
         """Buffers and gradients of one iteration."""
         if not syncs:
             return
-        if self.model.forward_sync_buffers and self.model._buffers_to_send:
-            _C._distributed._broadcast_tensors(self.model.process_group, self.model._buffers_to_send, 0)
+        buffers = self.model._buffers_to_send() if self.model.forward_sync_buffers else None
+        if buffers:
+            _C._distributed._broadcast_tensors(self.model.process_group, list(buffers.values()), 0)
         self.model.reducer.shadow()
 
     def post_hook(self, is_last_joiner):

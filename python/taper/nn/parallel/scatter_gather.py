@@ -1,7 +1,7 @@
 """Batches, also nested in tuples, lists and dictionaries, divided over devices and put together again."""
 
 from ... import _C
-from ..._creation import _device
+from ...cuda import comm
 
 
 def is_namedtuple(obj):
@@ -15,8 +15,7 @@ def scatter(inputs, target_gpus, dim=0):
     There are fewer copies than devices where the tensors have fewer parts; what is no tensor is in each.
     """
     if isinstance(inputs, _C.Tensor):
-        parts = inputs.chunk(len(target_gpus), dim)
-        return tuple(part.to(_device(device)) for part, device in zip(parts, target_gpus))
+        return comm.scatter(inputs, target_gpus, dim=dim)
     if isinstance(inputs, (tuple, list)) and inputs:
         rows = zip(*(scatter(value, target_gpus, dim) for value in inputs))
         return [_like(inputs, row) for row in rows]
@@ -44,9 +43,9 @@ def gather(outputs, target_device, dim=0):
     """Outputs of several devices as one on target_device: tensors joined along dim, numbers a vector."""
     first = outputs[0]
     if isinstance(first, _C.Tensor):
-        parts = [part.to(_device(target_device)) for part in outputs]
-        stack = first.ndim == 0
-        return _C._homes["taper"]["stack" if stack else "cat"](parts, 0 if stack else dim)
+        if first.ndim == 0:
+            outputs, dim = [number.reshape(1) for number in outputs], 0
+        return comm.gather(outputs, dim, target_device)
     if first is None:
         return None
     if isinstance(first, dict):

@@ -4,6 +4,7 @@ import math
 
 from ... import _C
 from ..._grad_mode import no_grad
+from ..parameter import are_divided
 
 _ops = _C._homes["taper"]
 _grad_of = _C.Tensor.grad.__get__  # of a DTensor this rank's part
@@ -40,7 +41,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     parameters that are divided among processes all parts count; all processes call it."""
     parameters = _list(parameters)
     gradients = [_grad_of(p) for p in parameters if _grad_of(p) is not None]
-    if any(hasattr(p, "_part_of") for p in parameters):
+    if are_divided(parameters):
         from ...distributed.tensor.parameter import norm_of_gradients
 
         total = norm_of_gradients(parameters, float(norm_type))
