@@ -259,8 +259,7 @@ std::int64_t task_count(const Product<S, T>& x) {
 
 template <class S, class T>
 Output<T> output_of(const Product<S, T>& x, const Block& block) {
-  return {x.c + block.i_begin * x.ldc + block.j_begin, x.ldc, x.alpha, x.beta,
-          x.bias ? x.bias + block.j_begin : nullptr,   0};
+  return Output<T>{x.c, x.ldc, x.alpha, x.beta, x.bias, 0}.at(block.i_begin, block.j_begin);
 }
 
 // ---- float32 sums longer than long_sum: sums of long_sum in float32, their sums in float64.

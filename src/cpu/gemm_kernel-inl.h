@@ -6,6 +6,7 @@
 #define TAPER_CPU_GEMM_KERNEL_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -35,11 +36,14 @@ constexpr int tile_vectors = 3;
 template <class T>
 constexpr std::int64_t tile_columns = tile_vectors* lanes<T>;
 
-// A block of B, depth x block_columns, stays in the second-level cache; tile_rows rows of A in the first.
+// A panel of B, depth x tile_columns, stays in the first-level cache while a block of A, block_rows x depth,
+// comes from the second: Goto, van de Geijn 2008.
 template <class T>
-constexpr std::int64_t block_depth = sizeof(T) == 4 ? 512 : 256;
+constexpr std::int64_t block_depth = std::min<std::int64_t>(512, (28 << 10) / (tile_columns<T> *
+                                                                               std::int64_t(sizeof(T))));
 template <class T>
-constexpr std::int64_t block_columns = 768 / std::int64_t(sizeof(T));
+constexpr std::int64_t block_columns = 6144 / std::int64_t(sizeof(T));
+constexpr std::int64_t block_rows = 128;
 
 /// Where sums go: c = alpha sum + beta c + bias, for so many columns.
 template <class T>
@@ -49,6 +53,14 @@ struct Output {
   T alpha, beta;
   const T* bias;  // or null
   std::int64_t columns;
+
+  /// Where the sums of row i, column j and those after them go.
+  Output at(std::int64_t i, std::int64_t j) const {
+    Output rest = *this;
+    rest.c += i * ldc + j;
+    if (bias) rest.bias += j;
+    return rest;
+  }
 };
 
 template <class V>
@@ -119,12 +131,24 @@ HWY_INLINE void store_tile(D d, const hn::Vec<D> (&sums)[rows][vectors], const O
   }
 }
 
+/// Asks for the lines of C that a tile will write: tiles go down C, which no processor foresees.
+template <class T>
+HWY_INLINE void prefetch_output(const Output<T>& out, std::int64_t rows) {
+  constexpr std::int64_t line = 64 / sizeof(T);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const T* const c = out.c + i * out.ldc;
+    for (std::int64_t j = 0; j < out.columns; j += line) hwy::Prefetch(c + j);
+    hwy::Prefetch(c + out.columns - 1);
+  }
+}
+
 /// One register tile: element (i, p) of A is a[i * row + p * step], row p of B starts at b + p * ldb.
 template <class T, int rows, int vectors>
 HWY_NOINLINE void compute_tile(std::int64_t depth, const T* HWY_RESTRICT a, std::int64_t row,
                                std::int64_t step, const T* HWY_RESTRICT b, std::int64_t ldb,
                                const Output<T>& out) {
   const Tag<T> d;
+  prefetch_output(out, rows);
   hn::Vec<Tag<T>> sums[rows][vectors];
   HWY_UNROLL(8)
   for (int i = 0; i < rows; ++i) {
@@ -319,7 +343,7 @@ template <class S, class T>
 bool reads_a_in_place(const Product<S, T>& x, const Block& block) {
   if (!std::is_same_v<S, T>) return false;
   const std::int64_t span = (x.trans_a ? block.depth() : block.rows()) * x.lda * std::int64_t(sizeof(T));
-  return block.columns() <= tile_columns<T> || span <= (1 << 15) || (!x.trans_a && block.columns() < 256);
+  return block.columns() <= tile_columns<T> || span <= (1 << 15) || (!x.trans_a && block.columns() < 1024);
 }
 
 /// Whether tiles read whole vectors of B where it lies; copying pays if many rows use it and it is scattered.
@@ -330,34 +354,44 @@ bool reads_b_in_place(const Product<S, T>& x, const Block& block) {
   return block.rows() <= 2 * tile_rows || span <= (block.rows() <= 8 * tile_rows ? 1 << 18 : 1 << 16);
 }
 
-/// Copies columns of B as tiles read them: panels of tile_columns, depth x width each, the last padded with
-/// zeros to whole vectors. Rows are read from end to end, as memory likes it.
+/// Columns of the panel where `left` are left: rather two panels of two vectors than one of three and one of
+/// one, whose few sums would wait for each other.
+template <class T>
+constexpr std::int64_t panel_columns(std::int64_t left) {
+  const bool split = left > tile_columns<T> && left <= tile_columns<T> + lanes<T>;
+  return split ? tile_columns<T> - lanes<T> : std::min(left, tile_columns<T>);
+}
+
+/// Copies columns of B as tiles read them: panels of depth x panel_columns, one after another, the last
+/// padded with zeros to whole vectors. Rows are read from end to end, as memory likes it.
 template <class S, class T>
 void pack_panels(const Product<S, T>& x, const Block& slab, std::int64_t j_begin, T* target) {
   const Tag<T> d;
   const std::int64_t depth = slab.depth(), columns = slab.j_end - j_begin;
-  const std::int64_t whole = columns / tile_columns<T> * tile_columns<T>, rest = columns - whole;
-  const std::int64_t width = round_up(rest, lanes<T>);
-  if (rest < width)
+  const std::int64_t padded = round_up(columns, lanes<T>);
+  if (columns < padded) {
+    std::int64_t last = 0;
+    while (last + panel_columns<T>(columns - last) < columns) last += panel_columns<T>(columns - last);
     for (std::int64_t q = 1; q <= depth; ++q)
-      hn::StoreU(hn::Zero(d), d, target + whole * depth + q * width - lanes<T>);
-  if (x.trans_b) {
-    const S* const source = x.b + j_begin * x.ldb + slab.p_begin;
-    for (std::int64_t j = 0; j < columns; j += tile_columns<T>)
-      pack_transposed(source + j * x.ldb, x.ldb, depth, std::min(tile_columns<T>, columns - j),
-                      target + j * depth, j < whole ? tile_columns<T> : width);
-    return;
+      hn::StoreU(hn::Zero(d), d, target + last * depth + q * (padded - last) - lanes<T>);
   }
-  for (std::int64_t q = 0; q < depth; ++q) {
-    const S* const source = x.b + (slab.p_begin + q) * x.ldb + j_begin;
-    for (std::int64_t j = 0; j < whole; j += tile_columns<T>) {
-      T* const row = target + j * depth + q * tile_columns<T>;
-      HWY_UNROLL(8)
-      for (int v = 0; v < tile_vectors; ++v)
-        hn::StoreU(load_as(d, source + j + v * lanes<T>), d, row + v * lanes<T>);
+  const S* const source =
+      x.trans_b ? x.b + j_begin * x.ldb + slab.p_begin : x.b + slab.p_begin * x.ldb + j_begin;
+  for (std::int64_t q = 0; q < (x.trans_b ? 1 : depth); ++q)
+    for (std::int64_t j = 0, width; j < columns; j += width) {
+      width = panel_columns<T>(columns - j);
+      const std::int64_t ld = round_up(width, lanes<T>);
+      T* const row = target + j * depth + q * ld;
+      if (x.trans_b) {
+        pack_transposed(source + j * x.ldb, x.ldb, depth, width, row, ld);
+      } else if (width < tile_columns<T>) {
+        copy_row(source + q * x.ldb + j, width, row);
+      } else {
+        HWY_UNROLL(8)
+        for (int v = 0; v < tile_vectors; ++v)
+          hn::StoreU(load_as(d, source + q * x.ldb + j + v * lanes<T>), d, row + v * lanes<T>);
+      }
     }
-    copy_row(source + whole, rest, target + whole * depth + q * width);
-  }
 }
 
 /// The panels of B in a slab of block_columns or fewer columns, copied where they must be: all, or where
@@ -365,16 +399,19 @@ void pack_panels(const Product<S, T>& x, const Block& slab, std::int64_t j_begin
 template <class S, class T>
 void prepare_panels(const Product<S, T>& x, const Block& slab, bool in_place, T* buffer, Strip<T>* panels) {
   const std::int64_t columns = slab.columns(), depth = slab.depth();
-  std::int64_t ready = 0;
-  if (in_place) ready = columns % lanes<T> == 0 ? columns : columns / tile_columns<T> * tile_columns<T>;
-  if (ready < columns) pack_panels(x, slab, slab.j_begin + ready, buffer);
-  for (std::int64_t j = 0; j < columns; j += tile_columns<T>, ++panels) {
+  std::int64_t packed = columns;  // columns from here on are copied
+  for (std::int64_t j = 0, width; j < columns; j += width, ++panels) {
+    width = panel_columns<T>(columns - j);
+    if (packed == columns && (!in_place || width % lanes<T> != 0)) {
+      packed = j;
+      pack_panels(x, slab, slab.j_begin + packed, buffer);
+    }
     if constexpr (std::is_same_v<S, T>)
-      if (j < ready) {
+      if (j < packed) {
         *panels = {x.b + slab.p_begin * x.ldb + slab.j_begin + j, x.ldb, 1};
         continue;
       }
-    *panels = {buffer + (j - ready) * depth, std::min(tile_columns<T>, round_up(columns - j, lanes<T>)), 1};
+    *panels = {buffer + (j - packed) * depth, round_up(width, lanes<T>), 1};
   }
 }
 
@@ -382,30 +419,26 @@ void prepare_panels(const Product<S, T>& x, const Block& slab, bool in_place, T*
 template <class S, class T>
 void compute_slab(const Product<S, T>& x, const Block& slab, const Output<T>& out, const Strip<T>* panels,
                   const T* packed_a, std::int64_t packed_row) {
-  const std::int64_t depth = slab.depth();
-  for (std::int64_t i = slab.i_begin; i < slab.i_end; i += tile_rows) {
-    const std::int64_t rows = std::min<std::int64_t>(tile_rows, slab.i_end - i);
-    Strip<T> a{packed_a + (i - slab.i_begin) * packed_row, x.trans_a ? 1 : packed_row,
-               x.trans_a ? tile_rows : 1};
-    if constexpr (std::is_same_v<S, T>)
-      if (!packed_a)
-        a = x.trans_a ? Strip<T>{x.a + slab.p_begin * x.lda + i, 1, x.lda}
-                      : Strip<T>{x.a + i * x.lda + slab.p_begin, x.lda, 1};
-    for (std::int64_t j = 0, panel = 0; j < slab.columns(); j += tile_columns<T>, ++panel) {
-      const std::int64_t columns = std::min(tile_columns<T>, slab.columns() - j);
-      const Output<T> target{out.c + (i - slab.i_begin) * out.ldc + j, out.ldc, out.alpha, out.beta,
-                             out.bias ? out.bias + j : nullptr,        columns};
-      const auto tile = tile_function<T>(rows, divide_up(columns, lanes<T>));
-      tile(depth, a.data, a.row, a.step, panels[panel].data, panels[panel].row, target);
+  for (std::int64_t j = 0, columns; j < slab.columns(); j += columns, ++panels) {
+    columns = panel_columns<T>(slab.columns() - j);
+    const std::int64_t vectors = divide_up(columns, lanes<T>);
+    for (std::int64_t i = slab.i_begin; i < slab.i_end; i += tile_rows) {
+      const std::int64_t rows = std::min<std::int64_t>(tile_rows, slab.i_end - i);
+      Strip<T> a{packed_a + (i - slab.i_begin) * packed_row, x.trans_a ? 1 : packed_row,
+                 x.trans_a ? tile_rows : 1};
+      if constexpr (std::is_same_v<S, T>)
+        if (!packed_a)
+          a = x.trans_a ? Strip<T>{x.a + slab.p_begin * x.lda + i, 1, x.lda}
+                        : Strip<T>{x.a + i * x.lda + slab.p_begin, x.lda, 1};
+      Output<T> target = out.at(i - slab.i_begin, j);
+      target.columns = columns;
+      tile_function<T>(rows, vectors)(slab.depth(), a.data, a.row, a.step, panels->data, panels->row, target);
     }
   }
 }
 
-// Rows of A copied at once; more would only need more memory.
-constexpr std::int64_t block_rows = 1024;
-
-/// A block of C over a range of k; out.c and out.bias point at the block's corner. k is cut into equal slabs,
-/// the first of which applies beta and the bias.
+/// A block of C over a range of k; `out` is the block's corner. k is cut into equal slabs, the first of which
+/// applies beta and the bias.
 template <class S, class T>
 void compute_block(const Product<S, T>& x, const Block& block, const Output<T>& out) {
   const std::int64_t depth = divide_up(block.depth(), divide_up(block.depth(), block_depth<T>));
@@ -416,20 +449,18 @@ void compute_block(const Product<S, T>& x, const Block& block, const Output<T>& 
   const std::int64_t packed_row = depth + row_gap<T>;
   Scratch<T> memory(depth * widest + highest * packed_row);
   T* const packed_a = a_in_place ? nullptr : memory.data() + depth * widest;
-  Strip<T> panels[block_columns<T> / tile_columns<T>];
-  for (std::int64_t i = block.i_begin; i < block.i_end; i += block_rows)
+  Strip<T> panels[block_columns<T> / tile_columns<T> + 1];
+  for (std::int64_t j = block.j_begin; j < block.j_end; j += block_columns<T>)
     for (std::int64_t p = block.p_begin; p < block.p_end; p += depth) {
-      Block slab{i, std::min(i + block_rows, block.i_end), 0, 0, p, std::min(p + depth, block.p_end)};
-      if (packed_a) pack_rows(x, slab, packed_a, packed_row);
-      for (std::int64_t j = block.j_begin; j < block.j_end; j += block_columns<T>) {
-        slab.j_begin = j;
-        slab.j_end = std::min(j + block_columns<T>, block.j_end);
-        prepare_panels(x, slab, b_in_place, memory.data(), panels);
-        const bool first = p == block.p_begin;
-        const std::int64_t offset = j - block.j_begin;
-        const Output<T> target{
-            out.c + (i - block.i_begin) * out.ldc + offset,  out.ldc, out.alpha, first ? out.beta : T(1),
-            first && out.bias ? out.bias + offset : nullptr, 0};
+      const std::int64_t j_end = std::min(j + block_columns<T>, block.j_end);
+      Block slab{block.i_begin, block.i_end, j, j_end, p, std::min(p + depth, block.p_end)};
+      prepare_panels(x, slab, b_in_place, memory.data(), panels);
+      for (std::int64_t i = block.i_begin; i < block.i_end; i += block_rows) {
+        slab.i_begin = i;
+        slab.i_end = std::min(i + block_rows, block.i_end);
+        if (packed_a) pack_rows(x, slab, packed_a, packed_row);
+        Output<T> target = out.at(i - block.i_begin, j - block.j_begin);
+        if (p > block.p_begin) target.beta = T(1), target.bias = nullptr;
         compute_slab(x, slab, target, panels, packed_a, packed_row);
       }
     }
