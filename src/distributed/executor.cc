@@ -2,6 +2,8 @@
 // waits.
 #include "distributed/executor.h"
 
+#include <utility>
+
 #include "distributed/socket.h"
 #include "taper/autograd.h"
 #include "taper/error.h"
@@ -34,12 +36,16 @@ Executor::~Executor() { stop("the group was destroyed"); }
 void Executor::stop(const std::string& reason) {
   std::unique_lock lock(lock_);
   stop_ = true;
-  std::deque<Job> left = std::move(queue_);
-  queue_.clear();
+  std::deque<Job> left = std::exchange(queue_, {});
+  std::thread thread = std::move(thread_);
   changed_.notify_all();
   lock.unlock();
-  for (Job& job : left) job.shared->finish(std::make_exception_ptr(DistributedError(reason)));
-  if (thread_.joinable()) thread_.join();
+  for (const Job& job : left) job.shared->finish(std::make_exception_ptr(DistributedError(reason)));
+  left.clear();
+  if (thread.joinable()) thread.join();
+  // Another thread may run one, which uses what the caller takes down.
+  lock.lock();
+  changed_.wait(lock, [this] { return !running_; });
 }
 
 std::shared_ptr<Work::Shared> Executor::add(std::function<void()> job, Tensors result) {
