@@ -63,8 +63,9 @@ class Work {
   std::shared_ptr<Shared> shared_;
 };
 
-/// While it lives, a collective that this thread starts runs when its Work is waited for, and not before: for
-/// calls that wait at once this saves waking another thread.
+/// While it lives, a collective that this thread starts runs when its Work is waited for, and not before (a
+/// send() or recv() runs at once): for calls that wait right away, this saves waking another thread. Each
+/// such Work must be waited for, as later collectives of the group wait for it.
 class RunsInWait {
  public:
   RunsInWait();

@@ -88,6 +88,12 @@ void Executor::loop() {
   }
 }
 
+void Executor::release() {
+  const std::lock_guard lock(lock_);
+  for (Job& job : queue_) job.deferred = false;
+  changed_.notify_all();
+}
+
 void Executor::help(const std::function<bool()>& done) {
   std::unique_lock lock(lock_);
   ++helpers_;
@@ -111,6 +117,7 @@ void Work::wait() const {
 }
 
 bool Work::wait_for(std::chrono::milliseconds time) const {
+  if (const auto executor = shared_->executor.lock()) executor->release();
   std::unique_lock lock(shared_->lock);
   if (!shared_->changed.wait_until(lock, after(time), [this] { return shared_->done; })) return false;
   if (shared_->exception) std::rethrow_exception(shared_->exception);

@@ -41,6 +41,8 @@ class Executor : public std::enable_shared_from_this<Executor> {
   std::shared_ptr<Work::Shared> add(std::function<void()> job, Tensors result);
   /// Runs what is queued until done() holds, unless the thread is at it already.
   void help(const std::function<bool()>& done);
+  /// Leaves nothing that is queued to those who wait.
+  void release();
   /// Waits for the job that runs, in whatever thread; those that have not begun fail with this reason.
   void stop(const std::string& reason);
 
