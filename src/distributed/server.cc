@@ -33,6 +33,13 @@ std::int64_t integer_in(const std::string& value) {
   return number;
 }
 
+std::int64_t sum_of(std::int64_t a, std::int64_t b) {
+  std::int64_t sum = 0;
+  check<DistributedError>(!__builtin_add_overflow(a, b, &sum), "rendezvous: add() makes ", a,
+                          " larger than 64 bits can hold");
+  return sum;
+}
+
 }  // namespace
 
 Server::Server(Socket listener, ServerOptions options)
@@ -226,9 +233,10 @@ void Server::answer_request(Connection& connection, Reader& message) {
     values_[key] = message.text();
     reply(connection, number, Outcome::ok);
   } else if (action == Action::add) {
+    const auto amount = message.number<std::int64_t>();
     std::string& value = values_[key];
     try {
-      value = std::to_string((value.empty() ? 0 : integer_in(value)) + message.number<std::int64_t>());
+      value = std::to_string(sum_of(value.empty() ? 0 : integer_in(value), amount));
       reply(connection, number, Outcome::ok, value);
     } catch (const Error& error) {
       reply(connection, number, Outcome::error, error.what());
