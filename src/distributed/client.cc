@@ -201,16 +201,13 @@ Client::Answer Client::ask(Action action, const std::function<void(Writer&)>& ar
   }
   lock.lock();
   const auto arrived = [&] {
-    return answers_[number].there || (!failure_.empty() && action != Action::leave) || stop_;
+    return answers_[number].there || (!failure_.empty() && action != Action::leave);
   };
-  const bool in_time = changed_.wait_until(lock, after(std::min(patience, Milliseconds(1ll << 40))), arrived);
+  changed_.wait_until(lock, after(patience), arrived);
   Answer answer = std::move(answers_[number]);
   answers_.erase(number);
-  if (!answer.there) {
-    taper::check<DistributedError>(failure_.empty(), "rendezvous: ", failure_);
-    taper::check<DistributedError>(in_time, "rendezvous: rank 0 did not answer");
-    fail<DistributedError>("rendezvous: closed");
-  }
+  taper::check<DistributedError>(answer.there,
+                                 "rendezvous: ", failure_.empty() ? "rank 0 did not answer" : failure_);
   taper::check<DistributedError>(answer.outcome != Outcome::error, "rendezvous: ", answer.value);
   return answer;
 }
