@@ -115,14 +115,11 @@ void DeviceQueue::give_up(const std::string& reason) noexcept {
   if (given_up_) return;
   given_up_ = true;
   const bool interrupted = !pending_.empty();
+  DeviceCommunicator* const communicator = communicator_.get();
   changed_.notify_all();
   lock.unlock();
   if (interrupted) device_runtime().distrust(device_, reason);
-  abort();
-}
-
-void DeviceQueue::abort() noexcept {
-  if (communicator_) communicator_->abort();
+  if (communicator) communicator->abort();
 }
 
 void DeviceQueue::all_reduce(void* data, std::size_t count, const Reduction& reduction, std::uint32_t) {

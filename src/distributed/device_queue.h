@@ -42,7 +42,6 @@ class DeviceQueue final : public Collectives {
   void drain();
   /// Ends what is under way, if there is any; then the device's memory is not to be trusted.
   void give_up(const std::string& reason) noexcept;
-  int device() const { return device_; }
 
   void all_reduce(void* data, std::size_t count, const Reduction& reduction, std::uint32_t tag) override;
   void reduce(void* data, std::size_t count, const Reduction& reduction, int root,
@@ -55,7 +54,6 @@ class DeviceQueue final : public Collectives {
   void scatter(void* output, const void* input, std::size_t bytes, int root, std::uint32_t tag) override;
   void all_to_all(void* output, const std::vector<std::int64_t>& output_bytes, const void* input,
                   const std::vector<std::int64_t>& input_bytes, std::uint32_t tag) override;
-  void abort() noexcept override;
 
  private:
   struct Pending {

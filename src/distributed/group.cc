@@ -82,7 +82,7 @@ void ProcessGroup::State::shut_down() {
   const bool broken = !broken_.empty();
   lock.unlock();
   if (!broken)
-    for (const auto& [device, queue] : queues_) queue->drain();
+    for (DeviceQueue* queue : queues()) queue->drain();
   break_off("the group was destroyed");
   executor->stop("the group was destroyed");
 }
@@ -311,10 +311,15 @@ void ProcessGroup::State::abort() noexcept {
   transport->abort();
   std::unique_lock lock(lock_);
   const std::string reason = broken_;
-  std::vector<DeviceQueue*> queues;
-  for (const auto& [device, queue] : queues_) queues.push_back(queue.get());
   lock.unlock();
-  for (DeviceQueue* queue : queues) queue->give_up(reason);
+  for (DeviceQueue* queue : queues()) queue->give_up(reason);
+}
+
+std::vector<DeviceQueue*> ProcessGroup::State::queues() {
+  const std::lock_guard lock(lock_);
+  std::vector<DeviceQueue*> all;
+  for (const auto& [device, queue] : queues_) all.push_back(queue.get());
+  return all;
 }
 
 std::string ProcessGroup::State::who_left(std::uint64_t number) {

@@ -87,6 +87,7 @@ struct ProcessGroup::State {
     std::uint64_t low, high, bytes;
   };
   using Body = std::function<void(std::uint64_t number)>;
+  std::vector<DeviceQueue*> queues();
   /// greets: whether the ranks compare first what they are about to do.
   void run(const std::string& what, const Body& body, const Small& small, bool greets);
   Work start_on_device(std::string what, Tensors tensors, Tensors writes,

@@ -54,8 +54,6 @@ class Collectives {
   /// Parts by rank, in order.
   virtual void all_to_all(void* output, const std::vector<std::int64_t>& output_bytes, const void* input,
                           const std::vector<std::int64_t>& input_bytes, std::uint32_t tag) = 0;
-  /// Makes all that waits, now and later, throw. From any thread.
-  virtual void abort() noexcept = 0;
 };
 
 /// Collectives on main memory, and messages between two ranks. Collectives block.
@@ -78,6 +76,8 @@ class Transport : public Collectives {
                                                std::uint8_t lane) = 0;
   virtual std::unique_ptr<Transfer> begin_receive(void* data, std::size_t bytes, std::optional<int> from,
                                                   std::uint64_t tag, std::uint8_t lane) = 0;
+  /// Makes all that waits, now and later, throw. From any thread.
+  virtual void abort() noexcept = 0;
 };
 
 /// Sets and gets what ranks tell each other while they connect.
