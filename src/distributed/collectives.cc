@@ -3,6 +3,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "distributed/flat.h"
 #include "distributed/group.h"
 #include "distributed/ring.h"
 #include "ops/elementwise.h"
@@ -35,27 +36,6 @@ void check_list(const Tensors& list, const Tensor& like, int count, const char* 
                       tensor.dtype(), " and ", like.dtype());
     check<ShapeError>(tensor.sizes() == like.sizes(), collective, ": ", role, " tensors of shape ",
                       tensor.sizes(), " and ", like.sizes());
-  }
-}
-
-// The tensors' elements one after another.
-Tensor pack(const Tensors& tensors) {
-  std::int64_t count = 0;
-  for (const Tensor& tensor : tensors) count += tensor.numel();
-  Tensor flat = empty({count}, tensors.front().dtype(), tensors.front().device());
-  std::int64_t start = 0;
-  for (const Tensor& tensor : tensors) {
-    copy_elements(tensor, window(flat, tensor.sizes(), contiguous_strides(tensor.sizes()), start));
-    start += tensor.numel();
-  }
-  return flat;
-}
-
-void unpack(const Tensor& flat, const Tensors& tensors) {
-  std::int64_t start = 0;
-  for (const Tensor& tensor : tensors) {
-    copy_elements(window(flat, tensor.sizes(), contiguous_strides(tensor.sizes()), start), tensor);
-    start += tensor.numel();
   }
 }
 

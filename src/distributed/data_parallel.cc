@@ -2,12 +2,12 @@
 #include <map>
 #include <unordered_set>
 
-#include "distributed/group.h"
-#include "ops/elementwise.h"
+#include "distributed/flat.h"
 #include "taper/autograd.h"
 #include "taper/error.h"
 
 namespace taper::distributed {
+#include "taper/distributed.h"
 
 namespace {
 
@@ -25,25 +25,14 @@ void broadcast_tensors(ProcessGroup& group, const Tensors& tensors, int root) {
   std::map<std::pair<DType, int>, Tensors> alike;
   for (const Tensor& tensor : tensors) alike[{tensor.dtype(), tensor.device().index}].push_back(tensor);
   for (const auto& [kind, list] : alike) {
-    std::int64_t count = 0, start = 0;
-    for (const Tensor& tensor : list) count += tensor.numel();
-    const Tensor flat = empty({count}, kind.first, list.front().device());
-    const auto part = [&](const Tensor& tensor) {
-      const Tensor view = window(flat, tensor.sizes(), contiguous_strides(tensor.sizes()), start);
-      start += tensor.numel();
-      return view;
-    };
-    if (group.rank() == root)
-      for (const Tensor& tensor : list) copy_elements(tensor, part(tensor));
+    const Tensor flat = group.rank() == root ? pack(list) : flat_like(list);
     {
       const RunsInWait at_once;
       group.broadcast(flat, root).wait();
     }
     if (group.rank() == root) continue;
-    for (const Tensor& tensor : list) {
-      copy_elements(part(tensor), tensor);
-      tensor.storage().wrote("broadcast");
-    }
+    unpack(flat, list);
+    for (const Tensor& tensor : list) tensor.storage().wrote("broadcast");
   }
 }
 

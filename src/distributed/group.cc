@@ -57,10 +57,6 @@ class OtherTimeout {
 
 }  // namespace
 
-Tensor row_major(const Tensor& tensor) {
-  return tensor.is_contiguous() ? tensor : contiguous(tensor.detach());
-}
-
 ProcessGroup::State::State(std::string name, int rank, std::vector<int> global_ranks,
                            std::shared_ptr<Client> client, std::unique_ptr<Transport> transport,
                            Milliseconds timeout)

@@ -20,9 +20,6 @@
 
 namespace taper::distributed {
 
-/// The contiguous form of a tensor that a collective reads or writes.
-Tensor row_major(const Tensor& tensor);
-
 /// An all_reduce of few contiguous elements, which can travel with the greeting.
 struct Small {
   void* data = nullptr;

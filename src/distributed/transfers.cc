@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "distributed/flat.h"
 #include "distributed/group.h"
 #include "ops/elementwise.h"
 #include "taper/cuda.h"
