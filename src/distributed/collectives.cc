@@ -88,10 +88,9 @@ void ProcessGroup::set_timeout(std::chrono::milliseconds timeout) { state_->set_
 Work ProcessGroup::all_reduce(const Tensor& tensor, ReduceOp op) {
   check_writable(tensor, "all_reduce");
   const Reduction reduction{op, tensor.dtype(), combine_function(op, tensor.dtype(), "all_reduce")};
-  Small small;
+  std::optional<Small> small;
   if (tensor.is_contiguous() && tensor.device().is_cpu())
-    small = {tensor.data(), std::size_t(tensor.numel()), tensor.dtype(), reduction.combine,
-             op == ReduceOp::avg};
+    small = Small{tensor.data(), std::size_t(tensor.numel()), reduction};
   const auto body = [=, this](std::uint32_t tag) {
     if (tensor.numel() == 0) return;
     in_a_row(tensor, [&](const Tensor& row) {

@@ -107,7 +107,7 @@ void ProcessGroup::State::check_rank(int asked, const char* collective, const ch
 }
 
 Work ProcessGroup::State::start(std::string what, const Tensors& reads, Tensors writes,
-                                std::function<void(std::uint32_t)> body, Small small,
+                                std::function<void(std::uint32_t)> body, std::optional<Small> small,
                                 std::optional<Milliseconds> limit) {
   for (const Tensor& tensor : writes) tensor.storage().wrote("a collective");
   Tensors used = reads;
@@ -175,7 +175,8 @@ Collectives& ProcessGroup::State::collectives(Device device) {
   return queue_of(device.index);
 }
 
-void ProcessGroup::State::run(const std::string& what, const Body& body, const Small& small, bool greets) {
+void ProcessGroup::State::run(const std::string& what, const Body& body, const std::optional<Small>& small,
+                              bool greets) {
   std::unique_lock lock(lock_);
   const std::uint64_t number = ++number_;
   std::string trouble = broken_;
@@ -220,13 +221,14 @@ ProcessGroup::State::Greeting ProcessGroup::State::greet_partner(std::uint64_t n
   return heard;
 }
 
-bool ProcessGroup::State::greet(std::uint64_t number, const std::string& what, const Small& small) {
+bool ProcessGroup::State::greet(std::uint64_t number, const std::string& what,
+                                const std::optional<Small>& small) {
   const std::uint64_t own = hash(what, number);
-  const std::size_t bytes = small.count * std::size_t(item_size(small.dtype));
+  const std::size_t bytes = small ? small->count * small->reduction.item_size() : 0;
   // Sums of the ranks heard of so far; only where ranks go by pairs does each count once.
-  bool carries = small.data && bytes <= small_bytes(size()) && (size() & (size() - 1)) == 0;
+  bool carries = small && bytes <= small_bytes(size()) && (size() & (size() - 1)) == 0;
   std::byte* sum = told_.get() + sizeof(Greeting);
-  if (carries) std::memcpy(sum, small.data, bytes);
+  if (carries) std::memcpy(sum, small->data, bytes);
   Greeting seen{own, own, 0};
   for (std::size_t round = 0; round < heard_.size(); ++round) {
     seen.bytes = carries ? bytes : 0;
@@ -236,13 +238,14 @@ bool ProcessGroup::State::greet(std::uint64_t number, const std::string& what, c
     carries = carries && seen.low == seen.high && heard.bytes == bytes;
     if (!carries) continue;
     const std::byte* theirs = heard_[round].get() + sizeof heard;
-    void* result = round + 1 == heard_.size() ? small.data : sum;
+    void* result = round + 1 == heard_.size() ? small->data : sum;
     // The lower rank's elements first, so that both get the same bits.
-    if (rank < partner(1 << round, false)) small.combine(result, sum, theirs, small.count);
-    else small.combine(result, theirs, sum, small.count);
+    if (rank < partner(1 << round, false)) small->reduction.combine(result, sum, theirs, small->count);
+    else small->reduction.combine(result, theirs, sum, small->count);
   }
   if (seen.low != seen.high) disagree(number, what, "the ranks do not agree on what to do", 0);
-  if (carries && small.average) divide(small.data, small.count, small.dtype, size());
+  if (carries && small->reduction.op == ReduceOp::avg)
+    divide(small->data, small->count, small->reduction.dtype, size());
   return carries;
 }
 

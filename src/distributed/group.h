@@ -22,11 +22,9 @@ namespace taper::distributed {
 
 /// An all_reduce of few contiguous elements, which can travel with the greeting.
 struct Small {
-  void* data = nullptr;
-  std::size_t count = 0;
-  DType dtype = float32;
-  Combine combine = nullptr;
-  bool average = false;
+  void* data;
+  std::size_t count;
+  Reduction reduction;
 };
 
 struct ProcessGroup::State {
@@ -38,7 +36,7 @@ struct ProcessGroup::State {
   /// tensors it uses, all on one device, and those of them that it changes. small: what body would do, where
   /// that is so little that it may be done on the way. limit: instead of the group's timeout.
   Work start(std::string what, const Tensors& reads, Tensors writes,
-             std::function<void(std::uint32_t tag)> body, Small small = {},
+             std::function<void(std::uint32_t tag)> body, std::optional<Small> small = {},
              std::optional<Milliseconds> limit = {});
   void set_timeout(Milliseconds given);
   /// What moves tensors of a device; for bodies of start().
@@ -84,19 +82,19 @@ struct ProcessGroup::State {
     std::uint64_t low, high, bytes;
   };
   using Body = std::function<void(std::uint64_t number)>;
-  std::vector<DeviceQueue*> queues();
   /// greets: whether the ranks compare first what they are about to do.
-  void run(const std::string& what, const Body& body, const Small& small, bool greets);
+  void run(const std::string& what, const Body& body, const std::optional<Small>& small, bool greets);
   Work start_on_device(std::string what, Tensors tensors, Tensors writes,
                        std::function<void(std::uint32_t tag)> body);
   DeviceQueue& queue_of(int device);
+  std::vector<DeviceQueue*> queues();
   std::unique_ptr<DeviceCommunicator> connect(int device);
   void abort() noexcept;
   /// A second comparison inside of a collective, after its first.
   void agree(std::uint64_t number, const std::string& what, const std::string& fault, std::uint8_t stage);
   Greeting greet_partner(std::uint64_t number, std::size_t round, const Greeting& seen);
   /// Compares what all ranks are about to do. True where small was done on the way.
-  bool greet(std::uint64_t number, const std::string& what, const Small& small);
+  bool greet(std::uint64_t number, const std::string& what, const std::optional<Small>& small);
   int partner(int step, bool to) const;
   [[noreturn]] void explain(const std::string& what, const std::string& cause);
   /// Breaks the group off, tells the others, and returns the reason.
