@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <vector>
+#include <utility>
 
 #include "taper/nn.h"
 #include "taper/tensor.h"
@@ -224,19 +225,34 @@ void broadcast_tensors(ProcessGroup& group, const Tensors& tensors, int root);
 /// leaves the average of all ranks' gradients in every .grad. Parameters and buffers start as rank 0's.
 class DistributedDataParallel : public nn::Module {
  public:
-  /// module must live as long as this.
+  /// While it lives, forward passes of the model are followed by backward passes that only accumulate, each
+  /// rank its own gradients; the first one after it reduces them all.
+  class NoSync {
+   public:
+    explicit NoSync(DistributedDataParallel& model)
+        : model_(model), before_(std::exchange(model.sync_, false)) {}
+    ~NoSync() { model_.sync_ = before_; }
+    NoSync(const NoSync&) = delete;
+    NoSync& operator=(const NoSync&) = delete;
+
+   private:
+    DistributedDataParallel& model_;
+    bool before_;
+  };
+
+  /// module must live as long as this. Throws ValueError where this process is not in the group, or no
+  /// parameter requires a gradient.
   explicit DistributedDataParallel(nn::Module& module, Group group = default_group(),
                                    DataParallelOptions options = {});
   Tensor forward(const Tensor& x) override;
-  /// Whether backward reduces gradients; false accumulates them on each rank.
-  void set_sync(bool sync) { sync_ = sync; }
+  /// Instead of an all_reduce that averages.
+  void register_comm_hook(GradientReducer::Hook hook) { reducer_->set_hook(std::move(hook)); }
   nn::Module& module() { return module_; }
 
  private:
   nn::Module& module_;
   Group group_;
   DataParallelOptions options_;
-  Tensors buffers_;
   std::unique_ptr<GradientReducer> reducer_;
   bool sync_ = true;
 };

@@ -1,24 +1,16 @@
 // DistributedDataParallel for C++ modules.
 #include <map>
+#include <string>
 #include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "distributed/flat.h"
 #include "taper/autograd.h"
+#include "taper/distributed.h"
 #include "taper/error.h"
 
 namespace taper::distributed {
-#include "taper/distributed.h"
-
-namespace {
-
-Tensors parameters_with_gradient(const nn::Module& module) {
-  Tensors chosen;
-  for (const Tensor& parameter : module.parameters())
-    if (parameter.requires_grad()) chosen.push_back(parameter);
-  return chosen;
-}
-
-}  // namespace
 
 void broadcast_tensors(ProcessGroup& group, const Tensors& tensors, int root) {
   const NoGrad no_grad;
@@ -40,21 +32,24 @@ DistributedDataParallel::DistributedDataParallel(nn::Module& module, Group group
     : module_(module), group_(std::move(group)), options_(options) {
   check<ValueError>(group_ != nullptr, "DistributedDataParallel: this process is not in the group");
   register_module("module", module);
-  std::unordered_set<const void*> parameters;
-  for (const Tensor& parameter : module.parameters()) parameters.insert(parameter.record());
-  Tensors all;
-  for (const auto& [name, tensor] : module.state_dict()) {
-    all.push_back(tensor);
-    if (!parameters.contains(tensor.record())) buffers_.push_back(tensor);
-  }
+  Tensors all = module.parameters(), reduced;
+  for (const Tensor& buffer : module.buffers()) all.push_back(buffer);
   broadcast_tensors(*group_, all, 0);
-  reducer_ = std::make_unique<GradientReducer>(parameters_with_gradient(module), group_, options);
+  std::vector<std::string> names;
+  std::unordered_set<const void*> seen;  // a parameter that modules share has several names
+  for (const auto& [name, parameter] : module.named_parameters()) {
+    if (!parameter.requires_grad() || !seen.insert(parameter.record()).second) continue;
+    reduced.push_back(parameter);
+    names.push_back(name);
+  }
+  reducer_ = std::make_unique<GradientReducer>(std::move(reduced), group_, options);
+  reducer_->set_names(std::move(names));
 }
 
 Tensor DistributedDataParallel::forward(const Tensor& x) {
   const bool reduces = sync_ && is_grad_enabled();
-  if (is_training() && options_.broadcast_buffers && reduces && !buffers_.empty())
-    broadcast_tensors(*group_, buffers_, 0);
+  if (is_training() && options_.broadcast_buffers && reduces)
+    broadcast_tensors(*group_, module_.buffers(), 0);
   const Tensor y = module_(x);
   if (reduces) reducer_->prepare({y});
   else reducer_->skip();
