@@ -111,18 +111,8 @@ np.testing.assert_allclose(w.full_tensor().detach().numpy(), reference.detach().
     )
 
 
-@pytest.mark.parametrize("world", [2, 3])
-def test_products_reductions_and_views_work_on_parts(world):
-    jobs.run(
-        START
-        + """
-from taper.nn import functional as F
-mesh = init_device_mesh("cpu", (world,))
-def near(a, b): np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-12, atol=1e-14)
-S, R, P = Shard, Replicate(), Partial()
-words = taper.tensor([[1, 3, 8], [3, 3, 0], [5, 2, 1], [7, 4, 3], [0, 0, 6]])
-# operation, operands' shapes and layouts, the result's layout
-cases = [
+# Each row: operation, operands' shapes and layouts, the result's layout.
+PRODUCTS = """
     (lambda a, b: a @ b, [((5, 6), R), ((6, 4), S(1))], S(1)),
     (lambda a, b: a @ b, [((5, 6), S(1)), ((6, 4), S(0))], P),
     (lambda a, b: a @ b, [((5, 6), R), ((6, 4), S(0))], P),
@@ -139,6 +129,9 @@ cases = [
     (lambda x, b: x + b, [((5, 6), S(1)), ((6,), R)], S(1)),
     (lambda x, b: b - x, [((5, 6), S(1)), ((5, 1), R)], S(1)),
     (lambda x, y: taper.where(x > 0, x, y), [((5, 6), S(0)), ((5, 6), R)], S(0)),
+"""
+
+REDUCTIONS_AND_VIEWS = """
     (lambda x: x.sum(), [((5, 6), S(0))], P),
     (lambda x: x.mean(0), [((5, 6), S(0))], P),
     (lambda x: x.mean(1), [((5, 6), S(0))], S(0)),
@@ -157,6 +150,9 @@ cases = [
     (lambda x: x.reshape(6, -1), [((6, 2, 5), S(0))], S(0)),
     (lambda x: x.view(6, 2, 5), [((12, 5), S(0))], S(0)),
     (lambda x: x.view(3, 4, 5), [((12, 5), S(0))], S(0) if world == 3 else R),
+"""
+
+LAYERS_AND_INDICES = """
     (lambda x: x.relu().pow(2), [((5, 6), S(0))], S(0)),
     (lambda x, w, b: F.layer_norm(x, (6,), w, b), [((4, 5, 6), S(1)), ((6,), R), ((6,), S(0))], S(1)),
     (lambda x, w: F.layer_norm(x, (5, 6), weight=w), [((4, 5, 6), S(1)), ((5, 6), R)], R),
@@ -174,6 +170,25 @@ cases = [
     (lambda w: F.embedding(distribute_tensor(words, mesh, [S(1)]) if isinstance(w, DTensor) else words, w, padding_idx=3), [((9, 4), S(0))], S(1)),
     (lambda w: F.embedding(distribute_tensor(words, mesh) if isinstance(w, DTensor) else words, w), [((9, 4), S(1))], S(2)),
     (lambda w: F.embedding(distribute_tensor(words, mesh) if isinstance(w, DTensor) else words, w), [((9, 4), S(0))], R),
+"""
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_products_reductions_layers_and_views_work_on_parts(world):
+    jobs.run(
+        START
+        + """
+from taper.nn import functional as F
+mesh = init_device_mesh("cpu", (world,))
+def near(a, b): np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-12, atol=1e-14)
+S, R, P = Shard, Replicate(), Partial()
+words = taper.tensor([[1, 3, 8], [3, 3, 0], [5, 2, 1], [7, 4, 3], [0, 0, 6]])
+cases = [
+"""
+        + PRODUCTS
+        + REDUCTIONS_AND_VIEWS
+        + LAYERS_AND_INDICES
+        + """
 ]
 for number, (call, operands, expected) in enumerate(cases):
     plain = [whole(*shape, seed=i).double().requires_grad_() for i, (shape, _) in enumerate(operands)]

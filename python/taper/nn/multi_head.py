@@ -157,6 +157,13 @@ def attention_batch_first(
     return _nn["linear"](heads, *output), seen
 
 
+def _check_width(width, expected, num_heads):
+    if width != expected:
+        raise AssertionError(f"was expecting embedding dimension of {expected}, but got {width}")
+    if width % num_heads:
+        raise AssertionError(f"embed_dim {width} not divisible by num_heads {num_heads}")
+
+
 def multi_head_attention_forward(
     query,
     key,
@@ -186,12 +193,7 @@ def multi_head_attention_forward(
 ):
     """What MultiheadAttention computes, with its parameters as arguments: query [L, N, E] or [L, E]."""
     batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
-    if query.shape[-1] != embed_dim_to_check:
-        raise AssertionError(
-            f"was expecting embedding dimension of {embed_dim_to_check}, but got {query.shape[-1]}"
-        )
-    if query.shape[-1] % num_heads:
-        raise AssertionError(f"embed_dim {query.shape[-1]} not divisible by num_heads {num_heads}")
+    _check_width(query.shape[-1], embed_dim_to_check, num_heads)
     if static_k is not None or static_v is not None:
         raise NotImplementedError("multi_head_attention_forward: static_k and static_v are not supported")
     same = query is key and key is value

@@ -72,31 +72,25 @@ class _Recurrent(Module):
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional, self.proj_size = bidirectional, proj_size
-        directions = 2 if bidirectional else 1
-        rows, out = self._gates * hidden_size, proj_size or hidden_size
-        for layer in range(num_layers):
+        for name, shape in self._shapes().items():
+            self.register_parameter(name, Parameter(_empty(*shape, dtype=dtype, device=device)))
+        self.reset_parameters()
+
+    def _shapes(self):
+        """By name: the shapes of the weights, by layer and direction."""
+        directions = 2 if self.bidirectional else 1
+        rows, out = self._gates * self.hidden_size, self.proj_size or self.hidden_size
+        shapes = {}
+        for layer in range(self.num_layers):
             for direction in range(directions):
                 suffix = f"_l{layer}" + ("_reverse" if direction else "")
-                width = input_size if layer == 0 else out * directions
-                self.register_parameter(
-                    "weight_ih" + suffix, Parameter(_empty(rows, width, dtype=dtype, device=device))
-                )
-                self.register_parameter(
-                    "weight_hh" + suffix, Parameter(_empty(rows, out, dtype=dtype, device=device))
-                )
-                if bias:
-                    self.register_parameter(
-                        "bias_ih" + suffix, Parameter(_empty(rows, dtype=dtype, device=device))
-                    )
-                    self.register_parameter(
-                        "bias_hh" + suffix, Parameter(_empty(rows, dtype=dtype, device=device))
-                    )
-                if proj_size:
-                    self.register_parameter(
-                        "weight_hr" + suffix,
-                        Parameter(_empty(proj_size, hidden_size, dtype=dtype, device=device)),
-                    )
-        self.reset_parameters()
+                shapes["weight_ih" + suffix] = rows, self.input_size if layer == 0 else out * directions
+                shapes["weight_hh" + suffix] = rows, out
+                if self.bias:
+                    shapes["bias_ih" + suffix] = shapes["bias_hh" + suffix] = (rows,)
+                if self.proj_size:
+                    shapes["weight_hr" + suffix] = self.proj_size, self.hidden_size
+        return shapes
 
     def reset_parameters(self):
         """Uniform in +-1 / sqrt(hidden_size)."""
