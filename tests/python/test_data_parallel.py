@@ -381,20 +381,21 @@ class Bucket:
     def is_last(self): return True
     def buffer(self): return self.g.view(-1)
     def gradients(self): return [self.g]
-state = power.PowerSGDState(None, start_powerSGD_iter=2, min_compression_rate=1); state.iter = 2
 start = taper.randn(12, 1, generator=taper.Generator().manual_seed(0)).numpy().astype(float); start /= np.linalg.norm(start)
-total = np.zeros((8, 12))
-for step in range(5):
-    g = taper.tensor(gradients[step][rank], dtype=taper.float32)
-    total += power.powerSGD_hook(state, Bucket(g)).wait().view(8, 12).numpy()
-np.testing.assert_allclose(total, first_hook_by_hand(gradients, 5), rtol=1e-3, atol=1e-4)
+for dtype, rtol in ((taper.float32, 1e-3), (taper.float64, 1e-9)):
+    state = power.PowerSGDState(None, start_powerSGD_iter=2, min_compression_rate=1); state.iter = 2
+    total = np.zeros((8, 12))
+    for step in range(5):
+        g = taper.tensor(gradients[step][rank], dtype=dtype)
+        total += power.powerSGD_hook(state, Bucket(g)).wait().view(8, 12).numpy()
+    np.testing.assert_allclose(total, first_hook_by_hand(gradients, 5), rtol=rtol, atol=rtol / 10)
 for kind in DDPCommHookType:
     model = DDP(nn.Linear(40, 30)); register_ddp_comm_hook(kind, model)
     model(taper.ones(2, 40)).sum().backward(); equal_everywhere(model)
-model = DDP(nn.Linear(36, 36, bias=False)); state = power.PowerSGDState(None, start_powerSGD_iter=2)
+model = DDP(nn.Linear(36, 36, bias=False).double()); state = power.PowerSGDState(None, start_powerSGD_iter=2)
 model.register_comm_hook(state, power.batched_powerSGD_hook)
 for step in range(4):
-    model.zero_grad(); model(taper.full((2, 36), rank + 1.)).sum().backward()
+    model.zero_grad(); model(taper.full((2, 36), rank + 1., dtype=taper.float64)).sum().backward()
 # A square of equal numbers has rank 1, so nothing is lost: the mean of 2 rows of 1 and of 2.
 np.testing.assert_allclose(model.module.weight.grad.numpy(), np.full((36, 36), 3.), rtol=1e-4)
 """,

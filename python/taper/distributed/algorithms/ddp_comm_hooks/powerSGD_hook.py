@@ -77,19 +77,19 @@ def _orthogonalize(matrix, epsilon):
             rest.sub_(column @ (column.t() @ rest))
 
 
-def _packed(shapes):
-    """(a flat tensor, its views of these shapes)."""
-    flat = taper.empty(sum(math.prod(shape) for shape in shapes))
+def _packed(shapes, like):
+    """(a flat tensor of like's kind, its views of these shapes)."""
+    flat = like.new_empty(sum(math.prod(shape) for shape in shapes))
     parts = flat.split([math.prod(shape) for shape in shapes]) if shapes else []
     return flat, [part.view(shape) for part, shape in zip(parts, shapes)]
 
 
-def _first_matrices(state, index, shapes):
+def _first_matrices(state, index, shapes, like):
     """The matrices q of a bucket: those of its last step, or random ones with orthonormal columns."""
     kept = state.q_memory_dict.get(index)
     if kept is not None and [q.shape for q in kept[1]] == shapes:
         return kept
-    flat, qs = _packed(shapes)
+    flat, qs = _packed(shapes, like)
     for q in qs:
         q.copy_(taper.randn(*q.shape, generator=state.generator))
         _orthogonalize(q, state.orthogonalization_epsilon)
@@ -104,11 +104,11 @@ def _reduced(state, bucket, flat, matrices, rest):
     index = bucket.index()
     lost = flat.clone() if state.use_error_feedback else None
     ranks = [min(rank, *m.shape) for m in matrices]
-    q_flat, qs = _first_matrices(state, index, [(m.shape[1], r) for m, r in zip(matrices, ranks)])
-    p_flat, ps = _packed([(m.shape[0], r) for m, r in zip(matrices, ranks)])
+    q_flat, qs = _first_matrices(state, index, [(m.shape[1], r) for m, r in zip(matrices, ranks)], flat)
+    p_flat, ps = _packed([(m.shape[0], r) for m, r in zip(matrices, ranks)], flat)
     for m, p, q in zip(matrices, ps, qs):
         p.copy_(m @ q)
-    rest_flat, copies = _packed([tuple(r.shape) for r in rest])
+    rest_flat, copies = _packed([tuple(r.shape) for r in rest], flat)
     for copy, r in zip(copies, rest):
         copy.copy_(r)
     state.total_numel_before_compression += flat.numel()
@@ -182,7 +182,7 @@ def batched_powerSGD_hook(state, bucket):
         return allreduce_hook(state.process_group, bucket)
     flat = _with_error(state, bucket)
     side = math.isqrt(max(flat.numel() - 1, 0)) + 1
-    square = taper.zeros(side * side)
+    square = flat.new_zeros(side * side)
     square[: flat.numel()] = flat
     done = _reduced(state, bucket, square, [square.view(side, side)], [])
     if not state.use_error_feedback:
