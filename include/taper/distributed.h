@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "taper/error.h"
 #include "taper/nn.h"
 #include "taper/tensor.h"
 
