@@ -223,19 +223,32 @@ std::unique_ptr<Transport> connect(Job& job, const std::string& name, const std:
                                    Milliseconds timeout) {
   const std::string prefix = "group/" + name + "/";
   Client& client = *job.client;
+  const auto check_presence = [&] {
+    const std::string failure = client.failure();
+    check<DistributedError>(failure.empty(), failure);
+    const auto departed = client.departed();
+    for (const int other : ranks)
+      check<DistributedError>(!departed.contains(other), "rank ", other, " has left the job");
+  };
   const Exchange exchange{
       [&](const std::string& key, const std::string& value) { client.set(prefix + key, value); },
-      [&](const std::string& key) { return client.get(prefix + key); }};
+      [&](const std::string& key) { return client.get(prefix + key); },
+      [&](const std::string& text) { return proof(client.options().secret, prefix + text); }, check_presence};
+  const std::string call = name == "default" ? "init_process_group" : "new_group";
+  bool called = false;
   try {
     meet(client, prefix + "called/", ranks, timeout);
+    called = true;
     auto transport = connect_transport(rank, int(ranks.size()), job.address, exchange, timeout);
     meet(client, prefix + "connected/", ranks, timeout);
     return transport;
   } catch (const std::exception& error) {
     const std::string reason = client.failure(Milliseconds(500));
-    fail<DistributedError>(name == "default" ? "init_process_group" : "new_group", ": rank ", client.rank(),
-                           " cannot connect with the other ranks of group '", name,
-                           "': ", reason.empty() ? error.what() : reason);
+    // The others wait for this rank's connections.
+    if (called && reason.empty())
+      client.report_failure(concat("rank ", client.rank(), " gave up in ", call, ": ", error.what()));
+    fail<DistributedError>(call, ": rank ", client.rank(), " cannot connect with the other ranks of group '",
+                           name, "': ", reason.empty() ? error.what() : reason);
   }
 }
 

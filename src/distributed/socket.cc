@@ -90,6 +90,13 @@ void Socket::close() {
   if (sockets.erase(descriptor)) ::close(descriptor);
 }
 
+int Socket::release() {
+  auto& sockets = open_sockets();
+  const std::lock_guard lock(open_lock());
+  sockets.erase(descriptor_);
+  return std::exchange(descriptor_, -1);
+}
+
 Socket listen_on(const std::string& host, int port) {
   const Addresses addresses = resolve(host, port);
   int error = 0;

@@ -32,6 +32,8 @@ class Socket {
   int get() const { return descriptor_; }
   bool defined() const { return descriptor_ >= 0; }
   void close();
+  /// Gives the descriptor to something else, which closes it; also a forked child keeps it then.
+  int release();
 
  private:
   int descriptor_ = -1;

@@ -80,10 +80,15 @@ class Transport : public Collectives {
   virtual void abort() noexcept = 0;
 };
 
-/// Sets and gets what ranks tell each other while they connect.
+/// What the ranks of one group have in common while they connect.
 struct Exchange {
+  /// What they tell each other.
   std::function<void(const std::string& key, const std::string& value)> set;
   std::function<std::string(const std::string& key)> get;
+  /// HMAC-SHA-256 of a text and the group's name under the job's secret.
+  std::function<std::string(const std::string& text)> prove;
+  /// Throws DistributedError when one of them is lost or has left.
+  std::function<void()> check;
 };
 
 /// Whether there is a transport; loads it.

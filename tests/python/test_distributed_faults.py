@@ -133,6 +133,48 @@ def test_slow_strangers_do_not_keep_a_job_from_meeting():
             stranger.close()
 
 
+# What rank 1 tells the store when it calls the first new_group, and where rank 0 then says that it listens.
+CALLED, LISTENS = "group/group 1/called/1", "group/group 1/0"
+
+
+def test_rank_lost_while_a_group_connects_is_named():
+    processes = jobs.start(
+        f"""
+        begin(300)
+        if rank == 1:
+            store = taper._C._distributed._store()
+            store.set({CALLED!r}, "here")
+            store.get({LISTENS!r})
+            os.kill(os.getpid(), signal.SIGKILL)
+        print(message(dist.new_group), flush=True)
+        """,
+        2,
+    )
+    result = jobs.finish(processes, 20)[0]
+    seconds = re.match(r"DistributedError after ([\d.]+) s: new_group: rank 0 cannot connect", result.out)
+    assert seconds and float(seconds[1]) < 3 and "rank 1 was lost" in result.out, result
+
+
+def test_strangers_at_the_port_of_a_pair_are_left_standing():
+    # A preamble of Gloo's that no buffer waits for, a frame of the right length with no proof, and nothing.
+    jobs.run(f"""
+        import socket, struct
+        begin()
+        if rank == 1:
+            store = taper._C._distributed._store()
+            store.set({CALLED!r}, "here")
+            address = store.get({LISTENS!r})
+            port = struct.unpack(">H", address[2:4])[0]
+            strangers = [socket.create_connection(("127.0.0.1", port)) for _ in range(4)]
+            strangers[0].sendall(struct.pack("6Q", 48, 1, 0, 0, 1 << 40, 0))
+            strangers[1].sendall(struct.pack("I", 64) + os.urandom(64))
+            strangers[2].close()
+        group = dist.new_group()
+        x = taper.full((3,), rank + 1.0); dist.all_reduce(x, group=group)
+        assert x.tolist() == [3, 3, 3]
+        """)
+
+
 STORES = """
 store = dist.TCPStore("127.0.0.1", {port}, is_master=rank == 0 and {first}, timeout=timedelta(seconds=30))
 dist.init_process_group("gloo", store=dist.PrefixStore("job {job}", store), rank=rank, world_size=world)

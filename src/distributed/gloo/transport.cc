@@ -25,6 +25,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "distributed/gloo/pairs.h"
 #include "distributed/transport.h"
 #include "taper/error.h"
 
@@ -275,11 +276,12 @@ GlooTransport::GlooTransport(int rank, int size, const std::string& address, con
   const char* interface = std::getenv("GLOO_SOCKET_IFNAME");
   if (interface && *interface) attributes.iface = interface;
   else attributes.hostname = address;
-  auto device = gloo::transport::tcp::CreateDevice(attributes);
+  const auto device = device_for(attributes, exchange);
   context_->setTimeout(limited(timeout));
   GlooStore store(exchange);
-  context_->connectFullMesh(store, device);
-  poster_ = std::make_unique<Poster>(std::dynamic_pointer_cast<gloo::transport::tcp::Device>(device));
+  std::shared_ptr<gloo::transport::Device> any = device;
+  context_->connectFullMesh(store, any);
+  poster_ = std::make_unique<Poster>(device);
 }
 
 // Gloo's size of one element is that of a template argument, of which only the size is used.
