@@ -13,7 +13,7 @@ namespace taper::distributed {
 
 namespace {
 
-constexpr Milliseconds heartbeat_interval{500}, retry_interval{50};
+constexpr Milliseconds heartbeat_interval{500}, retry_interval{50}, tick{100}, longest_turn{2 * tick};
 // What the server may take beyond the time it was asked to wait.
 constexpr Milliseconds allowance{10000};
 
@@ -106,9 +106,11 @@ void Client::listen() {
   std::string buffer, content;
   char bytes[65536];
   Deadline heard = Clock::now(), next_beat = heard;
+  Absence absence;
   while (!stop_) {
     pollfd entry{socket_.get(), POLLIN, 0};
-    (void)::poll(&entry, 1, 100);
+    (void)::poll(&entry, 1, int(tick.count()));
+    heard += absence.in_this_turn(longest_turn);
     try {
       for (ssize_t count; (count = ::recv(socket_.get(), bytes, sizeof bytes, 0)) != -1 || errno == EINTR;) {
         if (count < 0) continue;
@@ -122,10 +124,16 @@ void Client::listen() {
       }
       if (stop_) return;
       if (errno != EAGAIN) return fail_job("rank 0, which runs the rendezvous, was lost: its process ended");
-      if (Clock::now() - heard > options_.silence)
-        return fail_job(concat("rank 0, which runs the rendezvous, was lost: it has not responded for ",
-                               options_.silence.count() / 1000.0,
-                               " s (stopped, or its machine or the network is down)"));
+      if (Clock::now() - heard > options_.silence) {
+        const std::string reason =
+            concat("rank 0, which runs the rendezvous, was lost: it has not responded for ",
+                   options_.silence.count() / 1000.0, " s (stopped, or its machine or the network is down)");
+        fail_job(reason);
+        // For rank 0, should it go on.
+        Writer request(Kind::request);
+        request.number(std::uint64_t(0)).number(Action::fail);
+        return send(request.text(concat("rank ", options_.rank, " gave up: ", reason)).content());
+      }
       if (Clock::now() >= next_beat) {
         next_beat = after(heartbeat_interval);
         send(Writer(Kind::heartbeat).text(own_status()).content());

@@ -21,7 +21,7 @@ namespace {
 
 // Connections that have not proved anything yet; more of them are closed at once.
 constexpr std::ptrdiff_t most_strangers = 256;
-constexpr Milliseconds time_for_strangers{5000}, tick{200};
+constexpr Milliseconds time_for_strangers{5000}, tick{200}, longest_turn{2 * tick};
 // News of a collective that a rank took part in may come so much later than its farewell.
 constexpr Milliseconds latest_news{1500};
 
@@ -332,7 +332,9 @@ void Server::lose(int rank, const std::string& reason) {
 
 void Server::drop_silent() {
   const Deadline now = Clock::now();
+  const Milliseconds missed = absence_.in_this_turn(longest_turn);
   for (const auto& connection : connections_) {
+    connection->heard += missed;
     if (connection->closing) continue;
     if (connection->rank < 0) {
       connection->closing = now - connection->heard > time_for_strangers;

@@ -83,6 +83,7 @@ class Server {
   std::vector<Member> members_;
   std::map<std::string, std::string> values_;
   std::string broken_;
+  Absence absence_;
   bool changed_ = false;
   std::thread thread_;
 };

@@ -74,6 +74,12 @@ int left_for_poll(Deadline deadline) {
   return int(std::clamp<std::int64_t>(left, 0, 60000));
 }
 
+Milliseconds Absence::in_this_turn(Milliseconds due) {
+  const Deadline before = std::exchange(last_, Clock::now());
+  const auto late = std::chrono::duration_cast<Milliseconds>(last_ - before) - due;
+  return std::max(late, Milliseconds(0));
+}
+
 Socket::Socket(int descriptor) : descriptor_(descriptor) {
   if (descriptor < 0) return;
   auto& sockets = open_sockets();

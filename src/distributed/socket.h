@@ -17,6 +17,17 @@ Deadline after(Milliseconds time);
 /// What is left of it for poll(): at least 0 ms, and at most one minute.
 int left_for_poll(Deadline deadline);
 
+/// Tells how long a loop that listens to others did not run although it was due, as when its process was
+/// stopped or its machine had no processor for it. What it did not hear meanwhile says nothing about them.
+class Absence {
+ public:
+  /// Since the last call: nothing where that was no longer ago than due, the longest turn of the loop.
+  Milliseconds in_this_turn(Milliseconds due);
+
+ private:
+  Deadline last_ = Clock::now();
+};
+
 /// Owns a file descriptor. A forked child closes it at once: a process that lives on must not keep the
 /// connection of a dead one open.
 class Socket {

@@ -110,6 +110,49 @@ def test_lost_rank_is_named_in_every_collective(number, limit):
             jobs.finish(processes, 0)
 
 
+def paused(processes, seconds):
+    """Stops processes, as a machine that hangs does, and lets rank 0 go on a moment before the others."""
+    for process in processes:
+        assert process.stdout.readline() == "under way\n", process.communicate()
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)
+    time.sleep(seconds)
+    for process in processes:
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.3)
+
+
+def test_machine_that_hangs_for_a_while_loses_nobody():
+    body = """
+        begin(300)
+        x = taper.ones(3); dist.all_reduce(x); print("under way", flush=True)
+        time.sleep(2.5)
+        dist.all_reduce(x); assert x.tolist() == [4, 4, 4]
+        """
+    processes = jobs.start(body, 2, {"TAPER_HEARTBEAT_TIMEOUT": "2"})
+    paused(processes, 1.5)
+    results = jobs.finish(processes)
+    assert [result.code for result in results] == [0, 0], results
+
+
+def test_rank_0_that_goes_on_hears_that_it_was_given_up():
+    body = """
+        begin(300)
+        print("under way", flush=True)
+        def forever():
+            while True: dist.all_reduce(taper.ones(3))
+        print(message(forever))
+        """
+    processes = jobs.start(body, 2, {"TAPER_HEARTBEAT_TIMEOUT": "2"})
+    assert processes[1].stdout.readline() == "under way\n"
+    paused(processes[:1], 3)
+    first, second = jobs.finish(processes)
+    assert "on rank 1: rank 0, which runs the rendezvous, was lost: it has not responded" in second.out, (
+        second
+    )
+    assert "on rank 0: rank 1 gave up: rank 0, which runs the rendezvous, was lost" in first.out, first
+
+
 def test_slow_strangers_do_not_keep_a_job_from_meeting():
     port = jobs.free_port()
     (first,) = jobs.start("begin(60)\nx = taper.ones(3); dist.all_reduce(x)", 1, {"WORLD_SIZE": "2"}, port)
