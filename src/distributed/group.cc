@@ -57,6 +57,10 @@ class OtherTimeout {
 
 }  // namespace
 
+std::string destroyed_key(const std::string& group, int global_rank) {
+  return concat("group/", group, "/destroyed/", global_rank);
+}
+
 ProcessGroup::State::State(std::string name, int rank, std::vector<int> global_ranks,
                            std::shared_ptr<Client> client, std::unique_ptr<Transport> transport,
                            Milliseconds timeout)
@@ -91,8 +95,8 @@ ProcessGroup::State::~State() {
 }
 
 std::string ProcessGroup::State::label(const std::string& what, std::uint64_t number) const {
-  return concat(what, ", collective ", number, " of group '", name, "', on rank ",
-                global_ranks[std::size_t(rank)]);
+  return concat(what, number == transfer ? "" : concat(", collective ", number), " of group '", name,
+                "', on rank ", global_ranks[std::size_t(rank)]);
 }
 
 void ProcessGroup::State::set_timeout(Milliseconds given) {
@@ -193,7 +197,7 @@ void ProcessGroup::State::run(const std::string& what, const Body& body, const s
     client->note(name, {number, false, what});
     throw;
   } catch (const std::exception& error) {
-    explain(what, error.what());
+    explain(what, number, error.what());
   }
   lock.lock();
   inside_ = false;
@@ -341,27 +345,42 @@ void ProcessGroup::State::farewell(int global_rank, const Status& status) {
 
 std::string ProcessGroup::State::who_is_missing(std::uint64_t number) {
   std::string missing;
+  const auto add = [&](const auto&... parts) { missing += concat(missing.empty() ? "" : "; ", parts...); };
   try {
     const auto members = client->status();
     for (const int global : global_ranks) {
       const auto& member = members[std::size_t(global)];
       const auto entry = member.status.find(name);
       const Progress progress = entry == member.status.end() ? Progress{} : entry->second;
-      if (progress.entered >= number) continue;
-      missing += concat(missing.empty() ? "" : "; ", "rank ", global, " has not called it (its last was ",
-                        progress.entered == 0 ? "none" : progress.what, ", collective ", progress.entered,
-                        progress.inside ? ", where it still is)" : ")");
+      if (number == transfer) {
+        if (progress.inside)
+          add("rank ", global, " is in ", progress.what, ", collective ", progress.entered);
+      } else if (progress.entered < number) {
+        add("rank ", global, " has not called it (its last was ",
+            progress.entered == 0 ? "none" : progress.what, ", collective ", progress.entered,
+            progress.inside ? ", where it still is)" : ")");
+      }
     }
   } catch (const Error& error) {
     missing = error.what();
   }
+  if (number == transfer)
+    return concat("no other rank called its counterpart", missing.empty() ? "" : "; ", missing);
   return missing.empty() ? "all ranks are in it, but the data did not arrive in time" : missing;
 }
 
-void ProcessGroup::State::explain(const std::string& what, const std::string& cause) {
-  std::unique_lock lock(lock_);
-  const std::uint64_t number = number_;
-  lock.unlock();
+std::string ProcessGroup::State::who_destroyed() {
+  try {
+    for (const int global : global_ranks)
+      if (client->check({destroyed_key(name, global)}))
+        return concat("rank ", global, " has destroyed the group");
+  } catch (const Error&) {
+    // Then there is another reason.
+  }
+  return {};
+}
+
+void ProcessGroup::State::explain(const std::string& what, std::uint64_t number, const std::string& cause) {
   const std::string reason = give_up(what, number, cause);
   fail<DistributedError>(label(what, number), ": ", reason);
 }
@@ -376,6 +395,7 @@ std::string ProcessGroup::State::give_up(const std::string& what, std::uint64_t 
     client->report_failure(
         concat("rank ", global_ranks[std::size_t(rank)], " gave up in ", label(what, number), ": ", reason));
   }
+  if (reason.empty()) reason = who_destroyed();
   if (reason.empty()) reason = client->failure(patience);
   lock.lock();
   if (reason.empty()) reason = who_left(~std::uint64_t(0));
@@ -403,7 +423,7 @@ Work ProcessGroup::State::start_transfer(std::function<int()> body, Tensors writ
       failure = std::current_exception();
     } catch (const std::exception& error) {
       try {
-        explain(what, error.what());
+        explain(what, transfer, error.what());
       } catch (...) {
         failure = std::current_exception();
       }

@@ -20,12 +20,18 @@
 
 namespace taper::distributed {
 
+/// What a rank sets in the store when it destroys a group, for those that go on calling its collectives.
+std::string destroyed_key(const std::string& group, int global_rank);
+
 /// An all_reduce of few contiguous elements, which can travel with the greeting.
 struct Small {
   void* data;
   std::size_t count;
   Reduction reduction;
 };
+
+/// Stands for the number of a collective where a message between two ranks is meant.
+inline constexpr std::uint64_t transfer = 0;
 
 struct ProcessGroup::State {
   State(std::string name, int rank, std::vector<int> global_ranks, std::shared_ptr<Client> client,
@@ -53,7 +59,7 @@ struct ProcessGroup::State {
     } catch (const Error&) {
       throw;
     } catch (const std::exception& error) {
-      explain(what, error.what());
+      explain(what, transfer, error.what());
     }
   }
   /// Ends everything under way and all later collectives with this reason.
@@ -96,11 +102,12 @@ struct ProcessGroup::State {
   /// Compares what all ranks are about to do. True where small was done on the way.
   bool greet(std::uint64_t number, const std::string& what, const std::optional<Small>& small);
   int partner(int step, bool to) const;
-  [[noreturn]] void explain(const std::string& what, const std::string& cause);
+  [[noreturn]] void explain(const std::string& what, std::uint64_t number, const std::string& cause);
   /// Breaks the group off, tells the others, and returns the reason.
   std::string give_up(const std::string& what, std::uint64_t number, const std::string& cause);
   std::string who_is_missing(std::uint64_t number);
   std::string who_left(std::uint64_t number);
+  std::string who_destroyed();
   std::string label(const std::string& what, std::uint64_t number) const;
   [[noreturn]] void disagree(std::uint64_t number, const std::string& what, const std::string& fault,
                              std::uint8_t stage);

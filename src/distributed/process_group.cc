@@ -336,6 +336,11 @@ void destroy_process_group() {
 
 void destroy_process_group(const Group& group) {
   const auto job = current_job();
+  try {
+    job->client->set(destroyed_key(group->name(), job->client->rank()), "");
+  } catch (const Error&) {
+    // The job is over, so nobody asks.
+  }
   group->shut_down();
   const std::lock_guard lock(job->states_lock);
   std::erase(job->groups, group);

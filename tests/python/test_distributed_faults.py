@@ -153,6 +153,28 @@ def test_rank_0_that_goes_on_hears_that_it_was_given_up():
     assert "on rank 0: rank 1 gave up: rank 0, which runs the rendezvous, was lost" in first.out, first
 
 
+def test_ranks_that_pass_each_other_are_told_what_the_other_does():
+    sent, reduced = jobs.run("""
+        begin(1)
+        x = taper.ones(3)
+        print(message(lambda: dist.all_reduce(x) if rank else dist.send(x, 1)))
+        """)
+    cause = "send(float32 (3,), to rank 1) of group 'default', on rank 0: Timed out waiting 1000ms: "
+    cause += "no other rank called its counterpart; rank 1 is in all_reduce(float32 (3,), sum), collective 1"
+    assert cause in sent and (cause in reduced or "rank 0 has not called it" in reduced), (sent, reduced)
+
+
+def test_rank_that_destroyed_a_group_is_named():
+    out = jobs.run("""
+        begin()
+        group = dist.new_group()
+        if rank == 1: dist.destroy_process_group(group)
+        else: print(message(lambda: dist.all_reduce(taper.ones(3), group=group)))
+        dist.barrier()
+        """)
+    assert "on rank 0: rank 1 has destroyed the group" in out[0], out
+
+
 def test_slow_strangers_do_not_keep_a_job_from_meeting():
     port = jobs.free_port()
     (first,) = jobs.start("begin(60)\nx = taper.ones(3); dist.all_reduce(x)", 1, {"WORLD_SIZE": "2"}, port)
