@@ -426,6 +426,7 @@ Tensors grad(const Tensors& outputs, const Tensors& inputs, const Tensors& gradi
   check_defined(outputs, "grad", "output");
   check_defined(inputs, "grad", "input");
   check_wants_grad(inputs, "grad");
+  Pass pass;
   Engine engine(retain_graph || create_graph, create_graph);
   engine.capture_results();
   engine.restrict_to(inputs, outputs);
@@ -439,6 +440,7 @@ Tensors grad(const Tensors& outputs, const Tensors& inputs, const Tensors& gradi
         "grad: one of the inputs appears not to have been used in the graph; pass allow_unused=True if "
         "this is intended");
   }
+  pass.end();
   return results;
 }
 
