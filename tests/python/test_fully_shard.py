@@ -347,20 +347,30 @@ def test_wrong_use_is_told():
         NETWORK
         + """
 model = shard(fresh())
-print(message(lambda: fully_shard(model)))
-print(message(lambda: fully_shard(nn.ParameterList([nn.Parameter(taper.tensor(1.0))]))))
-mixed = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2).double()])
-print(message(lambda: fully_shard(mixed)))
-print(message(lambda: fully_shard(fresh(), offload_policy=object())))
+def say(call): print(message(call).splitlines()[0])
+say(lambda: fully_shard(model))
+say(lambda: fully_shard(nn.ParameterList([nn.Parameter(taper.tensor(1.0))])))
+say(lambda: fully_shard(nn.ModuleList([nn.Linear(2, 2)])))
+say(lambda: fully_shard(fresh(), offload_policy=object()))
+say(lambda: fully_shard(fresh(), reshard_after_forward=3))
+say(lambda: model.set_modules_to_forward_prefetch([nn.Linear(2, 2)]))
+with taper.device("meta"): parts = shard(Net())
+say(lambda: parts(taper.ones(1, 6)))
+model.blocks[0](taper.ones(1, 10).double())
+say(lambda: model(taper.ones(1, 6).double()))
 """
     )[0].splitlines()
     for line, text in zip(
         out,
         (
-            "applied to this module already",
-            "without dimensions",
-            "parameters of one unit have dtypes",
+            "already been applied to the following module",
+            "doesn't support scalar parameters. Change 0 to a 1D tensor",
+            "containers that do not implement forward",
             "offload_policy",
+            "should be a factor of 2, not 3",
+            "Expects FSDPModule but got",
+            "still on meta device: ['first.weight', 'first.bias', 'last.weight', 'last.bias']",
+            "already been lazily initialized for blocks.0",
         ),
         strict=True,
     ):

@@ -486,8 +486,8 @@ class Module:
             return
         if value.ndim == 0 and tuple(source.shape) == (1,):
             source = source[0]
-        divided = hasattr(value, "_part_of")  # a taper.distributed.tensor.DTensor, which stays
-        if divided:
+        divided = value if hasattr(value, "_part_of") else None  # a taper.distributed.tensor.DTensor, stays
+        if divided is not None:
             value, source = value._part, value._part_of(source)
         if source.shape != value.shape:
             error_msgs.append(
@@ -498,7 +498,9 @@ class Module:
         before = _C.is_grad_enabled()
         _C._set_grad_enabled(False)
         try:
-            if divided or not assign:
+            if divided is not None and assign:
+                divided.data = source.detach().contiguous()
+            elif not assign:
                 value.copy_(source)
             elif isinstance(value, Parameter):
                 setattr(

@@ -1,14 +1,8 @@
 """Parameters, gradients and optimizer state divided among processes: Rajbhandari et al. 2020,
 arXiv:1910.02054, stages 2 and 3; Zhao et al. 2023, arXiv:2304.11277."""
 
-from .fully_shard import (
-    CPUOffloadPolicy,
-    FSDPModule,
-    MixedPrecisionPolicy,
-    OffloadPolicy,
-    fully_shard,
-    register_fsdp_forward_method,
-)
+from .fsdp_module import FSDPModule, UnshardHandle, register_fsdp_forward_method, share_comm_ctx
+from .fully_shard import fully_shard
 from .fully_sharded_data_parallel import (
     BackwardPrefetch,
     CPUOffload,
@@ -23,6 +17,7 @@ from .fully_sharded_data_parallel import (
     StateDictConfig,
     StateDictType,
 )
+from .policies import CPUOffloadPolicy, MixedPrecisionPolicy, OffloadPolicy
 
 __all__ = [
     "BackwardPrefetch",
@@ -41,8 +36,10 @@ __all__ = [
     "ShardingStrategy",
     "StateDictConfig",
     "StateDictType",
+    "UnshardHandle",
     "fully_shard",
     "register_fsdp_forward_method",
+    "share_comm_ctx",
 ]
 
 

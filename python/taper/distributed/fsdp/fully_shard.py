@@ -1,266 +1,48 @@
 """fully_shard: a module whose parameters each process holds a part of, whole only while they are used."""
 
 import functools
-from dataclasses import dataclass
+import warnings
 
-from taper import _C, cuda
-from taper.nn.distributed import _tensors_in
+from taper import _C
+from taper.nn.container import ModuleDict, ModuleList
 from taper.nn.module import Module
 
 from ..device_mesh import DeviceMesh
-from ..job import _resolve, get_world_size
+from ..job import GroupMember, _resolve, get_world_size, new_group
 from ..tensor.dtensor import DTensor
 from ..tensor.placement_types import Shard
-from .memory import follow
+from .fsdp_module import FSDPModule
+from .policies import CPUOffloadPolicy, MixedPrecisionPolicy, OffloadPolicy
+from .state import State
 from .unit import Unit
 
-
-@dataclass(frozen=True)
-class MixedPrecisionPolicy:
-    """param_dtype: of the parameters in forward and backward, and of what is gathered; reduce_dtype: in which
-    gradients are averaged (param_dtype unless given); output_dtype: to which a module's floating results are
-    cast; cast_forward_inputs: whether floating inputs are cast to param_dtype. The parts that the optimizer
-    sees keep their dtype."""
-
-    param_dtype: object = None
-    reduce_dtype: object = None
-    output_dtype: object = None
-    cast_forward_inputs: bool = True
-
-
-@dataclass
-class OffloadPolicy:
-    """Parameters stay where they are."""
-
-
-@dataclass
-class CPUOffloadPolicy(OffloadPolicy):
-    """Parts of parameters, gradients and optimizer state lie in main memory, of which pin_memory makes the
-    parameters' page-locked; what is gathered lies on the mesh's device."""
-
-    pin_memory: bool = True
-
-
-def _cast(value, dtype):
-    if isinstance(value, _C.Tensor):
-        return value.to(dtype) if value.is_floating_point() else value
-    if isinstance(value, dict):
-        return {key: _cast(item, dtype) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(_cast(item, dtype) for item in value)
-    return value
-
-
-class _Root:
-    """What the sharded modules below one root share: their order, and whether backward runs."""
-
-    def __init__(self, modules):
-        self.states = [module._fsdp for module in modules]
-        self.order, self.in_backward = [], False
-        for state in self.states:
-            state.root = self
-
-    def devices(self):
-        """Where the units are computed with."""
-        return {unit.device for state in self.states for unit in state.units}
-
-    def _runs_backward(self):
-        if self.in_backward and not _C._in_backward():  # it raised, so end_backward was not called
-            self.in_backward = False
-            for unit in (unit for state in self.states for unit in state.units):
-                unit.forget_backward()
-        return self.in_backward
-
-    def begin(self):
-        """Before the outermost forward."""
-        if self._runs_backward():
-            return
-        self.order = []
-        follow(self.devices())
-        for state in self.states:
-            # What an earlier pass left whole may be out of date.
-            for unit in state.units:
-                unit.release()
-                unit.take_requirements()
-
-    def begin_backward(self):
-        if self._runs_backward():
-            return
-        self.in_backward = True
-        for state in self.states:
-            for unit in state.units:
-                unit.begin_backward()
-        _C._queue_callback(self.end_backward)
-
-    def end_backward(self):
-        self.in_backward = False
-        for state in self.states:
-            for unit in state.units:
-                unit.reduce()
-        for state in self.states:
-            for unit in state.units:
-                unit.finish_reducing()
-                unit.drop_gathering()
-        for device in self.devices():
-            if device.type == "cuda" and any(unit.offload for state in self.states for unit in state.units):
-                # The host reads the gradients.
-                cuda.current_stream(device).synchronize()
-
-    def before(self, state):
-        """Whose backward comes after that of state."""
-        place = self.order.index(state) if state in self.order else 0
-        return self.order[place - 1] if place > 0 else None
-
-
-class _State:
-    """What fully_shard leaves in a module."""
-
-    def __init__(self, module, units, reshard_after_forward, policy):
-        self.module, self.units, self.policy = module, units, policy
-        self.reshard_after_forward, self.reshard_after_backward = reshard_after_forward, True
-        self.root, self.depth = None, 0
-        self.forward_prefetch, self.backward_prefetch = [], None
-        for unit in units:
-            unit.on_reduced = self._after_backward
-
-    def gather(self):
-        for unit in self.units:
-            unit.start_gathering()
-        for unit in self.units:
-            unit.gather()
-
-    def start_gathering(self):
-        for unit in self.units:
-            unit.start_gathering()
-
-    def release(self):
-        for unit in self.units:
-            unit.release()
-
-    def before_forward(self, module, args, kwargs):
-        if self.root is None:
-            below = [m for m in module.modules() if hasattr(m, "_fsdp")]
-            _Root(below)
-            self.is_outermost = True
-        if getattr(self, "is_outermost", False):
-            self.root.begin()
-        if not self.root.in_backward:
-            self.root.order.append(self)
-        self.gather()
-        for module in self.forward_prefetch:
-            module._fsdp.start_gathering()
-        if self.policy.param_dtype is not None and self.policy.cast_forward_inputs:
-            return _cast(args, self.policy.param_dtype), _cast(kwargs, self.policy.param_dtype)
-        return None
-
-    def after_forward(self, module, args, output):
-        outputs = _tensors_in(output)
-        tracked = [tensor for tensor in outputs if tensor.requires_grad] if _C.is_grad_enabled() else []
-        if not self.root.in_backward and (not tracked or self._releases_after_forward()):
-            self.release()
-        if self.policy.output_dtype is not None:
-            output = _cast(output, self.policy.output_dtype)
-            tracked = [tensor for tensor in _tensors_in(output) if tensor.requires_grad] if tracked else []
-        for tensor in tracked:
-            tensor.register_hook(self._before_backward)
-        return output
-
-    def _releases_after_forward(self):
-        if self.reshard_after_forward is None:
-            return not getattr(self, "is_outermost", False)
-        return self.reshard_after_forward is True or self.reshard_after_forward > 1
-
-    def _before_backward(self, gradient):
-        self.root.begin_backward()
-        self.gather()
-        if self.backward_prefetch is not None:
-            for module in self.backward_prefetch:
-                module._fsdp.start_gathering()
-        elif (following := self.root.before(self)) is not None:
-            for unit in following.units:
-                if unit.awaits_gradients:  # else its backward is over already
-                    unit.start_gathering()
-
-    def _after_backward(self, unit):
-        if self.reshard_after_backward:
-            unit.release()
-
-
-class FSDPModule:
-    """What fully_shard makes of a module's class."""
-
-    def _states(self, recurse):
-        modules = self.modules() if recurse else [self]
-        return [module._fsdp for module in modules if hasattr(module, "_fsdp")]
-
-    def unshard(self, async_op=False):
-        """Gathers this module's parameters. With async_op a handle to wait() for is returned."""
-        follow({unit.device for unit in self._fsdp.units})
-        self._fsdp.start_gathering()
-        if not async_op:
-            self._fsdp.gather()
-            return None
-        return _Handle(self._fsdp)
-
-    def reshard(self):
-        """Gives the memory of the whole parameters back."""
-        self._fsdp.release()
-
-    def set_requires_gradient_sync(self, requires_gradient_sync, *, recurse=True):
-        """With False, backward only accumulates whole gradients in this process; the next one with True
-        averages all."""
-        for state in self._states(recurse):
-            for unit in state.units:
-                unit.requires_sync = requires_gradient_sync
-
-    def set_is_last_backward(self, is_last_backward):
-        """Accepted for PyTorch's sake: gradients are there at the end of each backward()."""
-
-    def set_reshard_after_forward(self, reshard_after_forward, recurse=True):
-        """Whether parameters are given back after forward."""
-        for state in self._states(recurse):
-            state.reshard_after_forward = reshard_after_forward
-
-    def set_reshard_after_backward(self, reshard_after_backward, *, recurse=True):
-        """Whether parameters are given back after backward."""
-        for state in self._states(recurse):
-            state.reshard_after_backward = reshard_after_backward
-
-    def set_modules_to_forward_prefetch(self, modules):
-        """Modules whose parameters begin to be gathered when this one's are there."""
-        self._fsdp.forward_prefetch = list(modules)
-
-    def set_modules_to_backward_prefetch(self, modules):
-        """As set_modules_to_forward_prefetch, in backward; unless called, the module used before."""
-        self._fsdp.backward_prefetch = list(modules)
-
-
-class _Handle:
-    def __init__(self, state):
-        self._state = state
-
-    def wait(self):
-        """Until the parameters are whole."""
-        self._state.gather()
-
-
 _classes = {}
+_AS_IT_IS = MixedPrecisionPolicy()
 
 
-def _own_parameters(module, ignored):
+def _own_parameters(modules, ignored):
     """(places, parameter) of those that no fully_shard below took, each once."""
     places = {}
 
-    def visit(inner):
-        if inner is not module and hasattr(inner, "_fsdp"):
+    def visit(inner, outermost):
+        if not outermost and hasattr(inner, "_fsdp"):
             return
         for name, parameter in inner._parameters.items():
-            if parameter is not None and id(parameter) not in ignored:
-                places.setdefault(id(parameter), ([], parameter))[0].append((inner, name))
+            if parameter is None or id(parameter) in ignored:
+                continue
+            if parameter.ndim == 0:
+                raise ValueError(
+                    f"fully_shard doesn't support scalar parameters. Change {name} to a 1D tensor with numel "
+                    "equal to 1."
+                )
+            seen, _ = places.setdefault(id(parameter), ([], parameter))
+            if not any(module is inner and name == other for module, other in seen):
+                seen.append((inner, name))
         for child in inner.children():
-            visit(child)
+            visit(child, False)
 
-    visit(module)
+    for module in modules:
+        visit(module, True)
     return list(places.values())
 
 
@@ -271,12 +53,51 @@ def _groups_of(mesh, named):
         device_type = "cuda" if on_device else "cpu"
         mesh = DeviceMesh.from_group(_resolve(None), device_type, list(range(get_world_size())))
     if not isinstance(mesh, DeviceMesh) or mesh.ndim > 2:
-        raise ValueError(
-            "fully_shard: mesh must be a DeviceMesh with one dimension, or two to replicate also"
-        )
+        raise ValueError(f"fully_shard expects a 1D or 2D DeviceMesh but got {mesh}")
     if mesh.ndim == 1:
         return mesh.get_group(0), None, mesh
     return mesh.get_group(1), mesh.get_group(0), mesh
+
+
+# By (group that divides, size): the group of that many neighbours in it, of the job that is.
+_neighbours = {}
+
+
+def _group_of_neighbours(mesh, size):
+    """This rank's group of size neighbours along the last dimension of mesh. All ranks of the job call it."""
+    job, own = _resolve(None), mesh.get_group(mesh.ndim - 1)
+    if _neighbours.get("job") is not job:
+        _neighbours.clear()
+        _neighbours["job"] = job
+    if (own, size) not in _neighbours:
+        ranks = mesh._origin.mesh.movedim(mesh._places[-1], -1)
+        made = [new_group(line) for line in ranks.reshape(-1, size).tolist()]
+        _neighbours[own, size] = next(g for g in made if g is not GroupMember.NON_GROUP_MEMBER)
+    return _neighbours[own, size]
+
+
+def _after_forward(reshard_after_forward, mesh, group):
+    """(whether parameters are given back after forward, the smaller group that keeps them in parts)."""
+    size, world = reshard_after_forward, group.size()
+    if size is None or isinstance(size, bool):
+        return size, None
+    if not isinstance(size, int):
+        raise ValueError(
+            "reshard_after_forward should be a bool or an int representing the group size to reshard to, not "
+            f"{size}"
+        )
+    if not 1 <= size <= world or world % size:
+        raise ValueError(
+            f"If passing reshard_after_forward as an int, it should be a factor of {world}, not {size}"
+        )
+    if size == 1:
+        warnings.warn(
+            "reshard_after_forward=1 (int) means resharding parameters to world size 1, instead of "
+            "reshard_after_forward=True (bool)",
+            stacklevel=3,
+        )
+        return False, None
+    return True, None if size == world else _group_of_neighbours(mesh, size)
 
 
 def _dim_to_cut(placement_of, group, parameter):
@@ -305,67 +126,77 @@ def _to_device(module, ignored):
             tensor.data = tensor.data.cuda()
 
 
+def shard_modules(
+    modules, mesh, reshard_after_forward, shard_placement_fn, mp_policy, offload_policy, ignored_params
+):
+    """Makes modules one group, without changing their classes; arguments as those of fully_shard."""
+    ignored = {id(parameter) for parameter in ignored_params or ()}
+    named = _own_parameters(modules, ignored)
+    shard_group, replicate_group, mesh = _groups_of(mesh, named)
+    if shard_group is None:
+        raise ValueError("fully_shard: this process is not in the mesh")
+    releases, smaller = _after_forward(reshard_after_forward, mesh, shard_group)
+    for module in modules if mesh.device_type == "cuda" else ():
+        _to_device(module, ignored)
+    offload = offload_policy if isinstance(offload_policy, CPUOffloadPolicy) else None
+    dim_of = functools.partial(_dim_to_cut, shard_placement_fn, shard_group)
+    by_dtype = {}
+    for places, parameter in named:
+        by_dtype.setdefault(parameter.dtype, []).append((places, parameter))
+    units = [
+        Unit(group, mesh, shard_group, replicate_group, dim_of, mp_policy, offload)
+        for group in by_dtype.values()
+    ]
+    return State(modules, units, releases, smaller, mp_policy)
+
+
 def fully_shard(
     module,
     *,
     mesh=None,
     reshard_after_forward=None,
     shard_placement_fn=None,
-    mp_policy=MixedPrecisionPolicy(),
+    mp_policy=_AS_IT_IS,
     offload_policy=None,
     ignored_params=None,
 ):
     """Divides the parameters of module, but those of modules below that it was applied to before, among the
     ranks of a mesh (all ranks unless given; of a mesh with two dimensions the second, replicated along the
-    first). They become one unit: gathered before the module's forward and its backward, given back after
+    first). They become one group: gathered before the module's forward and its backward, given back after
     each; gradients are averaged, and each rank gets those of its parts. The parameters that an optimizer made
     afterwards sees are DTensors, of which it steps this rank's parts: its state is divided as well. Equal to
-    training in one process, to rounding.
+    training in one process, to rounding. Several modules, in a list, become one group together.
 
     Apply it to the layers first and to the whole module last. All processes start with equal parameters.
 
     reshard_after_forward  False, or 1, keeps parameters whole between forward and backward (ZeRO stage 2);
-                           None: for the outermost module only. Another number counts as True
+                           None: for the outermost module only. Another number, a divisor of the number of
+                           ranks, keeps them divided among so many neighbouring ranks in between
     shard_placement_fn     shard_placement_fn(parameter) says which dimension is cut: Shard(dim), or None for
                            the first; another must be divisible by the number of ranks
     mp_policy              dtypes to compute and to average in
     offload_policy         a CPUOffloadPolicy keeps the parts of a mesh of devices in main memory
+    ignored_params         parameters that stay whole, and whose gradients are not averaged
     """
     if offload_policy is not None and not isinstance(offload_policy, OffloadPolicy):
         raise TypeError(f"fully_shard: offload_policy must be an OffloadPolicy, got {offload_policy!r}")
-    if isinstance(module, (list, tuple)):
-        raise _C.NotImplementedError("fully_shard: give one module, not a list of them")
-    if not isinstance(module, Module):
-        raise TypeError(f"fully_shard: expected a module, got {type(module).__name__}")
-    if hasattr(module, "_fsdp"):
-        raise ValueError("fully_shard: was applied to this module already")
-    named = _own_parameters(module, {id(p) for p in ignored_params or ()})
-    shard_group, replicate_group, mesh = _groups_of(mesh, named)
-    if shard_group is None:
-        raise ValueError("fully_shard: this process is not in the mesh")
-    if mesh.device_type == "cuda":
-        _to_device(module, {id(p) for p in ignored_params or ()})
-    offload = offload_policy if isinstance(offload_policy, CPUOffloadPolicy) else None
-    dim_of = functools.partial(_dim_to_cut, shard_placement_fn, shard_group)
-    units = [Unit(named, mesh, shard_group, replicate_group, dim_of, mp_policy, offload)] if named else []
-    state = _State(module, units, reshard_after_forward, mp_policy)
-    object.__setattr__(module, "_fsdp", state)
-    kind = type(module)
-    if kind not in _classes:
-        _classes[kind] = type(f"FSDP{kind.__name__}", (FSDPModule, kind), {"__module__": kind.__module__})
-    module.__class__ = _classes[kind]
-    module.register_forward_pre_hook(state.before_forward, prepend=True, with_kwargs=True)
-    module.register_forward_hook(state.after_forward)
+    modules = list(module) if isinstance(module, (list, tuple)) else [module]
+    for one in modules:
+        if not isinstance(one, Module):
+            raise TypeError(f"fully_shard: expected a module, got {type(one).__name__}")
+        if isinstance(one, (ModuleList, ModuleDict)):
+            raise ValueError(f"fully_shard does not support containers that do not implement forward: {one}")
+        if hasattr(one, "_fsdp"):
+            raise AssertionError(
+                "Each distinct composable distributed API can only be applied to a module once. fully_shard "
+                f"has already been applied to the following module:\n{one}"
+            )
+    shard_modules(
+        modules, mesh, reshard_after_forward, shard_placement_fn, mp_policy, offload_policy, ignored_params
+    )
+    for one in modules:
+        kind = type(one)
+        if kind not in _classes:
+            _classes[kind] = type(f"FSDP{kind.__name__}", (FSDPModule, kind), {"__module__": kind.__module__})
+        one.__class__ = _classes[kind]
     return module
-
-
-def register_fsdp_forward_method(module, method_name):
-    """Gathers the module's parameters around this method as well."""
-    method = getattr(module, method_name)
-
-    def wrapped(*args, **kwargs):
-        changed = module._fsdp.before_forward(module, args, kwargs)
-        args, kwargs = changed if changed is not None else (args, kwargs)
-        return module._fsdp.after_forward(module, args, method(*args, **kwargs))
-
-    object.__setattr__(module, method_name, wrapped)

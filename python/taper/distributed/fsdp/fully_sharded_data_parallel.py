@@ -12,8 +12,10 @@ from taper.nn.module import Module
 from ..device_mesh import DeviceMesh
 from ..job import _resolve, get_process_group_ranks
 from . import wrap
-from .fully_shard import CPUOffloadPolicy, MixedPrecisionPolicy, fully_shard
+from .fully_shard import fully_shard
 from .memory import follow
+from .policies import CPUOffloadPolicy, MixedPrecisionPolicy
+from .state import states_of
 
 
 class ShardingStrategy(enum.Enum):
@@ -264,7 +266,7 @@ class FullyShardedDataParallel(Module):
     ):
         """Within it the modules have whole parameters, in the dtype of computation; what is written to them
         is kept. All ranks have them, on the device of the computation; gradients stay divided."""
-        states = [m._fsdp for m in module.modules() if hasattr(m, "_fsdp")]
+        states = states_of(module)
         follow({unit.device for state in states for unit in state.units})
         for state in states:
             state.gather()

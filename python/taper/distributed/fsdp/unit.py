@@ -7,92 +7,43 @@ from taper.nn.parameter import Parameter
 
 from ..collectives import ReduceOp
 from ..tensor.cut import Cut
+from ..tensor.dtensor import DTensor
 from ..tensor.parameter import divided, part_of
 from ..tensor.placement_types import Replicate, Shard
-from .memory import memory_on
+from .layout import Entry, Travel
+from .memory import follow, memory_on
 
 _GRAD = _C.Tensor.grad  # of this rank's part, a plain tensor
 _ALIGNMENT = 64  # bytes, as the tensors of the library itself
 
 
-class _Entry:
-    """One parameter: where it lies in the unit's memory and in what travels. There the dimension that is cut
-    is the first."""
-
-    def __init__(self, places, parameter, cut):
-        self.places, self.cut = places, cut
-        whole = part_of(parameter)
-        self.shape = whole.movedim(cut.dim, 0).shape
-        row = whole.numel() // max(cut.size, 1)
-        # Of all ranks but the last ones, in elements.
-        self.piece = cut.chunk * row
-        self.local = cut.length * row
-        self.numel = whole.numel()
-        self.shard = None
-        self.full = None
-        self.offset = self.position = 0
-
-    def pieces(self, flat, table):
-        """Pairs of views: of the flat parameter, and of the table with a row of pieces for each rank."""
-        whole = self.numel // max(self.piece, 1)
-        middle = whole * self.piece
-        if whole:
-            yield (
-                flat[:middle].view(whole, self.piece),
-                table[:whole, self.position : self.position + self.piece],
-            )
-        rest = self.numel - middle
-        if rest:
-            yield flat[middle:], table[whole, self.position : self.position + rest]
-
-    def of(self, flat):
-        """The whole parameter in the unit's memory."""
-        return flat[self.offset : self.offset + self.numel].view(self.shape).movedim(0, self.cut.dim)
-
-    def flat(self, tensor):
-        """A parameter, or a part of one, in the order of the unit's memory."""
-        return tensor.movedim(self.cut.dim, 0).flatten()
-
-    def part(self, flat):
-        """The reverse for this rank's part."""
-        return flat.view(self.cut.length, *self.shape[1:]).movedim(0, self.cut.dim).contiguous()
-
-    def place(self, parameter):
-        """Makes it the parameter that the modules see."""
-        for module, name in self.places:
-            module._parameters[name] = parameter
-
-
 class Unit:
     """Parameters of one dtype, each cut along one dimension, dim_of(parameter), among the ranks of
     shard_group. The same cuts are in all ranks of replicate_group, if there is one, whose gradients are
-    averaged as well."""
+    averaged as well.
+
+    requires_sync        whether backward reduces gradients, or accumulates whole ones
+    requires_all_reduce  whether it does so over replicate_group, or accumulates this group's
+    divide_factor        by which sums of gradients are divided, instead of the number of ranks
+    all_reduce_hook      called with each reduced flat gradient
+    """
 
     def __init__(self, named, mesh, shard_group, replicate_group, dim_of, policy, offload):
         self.group, self.replicas, self.policy, self.offload = shard_group, replicate_group, policy, offload
-        self.requires_sync = True
-        self.on_reduced = None
-        self._gathering = self._reducing = self._memory = self._memory_device = None
-        self.is_whole = False
-        self.dtype, self.mesh_type = named[0][1].dtype, mesh.device_type
-        for _, parameter in named:
-            if parameter.ndim == 0:
-                raise ValueError("fully_shard: a parameter without dimensions cannot be cut; use shape (1,)")
-            if parameter.dtype != self.dtype:
-                raise _C.DTypeError(
-                    f"fully_shard: parameters of one unit have dtypes {self.dtype} and {parameter.dtype}; "
-                    "apply fully_shard to a module that has those of one dtype only"
-                )
-        self.compute_dtype = policy.param_dtype or self.dtype
+        self.requires_sync = self.requires_all_reduce = True
+        self.divide_factor = self.all_reduce_hook = self.on_reduced = None
+        self._gathering = self._reducing = self._kept = self._partial = None
+        self.is_whole, self._missing = False, 0
+        self.mesh_type = mesh.device_type
         self.entries = [self._cut(places, p, mesh, dim_of(p)) for places, p in named]
-        self._lay_out()
-        self._make_full()
+        self._travel = Travel(self.entries, self.group)
+        self._take_dtype()
 
     def _cut(self, places, parameter, mesh, dim):
         whole = part_of(parameter)
         cut = Cut(self.group, dim, whole.shape[dim])
         placements = (Shard(dim),) if self.replicas is None else (Replicate(), Shard(dim))
-        entry = _Entry(places, parameter, cut)
+        entry = Entry(places, whole, cut)
         with no_grad():
             entry.shard = divided(parameter, self._at_rest(cut.own(whole).contiguous()), mesh, placements)
         entry.place(entry.shard)
@@ -115,25 +66,20 @@ class Unit:
 
     def _take_place(self):
         device = self.device
-        if device == self._memory_device:
-            return
-        if device.type == "meta":
-            raise _C.DeviceError(
-                "fully_shard: the parameters are on meta; give them memory by to_empty(device=...) and values"
-            )
-        self._memory, self._memory_device = memory_on(device, self._size, self.compute_dtype), device
+        if device != self._memory_device:
+            self._memory = memory_on(device, self._size, self.compute_dtype)
+            self._memory_device = device
 
-    def _lay_out(self):
-        size = taper.empty(0, dtype=self.compute_dtype).element_size()
-        step, offset, position = _ALIGNMENT // size, 0, 0
+    def _take_dtype(self):
+        """Lays the unit out for the dtype that the parts have now."""
+        self.dtype = self.entries[0].shard.dtype
+        wanted = self.policy.param_dtype if self.dtype.is_floating_point else None
+        self.compute_dtype = wanted or self.dtype
+        step = _ALIGNMENT // taper.empty(0, dtype=self.compute_dtype).element_size()
+        self._size, self._memory, self._memory_device = 0, None, None
         for entry in self.entries:
-            entry.offset, entry.position = offset, position
-            offset += -(-entry.numel // step) * step
-            position += entry.piece
-        self.traffic = position
-        self._size = offset
-
-    def _make_full(self):
+            entry.offset = self._size
+            self._size += -(-entry.numel // step) * step
         away = taper.empty(self._size, dtype=self.compute_dtype, device="meta")
         for entry in self.entries:
             entry.full = Parameter(entry.of(away), entry.shard.requires_grad)
@@ -143,32 +89,77 @@ class Unit:
                 entry.full.register_hook(_summed_over(entry.shard.partial_group))
             entry.full.register_post_accumulate_grad_hook(self._on_gradient)
 
+    def begin(self):
+        """Before a forward: what an earlier pass left whole may be out of date, and parts may be others."""
+        self.release()
+        self._kept = None
+        for entry in self.entries:
+            other = entry.replaced()
+            if other is not None:
+                self._adopt(entry, other)
+        dtypes = {entry.shard.dtype for entry in self.entries}
+        if dtypes != {self.dtype}:
+            if len(dtypes) > 1:
+                raise _C.DTypeError(
+                    f"fully_shard: parameters of one unit became of different dtypes: {dtypes}"
+                )
+            self._take_dtype()
+        for entry in self.entries:  # requires_grad of the parts counts
+            if entry.full.requires_grad != entry.shard.requires_grad:
+                entry.full.requires_grad_(entry.shard.requires_grad)
+
+    def _adopt(self, entry, other):
+        """Goes on with the DTensor that a module was given instead of a part, laid out as the part was."""
+        shard = entry.shard
+        if not isinstance(other, DTensor) or other.shape != shard.shape:
+            module, name = entry.places[0]
+            raise RuntimeError(
+                f"fully_shard: the parameter {name!r} of {type(module).__name__} was replaced by a "
+                f"{type(other).__name__} of shape {tuple(other.shape)}; expected a DTensor of shape "
+                f"{tuple(shard.shape)}"
+            )
+        if other.placements != shard.placements:
+            part = shard._part_of(other).contiguous()
+            other.placements, other.device_mesh = shard.placements, shard.device_mesh
+            other.data = part
+        other.partial_group = shard.partial_group
+        entry.shard = other
+        entry.place(other)
+
     def start_gathering(self):
-        """Begins to gather the parameters; finish_gathering waits for it."""
+        """Begins to gather the parameters; gather waits for it."""
         if self.is_whole or self._gathering is not None:
             return
         self._take_place()
+        if self._kept is not None:
+            follow({self._memory_device})
         with no_grad(), self._memory.gathering():
-            own = taper.zeros(self.traffic, dtype=self.compute_dtype, device=self._memory_device)
-            for entry in self.entries:
-                if entry.local:
-                    part = own[entry.position : entry.position + entry.local]
-                    part.copy_(entry.flat(entry.shard._part), non_blocking=self.offload is not None)
-            table = own.new_empty(self.group.size(), self.traffic)
-            self._gathering = (self.group._all_gather_into_tensor(table, own, True), table)
+            travel, own = self._kept or (self._travel, self._packed())
+            table = own.new_empty(travel.group.size(), travel.size)
+            work = travel.group._all_gather_into_tensor(table, own, True)
+            self._gathering = work, travel, table, own
+
+    def _packed(self):
+        own = taper.zeros(self._travel.size, dtype=self.compute_dtype, device=self._memory_device)
+        for entry in self.entries:
+            if entry.cut.length:
+                part = self._travel.own(entry, own)
+                part.copy_(entry.flat(entry.shard._part), non_blocking=self.offload is not None)
+        return own
 
     def gather(self):
         """Makes the whole parameters those of the modules."""
         if self.is_whole:
             return
         self.start_gathering()
-        work, table = self._gathering
-        self._gathering = None
+        work, travel, table, _ = self._gathering
+        self._gathering = self._kept = None
         work.wait()
         with no_grad():
             flat = self._memory.fill(table)
             for entry in self.entries:
-                for target, source in entry.pieces(flat[entry.offset : entry.offset + entry.numel], table):
+                part = flat[entry.offset : entry.offset + entry.numel]
+                for target, source in travel.pieces(entry, part, table):
                     target.copy_(source)
             self._memory.show(flat, self.entries)
         self.is_whole = True
@@ -188,24 +179,30 @@ class Unit:
             reducing[0].wait()
             self._memory.keep(None)
         self.drop_gathering()
+        self._partial = None
         for entry in self.entries:
-            entry.full.grad = None
+            entry.full.grad = entry.accumulated = None
         self.release()
 
-    def release(self):
-        """Makes the own parts the parameters of the modules, and gives the memory of the whole ones back."""
+    def release(self, smaller=None):
+        """Makes the own parts the parameters of the modules, and gives the memory of the whole ones back. Of
+        a smaller group this rank keeps its piece, to gather them from there next time."""
         if not self.is_whole:
             return
+        if smaller is not None:
+            self._keep(smaller)
         self.is_whole = False
         for entry in self.entries:
             entry.place(entry.shard)
         self._memory.release(self.entries)
 
-    def take_requirements(self):
-        """requires_grad of the parts counts."""
-        for entry in self.entries:
-            if entry.full.requires_grad != entry.shard.requires_grad:
-                entry.full.requires_grad_(entry.shard.requires_grad)
+    def _keep(self, group):
+        travel = Travel(self.entries, group)
+        with no_grad():
+            own = taper.zeros(travel.size, dtype=self.compute_dtype, device=self._memory_device)
+            for entry in self.entries:
+                travel.own(entry, own).copy_(travel.own_of(entry, entry.flat(entry.full.detach())))
+        self._kept = travel, own
 
     def begin_backward(self):
         """How many gradients are waited for."""
@@ -221,29 +218,57 @@ class Unit:
         if self._missing == 0:
             self.reduce()
 
+    @property
+    def _operation(self):
+        return ReduceOp.AVG if self.divide_factor is None else ReduceOp.SUM
+
     def reduce(self):
         """Begins to average the gradients that are there; each rank gets its parts."""
-        here = [entry for entry in self.entries if entry.full.grad is not None]
         if self.on_reduced is not None:
             self.on_reduced(self)
-        if not here or not self.requires_sync or self._reducing is not None:
+        here = [e for e in self.entries if e.full.grad is not None or e.accumulated is not None]
+        if not here or self._reducing is not None:
             return
         with no_grad():
             dtype = self.policy.reduce_dtype or self.compute_dtype
+            if not self.requires_sync:
+                if dtype != self.compute_dtype:
+                    self._accumulate(here, dtype)
+                return
             self._memory.keep(None)
-            table = taper.zeros(self.group.size(), self.traffic, dtype=dtype, device=self._memory_device)
+            table = taper.zeros(self.group.size(), self._travel.size, dtype=dtype, device=self._memory_device)
             for entry in here:
-                for source, target in entry.pieces(entry.flat(entry.full.grad), table):
+                gradient = self._gradient(entry)
+                for source, target in self._travel.pieces(entry, entry.flat(gradient), table):
                     target.copy_(source)
-                entry.full.grad = None
-            own = table.new_empty(self.traffic)
-            work = self.group._reduce_scatter_tensor(own, table, ReduceOp.AVG, True)
+            own = table.new_empty(self._travel.size)
+            work = self.group._reduce_scatter_tensor(own, table, self._operation, True)
             self._memory.keep(table)
-            if self.replicas is not None and own.is_cuda:
+            if self.replicas is not None and self.requires_all_reduce and own.is_cuda:
                 with self._memory.reducing():
                     work.wait()
-                    work = self.replicas._all_reduce(own, ReduceOp.AVG, True)
+                    work = self._over_replicas(own, True)
         self._reducing = (work, own, here)
+
+    def _gradient(self, entry):
+        """What backward accumulated, which is taken away."""
+        gradient, earlier = entry.full.grad, entry.accumulated
+        entry.full.grad = entry.accumulated = None
+        if earlier is None:
+            return gradient
+        return earlier if gradient is None else earlier + gradient
+
+    def _accumulate(self, entries, dtype):
+        """Whole gradients are summed in the dtype in which they will be averaged."""
+        for entry in entries:
+            if entry.full.grad is not None:
+                entry.accumulated = self._gradient(entry).to(dtype)
+
+    def _over_replicas(self, own, is_async):
+        if self._partial is not None:
+            own.add_(self._partial)
+            self._partial = None
+        return self.replicas._all_reduce(own, self._operation, is_async)
 
     def finish_reducing(self):
         """The parts of the gradients go to .grad of the parts."""
@@ -253,16 +278,26 @@ class Unit:
         self._reducing = None
         work.wait()
         self._memory.keep(None)
-        if self.replicas is not None and not own.is_cuda:
-            self.replicas._all_reduce(own, ReduceOp.AVG, False)
         with no_grad():
+            if self.replicas is not None and not self.requires_all_reduce:
+                self._partial = own if self._partial is None else self._partial.add_(own)
+                return
+            if self.replicas is not None and not own.is_cuda:
+                self._over_replicas(own, False)
+            if self.all_reduce_hook is not None:
+                self.all_reduce_hook(own)
+            if self.divide_factor is not None:
+                own.div_(self.divide_factor)
             for entry in here:
-                shard = entry.shard
-                part, before = own[entry.position : entry.position + entry.local], _GRAD.__get__(shard)
-                part = entry.part(part).to(self.dtype)
-                if part.device != shard.device:
-                    part = part.to(shard.device)
-                shard.grad = part.clone() if before is None else before.detach() + part
+                self._add_gradient(entry, self._travel.own(entry, own))
+
+    def _add_gradient(self, entry, flat):
+        shard = entry.shard
+        part, before = entry.part(flat).to(self.dtype), _GRAD.__get__(shard)
+        if part.device != shard.device:
+            part = part.to(shard.device)
+        shard.grad = part.clone() if before is None else before.detach() + part
+        shard.gradient_is_there()
 
 
 def _summed_over(group):

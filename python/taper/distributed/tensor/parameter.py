@@ -1,9 +1,12 @@
 """Parameters that are DTensors."""
 
 import math
+import weakref
+from collections import OrderedDict
 
 import taper
 from taper import _C
+from taper.nn._hooks import RemovableHandle
 from taper.nn.parameter import Parameter
 from taper.overrides import DisableTorchFunctionSubclass
 
@@ -27,6 +30,21 @@ class DTensorParameter(DTensor, Parameter):
             result.device_mesh, result.placements = data.device_mesh, data.placements
             result._shape = data.shape
             return result.requires_grad_(requires_grad)
+
+    def register_post_accumulate_grad_hook(self, hook):
+        """Calls hook(self) after each gradient was added to grad; of what fully_shard divides, after it was
+        averaged."""
+        if not hasattr(self, "_after_gradient"):
+            self._after_gradient, own = OrderedDict(), weakref.ref(self)
+            super().register_post_accumulate_grad_hook(lambda _: own().gradient_is_there())
+        handle = RemovableHandle(self._after_gradient)
+        self._after_gradient[handle.id] = hook
+        return handle
+
+    def gradient_is_there(self):
+        """Calls the hooks of register_post_accumulate_grad_hook."""
+        for hook in list(getattr(self, "_after_gradient", {}).values()):
+            hook(self)
 
     def __deepcopy__(self, memo):
         if id(self) not in memo:
