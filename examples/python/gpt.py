@@ -4,7 +4,8 @@
     python -m taper.distributed.run --nproc-per-node 2 examples/python/gpt.py --parallel ddp
 
 --parallel says how the processes share the work: ddp (each has the model and a part of the batch), fsdp (each
-has a part of the parameters as well), tp (each has a part of every layer), pp (each has some of the layers).
+has a part of the parameters as well), tp (each has a part of every layer), pp (each has some of the layers,
+which --schedule says in which order to compute).
 The batch is the same whatever the number of processes, so the losses are the same, to rounding.
 
 The text is that of Python's own reference manual, which comes with Python (its licence:
@@ -134,27 +135,35 @@ class DataParallel(Whole):
 
 
 class Pipeline(Whole):
-    """Every process has some of the layers; the batch goes through them in parts."""
+    """Every process has some of the layers, one stage or two; the batch goes through them in parts."""
 
     def __init__(self, model, options):
-        from taper.distributed.pipelining import PipelineStage, Schedule1F1B
+        from taper.distributed.pipelining import PipelineStage
+        from taper.distributed.pipelining.schedules import PipelineScheduleSingle, get_schedule_class
 
         rank, world = dist.get_rank(), dist.get_world_size()
+        schedule = get_schedule_class(options.schedule)
+        single = issubclass(schedule, PipelineScheduleSingle)
+        count = world if single else 2 * world
+        in_v = options.schedule in ("ZBVZeroBubble", "DualPipeV")
+        own = [rank] if single else [rank, 2 * world - 1 - rank if in_v else world + rank]
         layers = list(model)
-        if world > len(layers):
-            raise SystemExit(f"--parallel pp: {len(layers)} layers cannot be cut into {world} stages")
-        own = range(rank * len(layers) // world, (rank + 1) * len(layers) // world)
-        super().__init__(nn.Sequential(*(layers[i] for i in own)))
-        self.stage = PipelineStage(self.model, rank, world)
-        self.schedule = Schedule1F1B(
-            self.stage, n_microbatches=min(2 * world, options.batch), loss_fn=loss_of
+        if count > len(layers):
+            raise SystemExit(f"--parallel pp: {len(layers)} layers cannot be cut into {count} stages")
+        cut = [i * len(layers) // count for i in range(count + 1)]
+        modules = [nn.Sequential(*layers[cut[i] : cut[i + 1]]) for i in own]
+        super().__init__(nn.ModuleList(modules))
+        stages = [PipelineStage(module, i, count) for module, i in zip(modules, own)]
+        self.has_first, self.last_rank = 0 in own, 0 if in_v else world - 1
+        self.schedule = schedule(
+            stages[0] if single else stages, n_microbatches=min(2 * world, options.batch), loss_fn=loss_of
         )
 
     def step(self, x, target):
         losses = []
-        self.schedule.step(*([x] if self.stage.is_first else []), target=target, losses=losses)
+        self.schedule.step(*([x] if self.has_first else []), target=target, losses=losses)
         loss = taper.stack(losses).detach().mean() if losses else taper.zeros(())
-        dist.broadcast(loss, dist.get_world_size() - 1)
+        dist.broadcast(loss, self.last_rank)
         return float(loss)
 
 
@@ -209,6 +218,8 @@ def distribute(model, options):
 def arguments():
     parser = argparse.ArgumentParser(description="A small GPT learns English text, by bytes.")
     parser.add_argument("--parallel", choices=["none", "ddp", "fsdp", "tp", "pp"], default="none")
+    schedules = "GPipe 1F1B Interleaved1F1B LoopedBFS InterleavedZeroBubble ZBVZeroBubble DualPipeV".split()
+    parser.add_argument("--schedule", choices=schedules, default="1F1B", help="of pp: who computes what when")
     parser.add_argument("--text", nargs="*", default=[], help="files to learn from")
     sizes = {"steps": 300, "batch": 16, "context": 64, "width": 128, "layers": 4, "heads": 4}
     for name, value in {**sizes, "seed": 1, "every": 20}.items():

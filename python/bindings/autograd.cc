@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "autograd/callbacks.h"
+#include "autograd/divided_backward.h"
 #include "autograd/moved.h"
 #include "autograd/saved_hooks.h"
 #include "device_generator.h"
@@ -405,6 +406,23 @@ void bind_autograd(py::module_& module) {
     }
     return as_tuple(results);
   });
+  py::class_<DividedBackward>(module, "_DividedBackward")
+      .def(py::init<>())
+      .def("of_inputs",
+           [](DividedBackward& pass, py::object outputs, py::object inputs, py::object gradients) {
+             const Tensors roots = tensors_in(outputs, "backward"), leaves = tensors_in(inputs, "backward"),
+                           starts = tensors_in(gradients, "backward");
+             Tensors results;
+             {
+               const WithoutGil without_gil;
+               results = pass.of_inputs(roots, leaves, starts);
+             }
+             return as_tuple(results);
+           })
+      .def("of_rest", [](DividedBackward& pass) {
+        const WithoutGil without_gil;
+        pass.of_rest();
+      });
   module.def(
       "_apply_function", [](const std::string& name, py::object context, py::object forward,
                             py::object backward_method, py::object operands, py::object non_differentiable) {

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "autograd/callbacks.h"
+#include "autograd/divided_backward.h"
 #include "autograd/gradient_math.h"
 #include "autograd/node_watch.h"
 #include "autograd/record.h"
@@ -101,6 +102,13 @@ class Engine {
   /// Gradients of these tensors only are computed, and kept for capture() instead of going to .grad.
   void restrict_to(const Tensors& inputs, const Tensors& outputs);
   void capture_results() { capture_ = true; }
+  /// What restrict_to leaves out is not dropped, but noted for later.
+  void postpone_to(DividedBackward& later) { later_ = &later; }
+  bool needs(const Tensor& output) const {
+    Node* const node = output.grad_fn();
+    return node ? needed_.contains(node) : wanted_leaves_.contains(output.record());
+  }
+  void resume(DividedBackward::Postponed& postponed);
   /// Leaves with hooks get their gradient as soon as it is whole, not at the end.
   void watch_leaves(const Tensors& outputs);
   void start(const Tensor& output, const Tensor& gradient) {
@@ -124,7 +132,9 @@ class Engine {
 
   void arrive(Node* node, std::uint32_t output_index, Tensor gradient);
   void arrive_leaf(TensorRecord* leaf, Tensor gradient);
+  bool goes_on(const Edge& edge) const;
   std::uint64_t wanted_edges(const Node& node) const;
+  bool postpone(Node& node, const Tensors& gradients, Tensors& results);
   void run_node(Node& node, Tensors gradients);
   void send(const Node& node, Tensors results);
   void settle(TensorRecord* leaf);
@@ -134,6 +144,7 @@ class Engine {
   const bool retain_graph_, create_graph_;
   bool restricted_ = false;
   bool capture_ = false;
+  DividedBackward* later_ = nullptr;
   std::priority_queue<Node*, std::vector<Node*>, BySequence> waiting_;
   std::unordered_map<Node*, Tensors> inbox_;
   std::unordered_map<TensorRecord*, Tensor> leaf_gradients_;
@@ -226,16 +237,57 @@ void Engine::check_results(const Node& node, const Tensors& results) const {
                          node.origin().empty() ? "" : "; the forward call was at:\n", node.origin());
 }
 
+bool Engine::goes_on(const Edge& edge) const {
+  return edge.is_leaf ? wanted_leaves_.contains(edge.leaf())
+                      : edge.defined() && needed_.contains(edge.node());
+}
+
 // Bit i: gradients go on along edge i; edges from 63 on share the last bit.
 std::uint64_t Engine::wanted_edges(const Node& node) const {
   std::uint64_t wanted = 0;
   for (int i = 0; i < node.edges().size(); ++i) {
-    const Edge& edge = node.edges()[i];
-    const bool goes_on =
-        edge.is_leaf ? wanted_leaves_.contains(edge.leaf()) : edge.defined() && needed_.contains(edge.node());
-    if (goes_on) wanted |= std::uint64_t(1) << std::min(i, 63);
+    if (goes_on(node.edges()[i])) wanted |= std::uint64_t(1) << std::min(i, 63);
   }
   return wanted;
+}
+
+// Moves results that are not asked for yet to later_; whether some of them were not computed.
+bool Engine::postpone(Node& node, const Tensors& gradients, Tensors& results) {
+  const std::size_t edges = results.size();
+  DividedBackward::Postponed entry{&node, {}, Tensors(edges), std::vector<bool>(edges)};
+  bool lacks = false, waits = false;
+  for (std::size_t i = 0; i < edges; ++i) {
+    const Edge& edge = node.edges()[int(i)];
+    if (!edge.defined() || goes_on(edge)) continue;
+    waits = true;
+    entry.missing[i] = !results[i].defined();
+    lacks = lacks || entry.missing[i];
+    entry.results[i] = std::exchange(results[i], Tensor());
+  }
+  if (!waits) return false;
+  if (lacks) entry.gradients = gradients;
+  node.retain();
+  later_->postponed_.push_back(std::move(entry));
+  return lacks;
+}
+
+void Engine::resume(DividedBackward::Postponed& postponed) {
+  Node& node = *postponed.node;
+  if (!postponed.gradients.empty()) {
+    std::uint64_t wanted = 0;
+    for (std::size_t i = 0; i < postponed.missing.size(); ++i)
+      if (postponed.missing[i]) wanted |= std::uint64_t(1) << std::min<std::size_t>(i, 63);
+    const NodeLock lock(node.busy_);
+    const std::uint64_t outer_wanted = std::exchange(node.wanted_, wanted);
+    const Watched watched(node.name());
+    Tensors results = node.backward(postponed.gradients);
+    node.wanted_ = outer_wanted;
+    node.released_ = node.release_saved();
+    check_results(node, results);
+    for (std::size_t i = 0; i < results.size(); ++i)
+      if (postponed.missing[i]) postponed.results[i] = std::move(results[i]);
+  }
+  send(node, std::move(postponed.results));
 }
 
 void Engine::run_node(Node& node, Tensors gradients) {
@@ -263,9 +315,10 @@ void Engine::run_node(Node& node, Tensors gradients) {
     const Watched watched(node.name());
     results = node.backward(gradients);
     node.wanted_ = outer_wanted;
-    if (!retain_graph_) node.released_ = node.release_saved();
+    check_results(node, results);
+    const bool again = later_ && postpone(node, gradients, results);
+    if (!retain_graph_ && !again) node.released_ = node.release_saved();
   }
-  check_results(node, results);
   if (node.extras_) {
     const auto hooks = node.extras_->hooks;
     for (const auto& [number, hook] : hooks) {
@@ -418,6 +471,48 @@ void backward(const Tensors& outputs, const Tensors& gradients, bool retain_grap
       const Tensor gradient = engine.captured(input);
       if (gradient.defined()) accumulate_grad(input, gradient, create_graph);
     }
+  pass.end();
+}
+
+DividedBackward::~DividedBackward() {
+  for (const Postponed& entry : postponed_) release_node(entry.node);
+}
+
+Tensors DividedBackward::of_inputs(const Tensors& outputs, const Tensors& inputs, const Tensors& gradients) {
+  check_defined(outputs, "backward", "output");
+  check_defined(inputs, "backward", "input");
+  check_wants_grad(inputs, "backward");
+  for (const Tensor& input : inputs)
+    check<AutogradError>(!input.grad_fn(), "backward: an input of the first part is not a leaf");
+  Pass pass;
+  Engine engine(false, false);
+  engine.capture_results();
+  engine.restrict_to(inputs, outputs);
+  engine.postpone_to(*this);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const Tensor start = starting_gradient(outputs[i], gradients.empty() ? Tensor() : gradients[i]);
+    if (engine.needs(outputs[i])) {
+      engine.start(outputs[i], start);
+    } else {
+      apart_.push_back(outputs[i]);
+      apart_gradients_.push_back(start);
+    }
+  }
+  engine.run();
+  Tensors results;
+  for (const Tensor& input : inputs) results.push_back(engine.captured(input));
+  pass.end();
+  return results;
+}
+
+void DividedBackward::of_rest() {
+  Pass pass;
+  Engine engine(false, false);
+  start_all(engine, std::exchange(apart_, {}), std::exchange(apart_gradients_, {}), "backward");
+  for (Postponed& entry : postponed_) engine.resume(entry);
+  engine.run();
+  for (const Postponed& entry : postponed_) release_node(entry.node);
+  postponed_.clear();
   pass.end();
 }
 
