@@ -188,7 +188,7 @@ for strategy, mesh in ((ShardingStrategy.FULL_SHARD, None), (ShardingStrategy.SH
     with FSDP.state_dict_type(model, StateDictType.FULL_STATE_DICT, FullStateDictConfig(rank0_only=True)):
         assert bool(model.state_dict()) == (rank == 0)
     with FSDP.summon_full_params(model):
-        close(dict(model.module.named_parameters()), dict(reference.named_parameters()))
+        close(dict(model.named_parameters()), dict(reference.named_parameters()))
         with taper.no_grad(): model.module.last.bias.fill_(7.0)
     assert (model.state_dict()["last.bias"] == 7).all() and model.last.bias is model.module.last.bias
     other = FSDP(fresh(5), auto_wrap_policy=ModuleWrapPolicy({Block}))

@@ -10,6 +10,8 @@ from ..algorithms._checkpoint.checkpoint_wrapper import _PREFIX
 from ..job import _resolve
 from ..tensor.dtensor import DTensor
 
+_FSDP_PREFIX = "_fsdp_wrapped_module."
+
 
 @dataclass
 class StateDictOptions:
@@ -79,7 +81,7 @@ def _from_rank_0(values):
 def _parameters(model):
     """(name, parameter), by the names of state_dict(): without the wrappers that keep no activations."""
     for name, parameter in _inner(model).named_parameters():
-        yield name.replace(_PREFIX, ""), parameter
+        yield name.replace(_PREFIX, "").replace(_FSDP_PREFIX, ""), parameter
 
 
 def _named(model):
@@ -109,34 +111,64 @@ def _begin_state(optimizer):
     optimizer.zero_grad(set_to_none=True)
 
 
+def named_optimizer_state(model, optimizers, options, saved=None, to_host=False):
+    """The state of optimizers, or saved, what the state_dict() of the only one was, by names of parameters;
+    tensors as in get_model_state_dict, in main memory if to_host says so."""
+    name_of, state, groups = _named(model), {}, []
+    for optimizer in optimizers:
+        number = 0
+        for place, group in enumerate(optimizer.param_groups):
+            names = [name_of(p) for p in group["params"]]
+            options_of = group if saved is None else saved["param_groups"][place]
+            groups.append({**options_of, "params": names})
+            for name, parameter in zip(names, group["params"]):
+                own = optimizer.state.get(parameter, {}) if saved is None else saved["state"].get(number, {})
+                number += 1
+                entry = {key: _described(parameter, value, options, to_host) for key, value in own.items()}
+                if entry:
+                    state[name] = entry
+    return {"state": state, "param_groups": groups}
+
+
+def _described(parameter, value, options, to_host):
+    value = parameter._described(value) if isinstance(parameter, DTensor) else value
+    if options.full_state_dict:
+        value = _whole(value, options)
+    if not to_host or not isinstance(value, _C.Tensor):
+        return value
+    return value._like(value._part.cpu()) if isinstance(value, DTensor) else value.cpu()
+
+
 def get_optimizer_state_dict(model, optimizers, *, submodules=None, options=None):
     """The optimizer's state by names of parameters; tensors as in get_model_state_dict."""
-    options, name_of = options or StateDictOptions(), _named(model)
-    state, groups = {}, []
-    for optimizer in optimizers if isinstance(optimizers, (list, tuple)) else [optimizers]:
+    options = options or StateDictOptions()
+    optimizers = optimizers if isinstance(optimizers, (list, tuple)) else [optimizers]
+    for optimizer in optimizers:
         _begin_state(optimizer)
-        for group in optimizer.param_groups:
-            groups.append({**group, "params": [name_of(p) for p in group["params"]]})
-            for parameter in group["params"]:
-                describe = getattr(parameter, "_described", lambda value: value)
-                entry = {key: describe(v) for key, v in optimizer.state.get(parameter, {}).items()}
-                if options.full_state_dict:
-                    entry = {key: _whole(v, options) for key, v in entry.items()}
-                if entry:
-                    state[name_of(parameter)] = entry
-    return {"state": state, "param_groups": groups} if _here(options) else {}
+    state = named_optimizer_state(model, optimizers, options)
+    return state if _here(options) else {}
+
+
+def names_in_order(model, optimizer=None):
+    """The names of parameters as the optimizer counts them; without one, as model.parameters() does."""
+    if optimizer is None:
+        return [name for name, _ in _parameters(model)]
+    name_of = _named(model)
+    return [name_of(p) for group in optimizer.param_groups for p in group["params"]]
 
 
 def _local_optimizer_state(model, optimizer, state_dict):
-    """What optimizer.load_state_dict takes, of a state by names."""
+    """What optimizer.load_state_dict takes, of a state by names; without an optimizer, what one of
+    model.parameters() takes."""
     name_of, number, state, groups = _named(model), 0, {}, []
     saved = {name: group for group in state_dict["param_groups"] for name in group["params"]}
-    for group in optimizer.param_groups:
+    own = [{"params": list(model.parameters())}] if optimizer is None else optimizer.param_groups
+    for group in own:
         numbers = []
         for parameter in group["params"]:
             name = name_of(parameter)
             if name in state_dict["state"]:
-                state[number] = state_dict["state"][name]
+                state[number] = dict(state_dict["state"][name])
             numbers.append(number)
             number += 1
         first = saved.get(name_of(group["params"][0]), {}) if group["params"] else {}

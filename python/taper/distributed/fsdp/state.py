@@ -7,11 +7,13 @@ from taper.utils._pytree import tree_map
 from .memory import follow, streams_of
 
 
-def _cast(value, dtype):
-    def cast(leaf):
+def cast(value, dtype):
+    """value with the floating tensors in it as dtype."""
+
+    def change(leaf):
         return leaf.to(dtype) if isinstance(leaf, _C.Tensor) and leaf.is_floating_point() else leaf
 
-    return tree_map(cast, value)
+    return tree_map(change, value)
 
 
 def states_of(module):
@@ -164,13 +166,17 @@ class State:
         if not self.is_pinned:
             self.release()
 
-    def before_forward(self, module, args, kwargs):
-        """Gathers the parameters, and casts the arguments."""
+    def take_root(self, module):
+        """Makes module the outermost, unless it is known which one is."""
         if self.root is None:
             if len(self.modules) > 1:
                 raise RuntimeError(f"FSDP requires a single root module but got {self.modules}")
             Root(module)
             self.is_outermost = True
+
+    def before_forward(self, module, args, kwargs):
+        """Gathers the parameters, and casts the arguments."""
+        self.take_root(module)
         if self.is_outermost:
             self.root.begin()
         if not self.root.in_backward:
@@ -181,7 +187,7 @@ class State:
         for following in self.forward_prefetch:
             following._fsdp.start_gathering()
         if self.policy.param_dtype is not None and self.policy.cast_forward_inputs:
-            return _cast(args, self.policy.param_dtype), _cast(kwargs, self.policy.param_dtype)
+            return cast(args, self.policy.param_dtype), cast(kwargs, self.policy.param_dtype)
         return None
 
     def after_forward(self, module, args, output):
@@ -192,7 +198,7 @@ class State:
         if not self.root.in_backward and not self.remaining:
             self._release_after_forward(bool(tracked))
         if self.policy.output_dtype is not None:
-            output = _cast(output, self.policy.output_dtype)
+            output = cast(output, self.policy.output_dtype)
             tracked = [tensor for tensor in _tensors_in(output) if tensor.requires_grad] if tracked else []
         for tensor in tracked:
             tensor.register_hook(self._before_backward)

@@ -53,18 +53,19 @@ class CheckpointWrapper(Module):
         return self._checkpoint_wrapped_module[key]
 
 
-def _renamed(state_dict, old, new):
+def rename_keys(state_dict, old, new):
+    """Keys that begin with old begin with new, in place."""
     for key in [key for key in state_dict if key.startswith(old)]:
         state_dict[new + key[len(old) :]] = state_dict.pop(key)
 
 
 def _without_prefix(module, state_dict, prefix, local_metadata):
-    _renamed(state_dict, prefix + _PREFIX, prefix)
+    rename_keys(state_dict, prefix + _PREFIX, prefix)
 
 
 def _with_prefix(module, state_dict, prefix, *rest):
     if not any(key.startswith(prefix + _PREFIX) for key in state_dict):
-        _renamed(state_dict, prefix, prefix + _PREFIX)
+        rename_keys(state_dict, prefix, prefix + _PREFIX)
 
 
 def checkpoint_wrapper(
