@@ -47,6 +47,9 @@ class Store {
   /// Until all keys are set. Throws DistributedError after the timeout.
   virtual void wait(const std::vector<std::string>& keys, std::chrono::milliseconds timeout) = 0;
   virtual std::int64_t num_keys() = 0;
+  /// For get().
+  virtual std::chrono::milliseconds timeout() const = 0;
+  virtual void set_timeout(std::chrono::milliseconds timeout) = 0;
 };
 
 /// A collective under way. Copies mean the same one. From any thread.
@@ -91,7 +94,7 @@ class RunsInWait {
 /// Ranks that call the same collectives in the same order. Every collective first compares what all ranks are
 /// about to do: where collective, operator, dtype, shape or root differ, all ranks throw DistributedError
 /// with the whole list, nothing was changed, and the group goes on. A killed or stopped rank fails all groups
-/// of the job.
+/// of the job, a timeout its group only.
 ///
 /// Tensors in main memory go through Gloo. Those on a CUDA device go through NCCL, where the comparison is
 /// made only if TORCH_DISTRIBUTED_DEBUG=DETAIL is set: without it, calls that differ end at the timeout.
@@ -186,6 +189,11 @@ struct InitOptions {
 /// be, and where there is a group already.
 void init_process_group(const InitOptions& options = {});
 bool is_initialized();
+/// A group that is a job of its own, with its own ranks, address and failures, beside the default group or
+/// without one. Throws as init_process_group().
+Group separate_group(const InitOptions& options);
+/// The groups of this process that were not destroyed: the default one first, then as they were made.
+std::vector<Group> living_groups();
 /// Takes leave of the others and closes all connections; what is under way on this rank fails. Later failures
 /// of others do not matter to this process. Throws DistributedError where there is no group.
 void destroy_process_group();
@@ -197,8 +205,10 @@ void abort_process_group(const std::string& reason);
 Group default_group();
 /// A group of some ranks; all processes of the job call it, in the same order. Empty for a process that is
 /// not in it. It lasts until it is destroyed, as PyTorch's do. Throws DistributedError naming the rank that
-/// did not call it in time, or has left.
-Group new_group(const std::vector<int>& ranks, std::optional<std::chrono::milliseconds> timeout = {});
+/// did not call it in time, or has left. by_members: only the ranks of the group call it; they have called it
+/// equally often for these ranks.
+Group new_group(const std::vector<int>& ranks, std::optional<std::chrono::milliseconds> timeout = {},
+                bool by_members = false);
 /// The store of the job. Throws ValueError before init_process_group().
 std::shared_ptr<Store> default_store();
 

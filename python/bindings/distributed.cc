@@ -117,7 +117,9 @@ void bind_store(py::module_& module) {
       .def("delete_key", &Store::delete_key, Release(), py::arg("key"))
       .def("check", &Store::check, Release(), py::arg("keys"))
       .def("_wait", &Store::wait, Release())
-      .def("num_keys", &Store::num_keys, Release());
+      .def("num_keys", &Store::num_keys, Release())
+      .def_property_readonly("timeout", &Store::timeout)
+      .def("set_timeout", &Store::set_timeout);
 }
 
 // Starts a collective; waits for it unless async, without the GIL.
@@ -159,6 +161,26 @@ auto method(const char* name, Work (ProcessGroup::*method)(Arguments...)) {
   };
 }
 
+// Several tensors, in one entry of profiles.
+std::vector<Work> all_reduce_coalesced(ProcessGroup& group, const TensorList& list, ReduceOp op) {
+  const Profiled profiled(label_of("all_reduce", list).c_str());
+  std::vector<Work> works;
+  for (const Tensor& tensor : list.tensors) works.push_back(group.all_reduce(tensor, op));
+  return works;
+}
+
+std::vector<Work> all_gather_coalesced(ProcessGroup& group, const std::vector<TensorList>& outputs,
+                                       const TensorList& inputs) {
+  const Profiled profiled(label_of("all_gather", inputs).c_str());
+  std::vector<Work> works;
+  for (std::size_t i = 0; i < inputs.tensors.size(); ++i) {
+    Tensors parts;
+    for (const TensorList& output : outputs) parts.push_back(output.tensors.at(i));
+    works.push_back(group.all_gather(parts, inputs.tensors[i]));
+  }
+  return works;
+}
+
 void bind_group(py::module_& module) {
   py::class_<ProcessGroup, Group>(module, "ProcessGroup", "Ranks that call collectives together.")
       .def("rank", &ProcessGroup::rank)
@@ -170,6 +192,8 @@ void bind_group(py::module_& module) {
       .def("_reduce", method("reduce", &ProcessGroup::reduce))
       .def("_broadcast", method("broadcast", &ProcessGroup::broadcast))
       .def("_all_gather", method("all_gather", &ProcessGroup::all_gather))
+      .def("_all_reduce_coalesced", &all_reduce_coalesced)
+      .def("_all_gather_coalesced", &all_gather_coalesced)
       .def("_all_gather_into_tensor", method("all_gather_into_tensor", &ProcessGroup::all_gather_into_tensor))
       .def("_gather", method("gather", &ProcessGroup::gather))
       .def("_scatter", method("scatter", &ProcessGroup::scatter))
@@ -268,6 +292,13 @@ void bind_job(py::module_& module) {
 }  // namespace
 
 void bind_distributed(py::module_& parent) {
+  module.def(
+      "_separate_group",
+      [](const std::string& method, int rank, int world_size, Milliseconds timeout) {
+        return separate_group({method, rank, world_size, timeout});
+      },
+      Release());
+  module.def("_living_groups", &living_groups);
   py::module_ module = parent.def_submodule("_distributed", "Process groups.");
   py::enum_<ReduceOp>(module, "ReduceOp", "How tensors of several ranks become one.")
       .value("SUM", ReduceOp::sum)

@@ -81,6 +81,8 @@ class FunctionEvent:
         self.start_us, self.end_us = start / 1e3, (end or start) / 1e3
         self.thread, self.input_shapes = thread, [list(shape) for shape in shapes]
         self.is_user_annotation = name.startswith("range:")
+        # Other threads do what it begins.
+        self.is_async = self.name.startswith(("gloo:", "nccl:"))
         self.cpu_children, self.cpu_parent = [], None
         self.count, self.device_time, self.cuda_time = 1, 0.0, 0.0
 

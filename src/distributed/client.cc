@@ -164,6 +164,14 @@ void Client::receive(const std::string& content) {
   } else if (kind == Kind::lost) {
     message.number<std::int32_t>();
     fail_job(message.text());
+  } else if (kind == Kind::group_lost) {
+    const std::string group = message.text(), reason = message.text();
+    std::unique_lock lock(lock_);
+    group_failures_.emplace(group, reason);
+    changed_.notify_all();
+    const auto listener = on_group_failure_;
+    lock.unlock();
+    if (listener) listener(group, reason);
   } else if (kind == Kind::left) {
     const auto rank = message.number<std::int32_t>();
     const Status status = decode(message.text());
@@ -236,8 +244,8 @@ void Client::set(const std::string& key, const std::string& value) {
 
 std::string Client::get(const std::string& key) {
   std::string value;
-  taper::check<DistributedError>(try_get(key, value, options_.timeout), "Store.get: the key '", key,
-                                 "' was not set within ", options_.timeout.count() / 1000.0, " s");
+  taper::check<DistributedError>(try_get(key, value, timeout()), "Store.get: wait timeout after ",
+                                 timeout().count(), "ms, the key '", key, "' was not set");
   return value;
 }
 
@@ -274,9 +282,8 @@ bool Client::check(const std::vector<std::string>& keys) {
 }
 
 void Client::wait(const std::vector<std::string>& keys, Milliseconds timeout) {
-  taper::check<DistributedError>(try_wait(keys, timeout), "Store.wait: the keys '",
-                                 keys.empty() ? "" : keys.front(), "'... were not all set within ",
-                                 timeout.count() / 1000.0, " s");
+  taper::check<DistributedError>(try_wait(keys, timeout), "Store.wait: wait timeout after ", timeout.count(),
+                                 "ms, the keys '", keys.empty() ? "" : keys.front(), "'... were not all set");
 }
 
 bool Client::try_wait(const std::vector<std::string>& keys, Milliseconds timeout) {
@@ -306,10 +313,13 @@ void Client::leave(Milliseconds linger) {
   ask(Action::leave, arguments, linger + Milliseconds(1000));
 }
 
-void Client::report_failure(const std::string& reason) noexcept {
+void Client::report_failure(const std::string& reason, const std::string& group) noexcept {
+  const auto arguments = [&](Writer& request) {
+    if (!group.empty()) request.text(group);
+    request.text(reason);
+  };
   try {
-    ask(
-        Action::fail, [&](Writer& request) { request.text(reason); }, Milliseconds(2000));
+    ask(group.empty() ? Action::fail : Action::fail_group, arguments, Milliseconds(2000));
   } catch (const std::exception&) {
     // The connection is gone, so all know already that this rank is lost.
   }
@@ -340,10 +350,11 @@ void Client::forget(const std::string& group) {
   status_.erase(group);
 }
 
-std::string Client::failure(Milliseconds patience) {
+std::string Client::failure(Milliseconds patience, const std::string& group) {
   std::unique_lock lock(lock_);
-  changed_.wait_for(lock, patience, [&] { return !failure_.empty(); });
-  return failure_;
+  changed_.wait_for(lock, patience, [&] { return !failure_.empty() || group_failures_.contains(group); });
+  const auto found = group_failures_.find(group);
+  return found == group_failures_.end() ? failure_ : found->second;
 }
 
 void Client::on_failure(std::function<void(const std::string&)> listener) {
@@ -353,6 +364,11 @@ void Client::on_failure(std::function<void(const std::string&)> listener) {
   const auto now = on_failure_;
   lock.unlock();
   if (now && !reason.empty()) now(reason);
+}
+
+void Client::on_group_failure(std::function<void(const std::string&, const std::string&)> listener) {
+  const std::lock_guard lock(lock_);
+  on_group_failure_ = std::move(listener);
 }
 
 void Client::on_farewell(std::function<void(int, const Status&)> listener) {

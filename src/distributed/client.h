@@ -61,6 +61,8 @@ class Client : public Store {
   bool check(const std::vector<std::string>& keys) override;
   void wait(const std::vector<std::string>& keys, Milliseconds timeout) override;
   std::int64_t num_keys() override;
+  Milliseconds timeout() const override { return Milliseconds(get_timeout_.load()); }
+  void set_timeout(Milliseconds timeout) override { get_timeout_ = timeout.count(); }
   /// As get and wait, but false after the timeout.
   bool try_get(const std::string& key, std::string& value, Milliseconds timeout);
   bool try_wait(const std::vector<std::string>& keys, Milliseconds timeout);
@@ -69,17 +71,20 @@ class Client : public Store {
   void join();
   /// Says farewell and waits, no longer than linger, until all ranks have done so or are lost.
   void leave(Milliseconds linger);
-  /// Tells all ranks that this one cannot go on, and why.
-  void report_failure(const std::string& reason) noexcept;
+  /// Tells all ranks that this one cannot go on, and why; with a group, that only this group cannot.
+  void report_failure(const std::string& reason, const std::string& group = {}) noexcept;
   std::vector<MemberStatus> status();
 
   /// Notes what this rank does; the server hears of it with the next heartbeat.
   void note(const std::string& group, const Progress& progress);
   void forget(const std::string& group);
-  /// The first failure of the job that the server told of, or empty. Waits for one up to the given time.
-  std::string failure(Milliseconds patience = Milliseconds(0));
+  /// The first failure of the job, or of this group, that the server told of, or empty. Waits for one up to
+  /// the given time.
+  std::string failure(Milliseconds patience = Milliseconds(0), const std::string& group = {});
   /// Calls listener(reason) from another thread when the job fails. One listener.
   void on_failure(std::function<void(const std::string&)> listener);
+  /// Calls listener(group, reason) from another thread when only that group fails.
+  void on_group_failure(std::function<void(const std::string&, const std::string&)> listener);
   /// Calls listener(rank, its last status) when a rank says farewell, from another thread; at once for those
   /// that have.
   void on_farewell(std::function<void(int, const Status&)> listener);
@@ -107,6 +112,7 @@ class Client : public Store {
   Answer await(Action action, const std::vector<std::string>& keys, Milliseconds timeout);
 
   ClientOptions options_;
+  std::atomic<std::int64_t> get_timeout_ = options_.timeout.count();
   Socket socket_;
   std::mutex send_lock_, lock_;
   std::condition_variable changed_;
@@ -115,7 +121,9 @@ class Client : public Store {
   std::string failure_;
   Status status_;
   bool status_changed_ = true;
+  std::map<std::string, std::string> group_failures_;
   std::function<void(const std::string&)> on_failure_;
+  std::function<void(const std::string&, const std::string&)> on_group_failure_;
   std::function<void(int, const Status&)> on_farewell_;
   std::map<int, Status> departed_;
   std::atomic<bool> stop_ = false;

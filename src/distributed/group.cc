@@ -392,11 +392,13 @@ std::string ProcessGroup::State::give_up(const std::string& what, std::uint64_t 
   lock.unlock();
   if (reason.empty() && cause.find("Timed out") != std::string::npos) {
     reason = concat("Timed out waiting ", timeout.load(), "ms: ", who_is_missing(number));
+    // Other groups go on.
     client->report_failure(
-        concat("rank ", global_ranks[std::size_t(rank)], " gave up in ", label(what, number), ": ", reason));
+        concat("rank ", global_ranks[std::size_t(rank)], " gave up in ", label(what, number), ": ", reason),
+        name);
   }
   if (reason.empty()) reason = who_destroyed();
-  if (reason.empty()) reason = client->failure(patience);
+  if (reason.empty()) reason = client->failure(patience, name);
   lock.lock();
   if (reason.empty()) reason = who_left(~std::uint64_t(0));
   if (reason.empty()) reason = concat("the connection to another rank failed: ", cause);

@@ -23,6 +23,7 @@ enum class Kind : std::uint8_t {
   lost,       // server to client: rank, reason
   left,       // server to client: rank, status
   later,      // server to client: reason
+  group_lost  // server to client: group, reason
 };
 
 enum class Action : std::uint8_t {
@@ -37,6 +38,7 @@ enum class Action : std::uint8_t {
   join,
   status,
   fail,
+  fail_group,
   leave
 };
 enum class Outcome : std::uint8_t { ok, timeout, error };

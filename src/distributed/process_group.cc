@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <mutex>
 #include <numeric>
 #include <set>
@@ -42,6 +43,8 @@ struct Job {
   std::set<ProcessGroup::State*> states;
   std::mutex states_lock;
   std::uint64_t made = 0;
+  /// Of groups that only their members make, by their ranks.
+  std::map<std::vector<int>, std::uint64_t> made_by_members;
   pid_t process = ::getpid();
 };
 
@@ -53,6 +56,12 @@ std::mutex& job_lock() {
 std::shared_ptr<Job>& job_slot() {
   static auto* slot = new std::shared_ptr<Job>;
   return *slot;
+}
+
+// Those of separate_group().
+std::vector<std::shared_ptr<Job>>& separate_jobs() {
+  static auto* jobs = new std::vector<std::shared_ptr<Job>>;
+  return *jobs;
 }
 
 std::shared_ptr<Job> current_job() {
@@ -197,6 +206,11 @@ void watch(const std::shared_ptr<Job>& job) {
   job->client->on_farewell([for_states](int rank, const Status& status) {
     for_states([&](auto& state) { state.farewell(rank, status); });
   });
+  job->client->on_group_failure([for_states](const std::string& group, const std::string& reason) {
+    for_states([&](auto& state) {
+      if (state.name == group) state.break_off(reason);
+    });
+  });
   job->client->on_failure(
       [for_states](const std::string& reason) { for_states([&](auto& state) { state.break_off(reason); }); });
 }
@@ -279,19 +293,7 @@ Group make_group(const std::shared_ptr<Job>& job, const std::string& name, const
   return group;
 }
 
-}  // namespace
-
-bool is_available() { return has_transport(); }
-
-bool is_initialized() {
-  const std::lock_guard lock(job_lock());
-  return job_slot() != nullptr && job_slot()->process == ::getpid();
-}
-
-void init_process_group(const InitOptions& options) {
-  check<ValueError>(!is_initialized(),
-                    "trying to initialize the default process group twice; call destroy_process_group() "
-                    "first");
+std::shared_ptr<Job> start_job(const InitOptions& options) {
   check<ValueError>(options.timeout.count() > 0, "init_process_group: timeout must be positive");
   const Meeting meeting = meeting_of(options);
   auto job = std::make_shared<Job>();
@@ -308,16 +310,10 @@ void init_process_group(const InitOptions& options) {
   std::iota(ranks.begin(), ranks.end(), 0);
   job->default_group = make_group(job, "default", ranks, options.timeout);
   watch(job);
-  const std::lock_guard lock(job_lock());
-  job_slot() = std::move(job);
+  return job;
 }
 
-void destroy_process_group() {
-  std::unique_lock lock(job_lock());
-  std::shared_ptr<Job> job = std::move(job_slot());
-  job_slot() = nullptr;
-  lock.unlock();
-  check<DistributedError>(job != nullptr, "destroy_process_group: there is no process group");
+void end_job(std::shared_ptr<Job> job) {
   if (job->process != ::getpid()) {
     new std::shared_ptr<Job>(std::move(job));  // its threads live in the parent
     return;
@@ -334,16 +330,77 @@ void destroy_process_group() {
   if (!job->file.empty()) ::unlink(job->file.c_str());
 }
 
+}  // namespace
+
+bool is_available() { return has_transport(); }
+
+bool is_initialized() {
+  const std::lock_guard lock(job_lock());
+  return job_slot() != nullptr && job_slot()->process == ::getpid();
+}
+
+void init_process_group(const InitOptions& options) {
+  check<ValueError>(!is_initialized(),
+                    "trying to initialize the default process group twice; call destroy_process_group() "
+                    "first");
+  auto job = start_job(options);
+  const std::lock_guard lock(job_lock());
+  job_slot() = std::move(job);
+}
+
+Group separate_group(const InitOptions& options) {
+  auto job = start_job(options);
+  const Group group = job->default_group;
+  const std::lock_guard lock(job_lock());
+  separate_jobs().push_back(std::move(job));
+  return group;
+}
+
+void destroy_process_group() {
+  std::unique_lock lock(job_lock());
+  std::shared_ptr<Job> job = std::move(job_slot());
+  job_slot() = nullptr;
+  const auto others = std::exchange(separate_jobs(), {});
+  lock.unlock();
+  check<DistributedError>(job != nullptr || !others.empty(),
+                          "destroy_process_group: there is no process group");
+  for (const auto& other : others) end_job(other);
+  if (job) end_job(std::move(job));
+}
+
 void destroy_process_group(const Group& group) {
-  const auto job = current_job();
+  std::unique_lock lock(job_lock());
+  std::shared_ptr<Job> job = job_slot();
+  const auto own = std::ranges::find(separate_jobs(), group, &Job::default_group);
+  if (own != separate_jobs().end()) {
+    job = *own;
+    separate_jobs().erase(own);
+    lock.unlock();
+    return end_job(std::move(job));
+  }
+  lock.unlock();
   try {
-    job->client->set(destroyed_key(group->name(), job->client->rank()), "");
+    if (job) job->client->set(destroyed_key(group->name(), job->client->rank()), "");
   } catch (const Error&) {
     // The job is over, so nobody asks.
   }
   group->shut_down();
-  const std::lock_guard lock(job->states_lock);
+  if (!job) return;
+  const std::lock_guard states_lock(job->states_lock);
   std::erase(job->groups, group);
+}
+
+std::vector<Group> living_groups() {
+  std::unique_lock lock(job_lock());
+  std::vector<std::shared_ptr<Job>> jobs = separate_jobs();
+  if (job_slot()) jobs.insert(jobs.begin(), job_slot());
+  lock.unlock();
+  std::vector<Group> groups;
+  for (const auto& job : jobs) {
+    const std::lock_guard states_lock(job->states_lock);
+    groups.insert(groups.end(), job->groups.begin(), job->groups.end());
+  }
+  return groups;
 }
 
 void abort_process_group(const std::string& reason) {
@@ -353,7 +410,8 @@ void abort_process_group(const std::string& reason) {
 
 Group default_group() { return current_job()->default_group; }
 
-Group new_group(const std::vector<int>& ranks, std::optional<std::chrono::milliseconds> timeout) {
+Group new_group(const std::vector<int>& ranks, std::optional<std::chrono::milliseconds> timeout,
+                bool by_members) {
   const auto job = current_job();
   std::vector<int> sorted = ranks;
   std::sort(sorted.begin(), sorted.end());
@@ -363,7 +421,14 @@ Group new_group(const std::vector<int>& ranks, std::optional<std::chrono::millis
                       " is out of range, expected ranks from 0 to ", world - 1);
   check<ValueError>(!sorted.empty() && std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end(),
                     "new_group: expected ranks that are distinct, at least one");
-  return make_group(job, "group " + std::to_string(++job->made), sorted, timeout.value_or(job->timeout));
+  std::string name = "group ";
+  if (!by_members) name += std::to_string(++job->made);
+  else {
+    // Who makes other groups without the rest counts otherwise.
+    for (const int rank : sorted) name += concat("of ", rank, " ");
+    name += std::to_string(++job->made_by_members[sorted]);
+  }
+  return make_group(job, name, sorted, timeout.value_or(job->timeout));
 }
 
 std::shared_ptr<Store> default_store() { return current_job()->client; }

@@ -220,6 +220,11 @@ void Server::answer_request(Connection& connection, Reader& message) {
       lose(connection.rank, message.text());
       return reply(connection, number, Outcome::ok);
     }
+    case Action::fail_group: {
+      const std::string group = message.text();
+      broadcast(Writer(Kind::group_lost).text(group).text(message.text()).content());
+      return reply(connection, number, Outcome::ok);
+    }
     case Action::status: {
       Writer all(Kind::reply);
       for (const Member& member : members_) all.number(member.presence).text(member.status);

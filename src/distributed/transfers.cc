@@ -34,7 +34,9 @@ constexpr std::uint8_t announcements = 0, answers = 1, contents = 2;
 
 Work ProcessGroup::send(const Tensor& tensor, int destination, std::uint32_t tag) {
   state_->check_rank(destination, "send", "dst");
-  check<ValueError>(destination != rank(), "send: invalid destination rank: it is the rank of this process");
+  check<ValueError>(destination != rank(),
+                    "send: Invalid destination rank: destination rank should not be the same as the rank of "
+                    "the current process");
   State* state = state_.get();
   const std::string what =
       concat("send(", tensor.dtype(), " ", tensor.sizes(), ", to rank ", destination, ")");
@@ -72,7 +74,9 @@ Work ProcessGroup::send(const Tensor& tensor, int destination, std::uint32_t tag
 Work ProcessGroup::recv(const Tensor& tensor, std::optional<int> source, std::uint32_t tag) {
   if (source) {
     state_->check_rank(*source, "recv", "src");
-    check<ValueError>(*source != rank(), "recv: invalid source rank: it is the rank of this process");
+    check<ValueError>(*source != rank(),
+                      "recv: Invalid source rank: source rank should not be the same as the rank of the "
+                      "current process");
   }
   check_writable(tensor, "recv");
   State* state = state_.get();
@@ -117,26 +121,34 @@ void ProcessGroup::monitored_barrier(std::chrono::milliseconds timeout, bool wai
   client.set(key + std::to_string(rank()), "here");
   std::string verdict, value;
   std::size_t late = 0;
+  bool out_of_time = false;
   if (rank() == 0) {
     const Deadline deadline = after(timeout);
     for (int other = 1; other < size() && (verdict.empty() || wait_all_ranks); ++other) {
       const auto left = std::chrono::duration_cast<Milliseconds>(deadline - Clock::now());
       if (client.try_get(key + std::to_string(other), value, std::max(left, Milliseconds(0)))) continue;
+      if (left.count() <= 0 && verdict.empty()) out_of_time = true;
       verdict += (verdict.empty() ? "" : ", ") + std::to_string(state_->global_ranks[std::size_t(other)]);
       ++late;
     }
     client.set(key + "verdict", verdict.empty() ? "all" : verdict);
+    check<DistributedError>(!out_of_time, "monitored_barrier of group '", name(), "': Rank ", own,
+                            " timed out in monitoredBarrier after ", timeout.count(),
+                            " ms; of these it has not heard: ", verdict);
     check<DistributedError>(verdict.empty(), "monitored_barrier of group '", name(),
                             late > 1 ? "': Ranks " : "': Rank ", verdict,
                             " failed to pass monitoredBarrier within ", timeout.count(), " ms");
     return;
   }
   const std::string reached = concat("monitored_barrier of group '", name(), "': Rank ", own,
-                                     " successfully reached monitoredBarrier, but rank ");
+                                     " successfully reached monitoredBarrier, but received errors while "
+                                     "waiting for send/recv from rank ",
+                                     state_->global_ranks[0], ": ");
   // Rank 0 may have begun later; it still has its whole time.
   check<DistributedError>(client.try_get(key + "verdict", verdict, 2 * timeout), reached,
-                          state_->global_ranks[0], " did not");
-  check<DistributedError>(verdict == "all", reached, verdict, " did not within ", timeout.count(), " ms");
+                          "it did not reach it");
+  check<DistributedError>(verdict == "all", reached, "within ", timeout.count(),
+                          " ms these did not reach it: rank ", verdict);
 }
 
 }  // namespace taper::distributed

@@ -102,7 +102,7 @@ late = dist.new_group()
 if rank == 0:
     refused(dist.DistError, "Timed out waiting 200ms", lambda: dist.barrier(late, timeout=timedelta(seconds=0.2)))
 else:
-    refused(dist.DistError, "rank 0 gave up in barrier", lambda: dist.recv(taper.empty(1), 0))
+    refused(dist.DistError, "rank 0 gave up in barrier", lambda: dist.recv(taper.empty(1), 0, group=late))
 """
 
 
@@ -130,3 +130,51 @@ def test_store_refuses_what_is_neither_text_nor_bytes():
         with pytest.raises(TypeError):
             call()
     assert store.num_keys() == 0
+
+
+APART = """
+from taper.distributed import distributed_c10d as c10d
+begin()
+def total(group):
+    x = taper.full((2,), rank + 1.0)
+    dist.all_reduce(x, group=group)
+    return x.tolist()
+
+# Only the members make these groups, some more often than others do.
+if rank < 2:
+    pairs = [dist.new_group([1, 0], use_local_synchronization=True, group_desc="pair") for _ in range(2)]
+    assert total(pairs[0]) == total(pairs[1]) == [3, 3] and pairs[1].group_desc == "pair"
+some = dist.new_group([0, 2], use_local_synchronization=True)
+assert (some is dist.GroupMember.NON_GROUP_MEMBER) == (rank == 1)
+if rank != 1:
+    assert total(some) == [4, 4]
+everybody = dist.new_group()
+assert total(everybody) == [6, 6]
+assert dist.get_pg_count() == (5 if rank == 0 else 4 if rank == 1 else 3)
+
+# What times out in one group fails that group only, on all its ranks.
+hasty = dist.new_group([0, 1], timeout=timedelta(seconds=1))
+if rank == 0:
+    text = message(lambda: total(hasty))
+    assert "Timed out" in text and "rank 1 has not called it" in text, text
+assert total(None) == total(everybody) == [6, 6]
+if rank == 1:
+    text = message(lambda: total(hasty))
+    assert "rank 0 gave up in all_reduce" in text and "Timed out" in text, text
+assert total(None) == [6, 6]
+
+# A group that is a job of its own, with other ranks.
+store = dist.PrefixStore("apart", c10d._get_default_store())
+apart, _ = c10d._new_process_group_helper(world, (rank + 1) % world, [], "gloo", store)
+assert total(apart) == [6, 6] and dist.get_rank(apart) == (rank + 1) % world
+x = taper.full((1,), float(rank)); dist.broadcast(x, 0, group=apart); assert x.item() == world - 1
+dist.destroy_process_group(apart)
+assert total(None) == [6, 6] and c10d._world.pg_group_ranks[dist.group.WORLD] == {0: 0, 1: 1, 2: 2}
+assert c10d._find_or_create_pg_by_ranks_and_tag("", [0, 1, 2]) is dist.group.WORLD
+dist.destroy_process_group()
+"""
+
+
+@needs_gloo
+def test_groups_that_members_make_that_fail_and_that_are_jobs_of_their_own():
+    jobs.run(APART, world=3)

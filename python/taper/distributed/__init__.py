@@ -3,8 +3,7 @@
 from taper._C import DistributedError as DistError
 from taper._C._distributed import ProcessGroup, ReduceOp, Work, is_available, is_initialized
 
-from . import group_methods as _group_methods
-from .bucket import GradBucket
+from .bucket import BuiltinCommHookType, GradBucket
 from .collectives import (
     P2POp,
     _coalescing_manager,
@@ -29,10 +28,25 @@ from .collectives import (
     reduce_scatter_tensor,
     scatter,
     send,
+    supports_complex,
 )
 from .debug import DebugLevel, get_debug_level, set_debug_level, set_debug_level_from_env
+from .group_methods import (
+    AllgatherOptions,
+    AllreduceCoalescedOptions,
+    AllreduceOptions,
+    AllToAllOptions,
+    BarrierOptions,
+    BroadcastOptions,
+    GatherOptions,
+    ProcessGroupGloo,
+    ReduceOptions,
+    ReduceScatterOptions,
+    ScatterOptions,
+)
 from .job import (
     Backend,
+    BackendConfig,
     GroupMember,
     _rank_not_in_group,
     abort_process_group,
@@ -44,6 +58,7 @@ from .job import (
     get_global_rank,
     get_group_rank,
     get_node_local_rank,
+    get_pg_count,
     get_process_group_ranks,
     get_rank,
     get_world_size,
@@ -76,6 +91,7 @@ all_gather_single, gather_single, reduce_scatter_single = (
     gather_into_tensor,
     reduce_scatter_tensor,
 )
+reduce_op = ReduceOp
 DistBackendError = DistNetworkError = DistStoreError = DistError
 
 # Loaded when first asked for: names and the modules that hold them.
@@ -88,6 +104,12 @@ _LAZY = {
     "QueueEmptyError": "stores",
     "Store": "stores",
     "TCPStore": "stores",
+    "_broadcast_coalesced": "utils",
+    "_compute_bucket_assignment_by_size": "utils",
+    "_DEFAULT_FIRST_BUCKET_BYTES": "utils",
+    "_verify_params_across_processes": "utils",
+    "rendezvous": "rendezvous",
+    "register_rendezvous_handler": "rendezvous",
     **dict.fromkeys(
         (
             "algorithms",
@@ -105,6 +127,7 @@ _LAZY = {
             "run",
             "stores",
             "tensor",
+            "utils",
         )
     ),
 }

@@ -1,4 +1,6 @@
-"""GradBucket: what a communication hook of DistributedDataParallel is given."""
+"""GradBucket: what a communication hook of DistributedDataParallel is given; and hooks by name."""
+
+import enum
 
 
 class GradBucket:
@@ -34,3 +36,10 @@ class GradBucket:
 
     def _with_buffer(self, buffer):
         return GradBucket(self._index, self._is_last, buffer, self._parameters, self._gradients)
+
+
+class BuiltinCommHookType(enum.Enum):
+    """Hooks that DistributedDataParallel._register_builtin_comm_hook knows."""
+
+    ALLREDUCE = 1
+    FP16_COMPRESS = 2

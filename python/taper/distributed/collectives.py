@@ -38,16 +38,30 @@ def _run(group, async_op, begin):
 
 
 class _Coalesced:
-    """The collectives of a _coalescing_manager that ended."""
+    """Collectives that belong together: a Work of them all."""
 
-    def __init__(self):
-        self.works = []
+    def __init__(self, works=()):
+        self.works = list(works)
 
-    def wait(self):
-        """Until all are done."""
+    def wait(self, timeout=None):
+        """Until all are done; True."""
         for work in self.works:
-            work.wait()
-        self.works = []
+            work.wait(timeout)
+        return True
+
+    def is_completed(self):
+        """Whether all have ended."""
+        return all(work.is_completed() for work in self.works)
+
+    def get_future(self):
+        """A Future whose value is the list of tensors that they write."""
+        from taper.futures import Future
+
+        def results():
+            self.wait()
+            return [tensor for work in self.works for tensor in work.result()]
+
+        return Future._of(results, self.is_completed)
 
 
 @contextlib.contextmanager
@@ -63,7 +77,7 @@ def _coalescing_manager(group=None, device=None, async_ops=False):
         yield coalesced
     finally:
         begins = _collected.pop(group)
-    coalesced.works = [begin(True) for begin in begins]
+    coalesced.works.extend(begin(True) for begin in begins)
     if not async_ops:
         coalesced.wait()
 
@@ -97,6 +111,15 @@ def _check_list(tensors, name):
     return list(tensors)
 
 
+def _check_dtypes(*lists):
+    """Tensors of a collective have one dtype."""
+    dtypes = {tensor.dtype for tensors in lists for tensor in tensors}
+    if len(dtypes) > 1:
+        raise ValueError(
+            f"Invalid usage of tensors with different dtypes: {', '.join(sorted(map(str, dtypes)))}"
+        )
+
+
 def _check_given(tensors, here, name, role):
     """One rank needs the list, the others must not have one."""
     if bool(tensors) != here:
@@ -106,6 +129,11 @@ def _check_given(tensors, here, name, role):
         )
 
 
+def supports_complex(reduceOp):
+    """Whether tensors of complex numbers can be reduced so."""
+    return reduceOp in (ReduceOp.SUM, ReduceOp.AVG)
+
+
 def all_reduce(tensor, op=ReduceOp.SUM, group=None, async_op=False):
     """Every rank's tensor becomes the reduction (SUM, AVG, PRODUCT, MIN, MAX, BAND, BOR, BXOR) of all: the
     same bits on all ranks. With async_op a Work to wait() for is returned."""
@@ -113,6 +141,8 @@ def all_reduce(tensor, op=ReduceOp.SUM, group=None, async_op=False):
     group = _resolve(group)
     if group is None:
         return _outside("all_reduce")
+    if tensor.is_complex() and not supports_complex(op):
+        raise ValueError(f"all_reduce does not support {op.name.lower()} on complex tensors")
     return _run(group, async_op, lambda later: group._all_reduce(tensor, op, later))
 
 
@@ -121,11 +151,11 @@ def all_reduce_coalesced(tensors, op=ReduceOp.SUM, group=None, async_op=False):
     group = _resolve(group)
     if group is None:
         return _outside("all_reduce_coalesced")
-    works = [group._all_reduce(tensor, op, True) for tensor in _check_list(tensors, "tensors")]
+    _check_dtypes(_check_list(tensors, "tensors"))
+    work = _Coalesced(group._all_reduce_coalesced(list(tensors), op))
     if async_op:
-        return works[-1]
-    for work in works:
-        work._wait()
+        return work
+    work.wait()
 
 
 def broadcast(tensor, src=None, group=None, async_op=False, group_src=None):
@@ -152,7 +182,8 @@ def all_gather(tensor_list, tensor, group=None, async_op=False):
     group = _resolve(group)
     if group is None:
         return _outside("all_gather")
-    return _finish(group._all_gather(_check_list(tensor_list, "tensor_list"), tensor, async_op), async_op)
+    _check_dtypes(_check_list(tensor_list, "tensor_list"), [tensor])
+    return _finish(group._all_gather(list(tensor_list), tensor, async_op), async_op)
 
 
 def all_gather_into_tensor(output_tensor, input_tensor, group=None, async_op=False):
@@ -169,14 +200,20 @@ def all_gather_into_tensor(output_tensor, input_tensor, group=None, async_op=Fal
 
 def all_gather_coalesced(output_tensor_lists, input_tensor_list, group=None, async_op=False):
     """all_gather of several tensors: output_tensor_lists[r][i] becomes tensor i of rank r."""
-    works = [
-        all_gather([outputs[i] for outputs in output_tensor_lists], tensor, group, True)
-        for i, tensor in enumerate(_check_list(input_tensor_list, "input_tensor_list"))
-    ]
+    group, inputs = _resolve(group), _check_list(input_tensor_list, "input_tensor_list")
+    if group is None:
+        return _outside("all_gather_coalesced")
+    outputs = [_check_list(tensors, "output_tensor_lists") for tensors in output_tensor_lists]
+    _check_dtypes(inputs, *outputs)
+    if len(outputs) != group.size() or any(len(tensors) != len(inputs) for tensors in outputs):
+        raise ValueError(
+            f"all_gather_coalesced: expected for each of {group.size()} ranks a list of {len(inputs)} "
+            f"tensors, got lists of {[len(tensors) for tensors in outputs]}"
+        )
+    work = _Coalesced(group._all_gather_coalesced(outputs, inputs))
     if async_op:
-        return works[-1]
-    for work in works:
-        work._wait()
+        return work
+    work.wait()
 
 
 def gather(tensor, gather_list=None, dst=None, group=None, async_op=False, group_dst=None):
@@ -187,9 +224,8 @@ def gather(tensor, gather_list=None, dst=None, group=None, async_op=False, group
         return _outside("gather")
     root = 0 if dst is None and group_dst is None else _in_group(group, dst, group_dst, "dst")
     _check_given(gather_list, group.rank() == root, "gather_list", "destination")
-    return _finish(
-        group._gather(_check_list(gather_list or [], "gather_list"), tensor, root, async_op), async_op
-    )
+    _check_dtypes(_check_list(gather_list or [], "gather_list"), [tensor])
+    return _finish(group._gather(list(gather_list or []), tensor, root, async_op), async_op)
 
 
 def gather_into_tensor(output_tensor, input_tensor, dst=None, group=None, async_op=False, group_dst=None):
@@ -213,9 +249,8 @@ def scatter(tensor, scatter_list=None, src=None, group=None, async_op=False, gro
         return _outside("scatter")
     root = 0 if src is None and group_src is None else _in_group(group, src, group_src, "src")
     _check_given(scatter_list, group.rank() == root, "scatter_list", "source")
-    return _finish(
-        group._scatter(tensor, _check_list(scatter_list or [], "scatter_list"), root, async_op), async_op
-    )
+    _check_dtypes(_check_list(scatter_list or [], "scatter_list"), [tensor])
+    return _finish(group._scatter(tensor, list(scatter_list or []), root, async_op), async_op)
 
 
 def reduce_scatter(output, input_list, op=ReduceOp.SUM, group=None, async_op=False):
@@ -224,9 +259,8 @@ def reduce_scatter(output, input_list, op=ReduceOp.SUM, group=None, async_op=Fal
     group = _resolve(group)
     if group is None:
         return _outside("reduce_scatter")
-    return _finish(
-        group._reduce_scatter(output, _check_list(input_list, "input_list"), op, async_op), async_op
-    )
+    _check_dtypes(_check_list(input_list, "input_list"), [output])
+    return _finish(group._reduce_scatter(output, list(input_list), op, async_op), async_op)
 
 
 def reduce_scatter_tensor(output, input, op=ReduceOp.SUM, group=None, async_op=False):
@@ -245,14 +279,10 @@ def all_to_all(output_tensor_list, input_tensor_list, group=None, async_op=False
     group = _resolve(group)
     if group is None:
         return _outside("all_to_all")
-    return _finish(
-        group._all_to_all(
-            _check_list(output_tensor_list, "output_tensor_list"),
-            _check_list(input_tensor_list, "input_tensor_list"),
-            async_op,
-        ),
-        async_op,
-    )
+    outputs = _check_list(output_tensor_list, "output_tensor_list")
+    inputs = _check_list(input_tensor_list, "input_tensor_list")
+    _check_dtypes(outputs, inputs)
+    return _finish(group._all_to_all(outputs, inputs, async_op), async_op)
 
 
 def all_to_all_single(
@@ -262,13 +292,10 @@ def all_to_all_single(
     group = _resolve(group)
     if group is None:
         return _outside("all_to_all_single")
+    _check_dtypes([_check_tensor(output, "output"), _check_tensor(input, "input")])
     return _finish(
         group._all_to_all_single(
-            _check_tensor(output, "output"),
-            _check_tensor(input, "input"),
-            list(output_split_sizes or []),
-            list(input_split_sizes or []),
-            async_op,
+            output, input, list(output_split_sizes or []), list(input_split_sizes or []), async_op
         ),
         async_op,
     )
@@ -331,6 +358,10 @@ def recv(tensor, src=None, group=None, tag=0, group_src=None):
 
 class P2POp:
     """One isend or irecv of batch_isend_irecv."""
+
+    def __repr__(self):
+        peer = self.peer if self.group_peer is None else f"group rank {self.group_peer}"
+        return f"P2POp({self.op.__name__}, peer={peer}, tag={self.tag}, shape={tuple(self.tensor.shape)})"
 
     def __init__(self, op, tensor, peer=None, group=None, tag=0, group_peer=None):
         if op not in (isend, irecv):

@@ -1,12 +1,72 @@
 """Collectives as methods of a group, on lists of tensors: what PyTorch's engines for collectives have, and
 what programs that keep a group call. Roots are ranks in the group. All give a Work."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from . import job
-from .collectives import ReduceOp
+from .collectives import ReduceOp, _Coalesced
 
 _c = job._c
+
+
+@dataclass
+class AllreduceOptions:
+    """Options of allreduce."""
+
+    reduceOp: ReduceOp = ReduceOp.SUM
+
+
+AllreduceCoalescedOptions = ReduceScatterOptions = AllreduceOptions
+
+
+@dataclass
+class BroadcastOptions:
+    """Options of broadcast. Each rank has one tensor of each kind, so rootTensor is 0."""
+
+    rootRank: int = 0
+    rootTensor: int = 0
+
+
+@dataclass
+class ReduceOptions:
+    """Options of reduce."""
+
+    reduceOp: ReduceOp = ReduceOp.SUM
+    rootRank: int = 0
+    rootTensor: int = 0
+
+
+@dataclass
+class GatherOptions:
+    """Options of gather and scatter."""
+
+    rootRank: int = 0
+
+
+ScatterOptions = GatherOptions
+
+
+@dataclass
+class BarrierOptions:
+    """Options of barrier; timeout: instead of the group's."""
+
+    timeout: timedelta = None
+
+
+@dataclass
+class AllgatherOptions:
+    """allgather and alltoall have no options."""
+
+
+AllToAllOptions = AllgatherOptions
+
+
+class ProcessGroupGloo:
+    """Makes a group of processes that share a store: a job of its own, beside the default group."""
+
+    def __new__(cls, store, rank, size, timeout=None):
+        return job._separate_group(store, rank, size, timeout)
 
 
 def _option(given, name, default):
@@ -20,27 +80,28 @@ def _each(tensors):
     return tensors if isinstance(tensors, (list, tuple)) else [tensors]
 
 
-def _last(works):
-    """Works of one group are done in order."""
-    return list(works)[-1]
+def _all(works):
+    """One Work for several."""
+    works = list(works)
+    return works[0] if len(works) == 1 else _Coalesced(works)
 
 
 def allreduce(self, tensors, op=None):
     """Every rank's tensors become the reductions of all."""
     op = _option(op, "reduceOp", ReduceOp.SUM)
-    return _last(self._all_reduce(tensor, op, True) for tensor in _each(tensors))
+    return _all(self._all_reduce(tensor, op, True) for tensor in _each(tensors))
 
 
 def broadcast(self, tensors, root=None):
     """Every rank's tensors become those of root."""
     root = _option(root, "rootRank", 0)
-    return _last(self._broadcast(tensor, root, True) for tensor in _each(tensors))
+    return _all(self._broadcast(tensor, root, True) for tensor in _each(tensors))
 
 
 def reduce(self, tensors, root=None, op=None):
     """The tensors of root become the reductions of all."""
     op = _option(op, "reduceOp", ReduceOp.SUM) if op else getattr(root, "reduceOp", ReduceOp.SUM)
-    return _last(self._reduce(tensor, _option(root, "rootRank", 0), op, True) for tensor in _each(tensors))
+    return _all(self._reduce(tensor, _option(root, "rootRank", 0), op, True) for tensor in _each(tensors))
 
 
 def allgather(self, output_tensors, input_tensors, opts=None):
@@ -48,7 +109,7 @@ def allgather(self, output_tensors, input_tensors, opts=None):
     if not isinstance(input_tensors, (list, tuple)):
         output_tensors, input_tensors = [output_tensors], [input_tensors]
     pairs = zip(output_tensors, input_tensors, strict=True)
-    return _last(self._all_gather(list(outputs), tensor, True) for outputs, tensor in pairs)
+    return _all(self._all_gather(list(outputs), tensor, True) for outputs, tensor in pairs)
 
 
 def _allgather_base(self, output, input, opts=None):
@@ -123,9 +184,44 @@ def name(self):
     return job.get_backend(self)
 
 
+def get_group_store(self):
+    """The store of the job."""
+    return _c._store()
+
+
+def _get_backend(self, device):
+    """What moves tensors on this device: the group itself, for all devices that there are."""
+    kind = str(device).split(":")[0]
+    if not job.is_backend_available(job.get_default_backend_for_device(kind)):
+        raise RuntimeError(f"No backend type associated with device type {kind}")
+    return self
+
+
+def abort(self):
+    """Ends what is under way, with an error, and the group with it."""
+    _c._destroy_group(self)
+
+
+def _group_desc(self):
+    """What the program calls it."""
+    default = "default_pg" if self.group_name == "default" else "undefined"
+    return job._descriptions.get(self.group_name, default)
+
+
+def _device_types(self):
+    """The devices whose tensors it moves."""
+    return [job._C.device(kind) for kind, name in job._ENGINES.items() if job.is_backend_available(name)]
+
+
+_c.ProcessGroup.group_desc = property(_group_desc)
+_c.ProcessGroup._device_types = property(_device_types)
+_c.ProcessGroup.shutdown = abort
+_c.ProcessGroup.getBackendName = name
+_c.ProcessGroup.allreduce_coalesced = allreduce
+
 for _method in (
     *(allreduce, broadcast, reduce, allgather, _allgather_base, gather, scatter, reduce_scatter, name),
     *(_reduce_scatter_base, alltoall, alltoall_base, barrier, monitored_barrier, send, recv, recv_anysource),
-    set_timeout,
+    *(set_timeout, get_group_store, _get_backend, abort),
 ):
     setattr(_c.ProcessGroup, _method.__name__, _method)

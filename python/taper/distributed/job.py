@@ -17,11 +17,40 @@ class Backend(str):
     """The name of an engine for collectives."""
 
     GLOO, NCCL, MPI, UCC, UNDEFINED = "gloo", "nccl", "mpi", "ucc", "undefined"
+    backend_list = [UNDEFINED, GLOO, NCCL]
+    default_device_backend_map = {"cpu": GLOO, "cuda": NCCL}
+    backend_capability = {GLOO: ["cpu"], NCCL: ["cuda"]}
 
     def __new__(cls, name):
         if not isinstance(name, str):
             raise ValueError(f"Backend constructor parameter must be string-ish, got {name!r}")
         return super().__new__(cls, name.lower())
+
+
+class BackendConfig:
+    """Engines by device, of "gloo", "nccl" or "cpu:gloo,cuda:nccl"."""
+
+    def __init__(self, backend):
+        name = str(backend).lower()
+        if ":" not in name:
+            devices = Backend.backend_capability.get(name, list(Backend.default_device_backend_map))
+            self.device_backend_map = {device: Backend(name) for device in devices}
+            return
+        self.device_backend_map = {}
+        for part in name.split(","):
+            device, colon, engine = part.strip().partition(":")
+            if not colon or ":" in engine:
+                raise ValueError(f"Invalid device:backend pairing: {part!r} in {backend!r}")
+            if device in self.device_backend_map:
+                raise ValueError(f"Duplicate device type {device} in backend string: {backend!r}")
+            self.device_backend_map[device] = Backend(engine)
+
+    def get_device_backend_map(self):
+        """Engines by device."""
+        return self.device_backend_map
+
+    def __repr__(self):
+        return ",".join(f"{device}:{engine}" for device, engine in self.device_backend_map.items())
 
 
 class _NonMember:
@@ -102,6 +131,10 @@ def _check_backend(backend):
             )
 
 
+# What the program calls its groups, by their names.
+_descriptions = {}
+
+
 def _seconds(timeout, default=default_pg_timeout):
     if timeout is None:
         return default
@@ -143,10 +176,23 @@ def init_process_group(
         raise ValueError("init_process_group: got init_method and store, expected one of them")
     _check_backend(backend)
     method = "env://" if init_method is None else init_method
+    if store is None and method.partition("://")[0] not in ("env", "tcp", "file"):
+        from .rendezvous import rendezvous
+
+        store, rank, world_size = next(iter(rendezvous(method, rank, world_size, _seconds(timeout))))
     if store is not None:
         method = _address_from(store, rank, world_size)
     _c._init(method, rank, world_size, _seconds(timeout))
+    _descriptions.clear()
     atexit.register(_at_exit, os.getpid())
+
+
+def _separate_group(store, rank, size, timeout=None, description=None):
+    """A group of processes that share the store, which is a job of its own beside the default group."""
+    group = _c._separate_group(_address_from(store, rank, size), rank, size, _seconds(timeout))
+    _descriptions[group.group_name] = description or "undefined"
+    atexit.register(_at_exit, os.getpid())
+    return group
 
 
 def _address_from(store, rank, world_size):
@@ -167,11 +213,11 @@ def _address_from(store, rank, world_size):
 
 
 def _at_exit(process):
-    if os.getpid() != process or not _c.is_initialized():
+    if os.getpid() != process or not _c._living_groups():
         return
     error = getattr(sys, "last_value", None)
     try:
-        if error is not None:
+        if error is not None and _c.is_initialized():
             _c._abort(f"{type(error).__name__}: {error}")
         _c._destroy()
     except _C.DistributedError:
@@ -185,11 +231,19 @@ def abort_process_group(reason="abort_process_group() was called"):
 
 def destroy_process_group(group=None):
     """Ends a group; without argument all groups, and the job's rendezvous."""
-    if group is None or group is GroupMember.NON_GROUP_MEMBER or group is _c._default_group():
-        if group is not GroupMember.NON_GROUP_MEMBER:
-            _c._destroy()
+    if group is GroupMember.NON_GROUP_MEMBER:
+        return
+    if group is None or group is GroupMember.WORLD:
+        if not _c._living_groups():
+            raise AssertionError("destroy_process_group: there is no process group")
+        _c._destroy()
     else:
         _c._destroy_group(group)
+
+
+def get_pg_count():
+    """How many groups this process is in."""
+    return len(_c._living_groups())
 
 
 def new_group(
@@ -202,11 +256,17 @@ def new_group(
     device_id=None,
 ):
     """A group of some ranks (of all, without argument). All processes of the job call it, in the same order;
-    those that are not in the group get GroupMember.NON_GROUP_MEMBER."""
+    those that are not in the group get GroupMember.NON_GROUP_MEMBER. With use_local_synchronization only
+    those in the group need to call it."""
     _check_backend(backend)
-    ranks = range(get_world_size()) if ranks is None else ranks
-    made = _c._new_group(list(ranks), None if timeout is None else _seconds(timeout))
-    return GroupMember.NON_GROUP_MEMBER if made is None else made
+    ranks = list(range(get_world_size()) if ranks is None else ranks)
+    if use_local_synchronization and _c._default_group().rank() not in ranks:
+        return GroupMember.NON_GROUP_MEMBER
+    made = _c._new_group(ranks, None if timeout is None else _seconds(timeout), use_local_synchronization)
+    if made is None:
+        return GroupMember.NON_GROUP_MEMBER
+    _descriptions[made.group_name] = group_desc or "undefined"
+    return made
 
 
 def new_subgroups(group_size=None, group=None, timeout=None, backend=None, pg_options=None, group_desc=None):
@@ -369,4 +429,4 @@ def _get_future(self):
 
 _c.Work.wait, _c.Work.exception, _c.Work.get_future = _wait, _exception, _get_future
 _c.Work.synchronize = lambda self: self.wait() and None
-_c.Store.wait = lambda self, keys, timeout=default_pg_timeout: self._wait(list(keys), timeout)
+_c.Store.wait = lambda self, keys, timeout=None: self._wait(list(keys), timeout or self.timeout)
