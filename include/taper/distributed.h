@@ -224,6 +224,33 @@ struct DataParallelOptions {
   /// Promises that each pass uses the parameters that the first one used; one that does not throws.
   bool static_graph = false;
   bool broadcast_buffers = true;
+  /// Instead of bucket_cap_mb: of the first bucket, the second, ...; the last holds for all that follow.
+  std::vector<double> bucket_caps_mb = {};
+  /// With find_unused_parameters: buckets of which no rank uses any parameter are not reduced. Ranks tell
+  /// each other what they use before backward instead of after it.
+  bool skip_all_reduce_unused_params = false;
+};
+
+/// What a GradientReducer did, for logs. Parameters are named by their places in its list.
+struct ReductionReport {
+  /// Iterations whose gradients were, or are, reduced.
+  std::int64_t passes = 0;
+  /// Sizes of buckets before and after rank 0's order was known, with their parameters.
+  std::vector<std::int64_t> first_bucket_bytes;
+  std::vector<std::vector<std::size_t>> buckets;
+  bool rebuilt = false;
+  /// Of the last finished pass: the order of gradients, and by parameter how many ranks use it (only where
+  /// unused parameters are looked for).
+  std::vector<std::size_t> ready_order;
+  std::vector<std::int32_t> users;
+  std::int64_t unused_bytes = 0;
+  std::size_t buckets_reduced = 0;
+  /// Whether all passes used the same parameters on this rank.
+  bool same_graph = true;
+  /// Of std::chrono::steady_clock, in nanoseconds.
+  std::int64_t backward_begin = 0, backward_end = 0, reduction_begin = 0, reduction_end = 0;
+  /// The last that was thrown.
+  std::string error;
 };
 
 /// Averages gradients over the ranks while backward still runs: parameters are laid in buckets in the reverse
@@ -267,6 +294,9 @@ class GradientReducer {
   void set_names(std::vector<std::string> names);
   /// The parameters of each bucket, in the order in which buckets are reduced.
   std::vector<Tensors> buckets() const;
+  ReductionReport report() const;
+  /// Throws DistributedError, with their names, where gradients of the last backward pass are still missing.
+  void check_finished();
 
  private:
   struct State;

@@ -228,13 +228,34 @@ GradientReducer::Hook hook_of(py::object hook) {
   };
 }
 
+py::dict report_of(const GradientReducer& reducer) {
+  const ReductionReport report = reducer.report();
+  py::dict entries;
+  entries["passes"] = report.passes;
+  entries["first_bucket_bytes"] = report.first_bucket_bytes;
+  entries["buckets"] = report.buckets;
+  entries["rebuilt"] = report.rebuilt;
+  entries["ready_order"] = report.ready_order;
+  entries["users"] = report.users;
+  entries["unused_bytes"] = report.unused_bytes;
+  entries["buckets_reduced"] = report.buckets_reduced;
+  entries["same_graph"] = report.same_graph;
+  entries["backward_begin"] = report.backward_begin;
+  entries["backward_end"] = report.backward_end;
+  entries["reduction_begin"] = report.reduction_begin;
+  entries["reduction_end"] = report.reduction_end;
+  entries["error"] = report.error;
+  return entries;
+}
+
 void bind_reducer(py::module_& module) {
   py::class_<GradientReducer>(module, "GradientReducer")
-      .def(py::init([](const py::object& parameters, const Group& group, double bucket_cap_mb,
-                       bool find_unused, bool as_view, bool static_graph) {
+      .def(py::init([](const py::object& parameters, const Group& group, std::vector<double> bucket_caps_mb,
+                       bool find_unused, bool as_view, bool static_graph, bool skip_unused) {
         return std::make_unique<GradientReducer>(
             tensors_of(parameters), group,
-            DataParallelOptions{bucket_cap_mb, find_unused, as_view, static_graph, true});
+            DataParallelOptions{0, find_unused, as_view, static_graph, true, std::move(bucket_caps_mb),
+                                skip_unused});
       }))
       .def("prepare",
            [](GradientReducer& reducer, const py::object& outputs) {
@@ -245,6 +266,9 @@ void bind_reducer(py::module_& module) {
       .def("skip", &GradientReducer::skip, Release())
       .def("shadow", &GradientReducer::shadow, Release())
       .def("set_names", &GradientReducer::set_names)
+      .def("report", &report_of)
+      .def("check_finished", &GradientReducer::check_finished)
+      .def("_ddp_graph_static", [](const GradientReducer& reducer) { return reducer.report().same_graph; })
       .def("set_hook",
            [](GradientReducer& reducer, const py::object& hook) { reducer.set_hook(hook_of(hook)); })
       .def("buckets", [](const GradientReducer& reducer) {
@@ -268,6 +292,13 @@ void bind_job(py::module_& module) {
         init_process_group({method, rank, world_size, timeout});
       },
       Release());
+  module.def(
+      "_separate_group",
+      [](const std::string& method, int rank, int world_size, Milliseconds timeout) {
+        return separate_group({method, rank, world_size, timeout});
+      },
+      Release());
+  module.def("_living_groups", &living_groups);
   module.def("_destroy", static_cast<void (*)()>(&destroy_process_group), Release());
   module.def("_destroy_group", static_cast<void (*)(const Group&)>(&destroy_process_group), Release());
   module.def("_abort", &abort_process_group, Release());
@@ -292,13 +323,6 @@ void bind_job(py::module_& module) {
 }  // namespace
 
 void bind_distributed(py::module_& parent) {
-  module.def(
-      "_separate_group",
-      [](const std::string& method, int rank, int world_size, Milliseconds timeout) {
-        return separate_group({method, rank, world_size, timeout});
-      },
-      Release());
-  module.def("_living_groups", &living_groups);
   py::module_ module = parent.def_submodule("_distributed", "Process groups.");
   py::enum_<ReduceOp>(module, "ReduceOp", "How tensors of several ranks become one.")
       .value("SUM", ReduceOp::sum)

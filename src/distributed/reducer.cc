@@ -1,6 +1,8 @@
 // GradientReducer: gradients in buckets, averaged over the ranks while backward runs (Li et al. 2020,
 // arXiv:2006.15704).
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <numeric>
@@ -44,11 +46,18 @@ bool hides_parameters(const Node& node) {
   return name == "checkpoint" || name == "CheckpointFunction";
 }
 
-// What the graph of a forward pass does not reach, and whether it may be reached all the same.
-struct Unused {
-  std::vector<std::size_t> parameters;
-  bool hidden = false;
-};
+// What the graph of a forward pass does not reach; empty where it may be reached all the same.
+using Unreached = std::vector<std::size_t>;
+
+// What a program gets that asks for it by the environment, as of all of taper.distributed.
+bool tells_details() {
+  const char* level = std::getenv("TORCH_DISTRIBUTED_DEBUG");
+  return level && (std::string_view(level) == "INFO" || std::string_view(level) == "DETAIL");
+}
+
+std::int64_t now() {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 }  // namespace
 
@@ -56,23 +65,32 @@ struct GradientReducer::State : std::enable_shared_from_this<State> {
   State(Tensors parameters, Group group, DataParallelOptions options)
       : parameters(std::move(parameters)), group(std::move(group)), options(options) {}
 
-  std::int64_t largest_bucket() const;
-  void lay_out(const std::vector<std::size_t>& order);
+  std::int64_t limit_of(std::size_t bucket) const;
+  void lay_out(const std::vector<std::size_t>& sequence);
+  void lay_out_first();
+  void make_memory();
   void prepare(const Tensors& outputs);
   void on_gradient(std::size_t parameter);
   void mark_ready(std::size_t parameter);
   void launch(std::size_t index);
   void finish();
   void deliver(std::size_t parameter, const Tensor& view, bool used);
-  Unused found_unused(const Tensors& outputs) const;
+  Unreached found_unreached(const Tensors& outputs) const;
   void mark_unused(std::size_t parameter);
+  void count_users(const std::vector<bool>& mine);
+  void begin_backward();
   void end_backward();
   void adopt_order();
   void shadow();
+  [[noreturn]] void refuse(const std::string& why);
   [[noreturn]] void refuse_unfinished();
-  void check_static();
+  void compare_graphs();
   std::string name_of(std::size_t parameter) const;
   bool looks_for_unused() const { return options.find_unused_parameters || options.static_graph; }
+  bool adopts_order() const { return options.static_graph || !options.find_unused_parameters; }
+  bool skips_unused() const {
+    return options.find_unused_parameters && options.skip_all_reduce_unused_params;
+  }
 
   const Tensors parameters;
   const Group group;
@@ -82,18 +100,25 @@ struct GradientReducer::State : std::enable_shared_from_this<State> {
   std::vector<BucketState> buckets;
   /// Where a parameter lies: bucket and place in it.
   std::vector<std::pair<std::size_t, std::size_t>> places;
-  std::vector<bool> ready, used, first_used;
+  /// kept: whether the pass uses it, or one since the last reduction did whose gradients only accumulated.
+  std::vector<bool> ready, used, kept, first_used;
   std::vector<std::string> names;
   std::vector<std::size_t> order;
-  std::size_t launched = 0, arrived = 0, passes = 0;
+  std::size_t launched = 0, arrived = 0;
   bool active = false, order_known = false;
-  /// Whether parameters that the graph does not show may still get gradients: known when backward ends.
-  bool hidden = false;
+  /// Until the first gradient of a pass that may leave out parameters.
+  bool awaits_backward = false;
+  Unreached unreached;
+  ReductionReport report;
   std::mutex lock;
 };
 
-std::int64_t GradientReducer::State::largest_bucket() const {
+// Of the bucket of this number among those of its kind.
+std::int64_t GradientReducer::State::limit_of(std::size_t bucket) const {
+  const std::vector<double>& caps = options.bucket_caps_mb;
+  if (!caps.empty()) return std::int64_t(caps[std::min(bucket, caps.size() - 1)] * (1 << 20));
   if (options.bucket_cap_mb > 0) return std::int64_t(options.bucket_cap_mb * (1 << 20));
+  if (bucket == 0) return first_bucket_bytes;
   std::int64_t all = 0;
   for (const Tensor& parameter : parameters) all += bytes_of(parameter);
   return std::clamp<std::int64_t>(all / 10, 1 << 20, 25 << 20);
@@ -101,27 +126,39 @@ std::int64_t GradientReducer::State::largest_bucket() const {
 
 // A bucket is full when it has reached its limit.
 void GradientReducer::State::lay_out(const std::vector<std::size_t>& sequence) {
+  struct Open {
+    std::size_t bucket, bytes, number;
+    bool full;
+  };
   buckets.clear();
-  places.assign(parameters.size(), {});
-  std::map<std::pair<DType, int>, std::size_t> open;  // by dtype and device
-  std::int64_t limit = std::min(first_bucket_bytes, largest_bucket());
-  std::vector<std::int64_t> filled;
+  std::map<std::pair<DType, int>, Open> open;  // by dtype and device
   for (const std::size_t member : sequence) {
     const std::pair kind(parameters[member].dtype(), int(parameters[member].device().index));
-    if (!open.contains(kind)) {
-      open[kind] = buckets.size();
+    const auto [place, is_new] = open.try_emplace(kind, Open{0, 0, 0, true});
+    Open& last = place->second;
+    if (last.full) {
+      last = {buckets.size(), 0, is_new ? 0 : last.number + 1, false};
       buckets.emplace_back();
-      filled.push_back(0);
     }
-    const std::size_t bucket = open[kind];
-    places[member] = {bucket, buckets[bucket].members.size()};
-    buckets[bucket].members.push_back(member);
-    filled[bucket] += bytes_of(parameters[member]);
-    if (filled[bucket] < limit) continue;
-    open.erase(kind);
-    limit = largest_bucket();
+    buckets[last.bucket].members.push_back(member);
+    last.bytes += std::size_t(bytes_of(parameters[member]));
+    last.full = last.bytes >= std::size_t(limit_of(last.number));
   }
-  for (BucketState& bucket : buckets) {
+}
+
+// Before the order is known: as the last registered are used last, the last bucket is reduced first.
+void GradientReducer::State::lay_out_first() {
+  std::vector<std::size_t> registered(parameters.size());
+  std::iota(registered.begin(), registered.end(), 0);
+  lay_out(registered);
+  std::reverse(buckets.begin(), buckets.end());
+  make_memory();
+}
+
+void GradientReducer::State::make_memory() {
+  places.assign(parameters.size(), {});
+  for (std::size_t index = 0; index < buckets.size(); ++index) {
+    BucketState& bucket = buckets[index];
     std::int64_t count = 0;
     for (const std::size_t member : bucket.members) count += parameters[member].numel();
     const Tensor& first = parameters[bucket.members.front()];
@@ -129,6 +166,7 @@ void GradientReducer::State::lay_out(const std::vector<std::size_t>& sequence) {
     std::int64_t start = 0;
     for (const std::size_t member : bucket.members) {
       const Shape& sizes = parameters[member].sizes();
+      places[member] = {index, bucket.views.size()};
       bucket.views.push_back(window(bucket.flat, sizes, contiguous_strides(sizes), start));
       start += parameters[member].numel();
     }
@@ -148,6 +186,7 @@ void GradientReducer::State::adopt_order() {
   Tensors kept;
   for (const Tensor& parameter : parameters) kept.push_back(parameter.grad());
   lay_out(sequence);
+  make_memory();
   if (!options.gradient_as_bucket_view) return;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (!kept[i].defined()) continue;
@@ -157,8 +196,8 @@ void GradientReducer::State::adopt_order() {
   }
 }
 
-Unused GradientReducer::State::found_unused(const Tensors& outputs) const {
-  Unused unused;
+Unreached GradientReducer::State::found_unreached(const Tensors& outputs) const {
+  Unreached unreached;
   std::unordered_set<const void*> leaves;
   std::unordered_set<const Node*> seen;
   std::vector<const Node*> nodes;
@@ -167,53 +206,79 @@ Unused GradientReducer::State::found_unused(const Tensors& outputs) const {
     if (!output.grad_fn()) leaves.insert(output.record());
   }
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    unused.hidden |= hides_parameters(*nodes[i]);
+    if (hides_parameters(*nodes[i])) return {};
     for (const Edge& edge : nodes[i]->edges()) {
       if (edge.leaf()) leaves.insert(edge.leaf());
       if (edge.node() && seen.insert(edge.node()).second) nodes.push_back(edge.node());
     }
   }
   for (std::size_t i = 0; i < parameters.size(); ++i)
-    if (!leaves.contains(parameters[i].record())) unused.parameters.push_back(i);
-  return unused;
+    if (!leaves.contains(parameters[i].record())) unreached.push_back(i);
+  return unreached;
+}
+
+void GradientReducer::State::refuse(const std::string& why) {
+  report.error = concat("DistributedDataParallel: ", why);
+  fail<DistributedError>(report.error);
 }
 
 void GradientReducer::State::refuse_unfinished() {
-  std::string missing;
-  for (std::size_t i = 0; i < parameters.size(); ++i)
-    if (!ready[i]) missing += (missing.empty() ? "" : ", ") + name_of(i);
-  active = false;
-  fail<DistributedError>(
-      "DistributedDataParallel: Expected to have finished reduction in the prior iteration before starting a "
-      "new one. Parameters which did not receive grad for rank ",
-      group->rank(), ": ", missing, ". ",
-      options.find_unused_parameters
-          ? "Since `find_unused_parameters=True` is enabled, they are parameters that the outputs depend on: "
-            "make sure all `forward` function outputs participate in calculating loss"
-          : "Where they take no part in the outputs, look for them by passing the keyword argument "
-            "`find_unused_parameters=True`; else make sure all `forward` function outputs participate in "
-            "calculating loss");
+  std::string missing, numbers, shapes;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (ready[i]) continue;
+    const std::string_view comma = missing.empty() ? "" : ", ";
+    missing += concat(comma, name_of(i));
+    numbers += concat(" ", std::int64_t(i));
+    shapes += concat(comma, name_of(i), " ", parameters[i].dtype(), " ", parameters[i].sizes());
+  }
+  refuse(concat(
+      "Expected to have finished reduction in the prior iteration before starting a new one. This error "
+      "indicates that ",
+      options.static_graph
+          ? "your training graph has changed in this iteration, e.g., one parameter is used in first "
+            "iteration, but then got unused in the second iteration. this is not compatible with "
+            "static_graph set to True."
+      : options.find_unused_parameters
+          ? "its backward pass has not ended: it raised an error, or did not begin from what `forward` "
+            "returned."
+          : "your module has parameters that were not used in producing loss: where they take no part in the "
+            "outputs, look for them by passing the keyword argument `find_unused_parameters=True`; else make "
+            "sure that all `forward` function outputs participate in calculating loss.",
+      "\nParameter indices which did not receive grad for rank ", group->rank(), ":", numbers,
+      "\nParameters which did not receive grad for rank ", group->rank(), ": ", missing,
+      tells_details() ? concat("\nTheir shapes: ", shapes)
+                      : "\nTo see their shapes, too, set the environment variable TORCH_DISTRIBUTED_DEBUG to "
+                        "either INFO or DETAIL"));
 }
 
 std::string GradientReducer::State::name_of(std::size_t parameter) const {
   return parameter < names.size() ? names[parameter] : std::to_string(parameter);
 }
 
-// What static_graph promises holds for all passes after the first.
-void GradientReducer::State::check_static() {
+// What static_graph promises holds for all passes after the first. Where it does not, none can follow.
+void GradientReducer::State::compare_graphs() {
   if (first_used.empty()) first_used = used;
-  for (std::size_t i = 0; i < used.size(); ++i)
-    check<DistributedError>(used[i] == first_used[i],
-                            "DistributedDataParallel: Your training graph has changed in this iteration: ",
-                            name_of(i), used[i] ? " is used now, and was not" : " is not used now, and was",
-                            " in the first; with static_graph=True that must not be");
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    if (used[i] == first_used[i]) continue;
+    report.same_graph = false;
+    if (!options.static_graph) return;
+    active = true;
+    ready[i] = false;
+    refuse(concat("Your training graph has changed in this iteration, e.g., one parameter is ",
+                  first_used[i] ? "used" : "unused", " in first iteration, but then got ",
+                  used[i] ? "used" : "unused",
+                  " in the second iteration. this is not compatible with static_graph set to True: that was ",
+                  name_of(i)));
+  }
 }
 
 void GradientReducer::State::prepare(const Tensors& outputs) {
   const std::lock_guard guard(lock);
   if (active && arrived > 0) refuse_unfinished();
-  if (!order_known && order.size() == parameters.size() && !looks_for_unused()) adopt_order();
-  ++passes;
+  if (!order_known && order.size() == parameters.size() && adopts_order()) adopt_order();
+  ++report.passes;
+  report.backward_begin = now();
+  report.buckets_reduced = 0;
   active = true;
   launched = arrived = 0;
   order.clear();
@@ -223,12 +288,31 @@ void GradientReducer::State::prepare(const Tensors& outputs) {
     bucket.pending = bucket.members.size();
     bucket.finish = nullptr;
   }
-  hidden = false;
-  if (!looks_for_unused()) return;
-  const Unused unused = found_unused(outputs);
-  hidden = unused.hidden;
-  for (const std::size_t parameter : unused.parameters)
-    if (!hidden) mark_unused(parameter);
+  awaits_backward = looks_for_unused();
+  if (!awaits_backward) return;
+  unreached = found_unreached(outputs);
+  if (skips_unused()) {
+    std::vector<bool> mine(parameters.size(), true);
+    for (const std::size_t parameter : unreached) mine[parameter] = kept[parameter];
+    count_users(mine);
+  }
+  // Where nothing is used here, the others are not kept waiting for a backward pass that need not come.
+  if (unreached.size() == parameters.size()) {
+    awaits_backward = false;
+    for (const std::size_t parameter : unreached) mark_unused(parameter);
+    return;
+  }
+  // A loss need not use all outputs, nor any that parameters have a part in.
+  for (const Tensor& output : outputs)
+    if (output.grad_fn())
+      output.register_hook([weak = weak_from_this()](const Tensor&) {
+        const NoGrad no_grad;
+        const auto state = weak.lock();
+        if (!state) return Tensor();
+        const std::lock_guard guard(state->lock);
+        state->begin_backward();
+        return Tensor();
+      });
 }
 
 void GradientReducer::State::mark_unused(std::size_t parameter) {
@@ -236,53 +320,69 @@ void GradientReducer::State::mark_unused(std::size_t parameter) {
   mark_ready(parameter);
 }
 
-// What has no gradient by now gets none.
+// What the graph does not reach is reduced along with the rest; what else gets no gradient is known when
+// backward ends.
+void GradientReducer::State::begin_backward() {
+  if (!active || !std::exchange(awaits_backward, false)) return;
+  queue_callback([weak = weak_from_this()] {
+    const NoGrad no_grad;
+    if (const auto state = weak.lock()) state->end_backward();
+  });
+  for (const std::size_t parameter : unreached) mark_unused(parameter);
+}
+
 void GradientReducer::State::end_backward() {
   const std::lock_guard guard(lock);
   for (std::size_t i = 0; active && i < parameters.size(); ++i)
     if (!ready[i]) mark_unused(i);
 }
 
+// How many ranks use each parameter.
+void GradientReducer::State::count_users(const std::vector<bool>& mine) {
+  const Tensor counts = empty({std::int64_t(parameters.size())}, int32);
+  auto* count = counts.data<std::int32_t>();
+  for (std::size_t i = 0; i < parameters.size(); ++i) count[i] = mine[i];
+  group->all_reduce(counts, ReduceOp::sum).wait();
+  report.users.assign(count, count + parameters.size());
+}
+
 // The order of a rank without data does not matter, unless it is rank 0's.
 void GradientReducer::State::shadow() {
   const std::lock_guard guard(lock);
-  if (!order_known && !looks_for_unused()) {
+  if (!order_known && adopts_order()) {
     if (order.size() != parameters.size()) {
       order.clear();
       for (const BucketState& bucket : buckets)
         order.insert(order.end(), bucket.members.begin(), bucket.members.end());
     }
-    if (passes > 0) adopt_order();
+    if (report.passes > 0) adopt_order();
   }
-  ++passes;
-  used.assign(parameters.size(), false);
+  ++report.passes;
+  const std::vector<bool> none(parameters.size(), false);
+  used = none;
+  if (skips_unused()) count_users(none);
   for (std::size_t index = 0; index < buckets.size(); ++index) {
     fill_elements(buckets[index].flat, Scalar(0));
     launch(index);
   }
-  if (looks_for_unused()) {
-    const Tensor flags = empty({std::int64_t(parameters.size())}, uint8);
-    fill_elements(flags, Scalar(0));
-    group->all_reduce(flags, ReduceOp::max).wait();
-  }
-  for (BucketState& bucket : buckets) std::exchange(bucket.finish, nullptr)();
+  if (looks_for_unused() && !skips_unused()) count_users(none);
+  for (BucketState& bucket : buckets)
+    if (bucket.finish) std::exchange(bucket.finish, nullptr)();
 }
 
 void GradientReducer::State::on_gradient(std::size_t parameter) {
   const std::lock_guard guard(lock);
-  if (!active) return;
-  if (std::exchange(hidden, false))
-    queue_callback([weak = weak_from_this()] {
-      const NoGrad no_grad;
-      if (const auto state = weak.lock()) state->end_backward();
-    });
-  mark_ready(parameter);
+  kept[parameter] = true;
+  begin_backward();
+  if (active) mark_ready(parameter);
 }
 
 void GradientReducer::State::mark_ready(std::size_t parameter) {
-  check<DistributedError>(!ready[parameter], "DistributedDataParallel: the gradient of parameter ", parameter,
-                          " came twice in one iteration: two backward passes after one forward pass; use "
-                          "no_sync() for the first");
+  if (ready[parameter])
+    refuse(concat("Expected to mark a variable ready only once: the gradient of parameter ",
+                  name_of(parameter), " (number ", std::int64_t(parameter),
+                  ") came twice in one iteration: two backward passes after one forward pass (use no_sync() "
+                  "for the first), or a parameter that several checkpoints use"));
   ready[parameter] = true;
   order.push_back(parameter);
   ++arrived;
@@ -301,6 +401,9 @@ void GradientReducer::State::mark_ready(std::size_t parameter) {
 
 void GradientReducer::State::launch(std::size_t index) {
   BucketState& bucket = buckets[index];
+  if (skips_unused() && std::ranges::none_of(bucket.members, [&](std::size_t i) { return report.users[i]; }))
+    return;
+  if (report.buckets_reduced++ == 0) report.reduction_begin = now();
   if (!hook) {
     const Work work = group->all_reduce(bucket.flat, ReduceOp::avg);
     bucket.finish = [work, flat = bucket.flat] {
@@ -316,18 +419,11 @@ void GradientReducer::State::launch(std::size_t index) {
 
 void GradientReducer::State::finish() {
   active = false;
-  std::vector<bool> used_somewhere = used;
-  if (looks_for_unused()) {
-    const Tensor flags = empty({std::int64_t(parameters.size())}, uint8);
-    for (std::size_t i = 0; i < parameters.size(); ++i)
-      flags.data<std::uint8_t>()[i] = used[i] || parameters[i].grad().defined();
-    group->all_reduce(flags, ReduceOp::max).wait();
-    for (std::size_t i = 0; i < parameters.size(); ++i)
-      used_somewhere[i] = flags.data<std::uint8_t>()[i] != 0;
-  }
+  report.backward_end = now();
+  if (looks_for_unused() && !skips_unused()) count_users(kept);
   for (BucketState& bucket : buckets) {
-    const Tensor result = bucket.finish();
-    bucket.finish = nullptr;
+    if (!bucket.finish) continue;
+    const Tensor result = std::exchange(bucket.finish, nullptr)();
     if (!result.is(bucket.flat)) {
       check<ShapeError>(result.defined() && result.numel() == bucket.flat.numel(),
                         "DistributedDataParallel: the communication hook must give a tensor of shape ",
@@ -335,9 +431,11 @@ void GradientReducer::State::finish() {
       copy_elements(result, bucket.flat);
     }
     for (std::size_t i = 0; i < bucket.members.size(); ++i)
-      deliver(bucket.members[i], bucket.views[i], used_somewhere[bucket.members[i]]);
+      deliver(bucket.members[i], bucket.views[i], !looks_for_unused() || report.users[bucket.members[i]] > 0);
   }
-  if (options.static_graph) check_static();
+  report.reduction_end = now();
+  kept.assign(parameters.size(), false);
+  if (looks_for_unused()) compare_graphs();
 }
 
 void GradientReducer::State::deliver(std::size_t parameter, const Tensor& view, bool used_somewhere) {
@@ -355,9 +453,11 @@ GradientReducer::GradientReducer(Tensors parameters, Group group, DataParallelOp
   check<ValueError>(!state_->parameters.empty(),
                     "DistributedDataParallel: needs a module with a parameter that requires a gradient");
   check<ValueError>(options.bucket_cap_mb >= 0, "DistributedDataParallel: bucket_cap_mb must be positive");
-  std::vector<std::size_t> reversed(state_->parameters.size());
-  std::iota(reversed.rbegin(), reversed.rend(), 0);
-  state_->lay_out(reversed);
+  state_->kept.assign(state_->parameters.size(), false);
+  state_->used.assign(state_->parameters.size(), true);
+  state_->lay_out_first();
+  for (const BucketState& bucket : state_->buckets)
+    state_->report.first_bucket_bytes.push_back(bytes_of(bucket.flat));
   for (std::size_t i = 0; i < state_->parameters.size(); ++i)
     state_->hooks.push_back(state_->parameters[i].register_post_accumulate_grad_hook(
         [weak = std::weak_ptr(state_), i](const Tensor&) {
@@ -393,6 +493,22 @@ void GradientReducer::set_names(std::vector<std::string> names) {
 void GradientReducer::set_hook(Hook hook) {
   const std::lock_guard guard(state_->lock);
   state_->hook = std::move(hook);
+}
+
+ReductionReport GradientReducer::report() const {
+  const std::lock_guard guard(state_->lock);
+  ReductionReport report = state_->report;
+  report.rebuilt = state_->order_known;
+  report.ready_order = state_->order;
+  for (const BucketState& bucket : state_->buckets) report.buckets.push_back(bucket.members);
+  for (std::size_t i = 0; i < state_->parameters.size(); ++i)
+    if (!state_->used[i]) report.unused_bytes += bytes_of(state_->parameters[i]);
+  return report;
+}
+
+void GradientReducer::check_finished() {
+  const std::lock_guard guard(state_->lock);
+  if (state_->active && state_->arrived > 0) state_->refuse_unfinished();
 }
 
 std::vector<Tensors> GradientReducer::buckets() const {

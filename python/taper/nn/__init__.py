@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from .attention import *
     from .container import *
     from .conv import *
-    from .distributed import SyncBatchNorm as SyncBatchNorm
     from .dropout import *
     from .flatten import *
     from .lazy import *
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from .pooling import *
     from .rnn import *
     from .sparse import *
+    from .sync_batch_norm import SyncBatchNorm as SyncBatchNorm
     from .transformer import *
     from .windows import *
 
@@ -40,7 +40,6 @@ __getattr__, __dir__ = _late(
         "attention": "MultiheadAttention",
         "container": "ModuleDict ModuleList ParameterDict ParameterList Sequential",
         "conv": "Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d",
-        "distributed": "SyncBatchNorm",
         "dropout": "AlphaDropout Dropout Dropout1d Dropout2d Dropout3d FeatureAlphaDropout",
         "flatten": "Flatten Identity PixelShuffle PixelUnshuffle Unflatten",
         "lazy": """LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d LazyConv1d LazyConv2d LazyConv3d
@@ -64,6 +63,7 @@ __getattr__, __dir__ = _late(
         "modules.rnn": "RNNBase RNNCellBase",
         "rnn": "GRU GRUCell LSTM LSTMCell RNN RNNCell",
         "sparse": "Embedding EmbeddingBag",
+        "sync_batch_norm": "SyncBatchNorm",
         "transformer": """Transformer TransformerDecoder TransformerDecoderLayer TransformerEncoder
             TransformerEncoderLayer""",
         "windows": """ChannelShuffle CrossMapLRN2d Fold LPPool1d LPPool2d LPPool3d LocalResponseNorm

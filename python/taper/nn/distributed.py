@@ -1,13 +1,16 @@
-"""DistributedDataParallel, and batch normalization over the batches of all processes."""
+"""DistributedDataParallel: one module trained by all processes of a group."""
 
+import inspect
+import time
+import warnings
 from contextlib import contextmanager
 from enum import Enum
+from types import SimpleNamespace
 
 from .. import _C
-from .._grad_mode import no_grad
-from ..autograd import Function
+from .mixed_precision import call_cast, cast_buffers
 from .module import Module
-from .normalization import _BatchNorm
+from .reduction_log import ReductionLog
 
 
 def _group_of(process_group):
@@ -56,20 +59,24 @@ class DistributedDataParallel(Module):
 
     bucket_cap_mb            size of a bucket in MiB; unless given a tenth of the gradients, from 1 to 25, so
                              that most of the reduction has begun when backward ends
-    find_unused_parameters   looks through each graph for parameters that get no gradient: none is waited for
+    bucket_cap_mb_list       sizes of the first bucket, the second, ...; the last holds for all further
+    find_unused_parameters   looks through each graph for parameters that get no gradient: none is waited for,
+                             nor are those that only outputs depend on which the loss leaves out
+    skip_all_reduce_unused_params
+                             with find_unused_parameters: buckets that no process uses are not reduced
     gradient_as_bucket_view  gradients live in the buckets: no copies, and no memory beside them
     static_graph             as find_unused_parameters, and refuses passes that use others than the first did
     broadcast_buffers        buffers become rank 0's before each training pass; False: not at the start either
     forward_sync_buffers     as broadcast_buffers, but at the start they become rank 0's always
     init_sync                False: parameters and buffers are taken to be equal on all ranks
     device_mesh              instead of process_group: a mesh of one dimension
+    mixed_precision          a MixedPrecision: dtypes to compute and to average in
     delay_all_reduce_named_params, param_to_hook_all_reduce
                              parameters with their names, whose gradients are averaged at the end of backward
                              passes that reach the second
 
     device_ids and output_device are accepted for PyTorch's sake; they must be empty on the CPU.
-    batched_grad_copy, lazy_bucket_allocation, check_reduction and skip_all_reduce_unused_params, which change
-    no result, are accepted.
+    batched_grad_copy, lazy_bucket_allocation and check_reduction, which change no result, are accepted.
     """
 
     def __init__(
@@ -94,10 +101,9 @@ class DistributedDataParallel(Module):
         batched_grad_copy=False,
         forward_sync_buffers=None,
         lazy_bucket_allocation=False,
+        bucket_cap_mb_list=None,
     ):
         super().__init__()
-        if mixed_precision is not None:
-            raise _C.NotImplementedError("DistributedDataParallel: mixed_precision is not supported")
         if (delay_all_reduce_named_params is None) != (param_to_hook_all_reduce is None):
             raise ValueError(
                 "delay_all_reduce_named_params and param_to_hook_all_reduce need to be set at the same time."
@@ -107,7 +113,17 @@ class DistributedDataParallel(Module):
                 "DistributedDataParallel device_ids and output_device arguments only work with single-device "
                 f"GPU modules, but got device_ids {device_ids}, output_device {output_device}"
             )
+        if broadcast_buffers is not None:
+            warnings.warn(
+                "`broadcast_buffers` is deprecated; use `forward_sync_buffers`, which sends buffers at the "
+                "start also where it is False",
+                FutureWarning,
+                stacklevel=2,
+            )
+        from ..distributed.utils import _sync_module_states, _verify_param_shape_across_processes
+
         self.process_group = _group_of(_group_given(process_group, device_mesh))
+        self.device_mesh = device_mesh
         delayed = dict(delay_all_reduce_named_params or ())
         self.parameters_to_ignore = {*getattr(module, "_ddp_params_and_buffers_to_ignore", ()), *delayed}
         self.module, self.dim, self._join = module, dim, None
@@ -119,16 +135,29 @@ class DistributedDataParallel(Module):
             )
         self.device_ids, self.output_device = None, None
         self.device = next(iter([*trained.values(), *delayed.values()])).device
+        self.device_type, self.mixed_precision = self.device.type, mixed_precision
+        # What programs hand to _sync_module_states and the like, which send all at once.
+        self.broadcast_bucket_size = 250 * 1024 * 1024
         starts_equal = broadcast_buffers is not False or forward_sync_buffers is not None
         self.forward_sync_buffers = forward_sync_buffers if forward_sync_buffers is not None else starts_equal
         self.require_backward_grad_sync = True
         self.find_unused_parameters, self.static_graph = find_unused_parameters, static_graph
         self.gradient_as_bucket_view = gradient_as_bucket_view
-        self.bucket_bytes_cap = int((25 if bucket_cap_mb is None else bucket_cap_mb) * 1024 * 1024)
-        self._bucket_cap_mb, self._passes, self._buffer_hook = bucket_cap_mb or 0, 0, None
+        self.skip_all_reduce_unused_params = skip_all_reduce_unused_params
+        self._bucket_caps_mb = list(bucket_cap_mb_list or ([bucket_cap_mb] if bucket_cap_mb else []))
+        self.bucket_bytes_cap = int(max(self._bucket_caps_mb, default=25) * 1024 * 1024)
+        self.bucket_bytes_cap_list = [int(cap * 1024 * 1024) for cap in bucket_cap_mb_list or ()]
+        self._passes, self._forward_begin, self._lazy_init_ran = 0, 0, False
+        self._buffer_hook, self._hook = None, None
         if init_sync:
-            self._send_state(starts_equal)
+            _verify_param_shape_across_processes(self.process_group, list(trained.values()))
+            _sync_module_states(
+                module, self.process_group, None, 0, self.parameters_to_ignore, broadcast_buffers=starts_equal
+            )
         self._make_reducer()
+        self.logger = ReductionLog(self)
+        if mixed_precision is not None:
+            self._mix_precision()
         if delayed:
             self._delay(list(delayed.values()), param_to_hook_all_reduce)
 
@@ -139,16 +168,6 @@ class DistributedDataParallel(Module):
             for name, parameter in self.module.named_parameters()
             if parameter.requires_grad and name not in self.parameters_to_ignore
         }
-
-    def _send_state(self, with_buffers):
-        ignored = self.parameters_to_ignore
-        tensors = [p for name, p in self.module.named_parameters() if name not in ignored]
-        with no_grad():
-            _C._distributed._broadcast_tensors(
-                self.process_group,
-                tensors + (list(self._buffers_to_send().values()) if with_buffers else []),
-                0,
-            )
 
     def _buffers_to_send(self):
         """By name; modules may replace their buffers."""
@@ -188,25 +207,46 @@ class DistributedDataParallel(Module):
         self.reducer = _C._distributed.GradientReducer(
             list(trained.values()),
             self.process_group,
-            self._bucket_cap_mb,
+            self._bucket_caps_mb,
             self.find_unused_parameters,
             self.gradient_as_bucket_view,
             self.static_graph,
+            self.skip_all_reduce_unused_params,
         )
         self.reducer.set_names(list(trained))
+
+        if self._hook is not None:
+            self.reducer.set_hook(self._hook)
+
+    def _mix_precision(self):
+        from ..distributed.algorithms.ddp_comm_hooks.default_hooks import compress_hook
+
+        given = self.mixed_precision
+        if given.buffer_dtype is not None:
+            cast_buffers(self.module, given.buffer_dtype, self.parameters_to_ignore)
+        reduced_in = given.reduce_dtype or given.param_dtype
+        if reduced_in is not None and self.reducer is not None:
+            self.register_comm_hook(self.process_group, compress_hook(reduced_in))
+
+    def _compute(self, inputs, kwargs):
+        dtype = self.mixed_precision and self.mixed_precision.param_dtype
+        if dtype is None:
+            return self.module(*inputs, **kwargs)
+        return call_cast(self.module, dtype, self.parameters_to_ignore, inputs, kwargs)
 
     def __getstate__(self):
         if self.process_group is not _C._distributed._default_group():
             raise RuntimeError(
                 "DDP Pickling/Unpickling are only supported when using DDP with the default process group"
             )
-        left_out = ("process_group", "reducer")
+        left_out = ("process_group", "reducer", "_hook", "logger")
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        self.process_group = _C._distributed._default_group()
+        self.process_group, self._hook = _C._distributed._default_group(), None
         self._make_reducer()
+        self.logger = ReductionLog(self)
 
     def forward(self, *inputs, **kwargs):
         """What the wrapped module gives."""
@@ -214,11 +254,14 @@ class DistributedDataParallel(Module):
         divisor = None
         if self._join is not None and _C.is_grad_enabled():
             divisor = self._join.notify_join_context(self)
-        self._passes += bool(reduces)
+        if not self._lazy_init_ran:
+            self._step_in_backward()
+        if reduces:
+            self._begin_pass()
         syncs = reduces and self.training and self.forward_sync_buffers
         if syncs:
             self._sync_buffers(_BufferCommHookLocation.PRE_FORWARD)
-        output = self.module(*inputs, **kwargs)
+        output = self._compute(inputs, kwargs)
         if syncs:
             self._sync_buffers(_BufferCommHookLocation.POST_FORWARD)
         if divisor is not None:
@@ -236,6 +279,25 @@ class DistributedDataParallel(Module):
         elif _C.is_grad_enabled():
             self.reducer.skip()
         return output
+
+    def _step_in_backward(self):
+        """Optimizers of _apply_optimizer_in_backward take their steps after the reduction, not before."""
+        from ..distributed.algorithms.ddp_comm_hooks import default_hooks, optimizer_overlap_hooks
+
+        self._lazy_init_ran = True
+        chosen = [p for p in self._trained().values() if getattr(p, "_in_backward_optimizers", ())]
+        for parameter in chosen:
+            for hook in parameter._in_backward_hooks:
+                hook.remove()
+        if chosen:
+            hook = optimizer_overlap_hooks._apply_optim_in_backward_hook(default_hooks.allreduce_hook)
+            self.register_comm_hook(self.process_group, hook)
+
+    def _begin_pass(self):
+        if self.reducer is not None and self.logger.wants(self._passes):
+            self.logger.sample(self.reducer.report(), self._forward_begin)
+        self._passes += 1
+        self._forward_begin = time.monotonic_ns()
 
     def _sync_buffers(self, place):
         """Buffers become rank 0's before forward, or what the hook of this place makes of them."""
@@ -273,6 +335,9 @@ class DistributedDataParallel(Module):
         from ..distributed.algorithms.join import Join
 
         options = {"divide_by_initial_world_size": divide_by_initial_world_size}
+        self._join_config = SimpleNamespace(
+            enable=enable, throw_on_early_termination=throw_on_early_termination, **options
+        )
         with Join([self], enable, throw_on_early_termination, **options):
             yield
 
@@ -281,6 +346,11 @@ class DistributedDataParallel(Module):
         from ..distributed.algorithms.join import DataParallelJoinHook
 
         return DataParallelJoinHook(self)
+
+    @property
+    def join_device(self):
+        """Where the parameters are."""
+        return self.device
 
     @property
     def join_process_group(self):
@@ -295,12 +365,19 @@ class DistributedDataParallel(Module):
         """Reduces by hook(state, bucket), which returns a taper.futures.Future of the averaged bucket: see
         taper.distributed.algorithms.ddp_comm_hooks.default_hooks."""
         from ..distributed import GradBucket
+        from ..futures import Future
 
-        if not callable(hook):
-            raise TypeError("Communication hook must be callable.")
+        self._check_hook(hook)
+        self.logger.entries["comm_hook"] = getattr(hook, "__qualname__", type(hook).__qualname__)
 
         def begin(*fields):
             future = hook(state, GradBucket(*fields))
+            if not isinstance(future, Future):
+                self._refuse(
+                    RuntimeError,
+                    "Communication hook: callback must return a torch.futures.Future object, but got "
+                    f"{type(future)}",
+                )
 
             def finish():
                 result = future.wait()
@@ -308,14 +385,117 @@ class DistributedDataParallel(Module):
 
             return finish
 
+        self._hook = begin
         self.reducer.set_hook(begin)
+
+    def _register_fused_optim(self, optim, *args, optim_params=None, **kwargs):
+        """After the reduction of a bucket an optimizer of this class, made with the further arguments, takes
+        a step for each of its parameters (of optim_params only, where they are given)."""
+        from ..distributed.algorithms.ddp_comm_hooks import default_hooks, optimizer_overlap_hooks
+
+        steps = optimizer_overlap_hooks._StepEach(optim, *args, **kwargs)
+        state = optimizer_overlap_hooks._OptimizerHookState(steps, optim_params)
+        hook = optimizer_overlap_hooks._hook_then_optimizer(default_hooks.allreduce_hook, state)
+        self.register_comm_hook(self.process_group, hook)
+
+    def _check_hook(self, hook):
+        from ..distributed import GradBucket
+        from ..futures import Future
+
+        if not callable(hook):
+            self._refuse(TypeError, "Communication hook must be callable.")
+        if self._hook is not None:
+            self._refuse(
+                RuntimeError, "register_comm_hook or register_builtin_comm_hook can only be called once."
+            )
+        try:
+            signature = inspect.signature(hook)
+        except (TypeError, ValueError):
+            return
+        bucket = signature.parameters.get("bucket")
+        if bucket is not None and bucket.annotation not in (bucket.empty, GradBucket, "GradBucket"):
+            self._refuse(ValueError, "Communication hook: bucket annotation should be dist.GradBucket.")
+        if signature.return_annotation not in (signature.empty, Future, Future[_C.Tensor]):
+            self._refuse(
+                ValueError,
+                "Communication hook: return annotation should be torch.futures.Future[torch.Tensor].",
+            )
+
+    def _refuse(self, error, text):
+        self.logger.note_error(text)
+        raise error(text)
+
+    def _get_ddp_logging_data(self):
+        """Facts and figures of this model's reductions, by PyTorch's names: sizes of buckets, times of the
+        first ten passes and of every hundredth, the last error."""
+        if self.reducer is not None:
+            report = self.reducer.report()
+            if report["rebuilt"]:
+                self.logger.note_rebuilt(report, list(self._trained().values()))
+            if report["error"]:
+                self.logger.note_error(report["error"])
+        return dict(self.logger.entries)
+
+    def _set_ddp_runtime_logging_sample_rate(self, sample_rate):
+        """Of how many passes after the first ten one is looked at."""
+        if sample_rate < 1:
+            self._refuse(ValueError, "DDP runtime logging sample rate should be equal or greater than 1")
+        self.logger.sample_rate = sample_rate
 
     def _set_static_graph(self):
         """static_graph=True, after the fact: before the first forward pass and register_comm_hook()."""
         if self._passes:
-            raise RuntimeError("_set_static_graph() should be called before training loop starts")
+            self._refuse(RuntimeError, "_set_static_graph() should be called before training loop starts")
         self.static_graph = True
+        self.logger.entries["static_graph"] = 1
         self._make_reducer()
+
+    def _update_process_group(self, new_process_group):
+        """Reduces in this group from now on; all its processes call it, between iterations."""
+        self.process_group = _group_of(new_process_group)
+        self._make_reducer()
+
+    def _remove_autograd_hooks(self):
+        """Leaves the module alone from now on: gradients are no longer reduced."""
+        self.reducer = None
+
+    def _check_reducer_finalized(self):
+        """Raises where the last backward pass left gradients out of the reduction."""
+        if self.reducer is not None:
+            self.reducer.check_finished()
+
+    def _build_params_for_reducer(self):
+        """(the parameters whose gradients are reduced, whether each may have sparse ones: none here)."""
+        trained = list(self._trained().values())
+        return trained, [False] * len(trained)
+
+    def _build_debug_param_to_name_mapping(self, parameters):
+        """The names of these parameters, which must be all whose gradients are reduced, by their places."""
+        places = {parameter: place for place, parameter in enumerate(parameters)}
+        names = {}
+        for name, parameter in self._trained().items():
+            if parameter not in places:
+                self._refuse(ValueError, f"Param with name {name} found in module parameters, but not given.")
+            names[places[parameter]] = name
+        if len(names) != len(places):
+            self._refuse(
+                ValueError,
+                f"Expected param to name mapping to cover all parameters, but got {len(places)} parameters "
+                f"and {len(names)} names.",
+            )
+        return names
+
+    def _set_ddp_sink_clone(self, val):
+        """Whether outputs may be copies, for PyTorch's sake: here they never are."""
+
+    def _distributed_broadcast_coalesced(self, tensors, buffer_size=None, authoritative_rank=0):
+        """The tensors become those of this rank of the group."""
+        _C._distributed._broadcast_tensors(self.process_group, list(tensors), authoritative_rank)
+
+    def _default_broadcast_coalesced(self, bufs=None, bucket_size=None, authoritative_rank=0):
+        """The tensors, the module's buffers unless given, become those of this rank of the group."""
+        bufs = list(self._buffers_to_send().values()) if bufs is None else bufs
+        self._distributed_broadcast_coalesced(bufs, bucket_size, authoritative_rank)
 
     @staticmethod
     def _get_data_parallel_params(module, named_params=False):
@@ -332,155 +512,15 @@ class DistributedDataParallel(Module):
         module._ddp_params_and_buffers_to_ignore = params_and_buffers_to_ignore
 
     def _register_builtin_comm_hook(self, comm_hook_type):
+        """The hook of this dist.BuiltinCommHookType: ALLREDUCE or FP16_COMPRESS."""
         from ..distributed.algorithms.ddp_comm_hooks import default_hooks
 
         name = getattr(comm_hook_type, "name", str(comm_hook_type)).lower()
         hooks = {"allreduce": "allreduce_hook", "fp16_compress": "fp16_compress_hook"}
         if name not in hooks:
             raise ValueError(f"DistributedDataParallel: there is no hook {name!r}, only {sorted(hooks)}")
-        self.register_comm_hook(None, getattr(default_hooks, hooks[name]))
+        self.register_comm_hook(self.process_group, getattr(default_hooks, hooks[name]))
+        self.logger.entries["comm_hook"] = str(comm_hook_type)
 
 
-class _SyncBatchNorm(Function):
-    """Batch normalization with mean and variance over the batches of all ranks of a group."""
-
-    @staticmethod
-    def forward(ctx, input, weight, bias, running_mean, running_var, eps, momentum, group):
-        from ..distributed import all_gather_into_tensor
-
-        dims = [0, *range(2, input.ndim)]
-        shape = [1, -1] + [1] * (input.ndim - 2)
-        wide = input.float() if input.dtype in (_C.float16, _C.bfloat16) else input
-        count = input.numel() // input.shape[1]
-        if count:
-            mean = wide.mean(dims)
-            own = [mean, (wide - mean.reshape(shape)).square().mean(dims)]
-        else:
-            own = [wide.new_zeros(input.shape[1]), wide.new_zeros(input.shape[1])]
-        channels = input.shape[1]
-        packed = _C._homes["taper"]["cat"]([*own, wide.new_full((1,), float(count))])
-        gathered = packed.new_empty(group.size(), 2 * channels + 1)
-        all_gather_into_tensor(gathered, packed, group)
-        means, variances, counts = gathered[:, :channels], gathered[:, channels:-1], gathered[:, -1:]
-        total = counts.sum()
-        if total.item() <= 1:
-            raise ValueError(
-                f"Expected more than 1 value per channel when training, got input size {input.shape}"
-            )
-        mean = (means * counts).sum(0) / total
-        variance = ((variances + (means - mean).square()) * counts).sum(0) / total
-        if running_mean is not None:
-            running_mean.mul_(1 - momentum).add_(mean.to(running_mean.dtype), alpha=momentum)
-            unbiased = variance * (total / (total - 1))
-            running_var.mul_(1 - momentum).add_(unbiased.to(running_var.dtype), alpha=momentum)
-        scale = (variance + eps).rsqrt()
-        ctx.save_for_backward(input, weight, mean, scale, total)
-        ctx.group = group
-        normal = (wide - mean.reshape(shape)) * scale.reshape(shape)
-        if weight is not None:
-            normal = normal * weight.reshape(shape)
-        if bias is not None:
-            normal = normal + bias.reshape(shape)
-        return normal.to(input.dtype)
-
-    @staticmethod
-    def backward(ctx, dy):
-        from ..distributed import all_reduce
-
-        input, weight, mean, scale, total = ctx.saved_tensors
-        dims, shape = [0, *range(2, input.ndim)], [1, -1] + [1] * (input.ndim - 2)
-        wide = dy.to(mean.dtype)
-        normal = (input.to(mean.dtype) - mean.reshape(shape)) * scale.reshape(shape)
-        sums = _C._homes["taper"]["stack"]([wide.sum(dims), (wide * normal).sum(dims)])
-        own = sums.clone()
-        all_reduce(sums, group=ctx.group)
-        sums = sums / total
-        dx = wide - sums[0].reshape(shape) - normal * sums[1].reshape(shape)
-        dx = dx * (scale if weight is None else scale * weight).reshape(shape)
-        if weight is None:
-            return dx.to(input.dtype), None, None, None, None, None, None, None
-        return (
-            dx.to(input.dtype),
-            own[1].to(weight.dtype),
-            own[0].to(weight.dtype),
-            None,
-            None,
-            None,
-            None,
-            None,
-        )
-
-
-class SyncBatchNorm(_BatchNorm):
-    """Batch normalization over the batches of all processes of a group. Outside of training, and in a group
-    of one, plain batch normalization."""
-
-    def __init__(
-        self,
-        num_features,
-        eps=1e-5,
-        momentum=0.1,
-        affine=True,
-        track_running_stats=True,
-        process_group=None,
-        device=None,
-        dtype=None,
-        *,
-        bias=True,
-    ):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
-        self.process_group = process_group
-
-    def _check(self, input):
-        if input.ndim < 2:
-            raise ValueError(f"expected at least 2D input (got {input.ndim}D input)")
-
-    def forward(self, input):
-        """input: [N, C, ...]; N may differ between processes."""
-        self._check(input)
-        initialized = _C._distributed.is_initialized()
-        batch = self.training or (self.running_mean is None and self.running_var is None)
-        if not batch or not initialized or _group_of(self.process_group).size() == 1:
-            return super().forward(input)
-        average = 0.0 if self.momentum is None else self.momentum
-        tracks = self.training and self.track_running_stats
-        if tracks:
-            self.num_batches_tracked.add_(1)
-            if self.momentum is None:
-                average = 1.0 / float(self.num_batches_tracked)
-        return _SyncBatchNorm.apply(
-            input,
-            self.weight,
-            self.bias,
-            self.running_mean if tracks else None,
-            self.running_var if tracks else None,
-            self.eps,
-            average,
-            _group_of(self.process_group),
-        )
-
-    @classmethod
-    def convert_sync_batchnorm(cls, module, process_group=None):
-        """The module with all its batch normalizations replaced by this kind, which share their
-        parameters."""
-        result = module
-        if isinstance(module, _BatchNorm) and not isinstance(module, cls):
-            result = cls(
-                module.num_features,
-                module.eps,
-                module.momentum,
-                module.affine,
-                module.track_running_stats,
-                process_group,
-            )
-            if module.affine:
-                result.weight, result.bias = module.weight, module.bias
-            result.running_mean, result.running_var = module.running_mean, module.running_var
-            result.num_batches_tracked = module.num_batches_tracked
-            result.training = module.training
-        for name, child in module.named_children():
-            result.add_module(name, cls.convert_sync_batchnorm(child, process_group))
-        return result
-
-
-__all__ = ["DistributedDataParallel", "SyncBatchNorm"]
+__all__ = ["DistributedDataParallel"]

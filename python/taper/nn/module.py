@@ -771,12 +771,14 @@ def _name_module(module, error):
     """Adds where in the network it happened to an error's message, from the innermost module outwards."""
     inner = getattr(error, "_taper_modules", None)
     message = getattr(error, "_taper_message", None)
+    name = type(module).__name__
     if inner is None:
         message = str(error)
+        if message.startswith(name + ": "):
+            return
         error._taper_message = message
         error._taper_modules = inner = []
         error._taper_last = None
-    name = type(module).__name__
     if error._taper_last is not None:
         child = next((key for key, value in module._modules.items() if value is error._taper_last), None)
         if child is not None and inner:

@@ -2,15 +2,30 @@
 
 from enum import Enum
 
-from . import default_hooks, post_localSGD_hook, powerSGD_hook
+from . import (
+    ddp_zero_hook,
+    debugging_hooks,
+    default_hooks,
+    optimizer_overlap_hooks,
+    post_localSGD_hook,
+    powerSGD_hook,
+    quantization_hooks,
+)
 
 __all__ = [
     "DDPCommHookType",
+    "ddp_zero_hook",
+    "debugging_hooks",
     "default_hooks",
+    "optimizer_overlap_hooks",
     "post_localSGD_hook",
     "powerSGD_hook",
+    "quantization_hooks",
     "register_ddp_comm_hook",
 ]
+
+debugging, default, optimizer_overlap = debugging_hooks, default_hooks, optimizer_overlap_hooks
+powerSGD, quantization = powerSGD_hook, quantization_hooks
 
 
 class _Hook:

@@ -19,6 +19,11 @@ def _compressed(process_group, bucket, dtype):
     return work.get_future().then(lambda future: bucket.buffer().copy_(future.value()[0]))
 
 
+def compress_hook(dtype):
+    """A hook that sends gradients in this dtype."""
+    return lambda process_group, bucket: _compressed(process_group, bucket, dtype)
+
+
 def fp16_compress_hook(process_group, bucket):
     """Sends gradients as float16."""
     return _compressed(process_group, bucket, taper.float16)
