@@ -1,4 +1,5 @@
-"""DistributedDataParallel where outputs are left out, what it tells of its reductions."""
+"""DistributedDataParallel where outputs are left out, what it tells of its reductions, and optimizers that step
+within backward."""
 
 import jobs
 import pytest
@@ -119,6 +120,68 @@ assert ("params[0]" in text) == (rank == 1), text
 dist.destroy_process_group()
 """
 
+STEPS = """
+import copy
+from taper.nn.parallel import DistributedDataParallel as DDP
+from taper.distributed.optim import ZeroRedundancyOptimizer, _apply_optimizer_in_backward
+from taper.distributed.algorithms.ddp_comm_hooks import ddp_zero_hook, default_hooks
+from taper.distributed.algorithms.join import Join, Joinable, JoinHook
+begin()
+taper.manual_seed(0)
+first = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2))
+data = [taper.randn(4, 3) + rank for _ in range(5)]
+def trained(make, passes=data):
+    model = DDP(copy.deepcopy(first))
+    step = make(model)
+    for x in passes:
+        model(x).square().sum().backward()
+        step()
+    return taper.cat([p.detach().flatten() for p in model.parameters()]), model
+def separate(optimizer):
+    return lambda: (optimizer.step(), optimizer.zero_grad())
+adam = lambda parameters: taper.optim.Adam(parameters, lr=0.1)
+expected, _ = trained(lambda model: separate(adam(model.parameters())))
+
+def in_backward(model):
+    _apply_optimizer_in_backward(taper.optim.Adam, model.parameters(), {"lr": 0.1})
+    return lambda: None
+got, model = trained(in_backward)
+assert taper.equal(got, expected) and all(p.grad is None for p in model.parameters())
+def fused(model):
+    model._register_fused_optim(taper.optim.Adam, lr=0.1)
+    return model.zero_grad
+assert taper.equal(trained(fused)[0], expected)
+def zero(model):
+    optimizer = ZeroRedundancyOptimizer(model.parameters(), taper.optim.Adam, overlap_with_ddp=True, lr=0.1)
+    hook = ddp_zero_hook.hook_with_zero_step(default_hooks.allreduce_hook, model, optimizer)
+    model.register_comm_hook(None, hook)
+    return lambda: (optimizer.step(), model.zero_grad())
+# The first two passes change nothing.
+assert taper.equal(trained(zero, data[:2] + data)[0], expected)
+
+# Hooks of one's own: each process counts who is still there.
+class Counter(Joinable):
+    join_device, join_process_group = taper.device("cpu"), dist.group.WORLD
+    def __call__(self):
+        Join.notify_join_context(self)
+        count = taper.ones(1); dist.all_reduce(count); return int(count)
+    def join_hook(self, **options):
+        self.options = options
+        class Hook(JoinHook):
+            def main_hook(self): dist.all_reduce(taper.zeros(1))
+            def post_hook(hook, is_last_joiner): self.last = is_last_joiner
+        return Hook()
+counter = Counter()
+with Join([counter], note="given"):
+    seen = [counter() for _ in range(2 + rank)]
+assert seen == [2, 2, 1][: 2 + rank] and counter.last == (rank == 1) and counter.options == {"note": "given"}
+def uneven():
+    with Join([counter], throw_on_early_termination=True):
+        for _ in range(2 + rank): counter()
+assert ("Detected at least one rank" if rank else "Rank 0 exhausted all inputs.") in message(uneven)
+dist.destroy_process_group()
+"""
+
 
 def test_outputs_that_the_loss_leaves_out_count_as_unused():
     jobs.run(LEFT_OUT)
@@ -126,3 +189,7 @@ def test_outputs_that_the_loss_leaves_out_count_as_unused():
 
 def test_what_the_reduction_tells():
     jobs.run(TOLD)
+
+
+def test_optimizers_that_step_within_backward_and_joins_of_ones_own():
+    jobs.run(STEPS)

@@ -1,5 +1,7 @@
 """Training with different numbers of batches in each process."""
 
+import abc
+
 import taper
 from taper import _C
 
@@ -9,24 +11,36 @@ from ..collectives import ReduceOp, all_reduce
 class JoinHook:
     """What a process without data does so that the others can go on."""
 
-    def main_hook(self, syncs):
-        """Once for each iteration of the others; syncs: whether they reduce gradients in it."""
+    # Whether the others reduce gradients in the iteration that main_hook stands in for.
+    syncs = True
+
+    def main_hook(self):
+        """Once for each iteration of the others: takes part in its collectives."""
 
     def post_hook(self, is_last_joiner):
-        """Once, when all are through."""
+        """Once, when all are through; is_last_joiner: whether this process was in the last iteration."""
 
 
-class Joinable:
-    """What Join can stand in for, such as DistributedDataParallel."""
+class Joinable(abc.ABC):
+    """What Join can stand in for. Before the first collective of an iteration it calls
+    Join.notify_join_context(self)."""
 
+    def __init__(self):
+        super().__init__()
+
+    @abc.abstractmethod
     def join_hook(self, **kwargs):
-        """The hook of this object."""
-        raise NotImplementedError
+        """The hook of this object; kwargs: the further arguments of the Join."""
 
     @property
+    @abc.abstractmethod
+    def join_device(self):
+        """Where its tensors are."""
+
+    @property
+    @abc.abstractmethod
     def join_process_group(self):
         """The group of its collectives."""
-        raise NotImplementedError
 
 
 class Join:
@@ -43,7 +57,10 @@ class Join:
 
     def __init__(self, joinables, enable=True, throw_on_early_termination=False, **kwargs):
         if not joinables:
-            raise ValueError("Join: expected at least one object, such as a DistributedDataParallel")
+            raise ValueError("The join context manager requires at least one joinable")
+        groups = {joinable.join_process_group for joinable in joinables}
+        if len(groups) > 1:
+            raise ValueError("Using join context manager with multiple process groups")
         self._joinables, self._enabled = list(joinables), enable
         self._throws, self._options = throw_on_early_termination, kwargs
         self._divides_by_all = kwargs.get("divide_by_initial_world_size", True)
@@ -67,11 +84,10 @@ class Join:
                 break
             is_last = False
             if self._throws:
-                raise RuntimeError(
-                    f"Join: Rank {self._group.rank()} exhausted all inputs, while others have some"
-                )
+                raise RuntimeError(f"Rank {self._group.rank()} exhausted all inputs.")
             for hook in hooks:
-                hook.main_hook(syncs > 0)
+                hook.syncs = syncs > 0
+                hook.main_hook()
         for hook in hooks:
             hook.post_hook(is_last)
 
@@ -90,7 +106,7 @@ class Join:
             return None
         active, _ = join._compare(True, getattr(joinable, "require_backward_grad_sync", True))
         if join._throws and active < join._group.size():
-            raise RuntimeError("Join: Detected at least one rank that exhausted inputs.")
+            raise RuntimeError("Detected at least one rank that exhausted inputs. Throwing across all ranks.")
         return None if join._divides_by_all else active
 
 
@@ -100,14 +116,15 @@ class DataParallelJoinHook(JoinHook):
     def __init__(self, model):
         self.model = model
 
-    def main_hook(self, syncs):
+    def main_hook(self):
         """Buffers and gradients of one iteration."""
-        if not syncs:
+        if not self.syncs:
             return
         buffers = self.model._buffers_to_send() if self.model.forward_sync_buffers else None
         if buffers:
             _C._distributed._broadcast_tensors(self.model.process_group, list(buffers.values()), 0)
-        self.model.reducer.shadow()
+        if self.model.reducer is not None:
+            self.model.reducer.shadow()
 
     def post_hook(self, is_last_joiner):
         """The model of a process that was in the last iteration becomes that of all."""
@@ -115,5 +132,6 @@ class DataParallelJoinHook(JoinHook):
         place = taper.tensor([group.rank() if is_last_joiner else -1])
         all_reduce(place, ReduceOp.MAX, group)
         tensors = [*self.model.parameters(), *self.model.buffers()]
+        self.model._authoritative_rank = int(place.item())
         with taper.no_grad():
-            _C._distributed._broadcast_tensors(group, tensors, int(place.item()))
+            _C._distributed._broadcast_tensors(group, tensors, self.model._authoritative_rank)
