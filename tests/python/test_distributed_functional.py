@@ -65,7 +65,22 @@ def test_groups_and_engines_by_their_other_names():
         assert dist.get_process_group_ranks(mesh["a"].get_group()) == [rank % 2, rank % 2 + 2]
         assert mesh.get_coordinate() == [rank // 2, rank % 2] and mesh.size() == 4 and mesh.size(0) == 2
         assert "a=2, b=2" in repr(mesh) and mesh == dist.DeviceMesh("cpu", [[0, 1], [2, 3]], mesh_dim_names=("a", "b"))
-        assert "there is no dimension 'c'" in message(lambda: mesh["c"])
+        assert "Invalid mesh_dim_names ('c',) specified" in message(lambda: mesh["c"])
+        assert "in ascending order" in message(lambda: mesh["b", "a"])
+        flat = mesh._flatten("ab")
+        assert flat is mesh["ab"] and flat.get_group().size() == 4 and flat.mesh.tolist() == [0, 1, 2, 3]
+        cube = dist.init_device_mesh("cpu", (1, 2, 2), mesh_dim_names=("p", "a", "b"))
+        pairs = cube["p", "a"]._flatten()
+        assert dist.get_process_group_ranks(pairs.get_group()) == [rank % 2, rank % 2 + 2] and cube["p_a", "b"].shape == (2, 2)
+        parts = flat._unflatten(0, (2, 2), ("x", "y"))
+        assert dist.get_process_group_ranks(parts["x"].get_group()) == [rank % 2, rank % 2 + 2]
+        assert dist.DeviceMesh._concatenate([cube["a"], cube["b"]]).mesh.tolist() == [[0, 1], [2, 3]]
+        import pickle
+        assert pickle.loads(pickle.dumps(mesh)).get_group("b") is mesh.get_group("b")
+        assert dist.init_device_mesh("cpu", (3,)).get_coordinate() == ([rank] if rank < 3 else None)
+        from taper.distributed import _functional_collectives as functional
+        assert functional.permute_tensor(x[:1] * 0 + rank, [1, 2, 3, 0], list(range(4))).item() == (rank - 1) % 4
+        assert functional.all_reduce(taper.ones(1) * rank, "sum", [[0, 1], [2, 3]]).item() == (1 if rank < 2 else 5)
         dist.barrier()
         """,
         4,
