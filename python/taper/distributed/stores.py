@@ -125,8 +125,8 @@ class Store(abc.ABC):  # noqa: B024 (only for register)
             return self._call("get", key, timeout.total_seconds() if left is None else left)
         except TimeoutError:
             raise _C.DistributedError(
-                f"{type(self).__name__}: wait timeout after {round(timeout.total_seconds() * 1e3)}ms, the key "
-                f"{key!r} was not set"
+                f"{type(self).__name__}: wait timeout after {round(timeout.total_seconds() * 1e3)}ms, the "
+                f"key {key!r} was not set"
             ) from None
 
     def set(self, key, value):
