@@ -451,3 +451,25 @@ print(message(lambda: dcp.save(state(9), checkpoint_id=folder)))
         assert f"rank {victim}" in results[1 - victim].out, results
         assert taper.distributed.checkpoint.read_state_dict(folder)["step"] == victim + 1
         assert Path(folder, "manifest.json").exists()
+
+
+def total_of_ranks(offset, folder):
+    attempt = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
+    (Path(folder) / f"{attempt}.{os.environ['RANK']}").touch()
+    if attempt == 0 and os.environ["RANK"] == "1":
+        raise KeyError("first attempt")
+    dist.init_process_group("gloo")
+    x = taper.tensor(float(dist.get_rank() + offset))
+    dist.all_reduce(x)
+    return dist.get_rank(), x.item()
+
+
+def test_elastic_launch_gives_results_and_starts_again(tmp_path):
+    from taper.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from taper.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    config = LaunchConfig(1, 1, 2, max_restarts=1)
+    assert elastic_launch(config, total_of_ranks)(10, tmp_path) == {0: (0, 21.0), 1: (1, 21.0)}
+    assert {"0.0", "0.1", "1.0", "1.1"} >= {path.name for path in tmp_path.iterdir()} >= {"0.1", "1.0", "1.1"}
+    with pytest.raises(ChildFailedError, match="total_of_ranks FAILED: rank 1 .*KeyError: 'first attempt'"):
+        elastic_launch(LaunchConfig(1, 1, 2, max_restarts=0), total_of_ranks)(10, tmp_path)

@@ -120,6 +120,7 @@ _LAZY = {
             "elastic",
             "fsdp",
             "launch",
+            "launcher",
             "nn",
             "optim",
             "pipelining",

@@ -158,29 +158,46 @@ def _command(options):
     return [sys.executable, "-u", *(["-m"] if options.module else []), options.script, *options.arguments]
 
 
-def _start_all(options, nodes, address, port, count, attempt, notes, outputs):
+def _environments(count, nodes=1, node_rank=0, *, address, port, run_id="none", attempt=0, max_restarts=0):
+    """What the processes of this machine are told, by local rank."""
     shared = {
         "WORLD_SIZE": count * nodes,
         "LOCAL_WORLD_SIZE": count,
-        "GROUP_RANK": options.node_rank,
+        "GROUP_RANK": node_rank,
         "GROUP_WORLD_SIZE": nodes,
         "MASTER_ADDR": address,
-        "MASTER_PORT": port or _free_port(),
-        "TORCHELASTIC_RUN_ID": options.rdzv_id or "none",
+        "MASTER_PORT": port,
+        "TORCHELASTIC_RUN_ID": run_id,
         "TORCHELASTIC_RESTART_COUNT": attempt,
-        "TORCHELASTIC_MAX_RESTARTS": options.max_restarts,
+        "TORCHELASTIC_MAX_RESTARTS": max_restarts,
         "TORCHELASTIC_USE_AGENT_STORE": "False",
     }
     if count > 1 and "OMP_NUM_THREADS" not in os.environ:
         shared["OMP_NUM_THREADS"] = max(1, len(os.sched_getaffinity(0)) // count)
     if nodes == 1 and "TAPER_JOB_SECRET" not in os.environ:
         shared["TAPER_JOB_SECRET"] = secrets.token_hex(32)
-    processes = []
+    result = []
     for local in range(count):
-        rank = options.node_rank * count + local
+        rank = node_rank * count + local
         own = {"RANK": rank, "LOCAL_RANK": local, "ROLE_RANK": rank, "ROLE_WORLD_SIZE": count * nodes}
-        own["TORCHELASTIC_ERROR_FILE"] = _note(notes, attempt, local)
-        env = {**os.environ, **{name: str(value) for name, value in {**shared, **own}.items()}}
+        result.append({name: str(value) for name, value in {**shared, **own}.items()})
+    return result
+
+
+def _start_all(options, nodes, address, port, count, attempt, notes, outputs):
+    environments = _environments(
+        count,
+        nodes,
+        options.node_rank,
+        address=address,
+        port=port or _free_port(),
+        run_id=options.rdzv_id or "none",
+        attempt=attempt,
+        max_restarts=options.max_restarts,
+    )
+    processes = []
+    for local, own in enumerate(environments):
+        env = {**os.environ, **own, "TORCHELASTIC_ERROR_FILE": _note(notes, attempt, local)}
         processes.append(
             outputs.start(_command(options), attempt, local, env=env, preexec_fn=_die_with_parent)
         )

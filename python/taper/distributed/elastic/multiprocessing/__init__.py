@@ -1,5 +1,5 @@
 """What processes of a job tell the one that started them."""
 
-from .errors import record
+from .errors import ChildFailedError, ProcessFailure, record
 
-__all__ = ["record"]
+__all__ = ["ChildFailedError", "ProcessFailure", "record"]
