@@ -283,6 +283,9 @@ class GradientReducer {
   /// through for unused parameters where that was asked for. Throws DistributedError naming the parameters
   /// that the pass before left without a gradient.
   void prepare(const Tensors& outputs = {});
+  /// Lays the buckets out in the order of rank 0's first backward pass, as prepare() does before the second;
+  /// whether that was still to be done. All ranks call it.
+  bool rebuild_buckets();
   /// Before one whose gradients only accumulate on this rank.
   void skip();
   /// Takes part in the reductions of one forward and backward pass of the others, with zeros: for a rank that

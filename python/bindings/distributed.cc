@@ -257,12 +257,13 @@ void bind_reducer(py::module_& module) {
             DataParallelOptions{0, find_unused, as_view, static_graph, true, std::move(bucket_caps_mb),
                                 skip_unused});
       }))
-      .def("prepare",
+      .def("prepare_for_backward",
            [](GradientReducer& reducer, const py::object& outputs) {
              const Tensors tensors = tensors_of(outputs);
              const WithoutGil without_gil;
              reducer.prepare(tensors);
            })
+      .def("_rebuild_buckets", &GradientReducer::rebuild_buckets, Release())
       .def("skip", &GradientReducer::skip, Release())
       .def("shadow", &GradientReducer::shadow, Release())
       .def("set_names", &GradientReducer::set_names)
@@ -324,8 +325,9 @@ void bind_job(py::module_& module) {
 
 void bind_distributed(py::module_& parent) {
   py::module_ module = parent.def_submodule("_distributed", "Process groups.");
-  py::enum_<ReduceOp>(module, "ReduceOp", "How tensors of several ranks become one.")
-      .value("SUM", ReduceOp::sum)
+  py::enum_<ReduceOp> reduce_op(module, "ReduceOp", "How tensors of several ranks become one.");
+  reduce_op.attr("RedOpType") = reduce_op;
+  reduce_op.value("SUM", ReduceOp::sum)
       .value("AVG", ReduceOp::avg)
       .value("PRODUCT", ReduceOp::product)
       .value("MIN", ReduceOp::min)

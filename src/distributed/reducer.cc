@@ -81,6 +81,7 @@ struct GradientReducer::State : std::enable_shared_from_this<State> {
   void begin_backward();
   void end_backward();
   void adopt_order();
+  bool rebuild_buckets();
   void shadow();
   [[noreturn]] void refuse(const std::string& why);
   [[noreturn]] void refuse_unfinished();
@@ -171,6 +172,12 @@ void GradientReducer::State::make_memory() {
       start += parameters[member].numel();
     }
   }
+}
+
+bool GradientReducer::State::rebuild_buckets() {
+  if (order_known || order.size() != parameters.size() || !adopts_order()) return false;
+  adopt_order();
+  return true;
 }
 
 // All ranks take the order in which rank 0's gradients came in its first backward pass.
@@ -275,7 +282,7 @@ void GradientReducer::State::compare_graphs() {
 void GradientReducer::State::prepare(const Tensors& outputs) {
   const std::lock_guard guard(lock);
   if (active && arrived > 0) refuse_unfinished();
-  if (!order_known && order.size() == parameters.size() && adopts_order()) adopt_order();
+  rebuild_buckets();
   ++report.passes;
   report.backward_begin = now();
   report.buckets_reduced = 0;
@@ -473,6 +480,12 @@ GradientReducer::~GradientReducer() {
 void GradientReducer::prepare(const Tensors& outputs) {
   const NoGrad no_grad;
   state_->prepare(outputs);
+}
+
+bool GradientReducer::rebuild_buckets() {
+  const NoGrad no_grad;
+  const std::lock_guard guard(state_->lock);
+  return state_->rebuild_buckets();
 }
 
 void GradientReducer::shadow() {

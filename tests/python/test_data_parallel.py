@@ -205,7 +205,7 @@ for _ in range(3):
         y = layer(y)
         if i == 1:
             y.register_hook(lambda grad: events.append("second layer reached"))
-    model.reducer.prepare([])
+    model.reducer.prepare_for_backward([])
     y.sum().backward()
     at = events.index("second layer reached")
     assert at >= 2 and events[-1] == len(model.reducer.buckets()) - 1, events

@@ -55,6 +55,33 @@ def total(state, buffers):
 model._register_buffer_comm_hook(None, total, _BufferCommHookLocation.POST_FORWARD)
 model.module.seen.fill_(rank + 1); model(x); assert model.module.seen.item() == 3
 
+# Buffers travel after a pass whose gradients were reduced, for evaluation as for training.
+class Counts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(taper.ones(1))
+        self.register_buffer("count", taper.zeros(1))
+    def forward(self, x):
+        self.found.append(self.count.item())
+        self.count += rank + 1
+        return self.weight * x
+model = DDP(Counts()); found = model.module.found = []
+model(x); model(x); model.eval()
+with taper.no_grad(): model(x); model(x)
+model.train(); model(x); model(x)
+with model.no_sync(): model(x); model(x)
+model(x); model(x)
+assert found == [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [0, 1, 2, 4, 6, 5, 6, 8, 10, 9]][rank], found
+
+# The last of several passes of a step can be made the one that reduces.
+model = DDP(Counts(), broadcast_buffers=False); model.module.found = []
+model(taper.ones(1)).sum().backward(); model.zero_grad()
+with model.no_sync(): first, second = model(taper.full((1,), rank + 1.0)), model(taper.full((1,), rank + 2.0))
+first.sum().backward(); assert model.module.weight.grad.item() == rank + 1
+assert model.reducer._rebuild_buckets() and not model.reducer._rebuild_buckets()
+model.reducer.prepare_for_backward([])
+second.sum().backward(); assert model.module.weight.grad.item() == 4
+
 # Ignored by name, and delayed.
 inner = Two(True)
 DDP._set_params_and_buffers_to_ignore_for_model(inner, ["b.weight", "seen"])

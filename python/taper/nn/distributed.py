@@ -66,7 +66,8 @@ class DistributedDataParallel(Module):
                              with find_unused_parameters: buckets that no process uses are not reduced
     gradient_as_bucket_view  gradients live in the buckets: no copies, and no memory beside them
     static_graph             as find_unused_parameters, and refuses passes that use others than the first did
-    broadcast_buffers        buffers become rank 0's before each training pass; False: not at the start either
+    broadcast_buffers        buffers become rank 0's before each pass that follows one whose gradients were
+                             reduced (so the first one of an evaluation, too); False: not at the start either
     forward_sync_buffers     as broadcast_buffers, but at the start they become rank 0's always
     init_sync                False: parameters and buffers are taken to be equal on all ranks
     device_mesh              instead of process_group: a mesh of one dimension
@@ -140,7 +141,7 @@ class DistributedDataParallel(Module):
         self.broadcast_bucket_size = 250 * 1024 * 1024
         starts_equal = broadcast_buffers is not False or forward_sync_buffers is not None
         self.forward_sync_buffers = forward_sync_buffers if forward_sync_buffers is not None else starts_equal
-        self.require_backward_grad_sync = True
+        self.require_backward_grad_sync = self.require_forward_param_sync = True
         self.find_unused_parameters, self.static_graph = find_unused_parameters, static_graph
         self.gradient_as_bucket_view = gradient_as_bucket_view
         self.skip_all_reduce_unused_params = skip_all_reduce_unused_params
@@ -258,12 +259,13 @@ class DistributedDataParallel(Module):
             self._step_in_backward()
         if reduces:
             self._begin_pass()
-        syncs = reduces and self.training and self.forward_sync_buffers
+        syncs = self.require_forward_param_sync and self.forward_sync_buffers
         if syncs:
             self._sync_buffers(_BufferCommHookLocation.PRE_FORWARD)
         output = self._compute(inputs, kwargs)
         if syncs:
             self._sync_buffers(_BufferCommHookLocation.POST_FORWARD)
+        self.require_forward_param_sync = reduces
         if divisor is not None:
             # Gradients are divided by the number of all processes.
             scale = self.process_group.size() / divisor
@@ -273,7 +275,7 @@ class DistributedDataParallel(Module):
         if self.reducer is None:
             return output
         if reduces:
-            self.reducer.prepare(
+            self.reducer.prepare_for_backward(
                 _tensors_in(output) if self.find_unused_parameters or self.static_graph else []
             )
         elif _C.is_grad_enabled():

@@ -118,13 +118,14 @@ class DataParallelJoinHook(JoinHook):
 
     def main_hook(self):
         """Buffers and gradients of one iteration."""
-        if not self.syncs:
-            return
-        buffers = self.model._buffers_to_send() if self.model.forward_sync_buffers else None
+        model = self.model
+        synced = model.require_forward_param_sync and model.forward_sync_buffers
+        buffers = model._buffers_to_send() if synced else None
         if buffers:
-            _C._distributed._broadcast_tensors(self.model.process_group, list(buffers.values()), 0)
-        if self.model.reducer is not None:
-            self.model.reducer.shadow()
+            _C._distributed._broadcast_tensors(model.process_group, list(buffers.values()), 0)
+        model.require_forward_param_sync = self.syncs
+        if self.syncs and model.reducer is not None:
+            model.reducer.shadow()
 
     def post_hook(self, is_last_joiner):
         """The model of a process that was in the last iteration becomes that of all."""
