@@ -2,6 +2,7 @@
 
 from taper.utils.data.collate import collate, default_collate, default_collate_fn_map, default_convert
 from taper.utils.data.dataloader import DataLoader
+from taper.utils.data.datapipes import IterDataPipe
 from taper.utils.data.dataset import (
     ChainDataset,
     ConcatDataset,
@@ -30,6 +31,7 @@ __all__ = [
     "DataLoader",
     "Dataset",
     "DistributedSampler",
+    "IterDataPipe",
     "IterableDataset",
     "RandomSampler",
     "Sampler",

@@ -5,6 +5,7 @@ import warnings
 from typing import Generic, TypeVar
 
 from taper.utils.data.collate import default_collate, default_convert
+from taper.utils.data.datapipes.datapipe import IterDataPipe
 from taper.utils.data.dataset import IterableDataset
 from taper.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler, draw_seed
 from taper.utils.data.worker import Fetcher, get_worker_info  # noqa: F401
@@ -77,7 +78,10 @@ class DataLoader(Generic[T_co]):
         self.persistent_workers = persistent_workers
 
         iterable = isinstance(dataset, IterableDataset)
-        if iterable:
+        if isinstance(dataset, IterDataPipe):
+            if shuffle is not None:
+                dataset.set_shuffle(shuffle)
+        elif iterable:
             _check_iterable(shuffle, sampler, batch_sampler)
         _check_exclusions(batch_size, shuffle, sampler, batch_sampler, drop_last)
         if batch_sampler is not None:
@@ -143,11 +147,11 @@ class DataLoader(Generic[T_co]):
 
     def __iter__(self):
         if not self.num_workers:
-            return _Batches(self, _Local(self))
+            return _BaseDataLoaderIter(self, _Local(self))
         if not self.persistent_workers:
-            return _Batches(self, self._start_workers())
+            return _MultiProcessingDataLoaderIter(self, self._start_workers())
         if self._iterator is None or not self._iterator.alive:
-            self._iterator = _Batches(self, self._start_workers())
+            self._iterator = _MultiProcessingDataLoaderIter(self, self._start_workers())
         else:
             self._iterator.restart()
         return self._iterator
@@ -188,7 +192,7 @@ class _Local:
             raise RuntimeError("the data set raised StopIteration for a key its sampler gave") from error
 
 
-class _Batches:
+class _BaseDataLoaderIter:
     """The iterator over one epoch; with persistent workers, over one epoch after another."""
 
     def __init__(self, loader, maker):
@@ -238,6 +242,13 @@ class _Batches:
             stacklevel=3,
         )
         self._loader._promised = None
+
+
+class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
+    """The same over batches that workers make."""
+
+    def _shutdown_workers(self):
+        self._maker.close()
 
 
 def _pin(value):
