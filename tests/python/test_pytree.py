@@ -1,5 +1,6 @@
 """Paths into nested values."""
 
+import collections
 from collections import namedtuple
 
 import pytest
@@ -52,3 +53,27 @@ def test_registered_containers_name_their_parts():
     trees.register_pytree_node(Nameless, lambda box: ([box.content], None), lambda parts, _: Nameless(*parts))
     with pytest.raises(ValueError, match="Nameless"):
         trees.tree_leaves_with_path(Nameless(1))
+
+
+def test_structures_are_made_of_the_table_of_containers():
+    from taper.utils._pytree import SUPPORTED_NODES, LeafSpec, TreeSpec, _get_node_type
+
+    point = collections.namedtuple("point", "x y")
+    examples = [
+        (1, 2),
+        [1],
+        {"b": 1},
+        point(1, 2),
+        collections.OrderedDict(x=1),
+        collections.deque([1, 2], 3),
+    ]
+    examples.append(collections.defaultdict(int, {1: 2}))
+    for tree in examples:
+        node = SUPPORTED_NODES[_get_node_type(tree)]
+        again = node.unflatten_fn(*node.flatten_fn(tree))
+        assert again == tree and type(again) is type(tree)
+    # Classes of dicts and lists are leaves unless they are registered.
+    assert _get_node_type(collections.Counter("a")) not in SUPPORTED_NODES
+    spec = TreeSpec(dict, ["b", "a"], [LeafSpec(), TreeSpec(list, None, [LeafSpec(), LeafSpec()])])
+    assert spec == trees.tree_structure({"b": 0, "a": [0, 0]}) and spec.num_leaves == 3 and spec.type is dict
+    assert trees.tree_unflatten([1, 2, 3], spec) == {"b": 1, "a": [2, 3]}

@@ -1,12 +1,68 @@
 """Nested tuples, lists and dicts of values, flattened and rebuilt."""
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict, deque, namedtuple
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-# Classes of containers that programs have registered: class -> (flatten, unflatten).
-_registered = {}
-# Those of them whose parts have names: class -> a function value -> ([(key, part), ...], context).
+PyTree = Any
+
+
+@dataclass(frozen=True)
+class NodeDef:
+    """A class of containers: flatten_fn(value) = (parts, context), unflatten_fn(parts, context) = value."""
+
+    type: type
+    flatten_fn: Callable
+    unflatten_fn: Callable
+
+
+def _dict_flatten(tree):
+    return list(tree.values()), list(tree)
+
+
+def _dict_unflatten(values, context):
+    return dict(zip(context, values))
+
+
+def _named_unflatten(values, kind):
+    # collections.namedtuple takes its fields one by one, the named results of operations take one sequence.
+    return kind(*values) if hasattr(kind, "_fields") else kind(values)
+
+
+# By class; namedtuple stands for all classes of tuples that are not here themselves.
+SUPPORTED_NODES = {
+    node.type: node
+    for node in (
+        NodeDef(tuple, lambda tree: (list(tree), None), lambda values, _: tuple(values)),
+        NodeDef(list, lambda tree: (tree, None), lambda values, _: list(values)),
+        NodeDef(dict, _dict_flatten, _dict_unflatten),
+        NodeDef(namedtuple, lambda tree: (list(tree), type(tree)), _named_unflatten),
+        NodeDef(OrderedDict, _dict_flatten, lambda values, keys: OrderedDict(zip(keys, values))),
+        NodeDef(
+            defaultdict,
+            lambda tree: (list(tree.values()), [tree.default_factory, list(tree)]),
+            lambda values, context: defaultdict(context[0], zip(context[1], values)),
+        ),
+        NodeDef(deque, lambda tree: (list(tree), tree.maxlen), deque),
+    )
+}
+# Of registered classes whose parts have names: a function value -> ([(key, part), ...], context).
 _flatten_with_keys = {}
+
+
+def _get_node_type(tree):
+    """Under what a tree is found in SUPPORTED_NODES; that of a leaf is not there."""
+    kind = type(tree)
+    return namedtuple if kind not in SUPPORTED_NODES and isinstance(tree, tuple) else kind
+
+
+def _is_node(tree):
+    return _get_node_type(tree) in SUPPORTED_NODES
+
+
+def _flatten(tree):
+    return SUPPORTED_NODES[_get_node_type(tree)].flatten_fn(tree)
 
 
 @dataclass(frozen=True)
@@ -52,13 +108,21 @@ class GetAttrKey:
 
 
 class TreeSpec:
-    """The structure of a tree without its leaves."""
+    """The structure of a tree without its leaves: its class as in SUPPORTED_NODES, the context of that, and
+    the structures of its parts."""
 
-    def __init__(self, template):
-        self._template = template
+    def __init__(self, type, context=None, children_specs=()):
+        parts = [spec._template for spec in children_specs]
+        self._template = SUPPORTED_NODES[type].unflatten_fn(parts, context)
+
+    @classmethod
+    def _of(cls, template):
+        spec = cls.__new__(cls)
+        spec._template = template
+        return spec
 
     num_leaves = property(lambda self: len(tree_leaves(self._template)))
-    type = property(lambda self: type(self._template) if _is_node(self._template) else None)
+    type = property(lambda self: _get_node_type(self._template) if _is_node(self._template) else None)
 
     def unflatten(self, leaves):
         """The tree with these leaves."""
@@ -77,22 +141,28 @@ class TreeSpec:
         return f"TreeSpec({tree_map(lambda _: _Star(), self._template)!r})"
 
 
+class LeafSpec(TreeSpec):
+    """The structure of a single value."""
+
+    def __init__(self):
+        self._template = _Star()
+
+
 class _Star:
     def __repr__(self):
         return "*"
 
 
 def _same(a, b):
-    if type(a) is not type(b):
-        return False
-    if type(a) in _registered:
-        (parts, context), (others, context2) = (_registered[type(a)][0](tree) for tree in (a, b))
-        return context == context2 and _same(list(parts), list(others))
-    if isinstance(a, dict):
-        return list(a) == list(b) and all(_same(a[key], b[key]) for key in a)
-    if isinstance(a, (tuple, list)):
-        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b))
-    return True
+    if not (_is_node(a) and _is_node(b)):
+        return _is_node(a) == _is_node(b)
+    (parts, context), (others, context2) = _flatten(a), _flatten(b)
+    return (
+        type(a) is type(b)
+        and context == context2
+        and len(parts) == len(others)
+        and all(map(_same, parts, others))
+    )
 
 
 def register_pytree_node(cls, flatten_fn, unflatten_fn, *, flatten_with_keys_fn=None, **options):
@@ -101,31 +171,19 @@ def register_pytree_node(cls, flatten_fn, unflatten_fn, *, flatten_with_keys_fn=
     flatten_with_keys_fn(value) = ([(key, part), ...], context) names the parts where paths are asked for.
     Other options concern PyTorch's files of structures.
     """
-    _registered[cls] = (flatten_fn, unflatten_fn)
+    SUPPORTED_NODES[cls] = NodeDef(cls, flatten_fn, unflatten_fn)
     if flatten_with_keys_fn is not None:
         _flatten_with_keys[cls] = flatten_with_keys_fn
-
-
-def _dict_flatten(tree):
-    return list(tree.values()), list(tree)
 
 
 def _dict_flatten_with_keys(tree):
     return [(MappingKey(key), value) for key, value in tree.items()], list(tree)
 
 
-def _dict_unflatten(values, context):
-    return dict(zip(context, values))
-
-
-def _is_node(tree):
-    return type(tree) in _registered or isinstance(tree, (dict, tuple, list))
-
-
 def tree_flatten(tree, is_leaf=None):
     """(leaves, spec): the values in order, and what tree_unflatten needs."""
     leaves = []
-    return leaves, TreeSpec(tree_map(leaves.append, tree, is_leaf=is_leaf))
+    return leaves, TreeSpec._of(tree_map(leaves.append, tree, is_leaf=is_leaf))
 
 
 def tree_unflatten(leaves, treespec):
@@ -160,31 +218,26 @@ def tree_map(func, tree, *rests, is_leaf=None):
     def again(value, *others):
         return tree_map(func, value, *others, is_leaf=is_leaf)
 
-    if is_leaf is not None and is_leaf(tree):
+    if not _is_node(tree) or (is_leaf is not None and is_leaf(tree)):
         return func(tree, *rests)
-    if type(tree) in _registered:
-        flatten, unflatten = _registered[type(tree)]
-        parts, context = flatten(tree)
-        return unflatten([again(*row) for row in zip(parts, *(flatten(rest)[0] for rest in rests))], context)
+    node = SUPPORTED_NODES[_get_node_type(tree)]
+    parts, context = node.flatten_fn(tree)
     if isinstance(tree, dict):
-        values = [(key, again(tree[key], *(other[key] for other in rests))) for key in tree]
-        if isinstance(tree, defaultdict):
-            return defaultdict(tree.default_factory, values)
-        return type(tree)(values)
-    if isinstance(tree, (tuple, list)):
-        return _like(tree, [again(*entries) for entries in zip(tree, *rests)])
-    return func(tree, *rests)
+        others = [[rest[key] for key in tree] for rest in rests]
+    else:
+        others = [_flatten(rest)[0] for rest in rests]
+    return node.unflatten_fn([again(*row) for row in zip(parts, *others)], context)
 
 
 def _keys(tree):
-    if type(tree) in _registered:
-        if type(tree) not in _flatten_with_keys:
-            raise ValueError(f"paths: {type(tree).__name__} was registered without flatten_with_keys_fn")
+    if type(tree) in _flatten_with_keys:
         return [key for key, _ in _flatten_with_keys[type(tree)](tree)[0]]
     if isinstance(tree, dict):
         return [MappingKey(key) for key in tree]
     if hasattr(tree, "_fields"):
         return [GetAttrKey(name) for name in tree._fields]
+    if not isinstance(tree, (tuple, list, deque)):
+        raise ValueError(f"paths: {type(tree).__name__} was registered without flatten_with_keys_fn")
     return [SequenceKey(i) for i in range(len(tree))]
 
 
@@ -192,11 +245,11 @@ def _paths(tree, is_leaf, path=()):
     """The path of each leaf, in order."""
     if not _is_node(tree) or (is_leaf is not None and is_leaf(tree)):
         return [path]
-    if type(tree) in _registered:
-        parts = _registered[type(tree)][0](tree)[0]
-    else:
-        parts = tree.values() if isinstance(tree, dict) else tree
-    return [leaf for key, part in zip(_keys(tree), parts) for leaf in _paths(part, is_leaf, (*path, key))]
+    return [
+        leaf
+        for key, part in zip(_keys(tree), _flatten(tree)[0])
+        for leaf in _paths(part, is_leaf, (*path, key))
+    ]
 
 
 def tree_flatten_with_path(tree, is_leaf=None):
@@ -253,8 +306,3 @@ def tree_all(pred, tree, is_leaf=None):
 def tree_any(pred, tree, is_leaf=None):
     """Whether pred holds for some leaf."""
     return any(map(pred, tree_leaves(tree, is_leaf)))
-
-
-def _like(tree, values):
-    # collections.namedtuple takes its fields one by one, the named results of operations take one sequence.
-    return type(tree)(*values) if hasattr(tree, "_fields") else type(tree)(values)
