@@ -75,7 +75,7 @@ channels_last, channels_last_3d = "channels_last", "channels_last_3d"
 # Every operation comes from the registry of the library.
 globals().update(_C._homes["taper"])
 
-from . import _tensor, autograd, nn, optim  # noqa: E402
+from . import _extension_names, _tensor, autograd, nn, optim  # noqa: E402
 from ._C import (  # noqa: E402
     autocast_decrement_nesting,
     autocast_increment_nesting,
@@ -154,9 +154,10 @@ _HOMES = {
     "distributions.counts": "binomial poisson",
     "func": "vmap",
     "futures": "Future",
+    "jit": "ScriptFunction ScriptModule",
     "nn.functional": """alpha_dropout celu_ embedding_bag feature_alpha_dropout max_pool1d_with_indices
         threshold_""",
-    "serialization": "load save",
+    "serialization": "PyTorchFileReader load save",
     "utils.dlpack": "to_dlpack",
 }
 _LAZY = """__config__ _dynamo _inductor accelerator amp backends compiler cpu cuda distributed distributions

@@ -67,6 +67,13 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=No
     return _C._load(os.fsencode(path), placement, verify, restore)
 
 
+class PyTorchFileReader:
+    """PyTorch's reader of the archives that torch.save writes, by which Lightning can load."""
+
+    def __init__(self, name_or_buffer):
+        raise _C.IOError(f"PyTorchFileReader: {_CONVERT.format(path=name_or_buffer)}")
+
+
 def add_safe_globals(safe_globals):
     """Objects of these classes are loaded as such with weights_only=True, too."""
     _safe_globals.extend(safe_globals)

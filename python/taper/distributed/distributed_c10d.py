@@ -216,3 +216,6 @@ def _new_process_group_helper(
         raise ValueError("_new_process_group_helper: parts of the default group are made by new_group")
     _check_backend(backend)
     return _separate_group(store, group_rank, group_size, timeout, group_desc), store
+
+
+Reducer = _C._distributed.GradientReducer

@@ -647,19 +647,11 @@ class Module:
 
     def to(self, *args, **kwargs):
         """Converts floating parameters and buffers to a dtype, or moves all to a device."""
-        memory_format = kwargs.get("memory_format")
-        device = kwargs.get("device")
-        for argument in args:
-            if isinstance(argument, (str, _C.device)) or type(argument) is int:
-                device = argument
-            elif isinstance(argument, _C.Tensor):
-                device = argument.device
-        for dtype in (*args, kwargs.get("dtype")):
-            if isinstance(dtype, _C.dtype) and not (dtype.is_floating_point or dtype.is_complex):
-                raise TypeError(
-                    "nn.Module.to only accepts floating point or complex dtypes, but got desired "
-                    f"dtype={dtype}"
-                )
+        device, dtype, _, memory_format = _C._nn._parse_to(*args, **kwargs)
+        if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
+            raise TypeError(
+                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+            )
 
         def convert(tensor):
             if tensor.is_floating_point() or tensor.is_complex():
