@@ -488,7 +488,7 @@ class Module:
             source = source[0]
         divided = value if hasattr(value, "_part_of") else None  # a taper.distributed.tensor.DTensor, stays
         if divided is not None:
-            value, source = value._part, value._part_of(source)
+            given, value, source = source, value._part, value._part_of(source)
         if source.shape != value.shape:
             error_msgs.append(
                 f"size mismatch for {key}: copying a param with shape {source.shape} from checkpoint, "
@@ -499,7 +499,7 @@ class Module:
         _C._set_grad_enabled(False)
         try:
             if divided is not None and assign:
-                divided.data = source.detach().contiguous()
+                divided.data = source.detach() if hasattr(given, "_part_of") else source.detach().clone()
             elif not assign:
                 value.copy_(source)
             elif isinstance(value, Parameter):

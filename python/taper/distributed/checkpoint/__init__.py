@@ -5,6 +5,7 @@ from taper._C import IOError as CheckpointException
 from . import format_utils
 from .default_planner import DefaultLoadPlanner, DefaultSavePlanner
 from .folder import load, read_state_dict, save
+from .hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
 from .state_dict import (
     StateDictOptions,
     get_model_state_dict,
@@ -24,6 +25,8 @@ __all__ = [
     "FileSystemReader",
     "FileSystemWriter",
     "StateDictOptions",
+    "HuggingFaceStorageReader",
+    "HuggingFaceStorageWriter",
     "Stateful",
     "async_save",
     "format_utils",

@@ -25,7 +25,8 @@ _MANIFEST = "manifest.json"
 _FORMAT = "taper sharded checkpoint 1"
 
 
-def _is_cut(value):
+def is_cut(value):
+    """Whether a rank has a part of it only."""
     return isinstance(value, DTensor) and any(isinstance(p, Shard) for p in value.placements)
 
 
@@ -50,14 +51,14 @@ def _set_state(value, state, partly):
         value.load_state_dict(state)
 
 
-def _flatten(value, path=()):
+def leaves_of(value, path=()):
     """(path, leaf) of nested dictionaries; everything else is a leaf. Objects with state_dict() stand for
     it."""
     if _has_state(value):
         value = _state_of(value)
     if isinstance(value, DTensor) and any(isinstance(p, Partial) for p in value.placements):
         raise ValueError("checkpoint: a Partial tensor is no part of a whole; redistribute it first")
-    if isinstance(value, DTensor) and not _is_cut(value):
+    if isinstance(value, DTensor) and not is_cut(value):
         value = part_of(value)
     if not isinstance(value, dict) or not value:
         yield path, value
@@ -65,12 +66,12 @@ def _flatten(value, path=()):
     for key, item in value.items():
         if not isinstance(key, (str, int)) or isinstance(key, bool):
             raise TypeError(f"checkpoint: the key {key!r} at {list(path)} is neither text nor an integer")
-        yield from _flatten(item, (*path, key))
+        yield from leaves_of(item, (*path, key))
 
 
 def _name(path, value=None):
     """The name of an entry; that of a part says what part it is."""
-    if not _is_cut(value):
+    if not is_cut(value):
         return json.dumps(path)
     return json.dumps((*path, {"offset": value._offset, "of": tuple(value.shape)}))
 
@@ -122,7 +123,8 @@ def _folder(checkpoint_id, storage):
     return Path(place)
 
 
-def _gathered(value, group):
+def gathered(value, group):
+    """The values of all ranks."""
     if group is _Alone:
         return [value]
     values = [None] * group.size()
@@ -130,16 +132,17 @@ def _gathered(value, group):
     return values
 
 
-def _all_well(error, group, what):
+def all_well(error, group, what):
     """Raises on all ranks if one could not do its part."""
-    failures = [(rank, text) for rank, text in enumerate(_gathered(error, group)) if text]
+    failures = [(rank, text) for rank, text in enumerate(gathered(error, group)) if text]
     if failures:
         raise _C.IOError(
             f"checkpoint: {what} failed: " + "; ".join(f"rank {rank}: {text}" for rank, text in failures)
         )
 
 
-def _attempt(action):
+def attempt(action):
+    """What action() raised, as text, or none."""
     try:
         action()
     except Exception as error:
@@ -155,7 +158,7 @@ def _sync_folder(folder):
         os.close(descriptor)
 
 
-def _share_out(sizes, to_lowest=False):
+def share_out(sizes, to_lowest=False):
     """By entry: who writes it, the lowest rank that has it or the one with the least to do. sizes: one
     dictionary from name to bytes for each rank."""
     loads, owners = [0] * len(sizes), {}
@@ -192,7 +195,8 @@ def save(
     """Saves nested dictionaries of tensors and plain values. All processes of the group call it; with no_dist
     this one only.
 
-    checkpoint_id   the folder; or storage_writer, a FileSystemWriter, names it
+    checkpoint_id   the folder; or storage_writer, a FileSystemWriter, names it. A HuggingFaceStorageWriter
+                    writes safetensors files
     planner         a DefaultSavePlanner
 
     Entries that several processes hold are taken to be equal, and written by one of them; an entry that only
@@ -200,14 +204,16 @@ def save(
     then removed. Raises taper.IOError on all ranks, naming rank and reason, if one could not write its part.
     """
     group, folder = _group(process_group, no_dist), _folder(checkpoint_id, storage_writer)
+    if hasattr(storage_writer, "write_state"):
+        return storage_writer.write_state(state_dict, folder, planner, group)
     leaves = {
-        _name(path, value): part_of(value) if _is_cut(value) else value
-        for path, value in _flatten(state_dict)
-        if not _is_cut(value) or part_of(value).numel() > 0
+        _name(path, value): part_of(value) if is_cut(value) else value
+        for path, value in leaves_of(state_dict)
+        if not is_cut(value) or part_of(value).numel() > 0
     }
-    sizes = _gathered({name: _bytes_of(value) for name, value in leaves.items()}, group)
-    owners = _share_out(sizes, getattr(planner, "dedup_save_to_lowest_rank", False))
-    token = _gathered(secrets.token_hex(8), group)[0]
+    sizes = gathered({name: _bytes_of(value) for name, value in leaves.items()}, group)
+    owners = share_out(sizes, getattr(planner, "dedup_save_to_lowest_rank", False))
+    token = gathered(secrets.token_hex(8), group)[0]
     parts = [f"{token}-{rank:05d}.part" for rank in range(group.size())]
     rank = group.rank()
 
@@ -234,8 +240,8 @@ def save(
             if old or (draft and not leftover.name.startswith("." + token)):
                 leftover.unlink(missing_ok=True)
 
-    _all_well(_attempt(write_part), group, "writing")
-    _all_well(_attempt(commit) if rank == 0 else "", group, "writing the manifest")
+    all_well(attempt(write_part), group, "writing")
+    all_well(attempt(commit) if rank == 0 else "", group, "writing the manifest")
 
 
 def load(
@@ -249,7 +255,8 @@ def load(
     the state_dict may then be partly filled."""
     group, folder = _group(process_group, no_dist), _folder(checkpoint_id, storage_reader)
     partly = getattr(planner, "allow_partial_load", False)
-    _all_well(_attempt(lambda: _fill(state_dict, folder, partly)), group, "loading")
+    read = getattr(storage_reader, "read_state", _fill)
+    all_well(attempt(lambda: read(state_dict, folder, partly)), group, "loading")
 
 
 def _fill(state_dict, folder, partly):
@@ -268,7 +275,7 @@ def _fill(state_dict, folder, partly):
         path = json.loads(name)
         if path and path[0] in states:
             _plan(states, path, None, name, parts, read)
-    for path, value in _flatten(plain):
+    for path, value in leaves_of(plain):
         name = _name(path)
         if path and name not in whole and name not in parts:
             if partly:
@@ -288,7 +295,7 @@ def _fill(state_dict, folder, partly):
 def _plan(state, path, value, name, parts, read):
     """Registers what is to be read for one entry."""
     if name not in parts:
-        read(name, lambda saved: _put(state, path, value, saved))
+        read(name, lambda saved: put(state, path, value, saved))
         return
     shape = parts[name][0][1]
     if isinstance(value, _C.Tensor):
@@ -297,24 +304,24 @@ def _plan(state, path, value, name, parts, read):
             raise _C.IOError(
                 f"the entry {list(path)}, {tuple(shape)}, does not fit a tensor of shape {expected}"
             )
-        start = value._offset if _is_cut(value) else [0] * value.ndim
+        start = value._offset if is_cut(value) else [0] * value.ndim
         target = part_of(value)
         for offset, _, entry in parts[name]:
-            read(entry, lambda saved, offset=offset: _copy_overlap(target, start, saved, offset))
+            read(entry, lambda saved, offset=offset: copy_overlap(target, start, saved, offset))
         return
     made = []
 
     def add(saved, offset):
         if not made:
             made.append(saved.new_empty(list(shape)))
-            _put(state, path, None, made[0])
-        _copy_overlap(made[0], [0] * len(shape), saved, offset)
+            put(state, path, None, made[0])
+        copy_overlap(made[0], [0] * len(shape), saved, offset)
 
     for offset, _, entry in parts[name]:
         read(entry, lambda saved, offset=offset: add(saved, offset))
 
 
-def _copy_overlap(target, start, part, offset):
+def copy_overlap(target, start, part, offset):
     """What part, which begins at offset in the whole, and target, which begins at start, have in common."""
     for dim in range(target.ndim):
         first = max(start[dim], offset[dim])
@@ -326,14 +333,15 @@ def _copy_overlap(target, start, part, offset):
     target.copy_(part)
 
 
-def _put(state, path, value, saved):
+def put(state, path, value, saved):
+    """Writes saved to the tensor value, or puts it in its place at path."""
     if isinstance(value, _C.Tensor):
         if not isinstance(saved, _C.Tensor) or saved.shape != value.shape:
             raise _C.IOError(
                 f"the entry {list(path)}, {getattr(saved, 'shape', type(saved).__name__)}, does not fit a "
                 f"tensor of shape {value.shape}"
             )
-        part_of(value).copy_(value._own_part(saved) if _is_cut(value) else saved)
+        part_of(value).copy_(value._own_part(saved) if is_cut(value) else saved)
         return
     for key in path[:-1]:
         state = state.setdefault(key, {})

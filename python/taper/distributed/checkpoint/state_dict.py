@@ -1,5 +1,8 @@
 """State dictionaries of models and optimizers that are divided among processes, by names of parameters."""
 
+import functools
+import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import taper
@@ -15,8 +18,10 @@ _FSDP_PREFIX = "_fsdp_wrapped_module."
 
 @dataclass
 class StateDictOptions:
-    """full_state_dict: whole tensors instead of this rank's parts; with cpu_offload in main memory, on rank 0
-    only. broadcast_from_rank0: what is set is rank 0's. strict: names must fit."""
+    """full_state_dict: whole tensors instead of this rank's parts. cpu_offload: in main memory, whole ones on
+    rank 0 only. broadcast_from_rank0: what is set is rank 0's, whole. strict: names must fit.
+    keep_submodule_prefixes: whether names of parts of a model begin with the part's.
+    flatten_optimizer_state_dict: one level, with keys like state.NAME.exp_avg and param_groups.NAME.lr."""
 
     full_state_dict: bool = False
     cpu_offload: bool = False
@@ -27,10 +32,43 @@ class StateDictOptions:
     flatten_optimizer_state_dict: bool = False
 
 
+def _checked(options):
+    options = options or StateDictOptions()
+    if options.broadcast_from_rank0 and not options.full_state_dict:
+        raise ValueError("full_state_dict must be True when broadcast_from_rank0 is True.")
+    return options
+
+
+def _is_fully_sharded(module):
+    return type(module).__name__ == "FullyShardedDataParallel"
+
+
 def _inner(model):
-    while isinstance(model, DistributedDataParallel) or type(model).__name__ == "FullyShardedDataParallel":
+    while isinstance(model, DistributedDataParallel) or _is_fully_sharded(model):
         model = model.module
     return model
+
+
+def _name_of_wrapped(model):
+    """A function from names in model to those without the wrappers in it."""
+    replicas = [p + "." for p, m in model.named_modules() if isinstance(m, DistributedDataParallel)]
+
+    def name_of(name):
+        for path in reversed(replicas):
+            if name.startswith(path + "module."):
+                name = path + name[len(path + "module.") :]
+        return name.replace(_PREFIX, "").replace(_FSDP_PREFIX, "")
+
+    return name_of
+
+
+def _in_parts(model):
+    """Within it, the wrappers of FullyShardedDataParallel in model show parts."""
+    if not any(map(_is_fully_sharded, model.modules())):
+        return nullcontext()
+    from ..fsdp import FullyShardedDataParallel, StateDictType
+
+    return FullyShardedDataParallel.state_dict_type(model, StateDictType.SHARDED_STATE_DICT)
 
 
 def _whole(value, options):
@@ -42,32 +80,75 @@ def _whole(value, options):
     return value.cpu() if options.cpu_offload else value
 
 
+def _on_host(value):
+    if not isinstance(value, _C.Tensor):
+        return value
+    return value._like(value._part.cpu()) if isinstance(value, DTensor) else value.cpu()
+
+
 def _here(options):
     """Whether this rank keeps whole tensors."""
     alone = not _C._distributed.is_initialized() or _resolve(None).rank() == 0
     return alone or not (options.full_state_dict and options.cpu_offload)
 
 
+def _is_within(model, submodules):
+    """A function from names to the prefix of the submodule that they are in, None where they are in none."""
+    if not submodules:
+        return lambda name: ""
+    warnings.warn(
+        "Getting submodules only model/optim state_dict is deprecated; filter what get_state_dict returns",
+        FutureWarning,
+        stacklevel=4,
+    )
+    clean = _name_of_wrapped(model)
+    paths = [clean(path + ".") for path, module in model.named_modules() if module in submodules]
+    return lambda name: next((path for path in paths if name.startswith(path)), None)
+
+
 def get_model_state_dict(model, *, submodules=None, options=None):
-    """By name: tensors, of which divided ones are DTensors, or with full_state_dict whole copies, for which
-    all ranks call it."""
-    options = options or StateDictOptions()
-    state = {}
+    """By name, without the wrappers: tensors, of which divided ones are DTensors, or with full_state_dict
+    whole copies, for which all ranks call it."""
+    options, state, model = _checked(options), {}, _inner(model)
+    name_of, prefix_of = _name_of_wrapped(model), _is_within(model, submodules)
     frozen = {name for name, p in _parameters(model) if not p.requires_grad}
-    for name, value in _inner(model).state_dict(keep_vars=True).items():
-        if options.ignore_frozen_params and name in frozen:
+    with _in_parts(model):
+        own = type(model).state_dict(model, keep_vars=True)  # whatever was patched
+    for name, value in ((name_of(name), value) for name, value in own.items()):
+        prefix = prefix_of(name)
+        if prefix is None or (options.ignore_frozen_params and name in frozen):
             continue
         if isinstance(value, _C.Tensor):
             value = _whole(value, options) if options.full_state_dict else value.detach()
-        state[name] = value
+            value = _on_host(value) if options.cpu_offload else value
+        state[name if options.keep_submodule_prefixes else name[len(prefix) :]] = value
     return state if _here(options) else {}
 
 
 def set_model_state_dict(model, model_state_dict, *, options=None):
-    """Takes what get_model_state_dict gave, whole or in parts. Returns missing and unexpected names."""
-    options, model = options or StateDictOptions(), _inner(model)
+    """Takes what get_model_state_dict gave, whole or in parts; gives memory to what is on meta. Returns
+    missing and unexpected names."""
+    options, model = _checked(options), _inner(model)
     values = _from_rank_0(model_state_dict) if options.broadcast_from_rank0 else model_state_dict
-    return model.load_state_dict(values, strict=options.strict)
+    if values and all(isinstance(key, taper.nn.Module) for key in values):
+        values = _by_names_in(model, values)
+    with _in_parts(model):
+        if any(isinstance(m, DistributedDataParallel) for m in model.modules()):
+            name_of = _name_of_wrapped(model)
+            own = {name_of(name): name for name in type(model).state_dict(model)}
+            values = {own.get(name, name): value for name, value in values.items()}
+        is_away = any(tensor.device.type == "meta" for tensor in (*model.parameters(), *model.buffers()))
+        return type(model).load_state_dict(model, values, strict=options.strict, assign=is_away)
+
+
+def _by_names_in(model, by_module):
+    warnings.warn(
+        "Passing model_state_dict as a ``Dict[nn.Module, Dict[str, Any]]`` is deprecated; join the names",
+        FutureWarning,
+        stacklevel=3,
+    )
+    paths = {module: path + "." if path else "" for path, module in model.named_modules()}
+    return {paths[module] + name: v for module, state in by_module.items() for name, v in state.items()}
 
 
 def _from_rank_0(values):
@@ -80,8 +161,10 @@ def _from_rank_0(values):
 
 def _parameters(model):
     """(name, parameter), by the names of state_dict(): without the wrappers that keep no activations."""
-    for name, parameter in _inner(model).named_parameters():
-        yield name.replace(_PREFIX, "").replace(_FSDP_PREFIX, ""), parameter
+    model = _inner(model)
+    name_of = _name_of_wrapped(model)
+    for name, parameter in model.named_parameters():
+        yield name_of(name), parameter
 
 
 def _named(model):
@@ -134,19 +217,40 @@ def _described(parameter, value, options, to_host):
     value = parameter._described(value) if isinstance(parameter, DTensor) else value
     if options.full_state_dict:
         value = _whole(value, options)
-    if not to_host or not isinstance(value, _C.Tensor):
-        return value
-    return value._like(value._part.cpu()) if isinstance(value, DTensor) else value.cpu()
+    return _on_host(value) if to_host else value
 
 
 def get_optimizer_state_dict(model, optimizers, *, submodules=None, options=None):
     """The optimizer's state by names of parameters; tensors as in get_model_state_dict."""
-    options = options or StateDictOptions()
+    options, prefix_of = _checked(options), _is_within(_inner(model), submodules)
     optimizers = optimizers if isinstance(optimizers, (list, tuple)) else [optimizers]
     for optimizer in optimizers:
         _begin_state(optimizer)
-    state = named_optimizer_state(model, optimizers, options)
-    return state if _here(options) else {}
+    state = named_optimizer_state(model, optimizers, options, None, options.cpu_offload)
+    state["state"] = {name: entry for name, entry in state["state"].items() if prefix_of(name) is not None}
+    for group in state["param_groups"]:
+        group["params"] = [name for name in group["params"] if prefix_of(name) is not None]
+    if not _here(options):
+        return {}
+    return _flattened(state) if options.flatten_optimizer_state_dict else state
+
+
+def _flattened(state):
+    flat = {f"state.{n}.{key}": v for n, entry in state["state"].items() for key, v in entry.items()}
+    for group in state["param_groups"]:
+        for name in group["params"]:
+            flat.update({f"param_groups.{name}.{key}": v for key, v in group.items() if key != "params"})
+    return flat
+
+
+def _unflattened(flat):
+    """The reverse, with a group for each parameter."""
+    state, groups = {}, {}
+    for key, value in flat.items():
+        kind, rest = key.split(".", 1)
+        name, entry = rest.rsplit(".", 1)
+        (state if kind == "state" else groups).setdefault(name, {})[entry] = value
+    return {"state": state, "param_groups": [{**group, "params": [name]} for name, group in groups.items()]}
 
 
 def names_in_order(model, optimizer=None):
@@ -160,8 +264,12 @@ def names_in_order(model, optimizer=None):
 def _local_optimizer_state(model, optimizer, state_dict):
     """What optimizer.load_state_dict takes, of a state by names; without an optimizer, what one of
     model.parameters() takes."""
+    if "state" not in state_dict and any(key.startswith("state.") for key in state_dict):
+        state_dict = _unflattened(state_dict)
     name_of, number, state, groups = _named(model), 0, {}, []
     saved = {name: group for group in state_dict["param_groups"] for name in group["params"]}
+    if any(isinstance(name, int) for name in saved):  # what the optimizer's own state_dict() gave
+        return state_dict
     own = [{"params": list(model.parameters())}] if optimizer is None else optimizer.param_groups
     for group in own:
         numbers = []
@@ -177,18 +285,20 @@ def _local_optimizer_state(model, optimizer, state_dict):
 
 
 def set_optimizer_state_dict(model, optimizers, optim_state_dict, *, options=None):
-    """Takes what get_optimizer_state_dict gave, whole or in parts."""
-    options = options or StateDictOptions()
+    """Takes what get_optimizer_state_dict gave, whole or in parts, or the optimizer's state_dict()."""
+    options = _checked(options)
     values = _from_rank_0(optim_state_dict) if options.broadcast_from_rank0 else optim_state_dict
+    if not values:
+        return
     for optimizer in optimizers if isinstance(optimizers, (list, tuple)) else [optimizers]:
-        optimizer.load_state_dict(_local_optimizer_state(model, optimizer, values))
+        type(optimizer).load_state_dict(optimizer, _local_optimizer_state(model, optimizer, values))
 
 
 def get_state_dict(model, optimizers, *, submodules=None, options=None):
     """(get_model_state_dict(...), get_optimizer_state_dict(...))."""
     return (
-        get_model_state_dict(model, options=options),
-        get_optimizer_state_dict(model, optimizers, options=options),
+        get_model_state_dict(model, submodules=submodules, options=options),
+        get_optimizer_state_dict(model, optimizers, submodules=submodules, options=options),
     )
 
 
@@ -197,3 +307,25 @@ def set_state_dict(model, optimizers, *, model_state_dict, optim_state_dict, opt
     result = set_model_state_dict(model, model_state_dict, options=options)
     set_optimizer_state_dict(model, optimizers, optim_state_dict, options=options)
     return result
+
+
+def _patch_model_state_dict(model, *, options=None):
+    """model.state_dict() gives what get_model_state_dict gives, and load_state_dict() takes it."""
+    model.state_dict = functools.partial(get_model_state_dict, model, options=options)
+    model.load_state_dict = functools.partial(_set_patched, model, options)
+
+
+def _set_patched(model, options, state_dict):
+    return set_model_state_dict(model, state_dict, options=options)
+
+
+def _patch_optimizer_state_dict(model, *, optimizers, options=None):
+    """The same of optimizers: state dictionaries by names of parameters."""
+    optimizers = optimizers if isinstance(optimizers, (list, tuple)) else [optimizers]
+    for optimizer in optimizers:
+        optimizer.state_dict = functools.partial(get_optimizer_state_dict, model, optimizers, options=options)
+        optimizer.load_state_dict = functools.partial(_set_patched_optimizers, model, optimizers, options)
+
+
+def _set_patched_optimizers(model, optimizers, options, state_dict):
+    set_optimizer_state_dict(model, optimizers, state_dict, options=options)

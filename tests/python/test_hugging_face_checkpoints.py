@@ -1,0 +1,136 @@
+"""Divided checkpoints as safetensors files, and state dictionaries by names of parameters."""
+
+import json
+import struct
+
+import jobs
+import numpy as np
+import pytest
+from test_fully_shard import NETWORK
+
+import taper
+from taper import distributed as dist
+from taper import safetensors
+from taper.distributed import checkpoint as dcp
+
+pytestmark = pytest.mark.skipif(not dist.is_available(), reason="built without Gloo")
+
+
+def test_one_process_writes_and_reads_whole_files(tmp_path):
+    state = {"a": {"w": taper.arange(6.0).reshape(2, 3)}, "b": taper.ones(4, dtype=taper.int64)}
+    writer = dcp.HuggingFaceStorageWriter(tmp_path, fqn_to_index_mapping={"a.w": 1, "b": 2})
+    dcp.save(state, storage_writer=writer, no_dist=True)
+    index = json.loads((tmp_path / "model.safetensors.index.json").read_text())
+    assert index["metadata"]["total_size"] == 24 + 32
+    files = {"a.w": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    assert index["weight_map"] == files
+    assert safetensors.load_file(tmp_path / files["b"])["b"].tolist() == [1, 1, 1, 1]
+    loaded = {"a": {"w": taper.zeros(2, 3, dtype=taper.float64)}, "b": None}
+    dcp.load(loaded, storage_reader=dcp.HuggingFaceStorageReader(tmp_path), no_dist=True)
+    assert loaded["a"]["w"].tolist() == state["a"]["w"].tolist() and loaded["b"].tolist() == [1, 1, 1, 1]
+    with pytest.raises(TypeError, match="'step' is a int"):
+        dcp.save({"step": 1}, storage_writer=writer, no_dist=True)
+    with pytest.raises(taper.IOError, match="no tensor 'c'"):
+        dcp.load({"c": taper.ones(1)}, storage_reader=dcp.HuggingFaceStorageReader(tmp_path), no_dist=True)
+    (tmp_path / files["b"]).unlink()
+    with pytest.raises(taper.IOError, match="model-00002-of-00002.safetensors', which is to hold 'b', is missing"):
+        dcp.load(loaded, storage_reader=dcp.HuggingFaceStorageReader(tmp_path), no_dist=True)
+
+
+def test_files_of_others_are_read(tmp_path):
+    """Two parts of one tensor, as PyTorch writes them: a header, and where each begins in its metadata."""
+    values = np.arange(15, dtype=np.float32).reshape(5, 3)
+    for number, rows in enumerate((values[:2], values[2:])):
+        offsets = json.dumps({"w": {"saved_offsets": [2 * number, 0]}})
+        header = json.dumps(
+            {
+                "__metadata__": {"format": "pt", "DCP_VERSION": "1.0", "DCP_SHARDING_INFO": offsets},
+                "w": {"dtype": "F32", "shape": list(rows.shape), "data_offsets": [0, rows.nbytes]},
+            }
+        ).encode()
+        file = tmp_path / f"shard-0000{number + 1}-model-00001-of-00001.safetensors"
+        file.write_bytes(struct.pack("<Q", len(header)) + header + rows.tobytes())
+    loaded = {"w": taper.zeros(5, 3)}
+    dcp.load(loaded, storage_reader=dcp.HuggingFaceStorageReader(tmp_path), no_dist=True)
+    assert loaded["w"].tolist() == values.tolist()
+    file.rename(tmp_path / "away")
+    with pytest.raises(taper.IOError, match="does not fit one of shape"):
+        dcp.load(loaded, storage_reader=dcp.HuggingFaceStorageReader(tmp_path), no_dist=True)
+    (tmp_path / "away").rename(file)
+    (tmp_path / "shard-00001-model-00001-of-00001.safetensors").unlink()
+    with pytest.raises(taper.IOError, match="'w' is not whole"):
+        dcp.load(loaded, storage_reader=dcp.HuggingFaceStorageReader(tmp_path), no_dist=True)
+
+
+def test_parts_are_written_by_each_rank_and_read_by_fewer(tmp_path):
+    where = f"folder = {str(tmp_path)!r}\nimport os\n"
+    jobs.run(
+        NETWORK
+        + where
+        + """
+parts = dcp.get_model_state_dict(shard(fresh()))
+for name, options in (("parts", {}), ("whole", {"enable_consolidation": True})):
+    writer = dcp.HuggingFaceStorageWriter(f"{folder}/{name}", save_distributed=True, **options)
+    dcp.save(parts, storage_writer=writer)
+    dcp.save(parts, storage_writer=writer)
+dcp.save(parts, storage_writer=dcp.HuggingFaceStorageWriter(folder + "/gathered"))
+""",
+        4,
+    )
+    assert len(list((tmp_path / "parts").glob("shard-*"))) == 4
+    assert (tmp_path / "whole" / "model-00001-of-00001.safetensors").exists()
+    jobs.run(
+        NETWORK
+        + where
+        + """
+for name in ("parts", "whole", "whole/sharded", "gathered"):
+    reader = dcp.HuggingFaceStorageReader(f"{folder}/{name}")
+    model = shard(fresh(7)); state = dcp.get_model_state_dict(model)
+    dcp.load(state, storage_reader=reader); dcp.set_model_state_dict(model, state)
+    close(dcp.get_model_state_dict(model, options=whole), fresh().state_dict(), 0)
+writer = dcp.HuggingFaceStorageWriter(folder + "/parts", save_distributed=True)
+dcp.save({"other": taper.ones(2)}, storage_writer=writer)  # files of ranks that are no more are removed
+assert len(os.listdir(folder + "/parts")) == 1
+""",
+        2,
+    )
+
+
+def test_state_dictionaries_are_given_and_taken_as_told():
+    jobs.run(
+        NETWORK
+        + """
+from taper.nn.parallel import DistributedDataParallel as DDP
+from taper.distributed.checkpoint.state_dict import _patch_model_state_dict, _patch_optimizer_state_dict
+from taper.distributed.checkpoint import StateDictOptions as Options
+model = shard(fresh()); optimizer = adam(model); train(model, optimizer, mine); optimizer.zero_grad()
+flat = dcp.get_optimizer_state_dict(model, optimizer, options=Options(flatten_optimizer_state_dict=True))
+assert flat["param_groups.first.weight.lr"] == 0.01 and flat["state.first.weight.exp_avg"].shape == (10, 6)
+for state in (flat, optimizer.state_dict()):
+    other = taper.optim.AdamW(model.parameters(), lr=7.0); dcp.set_optimizer_state_dict(model, other, state)
+    assert other.param_groups[0]["lr"] == 0.01 and len(other.state) == len(optimizer.state) > 0
+    for p in model.parameters(): assert (other.state[p]["exp_avg"] == optimizer.state[p]["exp_avg"]).all()
+# A model on meta, from rank 0's whole state.
+with taper.device("meta"): empty = shard(Net().double())
+state = expected if rank == 0 else {}
+dcp.set_model_state_dict(empty, state, options=Options(full_state_dict=True, broadcast_from_rank0=True))
+close(dcp.get_model_state_dict(empty, options=whole), expected, 0)
+print(message(lambda: dcp.set_model_state_dict(model, {}, options=Options(broadcast_from_rank0=True))))
+# Names are those of the network without wrappers; with FSDP inside, still parts.
+net = fresh(); net.blocks[0] = DDP(net.blocks[0])
+assert list(dcp.get_model_state_dict(net)) == list(expected)
+dcp.set_model_state_dict(net, expected); close(dcp.get_model_state_dict(net), expected, 0)
+deep = FSDP(fresh(), auto_wrap_policy=ModuleWrapPolicy({Block})); steps = adam(deep)
+parts, moments = dcp.get_state_dict(deep, steps)
+assert list(parts) == list(expected) and all(isinstance(v, DTensor) for v in parts.values())
+assert set(moments["state"]) == set(expected)
+import warnings
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    inner = dcp.get_model_state_dict(model, submodules={model.first}, options=Options(keep_submodule_prefixes=False))
+    assert list(inner) == ["weight", "bias"] and any(w.category is FutureWarning for w in seen)
+_patch_model_state_dict(deep, options=whole); _patch_optimizer_state_dict(deep, optimizers=steps)
+assert not isinstance(deep.state_dict()["first.bias"], DTensor) and set(steps.state_dict()["state"]) == set(expected)
+deep.load_state_dict(expected); steps.load_state_dict(steps.state_dict()); close(deep.state_dict(), expected, 0)
+"""
+    )
