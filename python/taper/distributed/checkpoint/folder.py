@@ -16,30 +16,19 @@ from taper.nn.module import Module
 
 from .. import objects
 from ..job import _resolve
-from ..tensor.dtensor import DTensor
 from ..tensor.parameter import part_of
-from ..tensor.placement_types import Partial, Shard
+from .api import CheckpointException
+from .metadata import metadata_of
+from .paths import has_state, is_cut, leaves_of, put_at, text_of
 from .state_dict import StateDictOptions, get_model_state_dict, set_model_state_dict
 
 _MANIFEST = "manifest.json"
 _FORMAT = "taper sharded checkpoint 1"
 
 
-def is_cut(value):
-    """Whether a rank has a part of it only."""
-    return isinstance(value, DTensor) and any(isinstance(p, Shard) for p in value.placements)
-
-
-def _has_state(value):
-    return hasattr(value, "state_dict") and hasattr(value, "load_state_dict") and not isinstance(value, dict)
-
-
-def _state_of(value):
-    if isinstance(value, Module):
-        return get_model_state_dict(value)
-    if hasattr(value, "local_state_dict"):  # a ZeroRedundancyOptimizer's part; the whole is not in one place
-        return value.local_state_dict()
-    return value.state_dict()
+def _template(value):
+    """What is filled in place of an object with state_dict()."""
+    return get_model_state_dict(value) if isinstance(value, Module) else {}
 
 
 def _set_state(value, state, partly):
@@ -49,24 +38,6 @@ def _set_state(value, state, partly):
         set_model_state_dict(value, state, options=StateDictOptions(strict=not partly))
     else:
         value.load_state_dict(state)
-
-
-def leaves_of(value, path=()):
-    """(path, leaf) of nested dictionaries; everything else is a leaf. Objects with state_dict() stand for
-    it."""
-    if _has_state(value):
-        value = _state_of(value)
-    if isinstance(value, DTensor) and any(isinstance(p, Partial) for p in value.placements):
-        raise ValueError("checkpoint: a Partial tensor is no part of a whole; redistribute it first")
-    if isinstance(value, DTensor) and not is_cut(value):
-        value = part_of(value)
-    if not isinstance(value, dict) or not value:
-        yield path, value
-        return
-    for key, item in value.items():
-        if not isinstance(key, (str, int)) or isinstance(key, bool):
-            raise TypeError(f"checkpoint: the key {key!r} at {list(path)} is neither text nor an integer")
-        yield from leaves_of(item, (*path, key))
 
 
 def _name(path, value=None):
@@ -88,8 +59,25 @@ def _parts_by_name(entries):
     return whole, parts
 
 
-def _bytes_of(value):
-    return value.numel() * value.element_size() if isinstance(value, _C.Tensor) else 64
+def _size_of(value):
+    """(bytes, (dtype, shape) of a tensor or None)."""
+    if not isinstance(value, _C.Tensor):
+        return 64, None
+    return value.numel() * value.element_size(), (str(value.dtype).split(".")[-1], tuple(value.shape))
+
+
+def _metadata(tensors):
+    """By names of entries, what metadata_of needs."""
+    entries = []
+    for name, tensor in tensors.items():
+        path, whole, offset = json.loads(name), None, None
+        if path and isinstance(path[-1], dict):
+            whole, offset, path = path[-1]["of"], path[-1]["offset"], path[:-1]
+        if tensor is not None:
+            dtype, shape = tensor
+            tensor = dtype, shape, offset or [0] * len(shape), whole or shape
+        entries.append((path, tensor))
+    return metadata_of(entries)
 
 
 class _Alone:
@@ -136,9 +124,8 @@ def all_well(error, group, what):
     """Raises on all ranks if one could not do its part."""
     failures = [(rank, text) for rank, text in enumerate(gathered(error, group)) if text]
     if failures:
-        raise _C.IOError(
-            f"checkpoint: {what} failed: " + "; ".join(f"rank {rank}: {text}" for rank, text in failures)
-        )
+        reasons = "; ".join(f"rank {rank}: {text}" for rank, text in failures)
+        raise CheckpointException(f"checkpoint: {what} failed: {reasons}", failures)
 
 
 def attempt(action):
@@ -186,7 +173,13 @@ def _read_manifest(folder):
         raise _C.IOError(f"checkpoint: there is none in {str(folder)!r} (no {_MANIFEST})") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _C.IOError(f"checkpoint: {str(path)!r} is damaged: {error}") from None
-    return entries, parts
+    return entries, parts, manifest.get("tensors", {})
+
+
+def read_metadata(folder):
+    """What the checkpoint in a folder holds."""
+    entries, _, tensors = _read_manifest(folder)
+    return _metadata({name: tensors.get(name) for name in entries})
 
 
 def save(
@@ -201,7 +194,8 @@ def save(
 
     Entries that several processes hold are taken to be equal, and written by one of them; an entry that only
     one holds is written by that one. An older checkpoint in the folder is valid until the new one is, and
-    then removed. Raises taper.IOError on all ranks, naming rank and reason, if one could not write its part.
+    then removed. Returns the Metadata of what was saved. Raises CheckpointException, a taper.IOError, on all
+    ranks, naming rank and reason, if one could not write its part.
     """
     group, folder = _group(process_group, no_dist), _folder(checkpoint_id, storage_writer)
     if hasattr(storage_writer, "write_state"):
@@ -211,13 +205,17 @@ def save(
         for path, value in leaves_of(state_dict)
         if not is_cut(value) or part_of(value).numel() > 0
     }
-    sizes = gathered({name: _bytes_of(value) for name, value in leaves.items()}, group)
-    owners = share_out(sizes, getattr(planner, "dedup_save_to_lowest_rank", False))
+    sizes = gathered({name: _size_of(value) for name, value in leaves.items()}, group)
+    tensors = {name: tensor for table in sizes for name, (_, tensor) in table.items()}
+    bytes_of = [{name: size for name, (size, _) in table.items()} for table in sizes]
+    owners = share_out(bytes_of, getattr(planner, "dedup_save_to_lowest_rank", False))
     token = gathered(secrets.token_hex(8), group)[0]
     parts = [f"{token}-{rank:05d}.part" for rank in range(group.size())]
     rank = group.rank()
 
     def write_part():
+        if not getattr(storage_writer, "overwrite", True) and (folder / _MANIFEST).exists():
+            raise _C.IOError(f"Checkpoint already exists in {str(folder)!r} and overwrite=False")
         folder.mkdir(parents=True, exist_ok=True)
         serialization.save(
             {n: leaves[n] for n, owner in sorted(owners.items()) if owner == rank}, folder / parts[rank]
@@ -226,9 +224,8 @@ def save(
     def commit():
         draft = folder / f"{token}.manifest"
         with open(draft, "w") as file:
-            json.dump(
-                {"format": _FORMAT, "world_size": group.size(), "parts": parts, "entries": owners}, file
-            )
+            manifest = {"format": _FORMAT, "world_size": group.size(), "parts": parts, "entries": owners}
+            json.dump({**manifest, "tensors": tensors}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, folder / _MANIFEST)
@@ -242,6 +239,7 @@ def save(
 
     all_well(attempt(write_part), group, "writing")
     all_well(attempt(commit) if rank == 0 else "", group, "writing the manifest")
+    return _metadata(tensors)
 
 
 def load(
@@ -260,12 +258,13 @@ def load(
 
 
 def _fill(state_dict, folder, partly):
-    entries, files = _read_manifest(folder)
+    entries, files, _ = _read_manifest(folder)
     whole, parts = _parts_by_name(entries)
-    stateful = [key for key, value in state_dict.items() if _has_state(value)]
+    stateful = [key for key, value in state_dict.items() if has_state(value)]
     plain = {key: value for key, value in state_dict.items() if key not in stateful}
     # What an optimizer holds is not known before: it takes all there is under its name.
-    states = {key: {} for key in stateful}
+    states = {key: _template(state_dict[key]) for key in stateful}
+    missing = {(key, name) for key, template in states.items() for name in template}
     reads = {}
 
     def read(entry, put):
@@ -274,8 +273,12 @@ def _fill(state_dict, folder, partly):
     for name in (*whole, *parts):
         path = json.loads(name)
         if path and path[0] in states:
-            _plan(states, path, None, name, parts, read)
-    for path, value in leaves_of(plain):
+            name_in = path[1] if len(path) == 2 and isinstance(path[1], str) else None
+            missing.discard((path[0], name_in))
+            own = states[path[0]].get(name_in)
+            is_there = isinstance(own, _C.Tensor) and own.device.type != "meta"
+            _plan(states, path, own if is_there else None, name, parts, read)
+    for path, value in list(leaves_of(plain, (), lambda path: _name(path) in whole)):
         name = _name(path)
         if path and name not in whole and name not in parts:
             if partly:
@@ -287,6 +290,8 @@ def _fill(state_dict, folder, partly):
         content = serialization.load(folder / files[part])
         for entry, put in places:
             put(content[entry])
+    for key, name in missing:
+        del states[key][name]
     for key, state in states.items():
         _set_state(state_dict[key], state, partly)
     state_dict.update(plain)
@@ -343,15 +348,14 @@ def put(state, path, value, saved):
             )
         part_of(value).copy_(value._own_part(saved) if is_cut(value) else saved)
         return
-    for key in path[:-1]:
-        state = state.setdefault(key, {})
-    state[path[-1]] = saved
+    put_at(state, path, saved)
 
 
-def read_state_dict(checkpoint_id):
-    """The whole checkpoint as nested dictionaries, for one process."""
+def read_state_dict(checkpoint_id, is_wanted=lambda name: True):
+    """The whole checkpoint as nested dictionaries, for one process: the entries whose names, paths joined by
+    dots, are wanted."""
     folder, result, contents = Path(checkpoint_id), {}, {}
-    entries, files = _read_manifest(folder)
+    entries, files, _ = _read_manifest(folder)
     whole, parts = _parts_by_name(entries)
 
     def read(entry, put):
@@ -361,5 +365,7 @@ def read_state_dict(checkpoint_id):
         put(contents[part][entry])
 
     for name in (*whole, *parts):
-        _plan(result, json.loads(name), None, name, parts, read)
+        path = json.loads(name)
+        if is_wanted(".".join(map(text_of, path))):
+            _plan(result, path, None, name, parts, read)
     return result

@@ -10,7 +10,9 @@ from taper import _C, safetensors
 
 from ..tensor.dtensor import DTensor
 from ..tensor.parameter import part_of
-from .folder import all_well, attempt, copy_overlap, gathered, is_cut, leaves_of, put, share_out
+from .folder import all_well, attempt, copy_overlap, gathered, put, share_out
+from .metadata import metadata_of
+from .paths import is_cut, leaves_of, text_of
 from .storage import FileSystemReader, FileSystemWriter
 
 _INDEX = "model.safetensors.index.json"
@@ -27,7 +29,7 @@ def _named(state_dict):
     """Tensors by their paths, joined by dots."""
     leaves = {}
     for path, value in leaves_of(state_dict):
-        name = ".".join(map(str, path))
+        name = ".".join(map(text_of, path))
         if not isinstance(value, _C.Tensor):
             raise TypeError(
                 f"HuggingFaceStorageWriter: the entry {name!r} is a {type(value).__name__}; safetensors "
@@ -171,6 +173,18 @@ class _Tensors:
             )
         return shape
 
+    def metadata(self):
+        """Shapes, dtypes and parts."""
+        entries = []
+        for name, parts in self.parts.items():
+            dtype, whole = str(self._empty(name).dtype).split(".")[-1], self.shape(name)
+            entries += [([name], (dtype, shape, offset, whole)) for offset, shape, _ in parts]
+        return metadata_of(entries)
+
+    def _empty(self, name):
+        with safetensors.safe_open(self.parts[name][0][2]) as opened:
+            return opened.get_slice(name)[:0] if self.parts[name][0][1] else opened.get_tensor(name)
+
     def read(self, name, target, start):
         """Fills target, which begins at start in the whole."""
         for offset, shape, file in self.parts[name]:
@@ -187,9 +201,7 @@ class _Tensors:
     def whole(self, name):
         """One tensor."""
         shape = self.shape(name)
-        with safetensors.safe_open(self.parts[name][0][2]) as opened:
-            like = opened.get_slice(name)[:0] if shape else opened.get_tensor(name)
-        result = like.new_empty(shape)
+        result = self._empty(name).new_empty(shape)
         self.read(name, result, [0] * len(shape))
         return result
 
@@ -207,15 +219,20 @@ class HuggingFaceStorageReader(FileSystemReader):
     def __init__(self, path, thread_count=1):
         super().__init__(path)
 
-    def names(self, folder):
-        """All tensors that are there."""
-        return list(_Tensors(folder).parts)
+    def read_metadata(self):
+        """What the files hold, without the values."""
+        return _Tensors(self.path).metadata()
+
+    def read_whole(self, is_wanted):
+        """The tensors whose names are wanted, in this process."""
+        tensors = _Tensors(self.path)
+        return {name: tensors.whole(name) for name in tensors.parts if is_wanted(name)}
 
     def read_state(self, state_dict, folder, partly):
         """What load() does with it, in this rank."""
         tensors = _Tensors(folder)
         for path, value in list(leaves_of(state_dict)):
-            name = ".".join(map(str, path))
+            name = ".".join(map(text_of, path))
             if name not in tensors.parts:
                 if partly:
                     continue

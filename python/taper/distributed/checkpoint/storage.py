@@ -6,15 +6,19 @@ from taper import _C
 
 from ..job import new_group
 from ..tensor.dtensor import DTensor
-from .folder import _has_state, _state_of, load, save
+from .folder import load, read_metadata, read_state_dict, save
+from .paths import has_state, state_of
 
 
 class FileSystemWriter:
-    """A folder to save to: save(state, storage_writer=FileSystemWriter(path)). The other arguments are taken
-    for PyTorch's sake: files are always written whole and synced."""
+    """A folder to save to: save(state, storage_writer=FileSystemWriter(path)). With overwrite=False it is an
+    error if there is a checkpoint already. The other arguments are taken for PyTorch's sake: files are always
+    written whole and synced."""
 
-    def __init__(self, path, single_file_per_rank=True, sync_files=True, thread_count=1, **options):
-        self.path = path
+    def __init__(
+        self, path, single_file_per_rank=True, sync_files=True, thread_count=1, overwrite=True, **options
+    ):
+        self.path, self.overwrite = path, overwrite
 
 
 class FileSystemReader:
@@ -23,11 +27,19 @@ class FileSystemReader:
     def __init__(self, path, **options):
         self.path = path
 
+    def read_metadata(self):
+        """What the checkpoint holds, without its values."""
+        return read_metadata(self.path)
+
+    def read_whole(self, is_wanted):
+        """The entries whose names are wanted, in this process."""
+        return read_state_dict(self.path, is_wanted)
+
 
 def _copy(value):
     """A copy that later training steps do not change."""
-    if _has_state(value):
-        value = _state_of(value)
+    if has_state(value):
+        value = state_of(value)
     if isinstance(value, dict):
         return {key: _copy(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)) and not isinstance(value, _C.Size):

@@ -1,4 +1,4 @@
-"""Divided checkpoints as safetensors files, and state dictionaries by names of parameters."""
+"""Divided checkpoints, also as safetensors files, and state dictionaries by names of parameters."""
 
 import json
 import struct
@@ -132,5 +132,48 @@ with warnings.catch_warnings(record=True) as seen:
 _patch_model_state_dict(deep, options=whole); _patch_optimizer_state_dict(deep, optimizers=steps)
 assert not isinstance(deep.state_dict()["first.bias"], DTensor) and set(steps.state_dict()["state"]) == set(expected)
 deep.load_state_dict(expected); steps.load_state_dict(steps.state_dict()); close(deep.state_dict(), expected, 0)
+"""
+    )
+
+
+def test_lists_of_divided_tensors_are_saved_whole_and_described(tmp_path):
+    jobs.run(
+        f"folder = {str(tmp_path / 'c')!r}"
+        + """
+begin()
+import taper.distributed.checkpoint as dcp
+from taper.distributed.checkpoint.state_dict_loader import _load_state_dict_from_keys
+from taper.distributed.tensor import Shard, distribute_tensor
+mesh = dist.init_device_mesh("cpu", (2,))
+def cut(value): return distribute_tensor(value, mesh, [Shard(0)])
+rows = taper.arange(10.0).reshape(5, 2)
+state = {"layers": [cut(rows), {"w": (cut(rows + 1), 3)}], "plain": [1, 2], "n": 4}
+metadata = dcp.save(state, checkpoint_id=folder)
+held = [cut(rows * 0), {"w": (cut(rows * 0), 0)}]
+other = {"layers": held, "plain": [], "n": 0}
+dcp.load(other, checkpoint_id=folder)
+assert other["layers"] is held and (held[0].full_tensor() == rows).all() and other["plain"] == [1, 2]
+assert (held[1]["w"][0].full_tensor() == rows + 1).all() and held[1]["w"][1] == 3 and other["n"] == 4
+for known in (metadata, dcp.FileSystemReader(folder).read_metadata()):
+    entry = known.state_dict_metadata["layers.0"]
+    assert entry.size == (5, 2) and entry.properties.dtype is taper.float32
+    assert [(tuple(c.offsets), tuple(c.sizes)) for c in entry.chunks] == [((0, 0), (3, 2)), ((3, 0), (2, 2))]
+    assert isinstance(known.state_dict_metadata["plain"], dcp.BytesStorageMetadata)
+part = _load_state_dict_from_keys("layers.1", checkpoint_id=folder)
+assert set(part) == {"layers"} and (part["layers"][1]["w"][0] == rows + 1).all()
+try: dcp.save({"n": 5}, storage_writer=dcp.FileSystemWriter(folder, overwrite=False))
+except dcp.CheckpointException as error: assert "already exists" in str(error) and set(error.failures) == {0, 1}
+else: assert False
+# A module is filled in place: no rank needs room for more than its parts.
+model = dist.fsdp.fully_shard(nn.Linear(4, 6)); before = model.weight.to_local().data_ptr()
+dcp.save({"model": model}, checkpoint_id=folder)
+with taper.no_grad(): model.weight.fill_(0.0)
+dcp.load({"model": model}, checkpoint_id=folder)
+assert model.weight.to_local().data_ptr() == before and (model.weight.full_tensor() != 0).all()
+with taper.device("meta"): away = dist.fsdp.fully_shard(nn.Linear(4, 6))
+dcp.load({"model": away}, checkpoint_id=folder)
+assert (away.weight.full_tensor() == model.weight.full_tensor()).all()
+wrong = message(lambda: dcp.load({"model": nn.Linear(4, 6, bias=False)}, checkpoint_id=folder))
+assert "Unexpected key" in wrong and "bias" in wrong
 """
     )
