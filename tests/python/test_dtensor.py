@@ -43,7 +43,7 @@ assert rows.shape == (2 * world, 3) and rows.full_tensor()[:, 0].tolist() == [r 
 made = dt.zeros(7, 2, device_mesh=mesh, placements=[Shard(0)]); assert made.shape == (7, 2) and not made.full_tensor().any()
 assert dt.full((4,), 2.5, device_mesh=mesh).tolist() == [2.5] * 4
 assert "ValueError" in message(lambda: distribute_tensor(x, mesh, [Shard(2)]))
-assert "ValueError" in message(lambda: rows.redistribute(mesh, [Partial()]))
+assert "RuntimeError" in message(lambda: rows.redistribute(mesh, [Partial()]))
 assert "RuntimeError" in message(lambda: rows + taper.ones(2 * world, 3))
 """,
         world,
@@ -117,13 +117,14 @@ PRODUCTS = """
     (lambda a, b: a @ b, [((5, 6), S(1)), ((6, 4), S(0))], P),
     (lambda a, b: a @ b, [((5, 6), R), ((6, 4), S(0))], P),
     (lambda a, b: a @ b, [((5, 6), S(0)), ((6, 4), R)], S(0)),
-    (lambda a, b: a @ b, [((5, 6), S(0)), ((6, 4), S(1))], R),
+    (lambda a, b: a @ b, [((5, 6), S(0)), ((6, 4), S(1))], S(1)),
+    (lambda a, b: a @ b, [((5, 6), S(0)), ((6, 4), S(0))], S(0)),
     (lambda a, b: a @ b, [((4, 5, 6), S(1)), ((6, 4), R)], S(1)),
     (lambda a, b: taper.bmm(a, b), [((4, 5, 6), S(0)), ((4, 6, 2), S(0))], S(0)),
     (lambda a, b: a @ b, [((4, 5, 6), S(1)), ((4, 6, 2), R)], S(1)),
     (lambda x, w, b: F.linear(x, w, b), [((3, 5, 6), R), ((4, 6), S(0)), ((4,), S(0))], S(2)),
     (lambda x, w, b: F.linear(x, w, b), [((3, 5, 6), R), ((4, 6), S(0)), ((4,), R)], S(2)),
-    (lambda x, w, b: F.linear(x, w, b), [((3, 5, 6), S(2)), ((4, 6), S(1)), ((4,), R)], R),
+    (lambda x, w, b: F.linear(x, w, b), [((3, 5, 6), S(2)), ((4, 6), S(1)), ((4,), R)], P),
     (lambda x, w: F.linear(x, w), [((3, 6), S(0)), ((4, 6), R)], S(0)),
     (lambda x, b: x * b, [((5, 6), S(0)), ((6,), R)], S(0)),
     (lambda x, b: x + b, [((5, 6), S(1)), ((6,), R)], S(1)),
@@ -139,6 +140,9 @@ REDUCTIONS_AND_VIEWS = """
     (lambda x: x.sum(dim=(0, 1)), [((3, 5, 6), S(2))], S(0)),
     (lambda x: x.amax(1), [((5, 6), S(0))], S(0)),
     (lambda x: x.amax(0), [((5, 6), S(0))], R),
+    (lambda x: x.amax(1), [((5, 6), S(1))], Partial("max")),
+    (lambda x: x.min(), [((5, 6), S(1))], Partial("min")),
+    (lambda x: x.mean(1), [((5, 6), S(1))], Partial("avg")),
     (lambda x: x.softmax(-1), [((5, 6), S(0))], S(0)),
     (lambda x: F.log_softmax(x, dim=-1), [((5, 6), S(1))], R),
     (lambda x: x.transpose(0, 1), [((5, 6), S(1))], S(0)),
@@ -163,7 +167,35 @@ LAYERS_AND_INDICES = """
     (lambda x, w: F.conv1d(x, w), [((4, 2, 7), S(2)), ((3, 2, 3), R)], R),
     (lambda x: x[1], [((5, 6), S(1))], S(0)),
     (lambda x: x[:, 1:5:2], [((5, 6), S(0))], S(0)),
-    (lambda x: x[..., 0], [((5, 6), S(0))], R),
+    (lambda x: x[..., 0], [((5, 6), S(0))], S(0)),
+    (lambda x: x[None, ..., None, 1:], [((5, 6), S(0))], S(1)),
+    (lambda x: x[:, distribute_tensor(words[0], mesh) if isinstance(x, DTensor) else words[0]], [((5, 9), S(0))], S(0)),
+    (lambda x, y: x + y, [((5, 6), S(1)), ((5, 6), S(0))], S(0)),
+    (lambda x, y: x * y, [((5, 6), S(1)), ((5, 1), S(0))], S(1)),
+    (lambda x, y: (x.sum(0) + y) * y, [((5, 6), S(0)), ((6,), R)], P),
+    (lambda x, y: (x.sum(0) - y) * y, [((5, 6), S(0)), ((6,), S(0))], S(0)),
+    (lambda x: -x.sum(0).view(2, 3).t() / 2, [((5, 6), S(0))], P),
+    (lambda x: x.sum(0).relu(), [((5, 6), S(0))], R),
+    (lambda x, w: x.sum(0) @ w, [((2, 5, 6), S(0)), ((6, 4), R)], P),
+    (lambda x: x.topk(2)[0], [((5, 6), S(0))], S(0)),
+    (lambda x: x.max(1)[0], [((5, 6), S(0))], S(0)),
+    (lambda x: x.std(0), [((5, 6), S(1))], S(0)),
+    (lambda x: x.split([1, 5], 1)[1], [((5, 6), S(0))], S(0)),
+    (lambda x: x.unbind(0)[1], [((3, 5, 6), S(2))], S(1)),
+    (lambda x: x.norm(dim=1), [((5, 6), S(0))], S(0)),
+    (lambda x: taper.movedim(x, 0, 2), [((3, 5, 6), S(0))], S(2)),
+    (lambda x: x.flatten(1), [((4, 5, 6), S(0))], S(0)),
+    (lambda x: x.unflatten(1, (2, 3)), [((4, 6), S(0))], S(0)),
+    (lambda x: x.squeeze(0), [((1, 5, 6), S(2))], S(1)),
+    (lambda x: x.unsqueeze(0).expand(3, 5, 6), [((5, 6), S(0))], S(1)),
+    (lambda x, y: taper.cat([x, y], 1), [((5, 2), S(0)), ((5, 3), R)], S(0)),
+    (lambda x, y: taper.stack([x, y], 1), [((5, 3), S(1)), ((5, 3), S(0))], S(0)),
+    (lambda x: F.max_pool2d(x, 2), [((2, 3, 4, 4), S(1))], S(1)),
+    (lambda x: F.avg_pool2d(x, 2), [((2, 3, 4, 6), S(3))], R),
+    (lambda x, w: F.group_norm(x, 2, w), [((3, 4, 2), S(0)), ((4,), R)], S(0)),
+    (lambda q, k: F.scaled_dot_product_attention(q, k, k, is_causal=True), [((2, 4, 3, 2), S(1)), ((2, 4, 3, 2), R)], S(1)),
+    (lambda x, y: F.mse_loss(x, y), [((6, 5), S(0)), ((6, 5), R)], Partial("avg")),
+    (lambda x: F.cross_entropy(x, distribute_tensor(words[:, 0] % 6, mesh) if isinstance(x, DTensor) else words[:, 0] % 6, reduction="sum"), [((5, 6), S(0))], P),
     (lambda x: x[1:3], [((5, 6), S(0))], R),
     (lambda x: x[0, :, -1], [((2, 5, 6), S(1))], S(0)),
     (lambda w: F.embedding(distribute_tensor(words, mesh, [S(0)]) if isinstance(w, DTensor) else words, w), [((9, 4), R)], S(0)),
@@ -204,6 +236,63 @@ for number, (call, operands, expected) in enumerate(cases):
         near(d.grad.full_tensor(), x.grad)
 """,
         world,
+    )
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_reductions_that_are_put_off(world):
+    jobs.run(
+        START
+        + """
+mesh = init_device_mesh("cpu", (world,))
+part = (whole(3, 4, seed=rank) * 9).round()
+everyone = taper.stack([(whole(3, 4, seed=r) * 9).round() for r in range(world)])
+for op, truth in (("sum", everyone.sum(0)), ("avg", everyone.mean(0)), ("max", everyone.amax(0)), ("min", everyone.amin(0)), ("product", everyone.prod(0))):
+    d = DTensor.from_local(part, mesh, [Partial(op)])
+    assert d.placements[0].is_partial() and d.placements[0].is_partial(op) and not d.placements[0].is_partial("any")
+    np.testing.assert_allclose(d.full_tensor().numpy(), truth.numpy(), rtol=1e-6)
+    np.testing.assert_allclose(d.redistribute(placements=[Shard(1)]).full_tensor().numpy(), truth.numpy(), rtol=1e-6)
+    np.testing.assert_allclose((d + 1).full_tensor().numpy(), (truth + 1).numpy(), rtol=1e-6)
+    assert "RuntimeError" in message(lambda: d.add_(1))
+    same(taper.ones_like(d).full_tensor(), taper.ones(3, 4))
+# The gradient of a maximum goes where it is.
+mine = taper.full((2,), float(rank % 2)).requires_grad_()
+(DTensor.from_local(mine, mesh, [Partial("max")]).full_tensor() * taper.tensor([1.0, 2.0])).sum().backward()
+assert mine.grad.tolist() == ([2 / world, 4 / world] if rank % 2 else [0.0, 0.0])
+# What ranks compute with one tensor each by itself has gradients that are summed.
+x = distribute_tensor(taper.ones(3), mesh, [Replicate()]).requires_grad_()
+(x.to_local(grad_placements=[Partial()]) * (rank + 1.0)).sum().backward()
+assert x.grad.full_tensor().tolist() == [sum(range(world + 1))] * 3
+checked = DTensor.from_local(taper.full((2,), float(rank)), mesh, [Replicate()], run_check=True)
+assert checked.to_local().tolist() == [0.0, 0.0]
+assert distribute_tensor(whole(6, 5), mesh, [Shard(0)]).stride() == (5, 1)
+assert distribute_tensor(whole(6, 5).t(), mesh, [Shard(1)]).stride() in ((1, 5), (6, 1))
+""",
+        world,
+    )
+
+
+def test_random_numbers_are_those_of_one_tensor():
+    jobs.run(
+        START
+        + """
+from taper.nn import functional as F
+mesh = init_device_mesh("cpu", (2, 2))
+taper.manual_seed(rank)  # replicas are equal nevertheless
+x = distribute_tensor(taper.ones(8, 6), mesh, [Replicate(), Shard(0)]).requires_grad_()
+y = F.dropout(x, 0.5)
+assert y.placements == x.placements and set(y.full_tensor().flatten().tolist()) == {0.0, 2.0}
+y.sum().backward(); same(x.grad.full_tensor(), y.full_tensor())
+everyone = [None] * world
+for made in (y, taper.rand_like(x), taper.randn_like(x), dt.rand(4, 3, device_mesh=mesh, placements=[Shard(0), Replicate()])):
+    dist.all_gather_object(everyone, made.full_tensor().detach())
+    for other in everyone: same(other, everyone[0])
+assert F.dropout(x, 0.5, training=False).placements == x.placements
+taper.manual_seed(3); d = dt.randn(5, 4, device_mesh=mesh, placements=[Shard(0), Shard(1)])
+taper.manual_seed(3); same(d.full_tensor(), taper.empty(5, 4).normal_())
+assert dt.full((3,), 2, device_mesh=mesh).dtype == taper.int64 and dt.ones(5, device_mesh=mesh, placements=[Shard(0)] * 2).full_tensor().tolist() == [1.0] * 5
+""",
+        4,
     )
 
 

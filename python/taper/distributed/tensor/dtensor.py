@@ -1,17 +1,18 @@
 """DTensor: a tensor that lies on the ranks of a mesh, of which this process holds a part."""
 
+import math
 from dataclasses import replace
 
 import taper
 from taper import _C
 from taper._grad_mode import no_grad
-from taper.autograd import Function
 from taper.overrides import DisableTorchFunctionSubclass
 
-from ..collectives import ReduceOp, all_reduce, broadcast
+from ..collectives import broadcast
 from ..device_mesh import DeviceMesh
 from .by_parts import way_of
 from .cut import Cut
+from .moves import REDUCTIONS, Enter, First, Own, Reduced, Share, Term, Whole
 from .placement_types import Partial, Placement, Replicate, Shard, _StridedShard
 
 
@@ -22,13 +23,13 @@ class DTensor(_C.Tensor):
     device_mesh  the ranks
     placements   along each dimension of the mesh: Shard(dim), Replicate() or Partial()
 
-    Elementwise operations, matrix products, sums, means and reductions along what is not divided, transposes,
-    views, indexing, norms, embeddings and convolutions of a divided batch are done part by part where their
-    operands allow it (by_parts.py). All others gather their
-    operands first, so their results are whole on all ranks (Replicate): right for any operation, and as
-    costly as that sounds. What is drawn in place is what one process would draw. Gradients lie as their
-    tensors do (of what is Partial, Replicate); `grad` of a leaf is this rank's part.
-    """
+    Elementwise operations, matrix products, sums, means and reductions along what is not divided,
+    transposes, views, indexing, what works along some dimensions (by_dims.py), norms, embeddings,
+    convolutions, pooling and attention of a divided batch are done part by part where their operands allow
+    it (by_parts.py). All others gather their operands first, so their results are whole on all ranks
+    (Replicate): right for any operation, and as costly as that sounds. What is drawn is what one process
+    would draw. Gradients lie as their tensors do (of what is Partial, Replicate); `grad` of a leaf is this
+    rank's part."""
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
@@ -43,8 +44,12 @@ class DTensor(_C.Tensor):
         name, mesh = func.__name__, own[0].device_mesh
         if name == "linear" and (bias := args[2] if len(args) > 2 else kwargs.get("bias")) is not None:
             return func(*args[:2]) + bias
+        if name in ("addmm", "baddbmm") and not kwargs and len(args) == 3:
+            return args[0] + args[1] @ args[2]
+        if name in _DRAWN or name == "dropout":
+            return _drawn(func, *args, **kwargs)
         writes = name.endswith("_") and not name.startswith("__") or name in _WRITING
-        way = way_of(name, args, kwargs, own)
+        way = way_of(func, args, kwargs, own)
         if writes and (
             way is None or (tuple(way.placements), way.shape) != (own[0].placements, own[0].shape)
         ):
@@ -66,32 +71,52 @@ class DTensor(_C.Tensor):
     @staticmethod
     def from_local(local_tensor, device_mesh, placements=None, *, run_check=False, shape=None, stride=None):
         """The tensor of which the ranks hold these parts. Without shape, all ranks' parts along a Shard must
-        be of one size."""
+        be of one size. run_check: what is to be Replicate becomes the first rank's."""
         placements = _normal(placements, device_mesh, local_tensor.ndim)
+        if run_check:
+            local_tensor = First.apply(local_tensor, device_mesh, placements)
         if shape is None:
             shape = list(local_tensor.shape)
             for dim, placement in enumerate(placements):
                 if isinstance(placement, Shard):
                     shape[placement.dim] *= device_mesh.size(dim)
+        shares = math.prod(n for n, p in zip(device_mesh.shape, placements) if p == Partial("avg"))
         with DisableTorchFunctionSubclass():
-            return _wrap(local_tensor.view(local_tensor.shape), device_mesh, placements, shape)
+            part = Share.apply(local_tensor, shares) if shares > 1 else local_tensor.view(local_tensor.shape)
+            return _wrap(part, device_mesh, placements, shape)
 
     def to_local(self, *, grad_placements=None):
-        """This rank's part, a plain tensor with the same history."""
+        """This rank's part, a plain tensor with the same history. grad_placements: how the gradients that
+        come to it lie; Partial where ranks that have the same compute different things with it."""
         with DisableTorchFunctionSubclass():
-            return self.view(self._local_shape).as_subclass(_C.Tensor)
+            part = self.view(self._local_shape).as_subclass(_C.Tensor)
+            if grad_placements is None:
+                return part
+            coming = _normal(grad_placements, self.device_mesh, self.ndim)
+            for dim, (placement, grad) in enumerate(zip(self.placements, coming)):
+                if isinstance(placement, Replicate) and grad == Partial():
+                    part = Enter.apply(part, self.device_mesh.get_group(dim))
+                elif grad != placement and not isinstance(placement, Partial):
+                    raise _C.NotImplementedError(
+                        f"DTensor.to_local: gradients that lie as {grad} of a tensor that lies as {placement}"
+                    )
+            return part
 
     def redistribute(self, device_mesh=None, placements=None, *, async_op=False):
         """The same tensor, lying otherwise; all ranks of the mesh call it."""
         if device_mesh is not None and device_mesh != self.device_mesh:
             raise ValueError("DTensor.redistribute: to another mesh is not supported")
         target = _normal(placements, self.device_mesh, len(self.shape))
+        for placement, to in zip(self.placements, target):
+            if isinstance(to, Partial) and to != placement:
+                raise RuntimeError(f"DTensor.redistribute: a tensor cannot go from {placement} to {to}")
         with DisableTorchFunctionSubclass():
             return _wrap(_moved(self, target), self.device_mesh, target, self.shape)
 
     def full_tensor(self, *, grad_placements=None):
         """The whole, a plain tensor; all ranks of the mesh call it."""
-        return self.redistribute(placements=[Replicate()] * self.device_mesh.ndim).to_local()
+        whole = self.redistribute(placements=[Replicate()] * self.device_mesh.ndim)
+        return whole.to_local(grad_placements=grad_placements)
 
     def detach(self):
         """The same memory, outside of the graph."""
@@ -162,6 +187,15 @@ class DTensor(_C.Tensor):
     def size(self, dim=None):
         """Of the whole."""
         return self._shape if dim is None else self._shape[dim]
+
+    def stride(self, dim=None):
+        """Of the whole, if its dimensions lay in the order of this part's."""
+        steps, step = [0] * self.ndim, 1
+        local = self._part.stride()
+        for place in sorted(range(self.ndim), key=lambda place: (local[place], -place)):
+            steps[place] = step
+            step *= max(self._shape[place], 1)
+        return tuple(steps) if dim is None else steps[dim]
 
     def numel(self):
         """Of the whole."""
@@ -265,7 +299,9 @@ def _has(placements, kind):
 def _wrap(value, mesh, placements, shape=None):
     """value, or the tensors in it, as DTensors."""
     if isinstance(value, (list, tuple)) and not isinstance(value, _C.Size):
-        return type(value)(_wrap(item, mesh, placements) for item in value)
+        shapes = shape if isinstance(shape, list) else [None] * len(value)
+        items = [_wrap(item, mesh, placements, size) for item, size in zip(value, shapes, strict=True)]
+        return getattr(type(value), "_make", type(value))(items)
     if not isinstance(value, _C.Tensor):
         return value
     if type(value) is not DTensor:
@@ -288,8 +324,8 @@ def _normal(placements, mesh, ndim):
             f"dimensions of the mesh, got {placements}"
         )
     for place, placement in enumerate(placements):
-        if isinstance(placement, Partial) and placement.reduce_op not in ("sum", "avg"):
-            raise _C.NotImplementedError(f"DTensor: {placement}; supported are 'sum' and 'avg'")
+        if isinstance(placement, Partial) and placement.reduce_op not in REDUCTIONS:
+            raise _C.NotImplementedError(f"DTensor: {placement}; supported are {', '.join(REDUCTIONS)}")
         if isinstance(placement, Shard):
             if not -ndim <= placement.dim < ndim:
                 raise ValueError(f"DTensor: {placement} of a tensor with {ndim} dimensions")
@@ -314,68 +350,13 @@ def cuts_of(shape, placements, mesh):
     return [(dim, cut) for dim, _, cut in _steps(shape, placements, mesh) if cut]
 
 
-class _Whole(Function):
-    """The whole of parts; a gradient that all ranks have is cut again."""
-
-    @staticmethod
-    def forward(ctx, part, cut):
-        ctx.cut = cut
-        return cut.whole(part.detach())
-
-    @staticmethod
-    def backward(ctx, dx):
-        return ctx.cut.own(dx).contiguous(), None
-
-
-class _Own(Function):
-    """The part of a whole that all ranks have."""
-
-    @staticmethod
-    def forward(ctx, whole, cut):
-        ctx.cut = cut
-        return cut.own(whole.detach()).contiguous().clone()
-
-    @staticmethod
-    def backward(ctx, dx):
-        return ctx.cut.whole(dx.contiguous()), None
-
-
-class _Sum(Function):
-    """The sum or mean over a group's ranks, which all have then."""
-
-    @staticmethod
-    def forward(ctx, part, group, average):
-        ctx.share = 1.0 / group.size() if average else 1.0
-        total = part.detach().clone()
-        all_reduce(total, ReduceOp.AVG if average else ReduceOp.SUM, group)
-        return total
-
-    @staticmethod
-    def backward(ctx, dx):
-        return dx * ctx.share, None, None
-
-
-class _Enter(Function):
-    """What all ranks of a group have, for operations of which each does a part: gradients are summed."""
-
-    @staticmethod
-    def forward(ctx, whole, group):
-        ctx.group = group
-        return whole.view(whole.shape)
-
-    @staticmethod
-    def backward(ctx, dx):
-        total = dx.contiguous().clone()
-        all_reduce(total, ReduceOp.SUM, ctx.group)
-        return total, None
-
-
 def _entering(x, target, result):
     """The part of x for an operation whose result lies as `result` says."""
     part = _moved(x, target)
     for dim, (placement, out) in enumerate(zip(target, result)):
         if isinstance(placement, Replicate) and not isinstance(out, Replicate):
-            part = _Enter.apply(part, x.device_mesh.get_group(dim))
+            kind = "avg" if out == Partial("avg") else "sum"
+            part = Enter.apply(part, x.device_mesh.get_group(dim), kind)
     return part
 
 
@@ -389,14 +370,14 @@ def _moved(x, target):
         del before[0], after[0]
     for dim, placement, cut in reversed(before):
         if cut:
-            part = _Whole.apply(part, cut)
+            part = Whole.apply(part, cut)
         elif isinstance(placement, Partial):
-            part = _Sum.apply(part, mesh.get_group(dim), placement.reduce_op == "avg")
-    for _, placement, cut in after:
-        if isinstance(placement, Partial):
-            raise ValueError(f"DTensor.redistribute: a tensor cannot go from {x.placements} to {target}")
-        if cut:
-            part = _Own.apply(part, cut)
+            part = Reduced.apply(part, mesh.get_group(dim), placement.reduce_op)
+    for dim, placement, cut in after:
+        if placement == Partial():
+            part = Term.apply(part, mesh.get_group(dim))
+        elif cut:
+            part = Own.apply(part, cut)
     return part
 
 
@@ -406,6 +387,10 @@ _DRAWING = "bernoulli_ cauchy_ exponential_ geometric_ log_normal_ normal_ rando
 def _write(func, args, kwargs):
     """An operation in place on the whole of its first operand; each rank keeps its part."""
     target, mesh = args[0], args[0].device_mesh
+    if _has(target.placements, Partial):
+        raise RuntimeError(
+            f"DTensor.{func.__name__}: in place on what lies as {target.placements}; redistribute it first"
+        )
     if not isinstance(target, DTensor) or (target.requires_grad and _C.is_grad_enabled()):
         raise _C.NotImplementedError(
             f"DTensor.{func.__name__}: with gradients in place only where it is elementwise and the operands "
@@ -427,6 +412,28 @@ def _write(func, args, kwargs):
     return target
 
 
+# Functions that draw, and the method that draws in place.
+_DRAWN = {"rand_like": "uniform_", "randn_like": "normal_"}
+
+
+def _drawn(func, x, *args, **kwargs):
+    """dropout, rand_like and randn_like: what one process would draw, divided as x is."""
+    places = [Replicate() if isinstance(p, Partial) else p for p in x.placements]
+    if func.__name__ in _DRAWN:
+        result = taper.empty_like(x.detach(), *args, **kwargs)
+        getattr(result.detach(), _DRAWN[func.__name__])()
+        return result
+    options = {**dict(zip(("p", "training", "inplace"), args)), **kwargs}
+    p = options.get("p", 0.5)
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    if not options.get("training", True) or p == 0:
+        return x if options.get("inplace") else x.clone()
+    kept = _wrap(taper.zeros_like(x._part), x.device_mesh, places, x.shape)
+    kept = kept.bernoulli_(1 - p) / (1 - p) if p < 1 else kept
+    return x.mul_(kept) if options.get("inplace") else x * kept
+
+
 def distribute_tensor(tensor, device_mesh=None, placements=None, *, src_data_rank=0):
     """The tensor of group rank src_data_rank, laid out on the mesh: a leaf, as tensor is one. With
     src_data_rank=None all ranks have the same tensor already, and nothing is sent."""
@@ -442,28 +449,35 @@ def distribute_tensor(tensor, device_mesh=None, placements=None, *, src_data_ran
     return _wrap(part, device_mesh, placements, tensor.shape).requires_grad_(tensor.requires_grad)
 
 
-def _made(make):
-    def function(*size, requires_grad=False, device_mesh=None, placements=None, **options):
-        shape = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
-        placements = _normal(placements, device_mesh, len(shape))
-        part = make(shape, options)
-        for _, cut in cuts_of(shape, placements, device_mesh):
-            part = cut.own(part).contiguous().clone()
-        return _wrap(part, device_mesh, placements, shape).requires_grad_(requires_grad)
-
-    return function
+def _laid(shape, fill, requires_grad=False, device_mesh=None, placements=None, **options):
+    """A tensor of which each rank makes its part; fill writes it."""
+    placements = _normal(placements, device_mesh, len(shape))
+    local = list(shape)
+    for _, cut in cuts_of(shape, placements, device_mesh):
+        local[cut.dim] = cut.length
+    made = _wrap(taper.empty(local, **options), device_mesh, placements, shape)
+    return fill(made).requires_grad_(requires_grad)
 
 
-def _from(name):
-    function = _made(lambda shape, options: getattr(taper, name)(shape, **options))
+def _from(name, fill):
+    def function(*size, **options):
+        return _laid(
+            tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size, fill, **options
+        )
+
     function.__name__ = name
-    function.__doc__ = f"taper.{name}(size) laid out on device_mesh; each rank makes the whole first."
+    function.__doc__ = f"taper.{name}(size) laid out on device_mesh; each rank makes its part."
     return function
 
 
-empty, ones, zeros, rand, randn = map(_from, ("empty", "ones", "zeros", "rand", "randn"))
+empty = _from("empty", lambda x: x)
+ones = _from("ones", lambda x: x.fill_(1))
+zeros = _from("zeros", lambda x: x.zero_())
+rand = _from("rand", lambda x: x.uniform_())
+randn = _from("randn", lambda x: x.normal_())
 
 
 def full(size, fill_value, **options):
-    """taper.full(size, fill_value) laid out on device_mesh."""
-    return _made(lambda shape, rest: taper.full(shape, fill_value, **rest))(size, **options)
+    """taper.full(size, fill_value) laid out on device_mesh; each rank makes its part."""
+    options.setdefault("dtype", taper.full((), fill_value).dtype)
+    return _laid(tuple(size), lambda x: x.fill_(fill_value), **options)

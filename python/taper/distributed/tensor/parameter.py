@@ -136,4 +136,5 @@ def norm_of_gradients(parameters, norm_type):
         for group in groups:
             all_reduce(total, ReduceOp.MAX if infinite else ReduceOp.SUM, group)
         sums.append(total)
-    return stack(sums).max() if infinite else stack(sums).sum().pow(1.0 / norm_type)
+    total = stack(sums).max() if infinite else stack(sums).sum().pow(1.0 / norm_type)
+    return total.to(parameters[0].dtype) if parameters else total

@@ -15,8 +15,8 @@ class Placement:
         return isinstance(self, Replicate)
 
     def is_partial(self, reduce_op=None):
-        """Whether the tensor is the sum of what the ranks have."""
-        return isinstance(self, Partial)
+        """Whether the tensor is what the ranks have, reduced (by this operation)."""
+        return isinstance(self, Partial) and (reduce_op is None or self.reduce_op == reduce_op)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Replicate(Placement):
 
 @dataclass(frozen=True)
 class Partial(Placement):
-    """The tensor is the sum of what the ranks have."""
+    """The tensor is the sum of what the ranks have, or by reduce_op their mean ("avg"), "max", "min" or
+    "product"."""
 
     reduce_op: str = "sum"
 
