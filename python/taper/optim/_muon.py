@@ -16,6 +16,11 @@ _ADJUSTMENTS = {
 def _orthogonalized(matrix, coefficients, steps, eps):
     """About U V^T of matrix = U S V^T, in bfloat16, by a quintic iteration."""
     a, b, c = coefficients
+    if hasattr(matrix, "full_tensor"):
+        from ..distributed.tensor import Replicate
+
+        # Sums of parts would be rounded otherwise than those of the whole.
+        matrix = matrix.redistribute(placements=[Replicate()] * matrix.device_mesh.ndim)
     wide = matrix.size(0) <= matrix.size(1)
     x = (matrix if wide else matrix.T).to(_C.bfloat16, copy=True)
     x.div_(x.norm().clamp(min=eps))
