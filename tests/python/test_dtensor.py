@@ -43,7 +43,7 @@ assert rows.shape == (2 * world, 3) and rows.full_tensor()[:, 0].tolist() == [r 
 made = dt.zeros(7, 2, device_mesh=mesh, placements=[Shard(0)]); assert made.shape == (7, 2) and not made.full_tensor().any()
 assert dt.full((4,), 2.5, device_mesh=mesh).tolist() == [2.5] * 4
 assert "ValueError" in message(lambda: distribute_tensor(x, mesh, [Shard(2)]))
-assert "RuntimeError" in message(lambda: rows.redistribute(mesh, [Partial()]))
+assert "RuntimeError" in message(lambda: made.redistribute(placements=[Replicate()]).redistribute(mesh, [Partial()]))
 assert "RuntimeError" in message(lambda: rows + taper.ones(2 * world, 3))
 """,
         world,
@@ -270,6 +270,78 @@ assert distribute_tensor(whole(6, 5).t(), mesh, [Shard(1)]).stride() in ((1, 5),
 """,
         world,
     )
+
+
+def test_layouts_that_cannot_be_are_told():
+    jobs.run(
+        START
+        + """
+mesh, other = init_device_mesh("cpu", (4,)), init_device_mesh("cpu", (2, 2))
+d = distribute_tensor(whole(8, 3), mesh, [Shard(0)])
+assert distribute_tensor(d, mesh, [Shard(-2)]) is d and d.nbytes == 96 and d.cpu().placements == (Shard(0),)
+for call, text in (
+    (lambda: distribute_tensor(d, mesh, [Replicate()]), "ValueError after"),
+    (lambda: distribute_tensor(d, other, [Shard(0), Shard(0)]), "different device mesh"),
+    (lambda: distribute_tensor(whole(8).requires_grad_() * 2, mesh, [Shard(0)]), "leaf"),
+    (lambda: DTensor.from_local(d, mesh, [Shard(0)]), "plain tensor"),
+    (lambda: DTensor.from_local(whole(3 if rank < 3 else 4, 2), mesh, [Shard(0)], shape=(10, 2)), "this rank has" if rank == 3 else "no error"),
+    (lambda: d.redistribute(mesh), "placements is needed"),
+    (lambda: d + distribute_tensor(whole(8, 3), other, [Shard(0), Shard(1)]), "different meshes"),
+):
+    assert text in message(call), (text, message(call))
+terms = distribute_tensor(whole(4, 3), mesh, [Partial()])  # one tensor, as a sum
+same(terms.full_tensor(), whole(4, 3)); same(distribute_tensor(whole(4), mesh, [Partial("avg")]).full_tensor(), whole(4))
+assert terms.redistribute(placements=[Shard(0)]).to_local().shape == (1, 3)
+same(d.redistribute(placements=[Partial()]).full_tensor(), whole(8, 3))
+assert d.redistribute(placements=[Replicate()], forward_dtype=taper.float64).dtype == taper.float64
+assert [str(p) for p in (Shard(1), Replicate(), Partial())] == ["S(1)", "R", "P(sum)"] and repr(Partial("avg")) == "Partial(avg)"
+assert d._spec.placements == (Shard(0),) and d._spec.tensor_meta.stride == (3, 1) and d._local_tensor.shape == (2, 3)
+""",
+        4,
+    )
+
+
+def test_functions_of_parts_and_what_is_counted_and_shown():
+    out = jobs.run(
+        START
+        + """
+from taper.distributed.tensor.experimental import implicit_replication, local_map
+from taper.distributed.tensor.debug import CommDebugMode, visualize_sharding
+mesh = init_device_mesh("cpu", (2, 2))
+x, w, R = whole(4, 6), whole(6, 2, seed=1), Replicate()
+a, b = distribute_tensor(x, mesh, [R, Shard(1)]).requires_grad_(), distribute_tensor(w, mesh, [R, Shard(0)])
+multiply = local_map(lambda a, b, scale: (a @ b * scale, "kept"), out_placements=([R, Partial()], None), in_placements=([R, Shard(1)], [R, Shard(0)], None))
+comm = CommDebugMode()
+with comm: product, kept = multiply(a, b, 2.0)
+assert kept == "kept" and product.placements == (R, Partial()) and comm.get_total_counts() == 0
+with comm: found = product.redistribute(placements=[R, Shard(0)])
+assert comm.get_comm_counts() == {"reduce_scatter_tensor": 1}
+np.testing.assert_allclose(found.full_tensor().detach().numpy(), (2 * x @ w).numpy(), rtol=1e-5, atol=1e-6)
+found.sum().backward(); np.testing.assert_allclose(a.grad.full_tensor().numpy(), (2 * w.sum(1)).expand(4, 6).numpy(), rtol=1e-5)
+with comm: a.detach().full_tensor(); product.detach().full_tensor()
+assert comm.get_comm_counts() == {"all_gather": 1, "all_reduce": 1}
+assert "redistribute_inputs" in message(lambda: multiply(b.t().contiguous().redistribute(placements=[R, R]), b, 1.0))
+# Each rank has its columns of the same tensor: gradients of what all have are summed.
+wide = distribute_tensor(whole(3), mesh, [R, R]).requires_grad_()
+local_map(lambda v: v * (rank % 2 + 1.0), out_placements=[R, Shard(0)], in_grad_placements=([R, Partial()],))(wide).sum().backward()
+assert wide.grad.full_tensor().tolist() == [3.0] * 3
+assert "RuntimeError" in message(lambda: a + x)
+with implicit_replication(): same((a + x).full_tensor(), x + x); assert (a + x).placements == a.placements
+visualize_sharding(distribute_tensor(whole(5, 4), mesh, [Shard(0), Shard(1)]))
+visualize_sharding(distribute_tensor(whole(3), mesh, [R, Shard(0)]), header="one")
+""",
+        4,
+    )
+    lines = [line.split() for line in out[0].splitlines()]
+    assert lines == [
+        ["0-1", "2-3"],
+        ["0-2", "cpu:0", "cpu:1"],
+        ["3-4", "cpu:2", "cpu:3"],
+        ["one"],
+        [],
+        ["0-1", "cpu:0,2"],
+        ["2-2", "cpu:1,3"],
+    ]
 
 
 def test_random_numbers_are_those_of_one_tensor():

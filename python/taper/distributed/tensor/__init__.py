@@ -30,6 +30,6 @@ __all__ = [
 def __getattr__(name):
     import importlib
 
-    if name == "parallel":
+    if name in ("debug", "experimental", "parallel"):
         return importlib.import_module("." + name, __name__)
     raise AttributeError(f"module 'taper.distributed.tensor' has no attribute '{name}'")

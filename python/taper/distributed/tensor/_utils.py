@@ -1,6 +1,6 @@
 """Which part of a DTensor a rank has."""
 
-from .dtensor import cuts_of
+from .dtensor import DTensor, cuts_of
 
 
 def compute_local_shape_and_global_offset(global_shape, mesh, placements):
@@ -10,3 +10,9 @@ def compute_local_shape_and_global_offset(global_shape, mesh, placements):
         shape[cut.dim] = cut.length
         offset[cut.dim] += cut.start
     return tuple(shape), tuple(offset)
+
+
+def compute_global_tensor_info(tensor, mesh, placements):
+    """(shape, stride) of the whole of which tensor is this rank's part, where all parts are of one size."""
+    whole = DTensor.from_local(tensor, mesh, placements)
+    return list(whole.shape), list(whole.stride())

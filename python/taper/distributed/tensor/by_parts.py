@@ -585,6 +585,7 @@ _RULES = {
     },
     **dict.fromkeys(("clone", "contiguous", "requires_grad_", "zero_"), _single(_stays)),
     **dict.fromkeys(("to", "float", "double", "half", "bfloat16"), _single(_linear_in)),
+    **dict.fromkeys(("cpu", "cuda", "pin_memory"), _single(_stays)),
     **dict.fromkeys(("zeros_like", "ones_like", "empty_like", "full_like", "fill_"), _single(None)),
     **dict.fromkeys(("matmul", "__matmul__", "mm", "bmm"), _matmul),
     "linear": _linear,

@@ -1,7 +1,7 @@
 """DTensor: a tensor that lies on the ranks of a mesh, of which this process holds a part."""
 
-import math
-from dataclasses import replace
+import threading
+from dataclasses import dataclass, replace
 
 import taper
 from taper import _C
@@ -10,10 +10,35 @@ from taper.overrides import DisableTorchFunctionSubclass
 
 from ..collectives import broadcast
 from ..device_mesh import DeviceMesh
-from .by_parts import way_of
+from .by_parts import _is_sum, way_of
 from .cut import Cut
-from .moves import REDUCTIONS, Enter, First, Own, Reduced, Share, Term, Whole
+from .moves import REDUCTIONS, Enter, First, Own, Reduced, Scattered, Term, Whole
 from .placement_types import Partial, Placement, Replicate, Shard, _StridedShard
+
+
+class _Modes(threading.local):
+    replicates = False
+
+
+modes = _Modes()
+
+
+@dataclass(frozen=True)
+class TensorMeta:
+    """Of the whole tensor."""
+
+    shape: object
+    stride: tuple
+    dtype: object
+
+
+@dataclass(frozen=True)
+class DTensorSpec:
+    """How a DTensor lies."""
+
+    mesh: DeviceMesh
+    placements: tuple
+    tensor_meta: TensorMeta
 
 
 class DTensor(_C.Tensor):
@@ -35,6 +60,11 @@ class DTensor(_C.Tensor):
     def __torch_function__(cls, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         own = [x for x in _flat((args, kwargs)) if isinstance(x, DTensor)]
+        if modes.replicates:
+            args, kwargs = _mapped((args, kwargs), lambda x: _replicated(x, own[0].device_mesh), _C.Tensor)
+            own = [x for x in _flat((args, kwargs)) if isinstance(x, DTensor)]
+        if any(x.device_mesh is not own[0].device_mesh and x.device_mesh != own[0].device_mesh for x in own):
+            raise RuntimeError(f"{func.__name__}: the DTensors lie on different meshes; redistribute one")
         for other in _flat((args, kwargs)):
             if isinstance(other, _C.Tensor) and not isinstance(other, DTensor) and other.ndim:
                 raise RuntimeError(
@@ -72,6 +102,10 @@ class DTensor(_C.Tensor):
     def from_local(local_tensor, device_mesh, placements=None, *, run_check=False, shape=None, stride=None):
         """The tensor of which the ranks hold these parts. Without shape, all ranks' parts along a Shard must
         be of one size. run_check: what is to be Replicate becomes the first rank's."""
+        if isinstance(local_tensor, DTensor) or not isinstance(local_tensor, _C.Tensor):
+            raise RuntimeError(
+                f"DTensor.from_local: expected a plain tensor, got a {type(local_tensor).__name__}"
+            )
         placements = _normal(placements, device_mesh, local_tensor.ndim)
         if run_check:
             local_tensor = First.apply(local_tensor, device_mesh, placements)
@@ -80,10 +114,9 @@ class DTensor(_C.Tensor):
             for dim, placement in enumerate(placements):
                 if isinstance(placement, Shard):
                     shape[placement.dim] *= device_mesh.size(dim)
-        shares = math.prod(n for n, p in zip(device_mesh.shape, placements) if p == Partial("avg"))
+        _check_local(local_tensor, device_mesh, placements, shape)
         with DisableTorchFunctionSubclass():
-            part = Share.apply(local_tensor, shares) if shares > 1 else local_tensor.view(local_tensor.shape)
-            return _wrap(part, device_mesh, placements, shape)
+            return _wrap(local_tensor.view(local_tensor.shape), device_mesh, placements, shape)
 
     def to_local(self, *, grad_placements=None):
         """This rank's part, a plain tensor with the same history. grad_placements: how the gradients that
@@ -102,16 +135,23 @@ class DTensor(_C.Tensor):
                     )
             return part
 
-    def redistribute(self, device_mesh=None, placements=None, *, async_op=False):
-        """The same tensor, lying otherwise; all ranks of the mesh call it."""
+    def redistribute(
+        self, device_mesh=None, placements=None, *, async_op=False, forward_dtype=None, backward_dtype=None
+    ):
+        """The same tensor, lying otherwise; all ranks of the mesh call it. forward_dtype: to which it is cast
+        before. To Partial only from Shard. backward_dtype changes nothing: gradients have the dtype of what
+        they belong to."""
         if device_mesh is not None and device_mesh != self.device_mesh:
             raise ValueError("DTensor.redistribute: to another mesh is not supported")
+        if placements is None:
+            raise RuntimeError("DTensor.redistribute: placements is needed")
         target = _normal(placements, self.device_mesh, len(self.shape))
         for placement, to in zip(self.placements, target):
-            if isinstance(to, Partial) and to != placement:
-                raise RuntimeError(f"DTensor.redistribute: a tensor cannot go from {placement} to {to}")
+            if isinstance(to, Partial) and to != placement and not (to == Partial() and placement.is_shard()):
+                raise RuntimeError(f"DTensor.redistribute: a tensor cannot go from {placement!r} to {to!r}")
+        source = self if forward_dtype is None else self.to(forward_dtype)
         with DisableTorchFunctionSubclass():
-            return _wrap(_moved(self, target), self.device_mesh, target, self.shape)
+            return _wrap(_moved(source, target), self.device_mesh, target, self.shape)
 
     def full_tensor(self, *, grad_placements=None):
         """The whole, a plain tensor; all ranks of the mesh call it."""
@@ -121,6 +161,18 @@ class DTensor(_C.Tensor):
     def detach(self):
         """The same memory, outside of the graph."""
         return self._like(self._part)
+
+    @property
+    def _local_tensor(self):
+        """_part, by PyTorch's name."""
+        return self._part
+
+    @property
+    def _spec(self):
+        """How it lies, as PyTorch's modules read it."""
+        return DTensorSpec(
+            self.device_mesh, self.placements, TensorMeta(self.shape, self.stride(), self.dtype)
+        )
 
     @property
     def _part(self):
@@ -206,6 +258,7 @@ class DTensor(_C.Tensor):
         return len(self._shape)
 
     nelement = numel
+    nbytes = property(lambda self: self.numel() * self.element_size())
     ndim = property(dim)
     T = property(lambda self: self.permute(*range(self.ndim)[::-1]))
     mT = property(lambda self: self.transpose(-2, -1))
@@ -280,12 +333,16 @@ def _flat(value):
         yield value
 
 
-def _mapped(value, change):
+def _mapped(value, change, kind=DTensor):
     if isinstance(value, dict):
-        return {key: _mapped(item, change) for key, item in value.items()}
+        return {key: _mapped(item, change, kind) for key, item in value.items()}
     if isinstance(value, (list, tuple)) and not isinstance(value, _C.Size):
-        return type(value)(_mapped(item, change) for item in value)
-    return change(value) if isinstance(value, DTensor) else value
+        return type(value)(_mapped(item, change, kind) for item in value)
+    return change(value) if isinstance(value, kind) else value
+
+
+def _replicated(x, mesh):
+    return x if isinstance(x, DTensor) or not x.ndim else DTensor.from_local(x, mesh)
 
 
 def _gathered(value, whole):
@@ -333,6 +390,18 @@ def _normal(placements, mesh, ndim):
     return tuple(placements)
 
 
+def _check_local(part, mesh, placements, shape):
+    """Whether this rank's part is as large as its share of shape."""
+    sizes = list(shape)
+    for _, cut in cuts_of(shape, placements, mesh):
+        sizes[cut.dim] = cut.length
+    if sizes != list(part.shape):
+        raise ValueError(
+            f"DTensor.from_local: got a part of shape {tuple(part.shape)}; of {tuple(shape)} that lies as "
+            f"{placements} this rank has {tuple(sizes)}"
+        )
+
+
 def _steps(shape, placements, mesh):
     """(dimension of the mesh, its placement, the Cut of a Shard or None), in the order of cutting."""
     sizes = list(shape)
@@ -368,6 +437,13 @@ def _moved(x, target):
     before, after = (list(_steps(x.shape, layout, mesh)) for layout in (x.placements, target))
     while before and before[0][:2] == after[0][:2]:
         del before[0], after[0]
+    if (
+        len(before) == 1
+        and _is_sum(before[0][1])
+        and (cut := after[0][2])
+        and cut.size % mesh.size(before[0][0]) == 0
+    ):
+        return Scattered.apply(part, cut, before[0][1].reduce_op)
     for dim, placement, cut in reversed(before):
         if cut:
             part = Whole.apply(part, cut)
@@ -438,14 +514,31 @@ def distribute_tensor(tensor, device_mesh=None, placements=None, *, src_data_ran
     """The tensor of group rank src_data_rank, laid out on the mesh: a leaf, as tensor is one. With
     src_data_rank=None all ranks have the same tensor already, and nothing is sent."""
     if isinstance(tensor, DTensor):
-        return tensor.redistribute(device_mesh, placements)
+        if device_mesh != tensor.device_mesh:
+            raise ValueError(
+                f"Cannot distribute a DTensor with device mesh {tensor.device_mesh} to a different device "
+                f"mesh {device_mesh}."
+            )
+        if _normal(placements, device_mesh, tensor.ndim) != tensor.placements:
+            raise ValueError(
+                f"Cannot distribute a DTensor with placements {tensor.placements} to a different placements "
+                f"{placements}. do you want to call `redistribute` instead?"
+            )
+        return tensor
+    if not tensor.is_leaf:
+        raise RuntimeError(
+            "`distribute_tensor` should be used to distribute leaf tensors! but found non-leaf tensor!"
+        )
     placements = _normal(placements, device_mesh, tensor.ndim)
     part = tensor.detach().clone().as_subclass(_C.Tensor)
     if src_data_rank is not None:
         for dim in range(device_mesh.ndim):
             broadcast(part, group=device_mesh.get_group(dim), group_src=src_data_rank)
-    for _, cut in cuts_of(tensor.shape, placements, device_mesh):
-        part = cut.own(part).contiguous().clone()
+    for dim, placement, cut in _steps(tensor.shape, placements, device_mesh):
+        if cut:
+            part = cut.own(part).contiguous().clone()
+        elif placement == Partial():
+            part = Term.apply(part, device_mesh.get_group(dim))
     return _wrap(part, device_mesh, placements, tensor.shape).requires_grad_(tensor.requires_grad)
 
 
@@ -457,6 +550,12 @@ def _laid(shape, fill, requires_grad=False, device_mesh=None, placements=None, *
         local[cut.dim] = cut.length
     made = _wrap(taper.empty(local, **options), device_mesh, placements, shape)
     return fill(made).requires_grad_(requires_grad)
+
+
+def _filled(x, value):
+    """x, of which all parts, also those of a sum, become value."""
+    x._part.fill_(value)
+    return x
 
 
 def _from(name, fill):
@@ -471,8 +570,8 @@ def _from(name, fill):
 
 
 empty = _from("empty", lambda x: x)
-ones = _from("ones", lambda x: x.fill_(1))
-zeros = _from("zeros", lambda x: x.zero_())
+ones = _from("ones", lambda x: _filled(x, 1))
+zeros = _from("zeros", lambda x: _filled(x, 0))
 rand = _from("rand", lambda x: x.uniform_())
 randn = _from("randn", lambda x: x.normal_())
 
@@ -480,4 +579,5 @@ randn = _from("randn", lambda x: x.normal_())
 def full(size, fill_value, **options):
     """taper.full(size, fill_value) laid out on device_mesh; each rank makes its part."""
     options.setdefault("dtype", taper.full((), fill_value).dtype)
-    return _laid(tuple(size), lambda x: x.fill_(fill_value), **options)
+    size = (size,) if isinstance(size, int) else tuple(size)
+    return _laid(size, lambda x: _filled(x, fill_value), **options)

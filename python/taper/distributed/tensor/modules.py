@@ -13,6 +13,9 @@ def distribute_module(module, device_mesh=None, partition_fn=None, input_fn=None
     input_fn      input_fn(module, inputs, device_mesh) gives the arguments of forward, made DTensors
     output_fn     output_fn(module, outputs, device_mesh) gives the results
     """
+    if getattr(module, "_distribute_module_applied", False):
+        raise RuntimeError("distribute_module should only be called once on a module, but it was before")
+    object.__setattr__(module, "_distribute_module_applied", True)
     for name, submodule in module.named_modules():
         if partition_fn is not None:
             partition_fn(name, submodule, device_mesh)

@@ -4,7 +4,7 @@ import taper
 from taper import _C
 from taper.autograd import Function
 
-from ..collectives import ReduceOp, all_reduce, broadcast
+from ..collectives import ReduceOp, all_reduce, broadcast, reduce_scatter_tensor
 from .placement_types import Replicate
 
 REDUCTIONS = {
@@ -123,3 +123,19 @@ class Share(Function):
     @staticmethod
     def backward(ctx, dx):
         return dx / ctx.shares, None
+
+
+class Scattered(Function):
+    """This rank's part of the sum, or mean, over the ranks of an even cut."""
+
+    @staticmethod
+    def forward(ctx, part, cut, reduce_op):
+        ctx.cut = cut
+        rows = part.detach().movedim(cut.dim, 0).contiguous()
+        own = rows.new_empty(cut.length, *rows.shape[1:])
+        reduce_scatter_tensor(own, rows, REDUCTIONS[reduce_op], cut.group)
+        return own.movedim(0, cut.dim).contiguous()
+
+    @staticmethod
+    def backward(ctx, dx):
+        return ctx.cut.whole(dx.contiguous()), None, None

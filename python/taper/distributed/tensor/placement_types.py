@@ -25,6 +25,9 @@ class Shard(Placement):
 
     dim: int
 
+    def __str__(self):
+        return f"S({self.dim})"
+
     @staticmethod
     def local_shard_size_and_offset(curr_local_size, num_chunks, rank):
         """Of that many elements among so many ranks: how many this rank has, and where they begin."""
@@ -37,6 +40,9 @@ class Shard(Placement):
 class Replicate(Placement):
     """Each rank has all of it."""
 
+    def __str__(self):
+        return "R"
+
 
 @dataclass(frozen=True)
 class Partial(Placement):
@@ -44,6 +50,12 @@ class Partial(Placement):
     "product"."""
 
     reduce_op: str = "sum"
+
+    def __repr__(self):
+        return f"Partial({self.reduce_op})"
+
+    def __str__(self):
+        return f"P({self.reduce_op})"
 
 
 @dataclass(frozen=True)
