@@ -137,6 +137,10 @@ void Client::listen() {
       if (Clock::now() >= next_beat) {
         next_beat = after(heartbeat_interval);
         send(Writer(Kind::heartbeat).text(own_status()).content());
+        std::unique_lock lock(lock_);
+        const auto listener = on_heartbeat_;
+        lock.unlock();
+        if (listener) listener();
       }
     } catch (const std::exception& error) {
       return fail_job(concat("the connection to the rendezvous failed: ", error.what()));
@@ -378,6 +382,11 @@ void Client::on_farewell(std::function<void(int, const Status&)> listener) {
   const auto departed = departed_;
   lock.unlock();
   for (const auto& [rank, status] : departed) now(rank, status);
+}
+
+void Client::on_heartbeat(std::function<void()> listener) {
+  const std::lock_guard lock(lock_);
+  on_heartbeat_ = std::move(listener);
 }
 
 std::map<int, Status> Client::departed() {

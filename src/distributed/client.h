@@ -88,6 +88,8 @@ class Client : public Store {
   /// Calls listener(rank, its last status) when a rank says farewell, from another thread; at once for those
   /// that have.
   void on_farewell(std::function<void(int, const Status&)> listener);
+  /// Calls listener() now and then, from another thread.
+  void on_heartbeat(std::function<void()> listener);
   /// The ranks that have said farewell, and their last status.
   std::map<int, Status> departed();
   std::string local_address() const;
@@ -125,6 +127,7 @@ class Client : public Store {
   std::function<void(const std::string&)> on_failure_;
   std::function<void(const std::string&, const std::string&)> on_group_failure_;
   std::function<void(int, const Status&)> on_farewell_;
+  std::function<void()> on_heartbeat_;
   std::map<int, Status> departed_;
   std::atomic<bool> stop_ = false;
   std::thread thread_;

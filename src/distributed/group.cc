@@ -21,6 +21,9 @@ constexpr std::size_t shown_bytes = 512;
 // How long to wait for the rendezvous to say who was lost, once a connection broke.
 constexpr Milliseconds patience{1500};
 
+// What a rank sent before it left comes no later than this.
+constexpr Milliseconds latest_message{1000};
+
 // The most that travels with a greeting. Two ranks send as much as in a ring, in one step instead of two;
 // more ranks send more.
 constexpr std::size_t small_bytes(int size) { return (size == 2 ? 1024 : 64) << 10; }
@@ -90,7 +93,11 @@ void ProcessGroup::State::shut_down() {
 ProcessGroup::State::~State() {
   shut_down();
   // Transfers run in threads of their own, which end now that the transport is broken off.
-  while (open_transfers > 0) std::this_thread::sleep_for(Milliseconds(1));
+  const auto done = [this] {
+    const std::lock_guard lock(lock_);
+    return open_transfers_.empty();
+  };
+  while (!done()) std::this_thread::sleep_for(Milliseconds(1));
   client->forget(name);
 }
 
@@ -326,9 +333,9 @@ std::vector<DeviceQueue*> ProcessGroup::State::queues() {
 }
 
 std::string ProcessGroup::State::who_left(std::uint64_t number) {
-  for (const auto& [rank, last] : departed_)
-    if (last < number)
-      return concat("rank ", rank, " has left the job after its collective ", last,
+  for (const auto& [rank, departure] : departed_)
+    if (departure.last_collective < number)
+      return concat("rank ", rank, " has left the job after its collective ", departure.last_collective,
                     " without calling this one");
   return {};
 }
@@ -337,10 +344,34 @@ void ProcessGroup::State::farewell(int global_rank, const Status& status) {
   if (std::find(global_ranks.begin(), global_ranks.end(), global_rank) == global_ranks.end()) return;
   const auto entry = status.find(name);
   std::unique_lock lock(lock_);
-  departed_[global_rank] = entry == status.end() ? 0 : entry->second.entered;
+  departed_[global_rank] = {entry == status.end() ? 0 : entry->second.entered, Clock::now()};
   const std::string trouble = inside_ ? who_left(number_) : "";
   lock.unlock();
   if (!trouble.empty()) break_off(trouble);
+}
+
+bool ProcessGroup::State::is_orphan(const OpenTransfer& transfer) const {
+  const auto has_left = [&](int other) {
+    const auto departure = departed_.find(global_ranks[std::size_t(other)]);
+    return departure != departed_.end() &&
+           Clock::now() - std::max(departure->second.time, transfer.begun) > latest_message;
+  };
+  if (transfer.peer) return has_left(*transfer.peer);
+  for (int other = 0; other < size(); ++other)
+    if (other != rank && !has_left(other)) return false;
+  return true;
+}
+
+void ProcessGroup::State::look_for_orphans() {
+  std::unique_lock lock(lock_);
+  const auto orphan = std::find_if(open_transfers_.begin(), open_transfers_.end(),
+                                   [this](const auto& transfer) { return is_orphan(transfer); });
+  if (orphan == open_transfers_.end() || !broken_.empty()) return;
+  const std::string reason =
+      orphan->peer ? concat("rank ", global_ranks[std::size_t(*orphan->peer)], " has left the job")
+                   : "all other ranks have left the job";
+  lock.unlock();
+  break_off(reason);
 }
 
 std::string ProcessGroup::State::who_is_missing(std::uint64_t number) {
@@ -409,12 +440,15 @@ std::string ProcessGroup::State::give_up(const std::string& what, std::uint64_t 
   return reason;
 }
 
-Work ProcessGroup::State::start_transfer(std::function<int()> body, Tensors writes, std::string what) {
+Work ProcessGroup::State::start_transfer(std::function<int()> body, Tensors writes, std::string what,
+                                         std::optional<int> peer) {
   for (const Tensor& tensor : writes) tensor.storage().wrote("recv");
   auto shared = std::make_shared<Work::Shared>();
   shared->result = std::move(writes);
-  ++open_transfers;
-  auto run = [this, shared, body = std::move(body), what = std::move(what)]() mutable {
+  std::unique_lock lock(lock_);
+  const auto open = open_transfers_.insert(open_transfers_.end(), {peer, Clock::now()});
+  lock.unlock();
+  auto run = [this, shared, open, body = std::move(body), what = std::move(what)]() mutable {
     std::exception_ptr failure;
     try {
       const NoGrad no_grad;
@@ -432,7 +466,8 @@ Work ProcessGroup::State::start_transfer(std::function<int()> body, Tensors writ
     }
     body = nullptr;
     shared->finish(std::move(failure));
-    --open_transfers;
+    const std::lock_guard guard(lock_);
+    open_transfers_.erase(open);
   };
   if (RunsInWait::active()) run();
   else std::thread(std::move(run)).detach();

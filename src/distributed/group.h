@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -50,7 +51,8 @@ struct ProcessGroup::State {
   /// Inside of an all_to_all: that each rank sends as many bytes to each other as that expects.
   void agree_on_parts(std::uint32_t number, const std::vector<std::int64_t>& sent,
                       const std::vector<std::int64_t>& wanted);
-  Work start_transfer(std::function<int()> body, Tensors writes, std::string what);
+  /// peer: the rank in the group on the other side, if it is known.
+  Work start_transfer(std::function<int()> body, Tensors writes, std::string what, std::optional<int> peer);
   /// Runs begin; what the transport throws becomes an error that says what happened.
   template <class F>
   auto begin(const std::string& what, F&& begin) {
@@ -67,6 +69,8 @@ struct ProcessGroup::State {
   void shut_down();
   /// Another rank said farewell, having entered so many collectives.
   void farewell(int global_rank, const Status& status);
+  /// Breaks the group off where a message between two ranks waits for one that has left.
+  void look_for_orphans();
   int size() const { return int(global_ranks.size()); }
   void check_rank(int rank, const char* collective, const char* role) const;
 
@@ -80,12 +84,16 @@ struct ProcessGroup::State {
   /// Makes messages between two ranks distinct.
   std::atomic<std::uint64_t> transfers{0};
   std::atomic<std::uint64_t> monitored{0};
-  std::atomic<int> open_transfers{0};
 
  private:
   /// What each rank tells another before a collective: the hashes it has heard of, and few elements.
   struct Greeting {
     std::uint64_t low, high, bytes;
+  };
+  /// A message between two ranks under way.
+  struct OpenTransfer {
+    std::optional<int> peer;
+    Deadline begun;
   };
   using Body = std::function<void(std::uint64_t number)>;
   /// greets: whether the ranks compare first what they are about to do.
@@ -107,6 +115,7 @@ struct ProcessGroup::State {
   std::string give_up(const std::string& what, std::uint64_t number, const std::string& cause);
   std::string who_is_missing(std::uint64_t number);
   std::string who_left(std::uint64_t number);
+  bool is_orphan(const OpenTransfer& transfer) const;
   std::string who_destroyed();
   std::string label(const std::string& what, std::uint64_t number) const;
   [[noreturn]] void disagree(std::uint64_t number, const std::string& what, const std::string& fault,
@@ -119,8 +128,13 @@ struct ProcessGroup::State {
   std::uint64_t number_ = 0;
   bool inside_ = false;
   std::string broken_;
-  /// Global rank to the number of its last collective here.
-  std::map<int, std::uint64_t> departed_;
+  struct Departure {
+    std::uint64_t last_collective;
+    Deadline time;
+  };
+  /// By global rank.
+  std::map<int, Departure> departed_;
+  std::list<OpenTransfer> open_transfers_;
   /// Whether collectives on devices compare, too.
   const bool compares_devices_;
   /// By device. Made by the thread that calls first, and never taken away.

@@ -211,6 +211,7 @@ void watch(const std::shared_ptr<Job>& job) {
       if (state.name == group) state.break_off(reason);
     });
   });
+  job->client->on_heartbeat([for_states] { for_states([](auto& state) { state.look_for_orphans(); }); });
   job->client->on_failure(
       [for_states](const std::string& reason) { for_states([&](auto& state) { state.break_off(reason); }); });
 }

@@ -27,6 +27,9 @@ Announcement announce(const Tensor& tensor, std::uint64_t number) {
   return announcement;
 }
 
+// How often one that waits for others looks whether they left.
+constexpr Milliseconds look_around{200};
+
 // Lanes of the transport.
 constexpr std::uint8_t announcements = 0, answers = 1, contents = 2;
 
@@ -68,7 +71,7 @@ Work ProcessGroup::send(const Tensor& tensor, int destination, std::uint32_t tag
         ->sent();
     return -1;
   };
-  return state->start_transfer(body, {}, what);
+  return state->start_transfer(body, {}, what, destination);
 }
 
 Work ProcessGroup::recv(const Tensor& tensor, std::optional<int> source, std::uint32_t tag) {
@@ -111,7 +114,7 @@ Work ProcessGroup::recv(const Tensor& tensor, std::optional<int> source, std::ui
     if (!row.is(tensor)) copy_elements(row, tensor);
     return from;
   };
-  return state->start_transfer(body, {tensor}, what);
+  return state->start_transfer(body, {tensor}, what, source);
 }
 
 void ProcessGroup::monitored_barrier(std::chrono::milliseconds timeout, bool wait_all_ranks) {
@@ -119,15 +122,24 @@ void ProcessGroup::monitored_barrier(std::chrono::milliseconds timeout, bool wai
   Client& client = *state_->client;
   const int own = state_->global_ranks[std::size_t(rank())];
   client.set(key + std::to_string(rank()), "here");
+  // Ends before the deadline where the rank that is to set it has left the job.
+  const auto await = [&](const std::string& key, int from, std::string& value, Deadline deadline) {
+    for (;;) {
+      const bool departed = client.departed().contains(state_->global_ranks[std::size_t(from)]);
+      const auto left = std::chrono::duration_cast<Milliseconds>(deadline - Clock::now());
+      if (client.try_get(key, value, std::clamp(left, Milliseconds(0), look_around))) return true;
+      if (departed || left <= look_around) return false;
+    }
+  };
   std::string verdict, value;
   std::size_t late = 0;
   bool out_of_time = false;
   if (rank() == 0) {
     const Deadline deadline = after(timeout);
     for (int other = 1; other < size() && (verdict.empty() || wait_all_ranks); ++other) {
-      const auto left = std::chrono::duration_cast<Milliseconds>(deadline - Clock::now());
-      if (client.try_get(key + std::to_string(other), value, std::max(left, Milliseconds(0)))) continue;
-      if (left.count() <= 0 && verdict.empty()) out_of_time = true;
+      const bool over = Clock::now() >= deadline;
+      if (await(key + std::to_string(other), other, value, deadline)) continue;
+      if (over && verdict.empty()) out_of_time = true;
       verdict += (verdict.empty() ? "" : ", ") + std::to_string(state_->global_ranks[std::size_t(other)]);
       ++late;
     }
@@ -145,7 +157,7 @@ void ProcessGroup::monitored_barrier(std::chrono::milliseconds timeout, bool wai
                                      "waiting for send/recv from rank ",
                                      state_->global_ranks[0], ": ");
   // Rank 0 may have begun later; it still has its whole time.
-  check<DistributedError>(client.try_get(key + "verdict", verdict, 2 * timeout), reached,
+  check<DistributedError>(await(key + "verdict", 0, verdict, after(2 * timeout)), reached,
                           "it did not reach it");
   check<DistributedError>(verdict == "all", reached, "within ", timeout.count(),
                           " ms these did not reach it: rank ", verdict);

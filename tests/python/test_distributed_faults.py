@@ -175,6 +175,23 @@ def test_rank_that_destroyed_a_group_is_named():
     assert "on rank 0: rank 1 has destroyed the group" in out[0], out
 
 
+def test_messages_of_a_rank_that_left_arrive_and_others_are_not_waited_for():
+    out = jobs.run("""
+        begin(300)
+        if rank == 1:
+            dist.isend(taper.full((3,), 5.0), 0)
+        else:
+            time.sleep(0.7)  # the other has left by now
+            x = taper.zeros(3); dist.recv(x, 1); assert x.tolist() == [5, 5, 5]
+            print(message(lambda: dist.monitored_barrier(timeout=timedelta(seconds=60))))
+            print(message(lambda: dist.recv(x)))
+        """)[0].splitlines()
+    seconds = [float(re.match(r"DistributedError after ([\d.]+) s: ", line)[1]) for line in out]
+    assert max(seconds) < 4 and "Rank 1 failed to pass" in out[0] and "all other ranks have left" in out[1], (
+        out
+    )
+
+
 def test_slow_strangers_do_not_keep_a_job_from_meeting():
     port = jobs.free_port()
     (first,) = jobs.start("begin(60)\nx = taper.ones(3); dist.all_reduce(x)", 1, {"WORLD_SIZE": "2"}, port)
