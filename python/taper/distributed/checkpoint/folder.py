@@ -195,7 +195,7 @@ def save(
     Entries that several processes hold are taken to be equal, and written by one of them; an entry that only
     one holds is written by that one. An older checkpoint in the folder is valid until the new one is, and
     then removed. Returns the Metadata of what was saved. Raises CheckpointException, a taper.IOError, on all
-    ranks, naming rank and reason, if one could not write its part.
+    ranks, naming rank and reason, if one could not write its part, or wrote it where rank 0 does not see it.
     """
     group, folder = _group(process_group, no_dist), _folder(checkpoint_id, storage_writer)
     if hasattr(storage_writer, "write_state"):
@@ -222,6 +222,12 @@ def save(
         )
 
     def commit():
+        for other, part in enumerate(parts):
+            if not (folder / part).exists():
+                raise FileNotFoundError(
+                    f"the part of rank {other} is not in {str(folder)!r}, as rank 0 sees it; all ranks must "
+                    "name one folder, which all machines see"
+                )
         draft = folder / f"{token}.manifest"
         with open(draft, "w") as file:
             manifest = {"format": _FORMAT, "world_size": group.size(), "parts": parts, "entries": owners}
