@@ -7,8 +7,10 @@
 
 #include "distributed/environment.h"
 #include "distributed/secret.h"
+#include "distributed/watcher.h"
 #include "functions.h"
 #include "interpreter.h"
+#include "profiled_collective.h"
 #include "python.h"
 #include "taper/distributed.h"
 #include "taper/error.h"
@@ -142,6 +144,18 @@ bool on_device(const Other&) {
   return false;
 }
 
+// What a collective sends comes last among its tensors.
+void find_sent(Tensors& sent, const Tensor& tensor) { sent = {tensor}; }
+void find_sent(Tensors& sent, const TensorList& list) { sent = list.tensors; }
+template <class Other>
+void find_sent(Tensors&, const Other&) {}
+template <class... Arguments>
+Tensors sent_of(const Arguments&... arguments) {
+  Tensors sent;
+  if (profiling) (find_sent(sent, arguments), ...);
+  return sent;
+}
+
 // What a profile calls a collective: as PyTorch does, by the library that moves the tensors.
 template <class... Arguments>
 std::string label_of(const char* name, const Arguments&... arguments) {
@@ -156,14 +170,14 @@ auto method(const char* name, Work (ProcessGroup::*method)(Arguments...)) {
                         std::conditional_t<std::is_same_v<Arguments, const Tensors&>, TensorList,
                                            std::decay_t<Arguments>>... arguments,
                         bool async) {
-    const Profiled profiled(label_of(name, arguments...).c_str());
+    const ProfiledCollective profiled(label_of(name, arguments...), sent_of(arguments...));
     return started(async, [&] { return (group.*method)(arguments...); });
   };
 }
 
 // Several tensors, in one entry of profiles.
 std::vector<Work> all_reduce_coalesced(ProcessGroup& group, const TensorList& list, ReduceOp op) {
-  const Profiled profiled(label_of("all_reduce", list).c_str());
+  const ProfiledCollective profiled(label_of("all_reduce", list), list);
   std::vector<Work> works;
   for (const Tensor& tensor : list.tensors) works.push_back(group.all_reduce(tensor, op));
   return works;
@@ -171,7 +185,7 @@ std::vector<Work> all_reduce_coalesced(ProcessGroup& group, const TensorList& li
 
 std::vector<Work> all_gather_coalesced(ProcessGroup& group, const std::vector<TensorList>& outputs,
                                        const TensorList& inputs) {
-  const Profiled profiled(label_of("all_gather", inputs).c_str());
+  const ProfiledCollective profiled(label_of("all_gather", inputs), inputs);
   std::vector<Work> works;
   for (std::size_t i = 0; i < inputs.tensors.size(); ++i) {
     Tensors parts;
@@ -229,7 +243,11 @@ GradientReducer::Hook hook_of(py::object hook) {
 }
 
 py::dict report_of(const GradientReducer& reducer) {
-  const ReductionReport report = reducer.report();
+  ReductionReport report;
+  {
+    const WithoutGil without_gil;
+    report = reducer.report();
+  }
   py::dict entries;
   entries["passes"] = report.passes;
   entries["first_bucket_bytes"] = report.first_bucket_bytes;
@@ -248,7 +266,14 @@ py::dict report_of(const GradientReducer& reducer) {
   return entries;
 }
 
+void record_collective(const char* name, const Tensor& tensor) {
+  if (!profiling) return;
+  const WithGil gil;
+  const ProfiledCollective profiled(label_of(name, tensor), {tensor});
+}
+
 void bind_reducer(py::module_& module) {
+  collective_watcher() = &record_collective;
   py::class_<GradientReducer>(module, "GradientReducer")
       .def(py::init([](const py::object& parameters, const Group& group, std::vector<double> bucket_caps_mb,
                        bool find_unused, bool as_view, bool static_graph, bool skip_unused) {
@@ -269,7 +294,11 @@ void bind_reducer(py::module_& module) {
       .def("set_names", &GradientReducer::set_names)
       .def("report", &report_of)
       .def("check_finished", &GradientReducer::check_finished)
-      .def("_ddp_graph_static", [](const GradientReducer& reducer) { return reducer.report().same_graph; })
+      .def("_ddp_graph_static",
+           [](const GradientReducer& reducer) {
+             const WithoutGil without_gil;
+             return reducer.report().same_graph;
+           })
       .def("set_hook",
            [](GradientReducer& reducer, const py::object& hook) { reducer.set_hook(hook_of(hook)); })
       .def("buckets", [](const GradientReducer& reducer) {

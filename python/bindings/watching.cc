@@ -6,6 +6,7 @@
 
 #include "autograd/node_watch.h"
 #include "functions.h"
+#include "profiled_collective.h"
 #include "taper/error.h"
 
 namespace taper::python {
@@ -141,6 +142,20 @@ bool any_takes_over(PyObject* const* arguments, Py_ssize_t count) {
         if (takes_over(PySequence_Fast_GET_ITEM(argument, k))) return true;
   }
   return false;
+}
+
+ProfiledCollective::ProfiledCollective(const std::string& name, const Tensors& tensors) {
+  if (name.empty()) return;
+  std::vector<Shape> shapes;
+  for (const Tensor& tensor : tensors) {
+    if (!profile.shapes) break;
+    shapes.push_back(tensor.sizes());
+    if (tensor.is_complex()) shapes.back().push_back(2);  // complex numbers travel as pairs
+  }
+  entry_ = begin_entry(name, std::move(shapes));
+}
+ProfiledCollective::~ProfiledCollective() {
+  if (entry_ >= 0) end_entry(entry_);
 }
 
 void Profiled::begin(const char* name) { entry_ = begin_entry(name); }

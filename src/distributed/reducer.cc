@@ -13,6 +13,7 @@
 
 #include "autograd/callbacks.h"
 #include "distributed/group.h"
+#include "distributed/watcher.h"
 #include "ops/elementwise.h"
 #include "taper/autograd.h"
 #include "taper/error.h"
@@ -60,6 +61,11 @@ std::int64_t now() {
 }
 
 }  // namespace
+
+std::atomic<CollectiveWatcher>& collective_watcher() {
+  static std::atomic<CollectiveWatcher> watcher = nullptr;
+  return watcher;
+}
 
 struct GradientReducer::State : std::enable_shared_from_this<State> {
   State(Tensors parameters, Group group, DataParallelOptions options)
@@ -185,6 +191,7 @@ void GradientReducer::State::adopt_order() {
   order_known = true;
   const Tensor chosen = empty({std::int64_t(parameters.size())}, int64);
   for (std::size_t i = 0; i < order.size(); ++i) chosen.data<std::int64_t>()[i] = std::int64_t(order[i]);
+  tell_watcher("broadcast", chosen);
   group->broadcast(chosen, 0).wait();
   std::vector<std::size_t> sequence;
   for (std::size_t i = 0; i < parameters.size(); ++i)
@@ -412,6 +419,7 @@ void GradientReducer::State::launch(std::size_t index) {
     return;
   if (report.buckets_reduced++ == 0) report.reduction_begin = now();
   if (!hook) {
+    tell_watcher("all_reduce", bucket.flat);
     const Work work = group->all_reduce(bucket.flat, ReduceOp::avg);
     bucket.finish = [work, flat = bucket.flat] {
       work.wait();

@@ -91,11 +91,17 @@ if rank == 2:
     group.send([taper.ones(1)], 0, 7).wait()
 group.barrier().wait(); group.monitored_barrier(timedelta(seconds=10))
 
-# A profile shows collectives.
-with taper.profiler.profile() as profile:
+# A profile shows collectives, those of gradients as well, and what they send.
+model = nn.parallel.DistributedDataParallel(nn.Linear(3, 1, bias=False))
+with taper.profiler.profile(record_shapes=True) as profile:
     dist.all_reduce(taper.ones(2)); dist.broadcast(taper.ones(2), 0, async_op=True).wait(); dist.barrier()
-names = [event.name for event in profile.events()]
-assert [n for n in names if n.startswith("gloo:")] == ["gloo:all_reduce", "gloo:broadcast", "gloo:barrier"], names
+    dist.all_reduce_coalesced([taper.ones(2), taper.ones(3)])
+    model(taper.ones(1, 3)).sum().backward()
+events = [event for event in profile.events() if event.name.startswith("gloo:")]
+assert [(event.name[5:], event.input_shapes) for event in events] == [
+    ("all_reduce", [[2]]), ("broadcast", [[2]]), ("barrier", []), ("all_reduce", [[2], [3]]), ("all_reduce", [[3]])
+], [(event.name, event.input_shapes) for event in events]
+assert all(event.is_async for event in events)
 
 # A barrier with a time limit of its own.
 late = dist.new_group()

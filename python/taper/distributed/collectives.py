@@ -111,9 +111,12 @@ def _check_list(tensors, name):
     return list(tensors)
 
 
+_PARTS = {_C.complex64: _C.float32, _C.complex128: _C.float64}
+
+
 def _check_dtypes(*lists):
-    """Tensors of a collective have one dtype."""
-    dtypes = {tensor.dtype for tensors in lists for tensor in tensors}
+    """Tensors of a collective have one dtype; complex numbers count as their parts."""
+    dtypes = {_PARTS.get(tensor.dtype, tensor.dtype) for tensors in lists for tensor in tensors}
     if len(dtypes) > 1:
         raise ValueError(
             f"Invalid usage of tensors with different dtypes: {', '.join(sorted(map(str, dtypes)))}"

@@ -204,8 +204,9 @@ def abort(self):
 
 def _group_desc(self):
     """What the program calls it."""
-    default = "default_pg" if self.group_name == "default" else "undefined"
-    return job._descriptions.get(self.group_name, default)
+    if self is job.GroupMember.WORLD:
+        return "default_pg"
+    return job._descriptions.get(self.group_name, "undefined")
 
 
 def _device_types(self):

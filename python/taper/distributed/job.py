@@ -187,10 +187,9 @@ def init_process_group(
     atexit.register(_at_exit, os.getpid())
 
 
-def _separate_group(store, rank, size, timeout=None, description=None):
+def _separate_group(store, rank, size, timeout=None):
     """A group of processes that share the store, which is a job of its own beside the default group."""
     group = _c._separate_group(_address_from(store, rank, size), rank, size, _seconds(timeout))
-    _descriptions[group.group_name] = description or "undefined"
     atexit.register(_at_exit, os.getpid())
     return group
 

@@ -340,6 +340,7 @@ class DistributedDataParallel(Module):
         self._join_config = SimpleNamespace(
             enable=enable, throw_on_early_termination=throw_on_early_termination, **options
         )
+        self.logger.entries["join_uneven_inputs"] = int(enable)
         with Join([self], enable, throw_on_early_termination, **options):
             yield
 
