@@ -21,6 +21,13 @@ class ProfilerActivity(Enum):
     XPU = 2
 
 
+class DeviceType(Enum):
+    """Where an event took place."""
+
+    CPU = 0
+    CUDA = 1
+
+
 class ProfilerAction(Enum):
     """What a schedule says of a step."""
 
@@ -84,6 +91,7 @@ class FunctionEvent:
         # Other threads do what it begins.
         self.is_async = self.name.startswith(("gloo:", "nccl:"))
         self.cpu_children, self.cpu_parent = [], None
+        self.device_type = DeviceType.CPU  # what is measured are calls
         self.count, self.device_time, self.cuda_time = 1, 0.0, 0.0
 
     cpu_time_total = property(lambda self: self.end_us - self.start_us)

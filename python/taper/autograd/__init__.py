@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .function import once_differentiable as once_differentiable
     from .gradcheck import gradcheck as gradcheck
     from .gradcheck import gradgradcheck as gradgradcheck
+    from .profiler import DeviceType as DeviceType
     from .variable import Variable as Variable
 
 __all__ = [
@@ -40,6 +41,7 @@ __getattr__, __dir__ = _late(
     {
         "function": "Function once_differentiable",
         "gradcheck": "gradcheck gradgradcheck",
+        "profiler": "DeviceType",
         "variable": "Variable",
     },
     "anomaly_mode function functional grad_mode graph profiler variable",

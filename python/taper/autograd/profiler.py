@@ -1,7 +1,7 @@
 """PyTorch's older names for profiles: taper.autograd.profiler.profile()."""
 
 from .. import profiler as _profiler
-from ..profiler import EventList, FunctionEvent, record_function  # noqa: F401
+from ..profiler import DeviceType, EventList, FunctionEvent, record_function  # noqa: F401
 
 
 class profile(_profiler.profile):

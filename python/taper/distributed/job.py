@@ -131,8 +131,8 @@ def _check_backend(backend):
             )
 
 
-# What the program calls its groups, by their names.
-_descriptions = {}
+# What the program calls its groups, by their names; and how many were made.
+_descriptions, _made = {}, [0]
 
 
 def _seconds(timeout, default=default_pg_timeout):
@@ -184,6 +184,7 @@ def init_process_group(
         method = _address_from(store, rank, world_size)
     _c._init(method, rank, world_size, _seconds(timeout))
     _descriptions.clear()
+    _made[0] = 1
     atexit.register(_at_exit, os.getpid())
 
 
@@ -241,8 +242,8 @@ def destroy_process_group(group=None):
 
 
 def get_pg_count():
-    """How many groups this process is in."""
-    return len(_c._living_groups())
+    """How many groups were made, the default one included, also those that this process is not in."""
+    return _made[0] if _c.is_initialized() else 0
 
 
 def new_group(
@@ -261,6 +262,7 @@ def new_group(
     ranks = list(range(get_world_size()) if ranks is None else ranks)
     if use_local_synchronization and _c._default_group().rank() not in ranks:
         return GroupMember.NON_GROUP_MEMBER
+    _made[0] += 1
     made = _c._new_group(ranks, None if timeout is None else _seconds(timeout), use_local_synchronization)
     if made is None:
         return GroupMember.NON_GROUP_MEMBER

@@ -104,6 +104,8 @@ class DistributedDataParallel(Module):
         lazy_bucket_allocation=False,
         bucket_cap_mb_list=None,
     ):
+        from ..distributed.utils import _sync_module_states, _verify_param_shape_across_processes
+
         super().__init__()
         if (delay_all_reduce_named_params is None) != (param_to_hook_all_reduce is None):
             raise ValueError(
@@ -121,8 +123,6 @@ class DistributedDataParallel(Module):
                 FutureWarning,
                 stacklevel=2,
             )
-        from ..distributed.utils import _sync_module_states, _verify_param_shape_across_processes
-
         self.process_group = _group_of(_group_given(process_group, device_mesh))
         self.device_mesh = device_mesh
         delayed = dict(delay_all_reduce_named_params or ())
