@@ -78,6 +78,10 @@ with dist._coalescing_manager(alone):
 group = dist.group.WORLD
 x = taper.full((2,), rank + 1.); assert group.allreduce([x]).wait() and x.tolist() == [6.0] * 2
 x = taper.full((2,), rank + 1.); group.allreduce([x], dist.ReduceOp.MAX).wait(); assert x.tolist() == [3.0] * 2
+xs = [taper.ones(2), taper.ones(1) * rank]; group.allreduce_coalesced(xs).wait(); assert [x.tolist() for x in xs] == [[3] * 2, [3]]
+refused(RuntimeError, "single-element", lambda: group.allreduce(xs)); refused(RuntimeError, "non-empty", lambda: group.broadcast([]))
+refused(RuntimeError, "invalid root rank: 3", lambda: group.reduce([x], 3)); refused(RuntimeError, "same length", lambda: group.allgather([], [x]))
+refused(RuntimeError, "empty output on non-root" if rank else "list with 3 tensors", lambda: group.gather([xs] if rank else [], [x], 0))
 x = taper.full((2,), float(rank)); group.broadcast([x], 2).wait(); assert x.tolist() == [2.0] * 2
 out = [[taper.empty(1) for _ in range(world)]]
 group.allgather(out, [taper.tensor([float(rank)])]).wait(); assert [t.item() for t in out[0]] == [0, 1, 2]

@@ -80,36 +80,78 @@ def _each(tensors):
     return tensors if isinstance(tensors, (list, tuple)) else [tensors]
 
 
-def _all(works):
-    """One Work for several."""
-    works = list(works)
-    return works[0] if len(works) == 1 else _Coalesced(works)
+def _one(tensors, name, kind="tensor"):
+    """The tensor of a list of one. PyTorch reduces several together; here they would need a meaning of their
+    own."""
+    tensors = _each(tensors)
+    if not tensors:
+        raise RuntimeError(f"{name}: requires non-empty {kind} list")
+    if len(tensors) > 1:
+        raise RuntimeError(f"{name}: requires a single-element {kind} list, got {len(tensors)}")
+    return tensors[0]
+
+
+def _root_in(self, given, name):
+    root = _option(given, "rootRank", 0)
+    if not 0 <= root < self.size():
+        raise RuntimeError(f"{name}: invalid root rank: {root}, in a group of {self.size()}")
+    if getattr(given, "rootTensor", 0):
+        raise RuntimeError(f"{name}: invalid root tensor: {given.rootTensor}, of one tensor on each rank")
+    return root
+
+
+def _list_on_root(self, lists, root, name, kind):
+    """The list of one list that the root has, one tensor for each rank; [] elsewhere."""
+    if self.rank() != root:
+        if lists:
+            raise RuntimeError(f"{name}: requires empty {kind} on non-root")
+        return []
+    if len(lists) != 1:
+        raise RuntimeError(
+            f"{name}: requires a single-element {kind} list containing a list with {self.size()} tensors"
+        )
+    if len(lists[0]) != self.size():
+        raise RuntimeError(
+            f"{name}: Incorrect {kind} list size {len(lists[0])}. It should be {self.size()}, same as size "
+            "of the process group"
+        )
+    return list(lists[0])
 
 
 def allreduce(self, tensors, op=None):
+    """Every rank's tensor becomes the reduction of all."""
+    return self._all_reduce(_one(tensors, "allreduce"), _option(op, "reduceOp", ReduceOp.SUM), True)
+
+
+def allreduce_coalesced(self, tensors, op=None):
     """Every rank's tensors become the reductions of all."""
-    op = _option(op, "reduceOp", ReduceOp.SUM)
-    return _all(self._all_reduce(tensor, op, True) for tensor in _each(tensors))
+    tensors = list(tensors)
+    if not tensors:
+        raise RuntimeError("allreduce_coalesced: requires non-empty tensor list")
+    if len({tensor.dtype for tensor in tensors}) > 1:
+        raise RuntimeError("allreduce_coalesced: tensors must all have the same type")
+    return _Coalesced(self._all_reduce_coalesced(tensors, _option(op, "reduceOp", ReduceOp.SUM)))
 
 
 def broadcast(self, tensors, root=None):
-    """Every rank's tensors become those of root."""
-    root = _option(root, "rootRank", 0)
-    return _all(self._broadcast(tensor, root, True) for tensor in _each(tensors))
+    """Every rank's tensor becomes that of root."""
+    return self._broadcast(_one(tensors, "broadcast"), _root_in(self, root, "broadcast"), True)
 
 
 def reduce(self, tensors, root=None, op=None):
-    """The tensors of root become the reductions of all."""
+    """The tensor of root becomes the reduction of all."""
     op = _option(op, "reduceOp", ReduceOp.SUM) if op else getattr(root, "reduceOp", ReduceOp.SUM)
-    return _all(self._reduce(tensor, _option(root, "rootRank", 0), op, True) for tensor in _each(tensors))
+    return self._reduce(_one(tensors, "reduce"), _root_in(self, root, "reduce"), op, True)
 
 
 def allgather(self, output_tensors, input_tensors, opts=None):
-    """output_tensors[i][r] becomes rank r's input_tensors[i]; also of one list and one tensor."""
+    """output_tensors[0][r] becomes rank r's input_tensors[0]; also of one list and one tensor."""
     if not isinstance(input_tensors, (list, tuple)):
         output_tensors, input_tensors = [output_tensors], [input_tensors]
-    pairs = zip(output_tensors, input_tensors, strict=True)
-    return _all(self._all_gather(list(outputs), tensor, True) for outputs, tensor in pairs)
+    tensor = _one(input_tensors, "allgather", "input tensor")
+    if len(output_tensors) != 1:
+        raise RuntimeError("allgather: requires input/output tensor lists to have the same length")
+    return self._all_gather(list(output_tensors[0]), tensor, True)
 
 
 def _allgather_base(self, output, input, opts=None):
@@ -118,14 +160,16 @@ def _allgather_base(self, output, input, opts=None):
 
 def gather(self, output_tensors, input_tensors, root=None):
     """On root, output_tensors[0][r] becomes rank r's input_tensors[0]."""
-    outputs = output_tensors[0] if output_tensors else []
-    return self._gather(list(outputs), input_tensors[0], _option(root, "rootRank", 0), True)
+    root = _root_in(self, root, "gather")
+    tensor = _one(input_tensors, "gather", "input tensor")
+    return self._gather(_list_on_root(self, output_tensors, root, "gather", "output"), tensor, root, True)
 
 
 def scatter(self, output_tensors, input_tensors, root=None):
     """output_tensors[0] becomes root's input_tensors[0][own rank]."""
-    inputs = input_tensors[0] if input_tensors else []
-    return self._scatter(output_tensors[0], list(inputs), _option(root, "rootRank", 0), True)
+    root = _root_in(self, root, "scatter")
+    tensor = _one(output_tensors, "scatter", "output tensor")
+    return self._scatter(tensor, _list_on_root(self, input_tensors, root, "scatter", "input"), root, True)
 
 
 def reduce_scatter(self, output_tensors, input_tensors, op=None):
@@ -218,10 +262,20 @@ _c.ProcessGroup.group_desc = property(_group_desc)
 _c.ProcessGroup._device_types = property(_device_types)
 _c.ProcessGroup.shutdown = abort
 _c.ProcessGroup.getBackendName = name
-_c.ProcessGroup.allreduce_coalesced = allreduce
 
 for _method in (
-    *(allreduce, broadcast, reduce, allgather, _allgather_base, gather, scatter, reduce_scatter, name),
+    *(
+        allreduce,
+        allreduce_coalesced,
+        broadcast,
+        reduce,
+        allgather,
+        _allgather_base,
+        gather,
+        scatter,
+        reduce_scatter,
+        name,
+    ),
     *(_reduce_scatter_base, alltoall, alltoall_base, barrier, monitored_barrier, send, recv, recv_anysource),
     *(set_timeout, get_group_store, _get_backend, abort),
 ):
