@@ -217,7 +217,13 @@ void bind_group(py::module_& module) {
       .def("_all_to_all_single", method("all_to_all_single", &ProcessGroup::all_to_all_single))
       .def("_barrier", method("barrier", &ProcessGroup::barrier))
       .def("_send", method("send", &ProcessGroup::send))
-      .def("_recv", method("recv", &ProcessGroup::recv))
+      .def("_recv",
+           [](ProcessGroup& group, const Tensor& tensor, std::optional<int> source, std::uint32_t tag,
+              bool async) {
+             const char* name = source ? "recv" : "recvAnySource";
+             const ProfiledCollective profiled(label_of(name, tensor), sent_of(tensor));
+             return started(async, [&] { return group.recv(tensor, source, tag); });
+           })
       .def("_monitored_barrier", &ProcessGroup::monitored_barrier, Release());
 }
 
