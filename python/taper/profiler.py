@@ -26,6 +26,7 @@ class DeviceType(Enum):
 
     CPU = 0
     CUDA = 1
+    XPU = 2
 
 
 class ProfilerAction(Enum):
