@@ -43,8 +43,8 @@ for dtype in dtypes:
     all_of = parts((3, 2), dtype)
     mine = taper.from_numpy(all_of[rank].copy())
     x = mine.clone(); dist.all_reduce(x); same(x, np.add.reduce(all_of, dtype=dtype))
-    x = mine.clone(); dist.all_reduce(x, dist.ReduceOp.PRODUCT); same(x, np.multiply.reduce(all_of, dtype=dtype))
     if not dtype.startswith("complex"):
+        x = mine.clone(); dist.all_reduce(x, dist.ReduceOp.PRODUCT); same(x, np.multiply.reduce(all_of, dtype=dtype))
         x = mine.clone(); dist.all_reduce(x, op=dist.ReduceOp.MAX); same(x, np.maximum.reduce(all_of))
         x = mine.clone(); dist.all_reduce(x, dist.ReduceOp.MIN); same(x, np.minimum.reduce(all_of))
     if "float" in dtype or "complex" in dtype:
@@ -372,7 +372,7 @@ def test_monitored_barrier_names_the_late():
         """,
         3,
     )
-    assert all("ank 2 " in text and "monitoredBarrier" in text and "within 300 ms" in text for text in out), (
+    assert all("ank 2" in text and "monitoredBarrier" in text and "within 300 ms" in text for text in out), (
         out
     )
 

@@ -176,7 +176,7 @@ def init_process_group(
         raise ValueError("init_process_group: got init_method and store, expected one of them")
     _check_backend(backend)
     method = "env://" if init_method is None else init_method
-    if store is None and method.partition("://")[0] not in ("env", "tcp", "file"):
+    if store is None and _has_handler_of_its_own(method):
         from .rendezvous import rendezvous
 
         store, rank, world_size = next(iter(rendezvous(method, rank, world_size, _seconds(timeout))))
@@ -186,6 +186,13 @@ def init_process_group(
     _descriptions.clear()
     _made[0] = 1
     atexit.register(_at_exit, os.getpid())
+
+
+def _has_handler_of_its_own(method):
+    from .rendezvous import _handlers
+
+    scheme = method.partition("://")[0]
+    return scheme in _handlers and scheme not in ("env", "tcp", "file")
 
 
 def _separate_group(store, rank, size, timeout=None):
