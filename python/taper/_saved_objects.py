@@ -4,6 +4,7 @@ import enum
 import sys
 
 _safe_globals = []
+ATTRIBUTES = object()
 
 
 class SavedObject:
@@ -67,12 +68,18 @@ def _class_of(name, trusted):
     return found if isinstance(found, type) else None
 
 
+def _runs_code(kind):
+    """Whether an object of the class runs code of its own when it gets its attributes, or ends."""
+    return hasattr(kind, "__setstate__") or hasattr(kind, "__del__")
+
+
 def restore_object(parts, trusted):
     """An object of the class if that was allowed or, where the file is trusted, has been imported; else a
-    SavedObject. Neither the class's __new__ nor its __init__ runs."""
+    SavedObject. Neither the class's __new__ nor its __init__ runs. trusted=ATTRIBUTES: only of classes that
+    have been imported and run no other code either."""
     name, state = parts
     kind = _class_of(name, trusted)
-    if kind is None:
+    if kind is None or (trusted is ATTRIBUTES and kind not in _safe_globals and _runs_code(kind)):
         return SavedObject(name, state)
     obj = object.__new__(kind)
     if hasattr(kind, "__setstate__"):

@@ -145,6 +145,26 @@ gathered = [None] * world if rank == 0 else None
 dist.gather_object("r%d" % rank, gathered); assert rank or gathered == ["r%d" % r for r in range(world)]
 own = [None]; dist.scatter_object_list(own, [[r] * r for r in range(world)] if rank == 0 else None); assert own == [[rank] * rank]
 
+# Objects keep their class where it is there to be found and runs no code to be made again.
+import dataclasses, enum
+import __main__
+class Mode(enum.Enum):
+    TRAIN = "train"
+@dataclasses.dataclass
+class Info:
+    shape: object
+    mode: Mode
+class Restored(Info):
+    def __setstate__(self, state):
+        raise AssertionError("this ran code")
+class Ended(Info):
+    def __del__(self):
+        assert isinstance(self.mode, Mode)
+own = [Info(taper.ones(2).shape, Mode.TRAIN), Ended(1, Mode.TRAIN), Restored(1, Mode.TRAIN)]
+values = list(own) if rank == 0 else [None] * 3
+dist.broadcast_object_list(values); assert values[0] == own[0] and values[0].mode is Mode.TRAIN
+assert rank == 0 or [type(v).__name__ for v in values] == ["Info", "SavedObject", "SavedObject"], values
+
 # Groups.
 pair = dist.new_group([world - 1, 0])
 if rank in (0, world - 1):
