@@ -477,3 +477,15 @@ def test_weight_gradients_of_strided_windows_of_one_element_over_few_channels(ch
     weight = taper.ones(48, channels, 1, 1, requires_grad=True)
     nn.functional.conv2d(x, weight, stride=2).sum().backward()
     assert weight.grad[47, :, 0, 0].tolist() == x[0, :, ::2, ::2].sum((1, 2)).tolist()
+
+
+def test_arguments_of_to_are_told_apart():
+    parse = taper._C._nn._parse_to
+    cpu = taper.device("cpu")
+    assert parse("cpu", taper.float64, True) == (cpu, taper.float64, True, None)
+    assert parse(taper.ones(1, dtype=taper.bfloat16)) == (cpu, taper.bfloat16, False, None)
+    assert parse(dtype=taper.float16) == (None, taper.float16, False, None)
+    layer = nn.Linear(1, 1)
+    assert layer.to("cpu", taper.float64).weight.dtype is taper.float64
+    with pytest.raises(TypeError):
+        layer.to(taper.float32, dtyp=taper.float64)
