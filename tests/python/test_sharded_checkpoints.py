@@ -177,3 +177,65 @@ wrong = message(lambda: dcp.load({"model": nn.Linear(4, 6, bias=False)}, checkpo
 assert "Unexpected key" in wrong and "bias" in wrong
 """
     )
+
+
+def test_training_goes_on_from_a_checkpoint_bit_by_bit(tmp_path):
+    """With as many processes as wrote it; with others to rounding."""
+    script = (
+        NETWORK
+        + f"folder = {str(tmp_path)!r}\n"
+        + """
+from taper.distributed.fsdp import MixedPrecision
+def batch(step):  # the same on all ranks, however many
+    generator = taper.Generator().manual_seed(step)
+    return [taper.randn(8, size, generator=generator, dtype=taper.float64) for size in (6, 3)]
+def begin_training(kind, seed):
+    if kind == "fully_shard": model = shard(fresh(seed))
+    else: model = FSDP(fresh(seed), auto_wrap_policy=ModuleWrapPolicy({Block}), mixed_precision=MixedPrecision(reduce_dtype=taper.float32))
+    optimizer = adam(model)
+    return {"model": model, "optimizer": optimizer, "scheduler": taper.optim.lr_scheduler.StepLR(optimizer, 2)}
+def go_on(state, steps):
+    for step in steps:
+        train(state["model"], state["optimizer"], lambda t: t, [step]); state["scheduler"].step()
+def values(state): return {n: full(v) for n, v in dcp.get_model_state_dict(state["model"]).items()}
+def full(v): return v.full_tensor() if isinstance(v, DTensor) else v
+for kind in ("fully_shard", "wrapper"):
+    state, where = begin_training(kind, 1 if WRITES else 5), f"{folder}/{kind}"
+    if WRITES:
+        go_on(state, range(3)); dcp.save(state, checkpoint_id=where); go_on(state, range(3, 6))
+        held = values(state)
+        if rank == 0: taper.save(held, where + ".expected")
+    else:
+        dcp.load(state, checkpoint_id=where); go_on(state, range(3, 6))
+        close(values(state), taper.load(where + ".expected"), TOLERANCE)
+"""
+    )
+    jobs.run("WRITES = True\n" + script, 2)
+    jobs.run("WRITES, TOLERANCE = False, 0\n" + script, 2)
+    jobs.run("WRITES, TOLERANCE = False, 1e-5\n" + script, 3)
+
+
+def test_a_rank_that_cannot_write_fails_the_others_and_leaves_nothing(tmp_path):
+    jobs.run(
+        f"import os\nfolder = {str(tmp_path)!r}"
+        + """
+begin()
+import taper.distributed.checkpoint as dcp
+dcp.save({"n": 1}, checkpoint_id=folder)
+before = sorted(os.listdir(folder))
+write = taper.serialization.save
+def write_or_fail(value, place):  # what travels between ranks is not written to a path
+    if isinstance(place, os.PathLike): raise OSError(28, "No space left on device", str(place))
+    write(value, place)
+if rank == 1: taper.serialization.save = write_or_fail
+said = message(lambda: dcp.save({"n": 2, f"own{rank}": taper.ones(3)}, checkpoint_id=folder))
+assert "writing failed: rank 1: OSError: [Errno 28] No space left" in said and "00001.part" in said, said
+dist.barrier()
+assert sorted(os.listdir(folder)) == before, os.listdir(folder)
+wrong = message(lambda: dcp.save({("t",) if rank else "k": 1}, checkpoint_id=folder))
+assert wrong.startswith("TypeError" if rank else "CheckpointException") and "neither text" in wrong
+state = {"n": 0}; dcp.load(state, checkpoint_id=folder); assert state["n"] == 1
+said = message(lambda: dcp.load({"lost": 0}, checkpoint_id=folder))
+assert "ranks 0, 1: IOError: there is no entry ['lost']" in said, said
+"""
+    )

@@ -6,6 +6,8 @@ process is killed, the folder holds the old checkpoint or the new one, whole. An
 it.
 """
 
+import contextlib
+import functools
 import json
 import os
 import secrets
@@ -66,6 +68,13 @@ def _size_of(value):
     return value.numel() * value.element_size(), (str(value.dtype).split(".")[-1], tuple(value.shape))
 
 
+def _entries(state_dict):
+    """By name, what this rank has."""
+    for path, value in leaves_of(state_dict):
+        if not is_cut(value) or part_of(value).numel() > 0:
+            yield _name(path, value), part_of(value) if is_cut(value) else value
+
+
 def _metadata(tensors):
     """By names of entries, what metadata_of needs."""
     entries = []
@@ -124,7 +133,12 @@ def all_well(error, group, what):
     """Raises on all ranks if one could not do its part."""
     failures = [(rank, text) for rank, text in enumerate(gathered(error, group)) if text]
     if failures:
-        reasons = "; ".join(f"rank {rank}: {text}" for rank, text in failures)
+        ranks = {}
+        for rank, text in failures:
+            ranks.setdefault(text, []).append(str(rank))
+        reasons = "; ".join(
+            f"rank{'s' if len(same) > 1 else ''} {', '.join(same)}: {text}" for text, same in ranks.items()
+        )
         raise CheckpointException(f"checkpoint: {what} failed: {reasons}", failures)
 
 
@@ -135,6 +149,22 @@ def attempt(action):
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return ""
+
+
+def agreed(take_state, group):
+    """What take_state() gives; raises on all ranks if it does on one."""
+    try:
+        state, failure = take_state(), None
+    except Exception as error:
+        state, failure = None, error
+    try:
+        all_well(f"{type(failure).__name__}: {failure}" if failure else "", group, "taking the state")
+    except CheckpointException:
+        if failure is None:
+            raise
+    if failure is not None:
+        raise failure
+    return state
 
 
 def _sync_folder(folder):
@@ -182,6 +212,29 @@ def read_metadata(folder):
     return _metadata({name: tensors.get(name) for name in entries})
 
 
+def _commit(folder, token, manifest):
+    """Makes the parts that begin with token the checkpoint, and removes older ones."""
+    for rank, part in enumerate(manifest["parts"]):
+        if not (folder / part).exists():
+            raise FileNotFoundError(
+                f"the part of rank {rank} is not in {str(folder)!r}, as rank 0 sees it; all ranks must "
+                "name one folder, which all machines see"
+            )
+    draft = folder / f"{token}.manifest"
+    with open(draft, "w") as file:
+        json.dump(manifest, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, folder / _MANIFEST)
+    _sync_folder(folder)
+    for leftover in folder.iterdir():
+        # Parts of older checkpoints, and what writers killed between naming and renaming left.
+        draft = leftover.name.startswith(".") and leftover.suffix == ".tmp" and ".part." in leftover.name
+        old = leftover.suffix in (".part", ".manifest") and not leftover.name.startswith(token)
+        if old or (draft and not leftover.name.startswith("." + token)):
+            leftover.unlink(missing_ok=True)
+
+
 def save(
     state_dict, *, checkpoint_id=None, storage_writer=None, planner=None, process_group=None, no_dist=False
 ):
@@ -200,11 +253,7 @@ def save(
     group, folder = _group(process_group, no_dist), _folder(checkpoint_id, storage_writer)
     if hasattr(storage_writer, "write_state"):
         return storage_writer.write_state(state_dict, folder, planner, group)
-    leaves = {
-        _name(path, value): part_of(value) if is_cut(value) else value
-        for path, value in leaves_of(state_dict)
-        if not is_cut(value) or part_of(value).numel() > 0
-    }
+    leaves = agreed(lambda: dict(_entries(state_dict)), group)
     sizes = gathered({name: _size_of(value) for name, value in leaves.items()}, group)
     tensors = {name: tensor for table in sizes for name, (_, tensor) in table.items()}
     bytes_of = [{name: size for name, (size, _) in table.items()} for table in sizes]
@@ -221,29 +270,14 @@ def save(
             {n: leaves[n] for n, owner in sorted(owners.items()) if owner == rank}, folder / parts[rank]
         )
 
-    def commit():
-        for other, part in enumerate(parts):
-            if not (folder / part).exists():
-                raise FileNotFoundError(
-                    f"the part of rank {other} is not in {str(folder)!r}, as rank 0 sees it; all ranks must "
-                    "name one folder, which all machines see"
-                )
-        draft = folder / f"{token}.manifest"
-        with open(draft, "w") as file:
-            manifest = {"format": _FORMAT, "world_size": group.size(), "parts": parts, "entries": owners}
-            json.dump({**manifest, "tensors": tensors}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, folder / _MANIFEST)
-        _sync_folder(folder)
-        for leftover in folder.iterdir():
-            # Parts of older checkpoints, and what writers killed between naming and renaming left.
-            draft = leftover.name.startswith(".") and leftover.suffix == ".tmp" and ".part." in leftover.name
-            old = leftover.suffix in (".part", ".manifest") and not leftover.name.startswith(token)
-            if old or (draft and not leftover.name.startswith("." + token)):
-                leftover.unlink(missing_ok=True)
-
-    all_well(attempt(write_part), group, "writing")
+    try:
+        all_well(attempt(write_part), group, "writing")
+    except CheckpointException:
+        with contextlib.suppress(OSError):
+            (folder / parts[rank]).unlink()
+        raise
+    manifest = {"format": _FORMAT, "world_size": group.size(), "parts": parts, "entries": owners}
+    commit = functools.partial(_commit, folder, token, {**manifest, "tensors": tensors})
     all_well(attempt(commit) if rank == 0 else "", group, "writing the manifest")
     return _metadata(tensors)
 

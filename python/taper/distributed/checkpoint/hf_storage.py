@@ -10,7 +10,7 @@ from taper import _C, safetensors
 
 from ..tensor.dtensor import DTensor
 from ..tensor.parameter import part_of
-from .folder import all_well, attempt, copy_overlap, gathered, put, share_out
+from .folder import agreed, all_well, attempt, copy_overlap, gathered, put, share_out
 from .metadata import metadata_of
 from .paths import is_cut, leaves_of, text_of
 from .storage import FileSystemReader, FileSystemWriter
@@ -99,7 +99,7 @@ class HuggingFaceStorageWriter(FileSystemWriter):
 
     def write_state(self, state_dict, folder, planner, group):
         """What save() does with it. All ranks of the group call it."""
-        leaves = _named(state_dict)
+        leaves = agreed(lambda: _named(state_dict), group)
         if self.save_distributed:
             return self._write_parts(leaves, folder, group)
         whole = {n: v.full_tensor() if isinstance(v, DTensor) else v for n, v in leaves.items()}
@@ -195,7 +195,10 @@ class _Tensors:
                 first = max(start[0], offset[0])
                 last = min(start[0] + target.shape[0], offset[0] + shape[0])
                 if first < last:
-                    rows = opened.get_slice(name)[first - offset[0] : last - offset[0]]
+                    if last - first == shape[0]:
+                        rows = opened.get_tensor(name)  # whose checksum is compared
+                    else:
+                        rows = opened.get_slice(name)[first - offset[0] : last - offset[0]]
                     copy_overlap(target, start, rows, [first, *offset[1:]])
 
     def whole(self, name):
