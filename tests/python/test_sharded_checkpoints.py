@@ -33,7 +33,9 @@ def test_one_process_writes_and_reads_whole_files(tmp_path):
     with pytest.raises(taper.IOError, match="no tensor 'c'"):
         dcp.load({"c": taper.ones(1)}, storage_reader=dcp.HuggingFaceStorageReader(tmp_path), no_dist=True)
     (tmp_path / files["b"]).unlink()
-    with pytest.raises(taper.IOError, match="model-00002-of-00002.safetensors', which is to hold 'b', is missing"):
+    with pytest.raises(
+        taper.IOError, match="model-00002-of-00002.safetensors', which is to hold 'b', is missing"
+    ):
         dcp.load(loaded, storage_reader=dcp.HuggingFaceStorageReader(tmp_path), no_dist=True)
 
 

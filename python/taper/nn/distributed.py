@@ -251,6 +251,11 @@ class DistributedDataParallel(Module):
 
     def forward(self, *inputs, **kwargs):
         """What the wrapped module gives."""
+        self.begin_pass()
+        return self.end_pass(self._compute(inputs, kwargs))
+
+    def begin_pass(self):
+        """Before the module's forward."""
         reduces = _C.is_grad_enabled() and self.require_backward_grad_sync
         divisor = None
         if self._join is not None and _C.is_grad_enabled():
@@ -258,11 +263,15 @@ class DistributedDataParallel(Module):
         if not self._lazy_init_ran:
             self._step_in_backward()
         if reduces:
-            self._begin_pass()
+            self._note_pass()
         syncs = self.require_forward_param_sync and self.forward_sync_buffers
         if syncs:
             self._sync_buffers(_BufferCommHookLocation.PRE_FORWARD)
-        output = self._compute(inputs, kwargs)
+        self._pass = reduces, syncs, divisor
+
+    def end_pass(self, output):
+        """After the module's forward, which gave output."""
+        reduces, syncs, divisor = self._pass
         if syncs:
             self._sync_buffers(_BufferCommHookLocation.POST_FORWARD)
         self.require_forward_param_sync = reduces
@@ -295,7 +304,7 @@ class DistributedDataParallel(Module):
             hook = optimizer_overlap_hooks._apply_optim_in_backward_hook(default_hooks.allreduce_hook)
             self.register_comm_hook(self.process_group, hook)
 
-    def _begin_pass(self):
+    def _note_pass(self):
         if self.reducer is not None and self.logger.wants(self._passes):
             self.logger.sample(self.reducer.report(), self._forward_begin)
         self._passes += 1
