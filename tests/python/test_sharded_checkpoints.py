@@ -241,3 +241,35 @@ said = message(lambda: dcp.load({"lost": 0}, checkpoint_id=folder))
 assert "ranks 0, 1: IOError: there is no entry ['lost']" in said, said
 """
     )
+
+
+def test_wrappers_save_and_load_as_trainers_do(tmp_path):
+    """What Lightning and accelerate do with FullyShardedDataParallel: parts by name, read back in one process."""
+    jobs.run(
+        NETWORK
+        + f"folder = {str(tmp_path / 'c')!r}\n"
+        + """
+from taper.distributed.checkpoint.optimizer import load_sharded_optimizer_state_dict
+from taper.distributed.checkpoint.format_utils import _EmptyStateDictLoadPlanner
+from taper.distributed.checkpoint.state_dict_loader import _load_state_dict
+def wrapped(seed): return FSDP(fresh(seed), auto_wrap_policy=ModuleWrapPolicy({Block}))
+def run(model, optimizer, steps):
+    for step in steps:
+        x, t = map(mine, batch(step)); optimizer.zero_grad(); F.mse_loss(model(x), t).backward(); optimizer.step()
+model = wrapped(1); optimizer = adam(model); run(model, optimizer, range(2))
+with FSDP.state_dict_type(model, StateDictType.SHARDED_STATE_DICT):
+    state = {"model": model.state_dict(), "optimizer": FSDP.optim_state_dict(model, optimizer)}
+    dcp.save(state, storage_writer=dcp.FileSystemWriter(folder), planner=dcp.DefaultSavePlanner())
+other = wrapped(5); twin = adam(other)
+with FSDP.state_dict_type(other, StateDictType.SHARDED_STATE_DICT):
+    parts, reader = {"model": other.state_dict()}, dcp.FileSystemReader(folder)
+    dcp.load(parts, storage_reader=reader, planner=dcp.DefaultLoadPlanner()); other.load_state_dict(parts["model"])
+    moments = load_sharded_optimizer_state_dict(parts["model"], "optimizer", reader)["optimizer"]
+    twin.load_state_dict(FSDP.optim_state_dict_to_load(other, twin, moments))
+run(model, optimizer, [2]); run(other, twin, [2]); close(other.state_dict(), model.state_dict(), 0)
+everything = {}
+_load_state_dict(everything, dcp.FileSystemReader(folder), planner=_EmptyStateDictLoadPlanner(), no_dist=True)
+assert set(everything["model"]) == set(expected) and everything["model"]["first.weight"].shape == (10, 6)
+assert everything["optimizer"]["param_groups"][0]["params"] == list(expected)
+"""
+    )

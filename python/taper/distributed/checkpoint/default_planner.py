@@ -32,3 +32,12 @@ class DefaultLoadPlanner:
     def __init__(self, flatten_state_dict=True, flatten_sharded_tensors=True, allow_partial_load=False):
         _check_flat("DefaultLoadPlanner", flatten_state_dict)
         self.allow_partial_load = allow_partial_load
+
+
+class _EmptyStateDictLoadPlanner(DefaultLoadPlanner):
+    """Fills a state that is empty with all that a checkpoint holds, whole; or with the entries whose names,
+    paths joined by dots, are among keys or within them."""
+
+    def __init__(self, keys=None, *args, **kwargs):
+        self.keys = keys
+        super().__init__(*args, **kwargs)

@@ -2,7 +2,10 @@
 
 import taper
 
+from .default_planner import _EmptyStateDictLoadPlanner
 from .folder import read_state_dict, save
+
+__all__ = ["_EmptyStateDictLoadPlanner", "dcp_to_torch_save", "torch_save_to_dcp"]
 
 
 def dcp_to_torch_save(dcp_checkpoint_dir, torch_save_path):

@@ -1,5 +1,6 @@
 """load and its kin, under PyTorch's name."""
 
+from .default_planner import _EmptyStateDictLoadPlanner
 from .folder import load
 from .storage import FileSystemReader, load_state_dict
 
@@ -16,3 +17,14 @@ def _load_state_dict_from_keys(
     return reader.read_whole(
         lambda name: wanted is None or any(name == key or name.startswith(key + ".") for key in wanted)
     )
+
+
+def _load_state_dict(
+    state_dict, storage_reader, process_group=None, coordinator_rank=0, no_dist=False, planner=None
+):
+    """load(), or with an _EmptyStateDictLoadPlanner all that there is."""
+    if isinstance(planner, _EmptyStateDictLoadPlanner):
+        state_dict.update(_load_state_dict_from_keys(planner.keys, storage_reader=storage_reader))
+        return
+    options = {"planner": planner, "process_group": process_group, "no_dist": no_dist}
+    load(state_dict, storage_reader=storage_reader, **options)

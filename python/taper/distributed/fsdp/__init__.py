@@ -4,6 +4,7 @@ arXiv:1910.02054, stages 2 and 3; Zhao et al. 2023, arXiv:2304.11277."""
 from .api import (
     BackwardPrefetch,
     CPUOffload,
+    FlatParameter,
     FullOptimStateDictConfig,
     FullStateDictConfig,
     LocalOptimStateDictConfig,
@@ -28,6 +29,7 @@ __all__ = [
     "CPUOffload",
     "CPUOffloadPolicy",
     "FSDPModule",
+    "FlatParameter",
     "FullOptimStateDictConfig",
     "FullStateDictConfig",
     "FullyShardedDataParallel",

@@ -131,3 +131,7 @@ class OptimStateKeyType(enum.Enum):
 
     PARAM_NAME = enum.auto()
     PARAM_ID = enum.auto()
+
+
+class FlatParameter:
+    """What PyTorch joins parameters to. Here each stays its own, so nothing is an instance of it."""
