@@ -182,6 +182,14 @@ def modes():
     assert all(p.dtype == taper.float32 for p in model.parameters())
 
 
+def neighbours():
+    """Parameters that stay divided among two of four ranks between forward and backward."""
+    losses, reference = alone()
+    model = shard(fresh().cuda(), reshard_after_forward=2)
+    np.testing.assert_allclose(train(model, adam(model)), losses, rtol=1e-4)
+    close(model, reference)
+
+
 def wrapped():
     """FullyShardedDataParallel on devices, from meta, and its state dictionaries."""
     losses, reference = alone()

@@ -57,6 +57,11 @@ def test_ranks_on_devices(device, program):
         assert output.strip().endswith("right"), output
 
 
+def test_parameters_that_stay_divided_among_fewer_ranks(device):
+    for output in run("neighbours", 4, SHARDED):
+        assert output.strip().endswith("right"), output
+
+
 @pytest.mark.parametrize("program", ["fully", "gpt", "memory", "modes", "wrapped", "layers", "others"])
 def test_divided_models_on_devices(device, program):
     for output in run(program, file=SHARDED):

@@ -47,6 +47,10 @@ class HostMemory:
     def keep(self, table):
         """table travels, and is of no further use here."""
 
+    def in_turn(self, group, begin):
+        """What begin() began."""
+        return begin()
+
 
 class DeviceMemory:
     """Memory of a device for size elements, new ones each time; what autograd saved follows. Taken and given
@@ -78,6 +82,15 @@ class DeviceMemory:
         who use it, which would stop the computation beside the transfer."""
         self._streams.sent = table
 
+    def in_turn(self, group, begin):
+        """What begin() began, a collective of group, on the device after the last one of another group:
+        devices may come to what two communicators have under way in different orders, and wait for ever."""
+        other, last = self._streams.last
+        if other is not None and other is not group:
+            last.wait()
+        self._streams.last = group, begin()
+        return self._streams.last[1]
+
 
 class _Streams:
     """What a device does beside the computation. Parts are packed, to be gathered, after what gathering waits
@@ -85,6 +98,7 @@ class _Streams:
 
     def __init__(self, device):
         self.gathering, self.reducing, self.sent = cuda.Stream(device), cuda.Stream(device), None
+        self.last = None, None
 
 
 @functools.cache

@@ -1,5 +1,7 @@
 """A unit of sharded parameters: gathered together before use, reduced together after backward."""
 
+import functools
+
 import taper
 from taper import _C, cuda
 from taper._grad_mode import no_grad
@@ -136,7 +138,8 @@ class Unit:
         with no_grad(), self._memory.gathering():
             travel, own = self._kept or (self._travel, self._packed())
             table = own.new_empty(travel.group.size(), travel.size)
-            work = travel.group._all_gather_into_tensor(table, own, True)
+            begin = functools.partial(travel.group._all_gather_into_tensor, table, own, True)
+            work = begin() if self._kept is None else self._memory.in_turn(travel.group, begin)
             self._gathering = work, travel, table, own
 
     def _packed(self):
@@ -242,7 +245,8 @@ class Unit:
                 for source, target in self._travel.pieces(entry, entry.flat(gradient), table):
                     target.copy_(source)
             own = table.new_empty(self._travel.size)
-            work = self.group._reduce_scatter_tensor(own, table, self._operation, True)
+            begin = functools.partial(self.group._reduce_scatter_tensor, own, table, self._operation, True)
+            work = self._memory.in_turn(self.group, begin)
             self._memory.keep(table)
             if self.replicas is not None and self.requires_all_reduce and own.is_cuda:
                 with self._memory.reducing():
