@@ -147,7 +147,8 @@ class _Tensors:
         for file in files:
             with safetensors.safe_open(file) as opened:
                 offsets = json.loads((opened.metadata() or {}).get(_OFFSETS, "{}"))
-                for name in opened.keys():
+                names = opened.keys()
+                for name in names:
                     shape = opened.get_slice(name).get_shape()
                     offset = offsets[name]["saved_offsets"] if name in offsets else [0] * len(shape)
                     self.parts.setdefault(name, []).append((offset, shape, file))
