@@ -125,7 +125,8 @@ assert isinstance(middle, DTensor) and middle.placements == (Shard(2),) and midd
 y = block.down(F.gelu(middle))
 assert y.placements == (Shard(1),)
 y = distribute_tensor(x, mesh, [Shard(1)]) + y
-z = DTensor.from_local(block.norm2(y), mesh, [Shard(1)])
+z = block.norm2(y)
+assert z.placements == (Shard(1),)
 expected = alone.norm2(x + alone.down(F.gelu(alone.up(x))))
 np.testing.assert_allclose(z.full_tensor().detach().numpy(), expected.detach().numpy(), rtol=1e-9)
 (z * z).sum().backward(); (expected * expected).sum().backward()
@@ -133,6 +134,42 @@ for name, p in block.named_parameters():
     if p.grad is not None:
         whole = p.grad.full_tensor() if isinstance(p, DTensor) else p.grad
         np.testing.assert_allclose(whole.numpy(), alone.get_parameter(name).grad.numpy(), rtol=1e-8, atol=1e-10, err_msg=name)
+"""
+    )
+
+
+def test_styles_lay_out_what_comes_and_goes():
+    jobs.run(
+        NETWORK
+        + """
+mesh = init_device_mesh("cpu", (world,))
+# Parameters are those of one rank, however the others were seeded.
+for source in (0, 1, None):
+    taper.manual_seed(rank); layer = nn.Linear(4, 6)
+    layer = parallelize_module(layer, mesh, ColwiseParallel(), src_data_rank=source)
+    held = [None] * world; dist.all_gather_object(held, layer.weight.detach().full_tensor())
+    taper.manual_seed(source or 0); own = nn.Linear(4, 6).weight.detach()
+    assert (held[0] == held[1]).all() and ((held[0] == own).all() or source is None)
+# Words that stand for padding get no gradient.
+words, n = taper.tensor([[0, 3, 5], [1, 1, 6]]), 7
+for padding in (1, 5):
+    taper.manual_seed(0); alone = nn.Embedding(n, 4, padding_idx=padding)
+    taper.manual_seed(0); table = parallelize_module(nn.Embedding(n, 4, padding_idx=padding), mesh, RowwiseParallel())
+    for layer in (alone, table): (layer(words) ** 2).sum().backward()
+    np.testing.assert_allclose(table.weight.grad.full_tensor().numpy(), alone.weight.grad.numpy(), rtol=1e-6)
+class Show(nn.Module):
+    def forward(self, x, y=None): return x, y
+half = taper.ones(2, 3)
+plan = dict(input_layouts=(Shard(0), None), desired_input_layouts=(Replicate(), None))
+x, y = parallelize_module(Show(), mesh, PrepareModuleInput(**plan))(half, half)
+assert x.placements == (Replicate(),) and x.shape == (2 * world, 3) and y is half
+x, y = parallelize_module(Show(), mesh, PrepareModuleInput(**plan, use_local_output=True))(half, 3)
+assert not isinstance(x, DTensor) and x.shape == (2 * world, 3) and y == 3
+named = PrepareModuleInput(input_kwarg_layouts={"y": Shard(1)}, desired_input_kwarg_layouts={"y": Replicate()})
+assert parallelize_module(Show(), mesh, named)(half, y=half)[1].shape == (2, 3 * world)
+assert "same length" in message(lambda: parallelize_module(Show(), mesh, PrepareModuleInput(**plan))(half))
+assert "same length" in message(lambda: PrepareModuleOutput(output_layouts=(Shard(0),), desired_output_layouts=(Shard(0), None)))
+assert "not be None" in message(lambda: PrepareModuleInput(input_layouts=Shard(0)))
 """
     )
 

@@ -10,7 +10,7 @@ from taper.nn._hooks import RemovableHandle
 from taper.nn.parameter import Parameter
 from taper.overrides import DisableTorchFunctionSubclass
 
-from ..collectives import ReduceOp, all_reduce
+from ..collectives import ReduceOp, all_reduce, broadcast
 from .cut import Cut
 from .dtensor import DTensor, cuts_of
 from .placement_types import Replicate, Shard, _StridedShard
@@ -86,10 +86,13 @@ def divided(parameter, part, mesh, placements):
     return result
 
 
-def distribute_parameter(parameter, device_mesh, placement, partial_group=None):
-    """The part of this rank, cut by placement (Shard or Replicate) along a mesh of one dimension. All ranks
-    hold equal parameters before."""
+def distribute_parameter(parameter, device_mesh, placement, partial_group=None, source=None):
+    """The part of this rank, cut by placement (Shard or Replicate) along a mesh of one dimension, of what
+    group rank source has. With source=None all ranks hold equal parameters before."""
     part = part_of(parameter)
+    if source is not None:
+        part = part.contiguous().clone()
+        broadcast(part, group=device_mesh.get_group(), group_src=source)
     if isinstance(placement, Shard):
         placement = Shard(placement.dim % part.ndim)
         cut = Cut(device_mesh.get_group(), placement.dim, part.shape[placement.dim])

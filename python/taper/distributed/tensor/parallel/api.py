@@ -22,9 +22,11 @@ def parallelize_module(module, device_mesh=None, parallelize_plan=None, *, src_d
 
     parallelize_plan  a style for the module itself, or a dictionary from names of submodules, in which * and
                       ? stand for parts of a name, to styles
+    src_data_rank     of which rank along the mesh the parameters are; None: all ranks hold equal ones, and
+                      nothing is sent
 
-    All ranks hold equal parameters before. Modules of which layers are divided see tensors of their part:
-    an attention layer, for one, must compute with its number of heads divided by the number of ranks.
+    Modules of which layers are divided see tensors of their part: an attention layer, for one, must compute
+    with its number of heads divided by the number of ranks.
     """
     if not isinstance(device_mesh, DeviceMesh) or device_mesh.ndim != 1:
         raise ValueError(
@@ -34,6 +36,7 @@ def parallelize_module(module, device_mesh=None, parallelize_plan=None, *, src_d
         warnings.warn("parallelize_module: there is no plan; nothing was divided", stacklevel=2)
         return module
     if isinstance(parallelize_plan, ParallelStyle):
+        parallelize_plan.src_data_rank = src_data_rank
         return parallelize_plan._apply(module, device_mesh)
     if not isinstance(parallelize_plan, dict):
         raise TypeError(f"parallelize_module: expected a style or a dictionary, got {parallelize_plan!r}")
@@ -43,6 +46,7 @@ def parallelize_module(module, device_mesh=None, parallelize_plan=None, *, src_d
         chosen = [module] if pattern == "" else _matching(module, pattern)
         if not chosen:
             warnings.warn(f"parallelize_module: no submodule is named {pattern!r}", stacklevel=2)
+        style.src_data_rank = src_data_rank
         for submodule in chosen:
             style._apply(submodule, device_mesh)
     return module

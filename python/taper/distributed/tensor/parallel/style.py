@@ -12,8 +12,11 @@ from ..redistribute import enter_divided, redistribute
 
 
 class ParallelStyle:
-    """What parallelize_module applies to a module. Modules compute with plain tensors of their part, and take
-    DTensors as well; with use_local_output=False a divided layer's result is a DTensor."""
+    """What parallelize_module applies to a module. Divided layers compute with plain tensors of their part,
+    and take DTensors as well; with use_local_output=False their result is a DTensor.
+
+    src_data_rank  of which group rank the parameters are; None: all ranks hold equal ones before
+    """
 
     src_data_rank = 0
 
@@ -21,11 +24,12 @@ class ParallelStyle:
         raise NotImplementedError
 
 
-def _divide(module, mesh, placements):
+def _divide(module, mesh, placements, source):
     """Cuts the parameters of module itself by name."""
     for name, placement in placements.items():
         if module._parameters.get(name) is not None:
-            module._parameters[name] = distribute_parameter(module._parameters[name], mesh, placement)
+            parameter = module._parameters[name]
+            module._parameters[name] = distribute_parameter(parameter, mesh, placement, source=source)
 
 
 def _compute_with_parts(module, forward=None):
@@ -75,10 +79,10 @@ class ColwiseParallel(ParallelStyle):
     def _apply(self, module, device_mesh):
         group = device_mesh.get_group()
         if isinstance(module, nn.Linear):
-            _divide(module, device_mesh, {"weight": Shard(0), "bias": Shard(0)})
+            _divide(module, device_mesh, {"weight": Shard(0), "bias": Shard(0)}, self.src_data_rank)
             enter = lambda x: enter_divided(x, self.input_layout, group)
         elif isinstance(module, nn.Embedding):
-            _divide(module, device_mesh, {"weight": Shard(1)})
+            _divide(module, device_mesh, {"weight": Shard(1)}, self.src_data_rank)
             enter = lambda x: redistribute(x, self.input_layout, Replicate(), group)
         else:
             _refuse("ColwiseParallel", module, "Linear and Embedding")
@@ -119,7 +123,7 @@ class RowwiseParallel(ParallelStyle):
         return module
 
     def _divide_linear(self, module, mesh, group):
-        _divide(module, mesh, {"weight": Shard(1)})
+        _divide(module, mesh, {"weight": Shard(1)}, self.src_data_rank)
         source = self.input_layout or Shard(-1)
         enter = lambda x: redistribute(x, source, Shard(-1), group)
         module.register_forward_pre_hook(_first_only(enter, source, mesh))
@@ -127,7 +131,7 @@ class RowwiseParallel(ParallelStyle):
         _compute_with_parts(module, _linear_without_bias)
         if module.bias is not None:
             partial = group if isinstance(self.output_layout, Shard) else None
-            _replicate(module, "bias", mesh, partial)
+            _replicate(module, "bias", mesh, partial, self.src_data_rank)
 
         def finish(module, args, output):
             output = redistribute(output, Partial(), self.output_layout, group)
@@ -137,18 +141,19 @@ class RowwiseParallel(ParallelStyle):
         module.register_forward_hook(finish)
 
     def _divide_embedding(self, module, mesh, group):
-        if module.max_norm is not None or module.padding_idx is not None:
-            raise _C.NotImplementedError(
-                "RowwiseParallel: supports no Embedding with max_norm or padding_idx"
-            )
-        _divide(module, mesh, {"weight": Shard(0)})
+        if module.max_norm is not None:
+            raise _C.NotImplementedError("RowwiseParallel: supports no Embedding with max_norm")
+        _divide(module, mesh, {"weight": Shard(0)}, self.src_data_rank)
         ((_, cut),) = cuts_of(module.weight.shape, module.weight.placements, mesh)
         source = self.input_layout or Replicate()
+        padding = None if module.padding_idx is None else module.padding_idx - cut.start
+        if padding is not None and not 0 <= padding < cut.length:
+            padding = None
 
         def forward(self, input):
             place = input - cut.start
             elsewhere = (place < 0) | (place >= cut.length)
-            found = functional.embedding(place.masked_fill(elsewhere, 0), self.weight)
+            found = functional.embedding(place.masked_fill(elsewhere, 0), self.weight, padding)
             return found.masked_fill(elsewhere.unsqueeze(-1), 0.0)
 
         def finish(module, args, output):
@@ -161,10 +166,10 @@ class RowwiseParallel(ParallelStyle):
         module.register_forward_hook(finish)
 
 
-def _replicate(module, name, mesh, partial_group):
+def _replicate(module, name, mesh, partial_group, source):
     """A parameter that all ranks have. Where each computes with a part of the elements only, its gradient is
     the sum over ranks."""
-    parameter = distribute_parameter(module._parameters[name], mesh, Replicate(), partial_group)
+    parameter = distribute_parameter(module._parameters[name], mesh, Replicate(), partial_group, source)
     module._parameters[name] = parameter
     if partial_group is not None:
         parameter.register_hook(_summed_over(partial_group))
@@ -180,16 +185,19 @@ class SequenceParallel(ParallelStyle):
     ranks; their gradients are summed."""
 
     def __init__(self, *, sequence_dim=1, use_local_output=False):
-        self.sequence_dim = sequence_dim
+        self.sequence_dim, self.use_local_output = sequence_dim, use_local_output
 
     def _apply(self, module, device_mesh):
         for name, parameter in list(module._parameters.items()):
             if parameter is not None:
-                _replicate(module, name, device_mesh, device_mesh.get_group())
+                _replicate(module, name, device_mesh, device_mesh.get_group(), self.src_data_rank)
         _compute_with_parts(module)
         layout = Shard(self.sequence_dim)
         module.register_forward_pre_hook(
             lambda module, args: tuple(_part(x, layout, device_mesh) for x in args)
+        )
+        module.register_forward_hook(
+            lambda module, args, output: _result(output, layout, device_mesh, self.use_local_output)
         )
         return module
 
@@ -198,9 +206,34 @@ def _layouts(value):
     return value if isinstance(value, (tuple, list)) else (value,)
 
 
+def _pairs(kind, given, desired):
+    if desired is None:
+        raise ValueError(f"desired_{kind}_layouts should not be None!")
+    given, desired = _layouts(given), _layouts(desired)
+    if len(given) != len(desired):
+        raise ValueError(f"{kind}_layouts and desired_{kind}_layouts should have same length!")
+    return list(zip(given, desired))
+
+
+def _laid(kind, values, pairs, mesh, use_local):
+    """Values that come as pairs say, as they are to lie."""
+    if len(values) != len(pairs):
+        raise ValueError(f"module {kind}s and {kind}_layouts should have same length!")
+    group = mesh.get_group()
+
+    def change(x, source, target):
+        if source is None or not isinstance(x, _C.Tensor):
+            return x
+        target = source if target is None else target
+        return _result(redistribute(_part(x, source, mesh), source, target, group), target, mesh, use_local)
+
+    return [change(value, *pair) for value, pair in zip(values, pairs)]
+
+
 class PrepareModuleInput(ParallelStyle):
     """Changes how positional (and named) arguments lie: from input_layouts to desired_input_layouts; None for
-    what is left alone."""
+    what is left alone. They become DTensors, with use_local_output=True plain tensors of this rank's part.
+    Raises ValueError in forward where there are more arguments, or fewer, than layouts."""
 
     def __init__(
         self,
@@ -211,47 +244,39 @@ class PrepareModuleInput(ParallelStyle):
         desired_input_kwarg_layouts=None,
         use_local_output=False,
     ):
-        self.pairs = list(zip(_layouts(input_layouts), _layouts(desired_input_layouts), strict=True))
+        self.pairs = None if input_layouts is None else _pairs("input", input_layouts, desired_input_layouts)
+        desired = desired_input_kwarg_layouts or {}
         self.named = {
-            name: (source, (desired_input_kwarg_layouts or {})[name])
-            for name, source in (input_kwarg_layouts or {}).items()
+            name: (source, desired.get(name)) for name, source in (input_kwarg_layouts or {}).items()
         }
+        self.use_local_output = use_local_output
 
     def _apply(self, module, device_mesh):
-        group = device_mesh.get_group()
-
-        def change(x, source, target):
-            return x if source is None else redistribute(_part(x, source, device_mesh), source, target, group)
-
         def prepare(module, args, kwargs):
-            changed = [change(x, *pair) for x, pair in zip(args, self.pairs)]
-            named = {k: change(v, *self.named[k]) if k in self.named else v for k, v in kwargs.items()}
-            return (*changed, *args[len(changed) :]), named
+            if self.pairs is not None:
+                args = _laid("input", args, self.pairs, device_mesh, self.use_local_output)
+            for name, pair in self.named.items():
+                if name in kwargs:
+                    (value,) = _laid("input", [kwargs[name]], [pair], device_mesh, self.use_local_output)
+                    kwargs = {**kwargs, name: value}
+            return tuple(args), kwargs
 
         module.register_forward_pre_hook(prepare, with_kwargs=True)
         return module
 
 
 class PrepareModuleOutput(ParallelStyle):
-    """Changes how results lie: from output_layouts to desired_output_layouts."""
+    """Changes how results lie: from output_layouts to desired_output_layouts. Raises ValueError in forward
+    where there are more results, or fewer, than layouts."""
 
     def __init__(self, *, output_layouts, desired_output_layouts, use_local_output=True):
-        self.pairs = list(zip(_layouts(output_layouts), _layouts(desired_output_layouts), strict=True))
+        self.pairs = _pairs("output", output_layouts, desired_output_layouts)
         self.use_local_output = use_local_output
 
     def _apply(self, module, device_mesh):
-        group = device_mesh.get_group()
-
-        def change(x, source, target):
-            if source is None:
-                return x
-            x = redistribute(_part(x, source, device_mesh), source, target, group)
-            return _result(x, target, device_mesh, self.use_local_output)
-
         def finish(module, args, output):
-            values = _layouts(output)
-            changed = [change(value, *pair) for value, pair in zip(values, self.pairs)]
-            return tuple(changed) if isinstance(output, (tuple, list)) else changed[0]
+            laid = _laid("output", _layouts(output), self.pairs, device_mesh, self.use_local_output)
+            return tuple(laid) if isinstance(output, (tuple, list)) else laid[0]
 
         module.register_forward_hook(finish)
         return module
@@ -269,7 +294,7 @@ class PrepareModuleInputOutput(ParallelStyle):
         use_local_output=True,
         **inputs,
     ):
-        self.before = PrepareModuleInput(**inputs)
+        self.before = PrepareModuleInput(use_local_output=use_local_input, **inputs)
         self.after = PrepareModuleOutput(
             output_layouts=output_layouts,
             desired_output_layouts=desired_output_layouts,
