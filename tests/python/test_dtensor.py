@@ -259,6 +259,14 @@ for op, truth in (("sum", everyone.sum(0)), ("avg", everyone.mean(0)), ("max", e
 mine = taper.full((2,), float(rank % 2)).requires_grad_()
 (DTensor.from_local(mine, mesh, [Partial("max")]).full_tensor() * taper.tensor([1.0, 2.0])).sum().backward()
 assert mine.grad.tolist() == ([2 / world, 4 / world] if rank % 2 else [0.0, 0.0])
+x = distribute_tensor((whole(2 * world, 4, seed=7) * 3).round(), mesh, [Shard(0)]).requires_grad_()
+plain = x.detach().full_tensor().requires_grad_()
+for f in (lambda x: x.max(), lambda x: x.amin((0, 1)), lambda x: x.mean() * 2, lambda x: (x.amax(0) * x.mean(0)).sum()):
+    for leaf in (x, plain): leaf.grad = None; f(leaf).backward()  # also of what is Partial yet
+    np.testing.assert_allclose(x.grad.full_tensor().sum(0).numpy(), plain.grad.sum(0).numpy(), rtol=1e-6)
+(gradient,) = taper.autograd.grad(x.sum(), x); assert gradient.placements == (Shard(0),) and gradient.shape == x.shape
+terms = DTensor.from_local(taper.ones(3).requires_grad_(), mesh, [Partial()]); terms.retain_grad()
+(terms * 2).sum().backward(); assert terms.grad.full_tensor().tolist() == [2.0] * 3
 # What ranks compute with one tensor each by itself has gradients that are summed.
 x = distribute_tensor(taper.ones(3), mesh, [Replicate()]).requires_grad_()
 (x.to_local(grad_placements=[Partial()]) * (rank + 1.0)).sum().backward()

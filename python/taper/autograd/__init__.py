@@ -111,6 +111,9 @@ def grad(
     retain = create_graph if retain_graph is None else retain_graph
     unused = materialize_grads if allow_unused is None else allow_unused
     results = _C._grad(_as_tuple(outputs), inputs, starts, retain, create_graph, unused)
+    if any(hasattr(x, "_gradient") for x in inputs):  # DTensors, of which the engine knows this rank's part
+        wrap = lambda x, g: x._gradient(g) if g is not None and hasattr(x, "_gradient") else g
+        results = tuple(wrap(x, g) for x, g in zip(inputs, results))
     if materialize_grads:
         zeros_like = _C._homes["taper"]["zeros_like"]
         results = tuple(zeros_like(x) if g is None else g for g, x in zip(results, inputs))

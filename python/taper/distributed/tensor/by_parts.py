@@ -13,7 +13,7 @@ from taper.func._batched import _ELEMENTWISE
 from taper.overrides import DisableTorchFunctionSubclass
 
 from .by_dims import WORKING_ALONG
-from .moves import Share
+from .moves import Extreme, Share
 from .placement_types import Partial, Replicate, Shard
 
 
@@ -224,6 +224,16 @@ def _along(name):
         function = None
         if name == "mean" and even and shares > 1:
             function = lambda part, *args, **kwargs: Share.apply(part.mean(*args, **kwargs), shares)
+        elif name in ("amax", "amin") and even and x.numel() and shares > 1:
+            groups = [
+                x.device_mesh.get_group(dim)
+                for dim, p in enumerate(x.placements)
+                if isinstance(p, Shard) and p.dim in reduced
+            ]
+            extreme = getattr(taper, name)
+            function = lambda part, *args, **kwargs: Extreme.apply(
+                extreme(part, *(args or [kwargs.pop("dim", ())]), **kwargs), groups, name[1:]
+            )
         elif name == "mean" and not even:
 
             def function(part, dim=None, keepdim=False, dtype=None):

@@ -12,7 +12,7 @@ from ..collectives import broadcast
 from ..device_mesh import DeviceMesh
 from .by_parts import _is_sum, way_of
 from .cut import Cut
-from .moves import REDUCTIONS, Enter, First, Own, Reduced, Scattered, Term, Whole
+from .moves import REDUCTIONS, Enter, Extreme, First, Own, Reduced, Scattered, Term, Whole
 from .placement_types import Partial, Placement, Replicate, Shard, _StridedShard
 
 
@@ -116,7 +116,11 @@ class DTensor(_C.Tensor):
                     shape[placement.dim] *= device_mesh.size(dim)
         _check_local(local_tensor, device_mesh, placements, shape)
         with DisableTorchFunctionSubclass():
-            return _wrap(local_tensor.view(local_tensor.shape), device_mesh, placements, shape)
+            part = local_tensor.view(local_tensor.shape)
+            for kind in {p.reduce_op for p in placements if isinstance(p, Partial)} & {"max", "min"}:
+                dims = [dim for dim, p in enumerate(placements) if p == Partial(kind)]
+                part = Extreme.apply(part, [device_mesh.get_group(dim) for dim in dims], kind)
+            return _wrap(part, device_mesh, placements, shape)
 
     def to_local(self, *, grad_placements=None):
         """This rank's part, a plain tensor with the same history. grad_placements: how the gradients that
@@ -190,6 +194,11 @@ class DTensor(_C.Tensor):
     def _like(self, part):
         """The tensor with another part, which lies as this one."""
         return _wrap(part, self.device_mesh, self.placements, self.shape)
+
+    def _gradient(self, part):
+        """Its gradient, of which this is the rank's part."""
+        places = [Replicate() if isinstance(p, Partial) else p for p in self.placements]
+        return _wrap(part, self.device_mesh, places, self.shape)
 
     def _own_part(self, whole):
         """This rank's part of a tensor of the same shape that all ranks have: a view."""
@@ -267,7 +276,7 @@ class DTensor(_C.Tensor):
     def grad(self):
         """It lies as the tensor does."""
         grad = _C.Tensor.grad.__get__(self)
-        return None if grad is None else self._like(grad)
+        return None if grad is None else self._gradient(grad)
 
     @grad.setter
     def grad(self, value):

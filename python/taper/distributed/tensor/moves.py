@@ -44,27 +44,42 @@ class Own(Function):
 
 class Reduced(Function):
     """What the ranks of a group have, reduced, which all have then. The gradient of what is Partial is that
-    of the whole; where a maximum or minimum is, in equal shares, else zero."""
+    of the whole."""
 
     @staticmethod
     def forward(ctx, part, group, reduce_op):
         total = part.detach().clone()
         all_reduce(total, REDUCTIONS[reduce_op], group)
-        ctx.group, ctx.reduce_op = group, reduce_op
-        if reduce_op not in ("sum", "avg"):
-            ctx.save_for_backward(part, total)
+        ctx.reduce_op = reduce_op
         return total
 
     @staticmethod
     def backward(ctx, dx):
-        if ctx.reduce_op in ("sum", "avg"):
-            return dx.view(dx.shape), None, None
-        part, total = ctx.saved_tensors
         if ctx.reduce_op == "product":
             raise _C.NotImplementedError("DTensor: the gradient of a Partial('product')")
+        return dx.view(dx.shape), None, None
+
+
+class Extreme(Function):
+    """What becomes Partial("max") or "min" among groups: its gradient goes to the ranks that have the
+    extreme, in equal shares."""
+
+    @staticmethod
+    def forward(ctx, part, groups, reduce_op):
+        ctx.groups, ctx.reduce_op = groups, reduce_op
+        ctx.save_for_backward(part)
+        return part.view(part.shape)
+
+    @staticmethod
+    def backward(ctx, dx):
+        (part,) = ctx.saved_tensors
+        total = part.detach().clone()
+        for group in ctx.groups:
+            all_reduce(total, REDUCTIONS[ctx.reduce_op], group)
         share = (part == total).to(dx.dtype)
         count = share.clone()
-        all_reduce(count, ReduceOp.SUM, ctx.group)
+        for group in ctx.groups:
+            all_reduce(count, ReduceOp.SUM, group)
         return dx * share / count, None, None
 
 
