@@ -2,12 +2,12 @@
 
 import taper
 from taper import _C
-from taper.autograd import backward
 from taper.nn.distributed import DistributedDataParallel
 
 from .. import objects
 from ..fsdp import FSDPModule
 from ..job import _resolve
+from ._backward import stage_backward, stage_backward_input, stage_backward_weight
 
 
 class PipelineStage:
@@ -183,9 +183,10 @@ class PipelineStage:
         self._held.pop(part)
         self._backwards += 1
         self._prepare(outputs, self._backwards == self._parts)
-        backward(outputs, gradients)
-        if not self.is_first:
-            self._hand_back(part, inputs, [t.grad for t in inputs])
+        if self.is_first:  # what the caller gave keeps its gradient
+            stage_backward(outputs, gradients, ())
+        else:
+            self._hand_back(part, inputs, stage_backward(outputs, gradients, inputs))
 
     def _prepare(self, outputs, is_last):
         """Gradients are averaged over replicas with the last backward of a batch."""
@@ -205,17 +206,14 @@ class PipelineStage:
             return self.backward(part, loss, scale)
         inputs, outputs, gradients = self._start(part, loss, scale)
         self._held.pop(part)
-        received = [] if self.is_first else [t for t in inputs if t.requires_grad]
-        self._divided[part] = divided = _C._DividedBackward()
-        found = dict(zip(map(id, received), divided.of_inputs(outputs, received, gradients)))
+        received = () if self.is_first else inputs
+        found, self._divided[part] = stage_backward_input(outputs, gradients, received)
         if not self.is_first:
-            self._hand_back(part, inputs, [found.get(id(t)) for t in inputs])
+            self._hand_back(part, inputs, found)
 
     def backward_weight(self, part):
         """What backward_input left of the gradients of one part."""
-        divided = self._divided.pop(part, None)
-        if divided is not None:
-            divided.of_rest()
+        stage_backward_weight((), self._divided.pop(part, ()))
 
     def end(self):
         """Until all that was sent has arrived."""
