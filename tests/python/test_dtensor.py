@@ -239,6 +239,27 @@ for number, (call, operands, expected) in enumerate(cases):
     )
 
 
+def test_operations_on_a_mesh_of_two_dimensions_equal_those_on_the_whole():
+    jobs.run(
+        START
+        + """
+mesh, R = init_device_mesh("cpu", (2, 2)), Replicate()
+calls = [lambda a: a.sum(0), lambda a: a.mean(), lambda a: a.mean(1), lambda a: a.amax(0), lambda a: a.max(), lambda a: a.std(0),
+         lambda a: a.softmax(-1), lambda a: a.topk(2)[0], lambda a: a.view(-1), lambda a: a.chunk(2, 1)[1], lambda a: a @ a.t(),
+         lambda a: a * 2 + a.sum(0) / 3, lambda a: a - a.mean(0), lambda a: taper.cat([a, a.flip(1)], 1)]
+for placements in ([Shard(0), R], [Shard(1), Shard(0)], [Shard(0), Shard(0)]):
+    for number, call in enumerate(calls):
+        plain = whole(7, 5, seed=number).double().requires_grad_()
+        laid = distribute_tensor(plain.detach(), mesh, placements).requires_grad_()
+        truth, found = call(plain), call(laid)
+        np.testing.assert_allclose(found.full_tensor().detach().numpy(), truth.detach().numpy(), rtol=1e-9, atol=1e-12)
+        for y in (truth, found): (y if y.ndim == 0 else (y * y).sum()).backward()
+        np.testing.assert_allclose(laid.grad.full_tensor().numpy(), plain.grad.numpy(), rtol=1e-9, atol=1e-12, err_msg=f"{number} {placements}")
+""",
+        4,
+    )
+
+
 @pytest.mark.parametrize("world", [2, 4])
 def test_reductions_that_are_put_off(world):
     jobs.run(

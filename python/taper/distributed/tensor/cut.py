@@ -43,4 +43,4 @@ class Cut:
         padded.narrow(self.dim, 0, self.length).copy_(part)
         parts = [part.new_empty(sizes) for _ in range(self.group.size())]
         all_gather(parts, padded, self.group)
-        return taper.cat(parts, self.dim).narrow(self.dim, 0, self.size)
+        return taper.cat(parts, self.dim).narrow(self.dim, 0, self.size).contiguous()
