@@ -80,7 +80,6 @@ class Reader {
     return value;
   }
   std::string text() { return std::string(take(number<std::uint32_t>())); }
-  bool at_end() const { return rest_.empty(); }
 
  private:
   std::string_view take(std::size_t bytes) {
