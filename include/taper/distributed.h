@@ -67,6 +67,8 @@ class Work {
   bool is_completed() const;
   /// What wait() would throw; empty while it is under way, and where it ended well.
   std::exception_ptr exception() const;
+  /// The collective, with its tensors' dtype and shape.
+  const std::string& what() const;
   /// The rank that a recv() from any rank got its tensor from; else -1.
   int source_rank() const;
   /// Tensors that the collective writes.

@@ -71,6 +71,7 @@ void bind_work(py::module_& module) {
       .def("_wait_for", &Work::wait_for, Release())
       .def("is_completed", &Work::is_completed, "Whether it is done, well or not.")
       .def("is_success", [](const Work& work) { return work.is_completed() && !work.exception(); })
+      .def_property_readonly("_what", &Work::what)
       .def("source_rank", &Work::source_rank)
       .def("_source_rank", &Work::source_rank)
       .def("_failure",

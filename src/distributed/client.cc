@@ -52,14 +52,15 @@ Client::~Client() {
 }
 
 Socket Client::shake_hands(Deadline deadline) {
-  std::string trouble = "nobody listens there; is rank 0 running?";
+  std::string trouble = "rank 0 has not written the file that says where it listens; is it running?";
   for (;; std::this_thread::sleep_for(retry_interval)) {
     const bool located = !options_.locate || options_.locate(options_);
     taper::check<DistributedError>(Clock::now() < deadline, "rendezvous: rank ", options_.rank,
-                                   " cannot reach ", options_.host.empty() ? "rank 0" : options_.host, ":",
-                                   options_.port, " within ", options_.timeout.count() / 1000.0,
-                                   " s: ", trouble);
+                                   " cannot reach ",
+                                   options_.port < 0 ? "rank 0" : concat(options_.host, ":", options_.port),
+                                   " within ", options_.timeout.count() / 1000.0, " s: ", trouble);
     if (!located) continue;
+    trouble = "nobody listens there; is rank 0 running?";
     Socket socket = connect_once(options_.host, options_.port, deadline);
     if (!socket.defined()) continue;
     const Deadline patience = std::min(deadline, after(Milliseconds(5000)));

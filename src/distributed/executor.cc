@@ -48,9 +48,10 @@ void Executor::stop(const std::string& reason) {
   changed_.wait(lock, [this] { return !running_; });
 }
 
-std::shared_ptr<Work::Shared> Executor::add(std::function<void()> job, Tensors result) {
+std::shared_ptr<Work::Shared> Executor::add(std::function<void()> job, Tensors result, std::string what) {
   auto shared = std::make_shared<Work::Shared>();
   shared->result = std::move(result);
+  shared->what = std::move(what);
   shared->executor = weak_from_this();
   const std::lock_guard lock(lock_);
   check<DistributedError>(!stop_, "distributed: the group was destroyed");
@@ -139,6 +140,8 @@ int Work::source_rank() const {
   const std::lock_guard guard(shared_->lock);
   return shared_->source;
 }
+
+const std::string& Work::what() const { return shared_->what; }
 
 const Tensors& Work::result() const { return shared_->result; }
 

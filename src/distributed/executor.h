@@ -24,6 +24,8 @@ struct Work::Shared {
   bool done = false;
   std::exception_ptr exception;
   Tensors result;
+  /// Written before others see it.
+  std::string what;
   int source = -1;
   /// A collective on a device is done for the host when it is queued, and for the device after this event.
   std::shared_ptr<cuda::Event> on_device;
@@ -38,7 +40,8 @@ class Executor : public std::enable_shared_from_this<Executor> {
  public:
   static std::shared_ptr<Executor> start();
   ~Executor();
-  std::shared_ptr<Work::Shared> add(std::function<void()> job, Tensors result);
+  /// what: for Work::what().
+  std::shared_ptr<Work::Shared> add(std::function<void()> job, Tensors result, std::string what);
   /// Runs what is queued until done() holds, unless the thread is at it already.
   void help(const std::function<bool()>& done);
   /// Leaves nothing that is queued to those who wait.

@@ -129,12 +129,12 @@ Work ProcessGroup::State::start(std::string what, const Tensors& reads, Tensors 
   if (!used.empty() && !used.front().device().is_cpu())
     return start_on_device(std::move(what), std::move(used), std::move(writes), std::move(body));
   const auto tagged = [body = std::move(body)](std::uint64_t number) { body(std::uint32_t(number)); };
-  const auto job = [this, what = std::move(what), tagged, small, limit] {
+  const auto job = [this, what, tagged, small, limit] {
     std::optional<OtherTimeout> other;
     if (limit) other.emplace(*this, *limit);
     run(what, tagged, small, true);
   };
-  return Work(executor->add(job, std::move(writes)));
+  return Work(executor->add(job, std::move(writes), std::move(what)));
 }
 
 Work ProcessGroup::State::start_on_device(std::string what, Tensors tensors, Tensors writes,
@@ -148,8 +148,8 @@ Work ProcessGroup::State::start_on_device(std::string what, Tensors tensors, Ten
         {what, number}, *ready, tensors, [&] { body(std::uint32_t(number)); }, *done,
         after(Milliseconds(timeout.load())));
   };
-  auto shared =
-      executor->add([this, what, queued] { run(what, queued, {}, compares_devices_); }, std::move(writes));
+  auto shared = executor->add([this, what, queued] { run(what, queued, {}, compares_devices_); },
+                              std::move(writes), what);
   const std::lock_guard guard(shared->lock);
   shared->on_device = done;
   shared->device = device;
@@ -445,6 +445,7 @@ Work ProcessGroup::State::start_transfer(std::function<int()> body, Tensors writ
   for (const Tensor& tensor : writes) tensor.storage().wrote("recv");
   auto shared = std::make_shared<Work::Shared>();
   shared->result = std::move(writes);
+  shared->what = what;
   std::unique_lock lock(lock_);
   const auto open = open_transfers_.insert(open_transfers_.end(), {peer, Clock::now()});
   lock.unlock();

@@ -150,8 +150,10 @@ Meeting meeting_of(const InitOptions& options) {
   check<ValueError>(meeting.world_size >= 1 && meeting.rank < meeting.world_size, "init_process_group: rank ",
                     meeting.rank, " is outside of a world of ", meeting.world_size, " ranks");
   check<ValueError>(
-      !meeting.file.empty() || (!meeting.host.empty() && meeting.port > 0),
+      !meeting.file.empty() || (!meeting.host.empty() && meeting.port >= 0),
       "init_process_group: MASTER_ADDR and MASTER_PORT are not set; they say where rank 0 listens");
+  check<ValueError>(!meeting.file.empty() || (meeting.port > 0 && meeting.port < 65536),
+                    "init_process_group: MASTER_PORT is ", meeting.port, ", expected 1 to 65535");
   return meeting;
 }
 

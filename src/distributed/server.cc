@@ -157,6 +157,7 @@ void Server::handle(Connection& connection, const std::string& content) {
 void Server::admit(Connection& connection, Reader& message) {
   const std::string nonce = message.text(), claim = message.text(), shown = message.text();
   const auto refuse = [&](const std::string& reason, Kind kind = Kind::refused) {
+    last_refusal_ = reason;
     put(connection, Writer(kind).text(reason).content());
     write(connection);
     connection.closing = true;
@@ -305,7 +306,7 @@ std::string Server::missing_ranks() const {
   for (std::size_t rank = 0; rank < members_.size(); ++rank)
     if (members_[rank].presence == Presence::absent)
       text += (text.empty() ? "" : ", ") + std::to_string(rank);
-  return text;
+  return last_refusal_.empty() ? text : concat(text, "; a process was refused: ", last_refusal_);
 }
 
 void Server::reply(Connection& connection, std::uint64_t number, Outcome outcome, std::string_view value) {

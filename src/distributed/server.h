@@ -82,7 +82,7 @@ class Server {
   std::vector<Parked> parked_;
   std::vector<Member> members_;
   std::map<std::string, std::string> values_;
-  std::string broken_;
+  std::string broken_, last_refusal_;
   Absence absence_;
   bool changed_ = false;
   std::thread thread_;

@@ -192,6 +192,43 @@ def test_messages_of_a_rank_that_left_arrive_and_others_are_not_waited_for():
     )
 
 
+@pytest.mark.parametrize("port", ["0", "70000"])
+def test_ports_that_do_not_exist_are_refused(monkeypatch, port):
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("MASTER_ADDR", "127.0.0.1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MASTER_PORT", port)
+    with pytest.raises(ValueError, match=f"MASTER_PORT is {port}, expected 1 to 65535"):
+        dist.init_process_group()
+
+
+def test_ranks_that_do_not_join_and_why_others_were_refused():
+    port = jobs.free_port()
+    processes = [
+        *jobs.start("print(message(lambda: begin(2)))", 1, {"WORLD_SIZE": "2"}, port),
+        *jobs.start("print(message(lambda: begin(20)))", 1, {"RANK": "1", "WORLD_SIZE": "3"}, port),
+    ]
+    first, second = (result.out for result in jobs.finish(processes))
+    assert "of 2 ranks these did not join within 2 s: 1; a process was refused: world_size is 2" in first, (
+        first
+    )
+    assert "world_size is 2 on rank 0 but 3 on rank 1" in second, second
+
+
+def test_wait_with_a_timeout_names_the_collective():
+    out = jobs.run("""
+        begin()
+        x = taper.ones(3)
+        if rank == 0:
+            work = dist.all_reduce(x, async_op=True)
+            print(message(lambda: work.wait(timedelta(seconds=0.1))))
+        dist.barrier(dist.new_group())
+        if rank == 1: dist.all_reduce(x)
+        if rank == 0: work.wait()
+        assert x.tolist() == [2, 2, 2]
+        """)
+    assert "Work.wait: all_reduce(float32 (3,), sum) was not done within 0.1 s" in out[0], out
+
+
 def test_slow_strangers_do_not_keep_a_job_from_meeting():
     port = jobs.free_port()
     (first,) = jobs.start("begin(60)\nx = taper.ones(3); dist.all_reduce(x)", 1, {"WORLD_SIZE": "2"}, port)
