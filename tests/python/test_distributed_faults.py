@@ -375,3 +375,19 @@ def test_stores_keep_what_they_are_told(tmp_path, monkeypatch):
         with socket.create_connection(("127.0.0.1", server.port)) as stranger:
             stranger.sendall(content)
     assert client.get("n") == b"2"
+
+
+def test_store_turns_a_crowd_of_strangers_away_but_nobody_who_waits(monkeypatch):
+    monkeypatch.setenv("TAPER_JOB_SECRET", "secret of the tests")
+    before = threading.active_count()
+    server = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    crowd = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(400)]
+    deadline = time.monotonic() + 1
+    while threading.active_count() < before + 500 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    # Two threads for each stranger: one that listens, one that ends it.
+    assert threading.active_count() <= before + 2 * 256 + 8
+    thread = threading.Timer(0.2, lambda: [stranger.close() for stranger in crowd])
+    thread.start()
+    assert dist.TCPStore("127.0.0.1", server.port).add("n", 1) == 1
+    thread.join()

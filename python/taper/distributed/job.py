@@ -418,7 +418,8 @@ def _wait(self, timeout=None):
     if timeout is None or timeout <= timedelta(0):
         self._wait()
     elif not self._wait_for(timeout):
-        raise _C.DistributedError(f"Work.wait: {self._what} was not done within {timeout.total_seconds():g} s")
+        seconds = timeout.total_seconds()
+        raise _C.DistributedError(f"Work.wait: {self._what} was not done within {seconds:g} s")
     return True
 
 

@@ -19,6 +19,7 @@ from taper import _C
 
 _LARGEST = 64 << 20  # bytes of a message
 _HANDSHAKE = 5.0  # seconds that a stranger may take to prove itself
+_STRANGERS = 256  # so many at once; more are turned away
 _DEFAULT = timedelta(seconds=300)
 
 
@@ -366,6 +367,7 @@ class _Handler(socketserver.BaseRequestHandler):
                 connection.prove(self.server.secret, b"server", b"client")
             finally:
                 alarm.cancel()
+                self.server.strangers.discard(self.request)
             while True:
                 action, *arguments = connection.receive()
                 if action not in _ACTIONS:
@@ -387,6 +389,20 @@ _ACTIONS = (
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = allow_reuse_address = True
     request_queue_size = 128
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.strangers = set()
+
+    def verify_request(self, request, client_address):
+        there_is_room = len(self.strangers) < _STRANGERS
+        if there_is_room:
+            self.strangers.add(request)
+        return there_is_room
+
+    def shutdown_request(self, request):
+        self.strangers.discard(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request, client_address):
         pass
@@ -428,6 +444,8 @@ class TCPStore(_Queues, Store):
 
     def _connect(self, secret, seconds):
         end = time.monotonic() + seconds
+        # A server with many strangers turns others away until those are gone.
+        crowded = min(end, time.monotonic() + 3 * _HANDSHAKE)
         while True:
             try:
                 connection = _Connection(socket.create_connection((self.host, self.port), max(0.1, seconds)))
@@ -441,6 +459,9 @@ class TCPStore(_Queues, Store):
                     ) from None
                 time.sleep(0.05)
             except (OSError, ValueError) as error:
+                if isinstance(error, ConnectionError) and time.monotonic() < crowded:
+                    time.sleep(0.05)
+                    continue
                 raise _C.DistributedError(
                     f"TCPStore: cannot join the store at {self.host}:{self.port}: {error or 'no answer'}; "
                     "do all processes have the same TAPER_JOB_SECRET?"
