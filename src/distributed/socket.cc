@@ -126,6 +126,8 @@ Socket connect_once(const std::string& host, int port, Deadline deadline) {
   const Addresses addresses = resolve(host, port);
   for (const addrinfo* entry = addresses.get(); entry; entry = entry->ai_next) {
     Socket socket(::socket(entry->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    check<DistributedError>(socket.defined() || (errno != EMFILE && errno != ENFILE),
+                            "rendezvous: no socket: ", std::strerror(errno));
     if (!socket.defined()) continue;
     if (::connect(socket.get(), entry->ai_addr, entry->ai_addrlen) != 0) {
       const Deadline attempt = std::min(deadline, after(Milliseconds(5000)));

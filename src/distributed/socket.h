@@ -53,7 +53,8 @@ class Socket {
 /// Listens on exactly this address, not on all of the machine's. port 0: any free one. Throws
 /// DistributedError.
 Socket listen_on(const std::string& host, int port);
-/// An undefined socket where nobody listens (yet). Throws DistributedError for unknown hosts.
+/// An undefined socket where nobody listens (yet). Throws DistributedError for unknown hosts, and where this
+/// process has too many open files.
 Socket connect_once(const std::string& host, int port, Deadline deadline);
 int port_of(const Socket& socket);
 /// This machine's address on a connection, in numbers.

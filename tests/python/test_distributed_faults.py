@@ -274,6 +274,24 @@ def test_rank_lost_while_a_group_connects_is_named():
     assert seconds and float(seconds[1]) < 3 and "rank 1 was lost" in result.out, result
 
 
+@pytest.mark.parametrize("full", [0, 1])
+def test_rank_with_too_many_open_files_tells_the_others(full):
+    out = jobs.run(f"""
+        import resource
+        begin(300)
+        if rank == {full}:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+            held = []
+            try:
+                while True: held.append(os.open("/dev/null", os.O_RDONLY))
+            except OSError:
+                for _ in range(2): os.close(held.pop())  # enough to begin with
+        print(message(dist.new_group))
+        """)
+    assert all("DistributedError after" in text and "Too many open files" in text for text in out), out
+    assert f"rank {full} gave up in new_group" in out[1 - full], out
+
+
 def test_strangers_at_the_port_of_a_pair_are_left_standing():
     # A preamble of Gloo's that no buffer waits for, a frame of the right length with no proof, and nothing.
     jobs.run(f"""

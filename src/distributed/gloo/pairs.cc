@@ -38,8 +38,8 @@ class Introduction {
   Socket call(const std::string& host, int port) const {
     for (;; std::this_thread::sleep_for(retry_interval)) {
       check_time();
+      Socket socket = connect_once(host, port, std::min(deadline_, after(time_for_strangers / 5)));
       try {
-        Socket socket = connect_once(host, port, std::min(deadline_, after(time_for_strangers / 5)));
         if (socket.defined() && is_answered(socket)) return socket;
       } catch (const DistributedError&) {
         // Closed by the other side, which may have had too many visitors, or ended.
@@ -91,6 +91,8 @@ class Introduction {
 
   static void admit(const Socket& listener, std::vector<Stranger>& strangers) {
     Socket socket(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    check<DistributedError>(socket.defined() || (errno != EMFILE && errno != ENFILE),
+                            "no connection: ", std::strerror(errno));
     if (!socket.defined()) return;
     Stranger stranger{std::move(socket), random_bytes(nonce_bytes), {}, after(time_for_strangers)};
     try {
