@@ -19,6 +19,7 @@
 #include "distributed/lonely_transport.h"
 #include "distributed/secret.h"
 #include "distributed/server.h"
+#include "distributed/transport_library.h"
 #include "taper/error.h"
 
 namespace taper::distributed {
@@ -297,6 +298,7 @@ Group make_group(const std::shared_ptr<Job>& job, const std::string& name, const
 }
 
 std::shared_ptr<Job> start_job(const InitOptions& options) {
+  transport_library();  // where there is none, nobody could be met
   check<ValueError>(options.timeout.count() > 0, "init_process_group: timeout must be positive");
   const Meeting meeting = meeting_of(options);
   auto job = std::make_shared<Job>();
