@@ -29,7 +29,10 @@ class ToState {
     if (p == Py_True || p == Py_False) return p == Py_True;
     if (PyUnicode_CheckExact(p)) return text(p);
     if (PyFloat_CheckExact(p)) return PyFloat_AS_DOUBLE(p);
-    if (is_tensor(p)) return tensor_of(p);
+    if (is_tensor(p)) {
+      if (py::hasattr(object, "_check_saved")) object.attr("_check_saved")();
+      return tensor_of(p);
+    }
     if (PyBytes_CheckExact(p))
       return State::Bytes{std::string(PyBytes_AS_STRING(p), std::size_t(PyBytes_GET_SIZE(p)))};
     if (PyLong_CheckExact(p)) {

@@ -382,7 +382,9 @@ def test_stores_keep_what_they_are_told(tmp_path, monkeypatch):
         assert other.multi_get(["k", "n"]) == [b"\xff\0!", b"2"]
         assert sorted(one.clone().list_keys()) == ["k", "n"] and isinstance(one, dist.Store)
         assert one.delete_key("k") and not other.delete_key("k")
-        with pytest.raises(dist.DistError, match="wait timeout after 50ms, the key '?(a/)?none'? was not set"):
+        with pytest.raises(
+            dist.DistError, match="wait timeout after 50ms, the key '?(a/)?none'? was not set"
+        ):
             other.wait(["none"], timedelta(seconds=0.05))
     assert client.num_keys() == 2  # n, and that of the prefix
 

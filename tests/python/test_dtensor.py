@@ -36,6 +36,11 @@ for placement in (Shard(0), Shard(1), Shard(-1), Replicate()):
     for other in (Shard(0), Shard(1), Replicate()):
         moved = d.redistribute(mesh, [other])
         assert moved.placements == (other,); same(moved.full_tensor(), zero)
+import io
+taper.save({"whole": distribute_tensor(x, mesh, [Replicate()])}, io.BytesIO())
+try: taper.save({"part": distribute_tensor(x, mesh, [Shard(0)])}, io.BytesIO())
+except TypeError as error: assert "not whole on this rank" in str(error)
+else: raise AssertionError("a part was saved as if it were the whole")
 terms = DTensor.from_local(taper.full((2, 3), float(rank + 1)), mesh, [Partial()])
 assert terms.redistribute(mesh, [Shard(0)]).full_tensor().tolist() == [[sum(range(world + 1))] * 3] * 2
 rows = DTensor.from_local(taper.full((2, 3), float(rank)), mesh, [Shard(0)])

@@ -208,12 +208,7 @@ print(message(lambda: parallelize_module(nn.Linear(1, 1), None, ColwiseParallel(
 print(message(lambda: init_device_mesh("cpu", (3,))))
 """
     )[0].splitlines()
-    texts = (
-        "cannot be divided evenly among 2 ranks",
-        "Linear and Embedding",
-        "mesh['tp']",
-        "found 3 ranks",
-    )
+    texts = ("cannot be divided evenly among 2 ranks", "Linear and Embedding", "mesh['tp']", "found 3 ranks")
     for line, text in zip(out, texts, strict=True):
         assert text in line, line
 

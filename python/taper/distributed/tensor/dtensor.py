@@ -166,6 +166,14 @@ class DTensor(_C.Tensor):
         """The same memory, outside of the graph."""
         return self._like(self._part)
 
+    def _check_saved(self):
+        """taper.save asks here, as a file would hold this rank's part only."""
+        if not all(placement.is_replicate() for placement in self.placements):
+            raise TypeError(
+                f"save: a DTensor of placements {self.placements} is not whole on this rank; save "
+                "full_tensor(), or its part as to_local(), or the checkpoint with taper.distributed.checkpoint"
+            )
+
     @property
     def _local_tensor(self):
         """_part, by PyTorch's name."""
