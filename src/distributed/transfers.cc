@@ -118,7 +118,11 @@ Work ProcessGroup::recv(const Tensor& tensor, std::optional<int> source, std::ui
 }
 
 void ProcessGroup::monitored_barrier(std::chrono::milliseconds timeout, bool wait_all_ranks) {
-  const std::string key = concat("monitored_barrier/", name(), "/", ++state_->monitored, "/");
+  const auto key_of = [&](std::uint64_t number) {
+    return concat("monitored_barrier/", name(), "/", number, "/");
+  };
+  const std::uint64_t number = ++state_->monitored;
+  const std::string key = key_of(number);
   Client& client = *state_->client;
   const int own = state_->global_ranks[std::size_t(rank())];
   client.set(key + std::to_string(rank()), "here");
@@ -144,6 +148,12 @@ void ProcessGroup::monitored_barrier(std::chrono::milliseconds timeout, bool wai
       ++late;
     }
     client.set(key + "verdict", verdict.empty() ? "all" : verdict);
+    // Who is here has read what the last one left.
+    if (verdict.empty() && number > 1) {
+      client.delete_key(key_of(number - 1) + "verdict");
+      for (int other = 0; other < size(); ++other)
+        client.delete_key(key_of(number - 1) + std::to_string(other));
+    }
     check<DistributedError>(!out_of_time, "monitored_barrier of group '", name(), "': Rank ", own,
                             " timed out in monitoredBarrier after ", timeout.count(),
                             " ms; of these it has not heard: ", verdict);

@@ -215,7 +215,7 @@ def _new_process_group_helper(
     if global_ranks_in_group:
         raise ValueError("_new_process_group_helper: parts of the default group are made by new_group")
     _check_backend(backend)
-    return _separate_group(store, group_rank, group_size, timeout, group_desc), store
+    return _separate_group(store, group_rank, group_size, timeout), store
 
 
 Reducer = _C._distributed.GradientReducer

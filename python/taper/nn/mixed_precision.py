@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .. import _C
+from ..utils._pytree import tree_map
 from .utils.stateless import functional_call
 
 
@@ -22,14 +23,12 @@ class MixedPrecision:
 
 
 def cast_inputs(value, dtype):
-    """The value with its floating-point tensors in this dtype, also those within lists and dictionaries."""
-    if isinstance(value, _C.Tensor):
-        return value.to(dtype) if value.is_floating_point() else value
-    if isinstance(value, dict):
-        return {key: cast_inputs(item, dtype) for key, item in value.items()}
-    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
-        return type(value)(cast_inputs(item, dtype) for item in value)
-    return value
+    """The value with its floating-point tensors in this dtype, also those within containers."""
+
+    def cast(leaf):
+        return leaf.to(dtype) if isinstance(leaf, _C.Tensor) and leaf.is_floating_point() else leaf
+
+    return tree_map(cast, value)
 
 
 def cast_buffers(module, dtype, ignored):

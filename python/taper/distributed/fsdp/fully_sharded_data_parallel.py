@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 from taper import _C
 from taper._grad_mode import no_grad
+from taper.nn.mixed_precision import cast_inputs
 from taper.nn.module import Module
 
 from ..algorithms._checkpoint.checkpoint_wrapper import rename_keys
@@ -31,7 +32,7 @@ from .api import (
 )
 from .fully_shard import shard_modules
 from .policies import CPUOffloadPolicy, MixedPrecisionPolicy
-from .state import cast, states_of
+from .state import states_of
 from .whole import whole_parameters
 from .wrap import wrap_chosen
 
@@ -256,7 +257,7 @@ class FullyShardedDataParallel(Module):
         """What the wrapped module gives."""
         dtype = self.mixed_precision.param_dtype
         if dtype is not None and self.mixed_precision.cast_root_forward_inputs and self.check_is_root():
-            args, kwargs = cast(args, dtype), cast(kwargs, dtype)
+            args, kwargs = cast_inputs(args, dtype), cast_inputs(kwargs, dtype)
         return self._fsdp_wrapped_module(*args, **kwargs)
 
     def check_is_root(self):

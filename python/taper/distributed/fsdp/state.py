@@ -2,18 +2,9 @@
 
 from taper import _C, cuda
 from taper.nn.distributed import _tensors_in
-from taper.utils._pytree import tree_map
+from taper.nn.mixed_precision import cast_inputs
 
 from .memory import follow, streams_of
-
-
-def cast(value, dtype):
-    """value with the floating tensors in it as dtype."""
-
-    def change(leaf):
-        return leaf.to(dtype) if isinstance(leaf, _C.Tensor) and leaf.is_floating_point() else leaf
-
-    return tree_map(change, value)
 
 
 def states_of(module):
@@ -187,7 +178,7 @@ class State:
         for following in self.forward_prefetch:
             following._fsdp.start_gathering()
         if self.policy.param_dtype is not None and self.policy.cast_forward_inputs:
-            return cast(args, self.policy.param_dtype), cast(kwargs, self.policy.param_dtype)
+            return cast_inputs(args, self.policy.param_dtype), cast_inputs(kwargs, self.policy.param_dtype)
         return None
 
     def after_forward(self, module, args, output):
@@ -198,7 +189,7 @@ class State:
         if not self.root.in_backward and not self.remaining:
             self._release_after_forward(bool(tracked))
         if self.policy.output_dtype is not None:
-            output = cast(output, self.policy.output_dtype)
+            output = cast_inputs(output, self.policy.output_dtype)
             tracked = [tensor for tensor in _tensors_in(output) if tensor.requires_grad] if tracked else []
         for tensor in tracked:
             tensor.register_hook(self._before_backward)

@@ -76,7 +76,7 @@ class ZeroRedundancyOptimizer(Optimizer, Joinable):
         if self.process_group is None:
             raise ValueError("ZeroRedundancyOptimizer: this process is not in the given process group")
         self._class, self._arguments, self._consolidated = optimizer_class, defaults, None
-        self.optim = None
+        self.optim = self._owners = None
         super().__init__(params, dict(defaults))
         self._divide()
 
@@ -112,7 +112,7 @@ class ZeroRedundancyOptimizer(Optimizer, Joinable):
                 "ZeroRedundancyOptimizer with `overlap_with_ddp=True` only supports a single parameter group"
             )
         super().add_param_group(param_group)
-        if self.optim is not None:
+        if self._owners is not None:
             self._divide()
 
     def _copy_options(self):

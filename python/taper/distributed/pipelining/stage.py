@@ -192,7 +192,7 @@ class PipelineStage:
         """Gradients are averaged over replicas with the last backward of a batch."""
         if isinstance(self.submod, DistributedDataParallel) and is_last and self.submod.reducer is not None:
             finds = self.submod.find_unused_parameters or self.submod.static_graph
-            self.submod.reducer.prepare(list(outputs) if finds else [])
+            self.submod.reducer.prepare_for_backward(list(outputs) if finds else [])
         for module in self._sharded():
             module.set_requires_gradient_sync(is_last, recurse=False)
 

@@ -170,8 +170,8 @@ class DTensor(_C.Tensor):
         """taper.save asks here, as a file would hold this rank's part only."""
         if not all(placement.is_replicate() for placement in self.placements):
             raise TypeError(
-                f"save: a DTensor of placements {self.placements} is not whole on this rank; save "
-                "full_tensor(), or its part as to_local(), or the checkpoint with taper.distributed.checkpoint"
+                f"save: a DTensor of placements {self.placements} is not whole on this rank; save its "
+                "full_tensor(), or its part, to_local(), or a checkpoint by taper.distributed.checkpoint"
             )
 
     @property
