@@ -297,6 +297,15 @@ for net, optimizer in ((reference, a), (model, c)):
     optimizer.zero_grad(); gradients(net, 9); optimizer.step()
 for p, q in zip(reference.parameters(), model.parameters()):
     assert (p == q).all()
+# Ranks that had no parameter at first get their part of later ones.
+def pair(): return [nn.Parameter(taper.arange(n) + 1.0) for n in (3, 5)]
+(p, q), (r, s) = pair(), pair()
+late = ZeroRedundancyOptimizer([p], taper.optim.Adam, lr=0.1); late.add_param_group({"params": [q], "lr": 0.2})
+alone = taper.optim.Adam([{"params": [r]}, {"params": [s], "lr": 0.2}], lr=0.1)
+for optimizer, both in ((late, (p, q)), (alone, (r, s))):
+    for parameter in both: (parameter ** 2).sum().backward()
+    optimizer.step()
+assert (p == r).all() and (q == s).all()
 """
     )
 

@@ -176,6 +176,9 @@ else:
 alone = [dist.new_group([r]) for r in range(world)][rank]
 x = taper.ones(2); dist.all_reduce(x, group=alone); dist.barrier(alone); assert x.tolist() == [1, 1]
 dist.barrier(); dist.monitored_barrier(timeout=timedelta(seconds=20))
+dist.barrier(); held = dist.distributed_c10d._get_default_store().num_keys(); dist.barrier()
+for _ in range(3): dist.monitored_barrier(timeout=timedelta(seconds=20))
+dist.barrier(); assert dist.distributed_c10d._get_default_store().num_keys() == held
 assert dist.get_backend() == "gloo" and dist.get_process_group_ranks() == list(range(world))
 assert "not initialized" not in repr(dist.group.WORLD)
 dist.destroy_process_group()
