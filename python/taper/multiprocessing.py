@@ -57,13 +57,12 @@ class ProcessContext:
         """True when all have ended well, False after the timeout. When one ends badly, the others are ended
         and its error is raised."""
         deadline = None if timeout is None else _time.monotonic() + timeout
-        while any(process.is_alive() for process in self.processes):
-            left = None if deadline is None else max(0, deadline - _time.monotonic())
-            running = [process.sentinel for process in self.processes if process.is_alive()]
-            if running and not _connection.wait(running, left):
-                return False
+        while running := [process.sentinel for process in self.processes if process.is_alive()]:
             if any(process.exitcode for process in self.processes):
                 break
+            left = None if deadline is None else max(0, deadline - _time.monotonic())
+            if not _connection.wait(running, left):
+                return False
         failed = next((i for i, process in enumerate(self.processes) if process.exitcode), None)
         if failed is None:
             return True

@@ -308,6 +308,19 @@ def killed(index):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def killed_or_waiting(index):
+    if index == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    signal.pause()
+
+
+def test_join_finds_a_process_that_ended_badly_before_it_was_called():
+    context = mp.spawn(killed_or_waiting, nprocs=2, join=False)
+    context.processes[1].join()
+    with pytest.raises(mp.ProcessExitedException, match="process 1 terminated with signal SIGKILL"):
+        context.join()
+
+
 SAVING = """
 import taper.distributed.checkpoint as dcp
 begin()
