@@ -5,6 +5,25 @@ from dataclasses import dataclass, field
 
 from taper.nn.normalization import _BatchNorm
 
+__all__ = [
+    "BackwardPrefetch",
+    "CPUOffload",
+    "FlatParameter",
+    "FullOptimStateDictConfig",
+    "FullStateDictConfig",
+    "LocalOptimStateDictConfig",
+    "LocalStateDictConfig",
+    "MixedPrecision",
+    "OptimStateDictConfig",
+    "OptimStateKeyType",
+    "ShardedOptimStateDictConfig",
+    "ShardedStateDictConfig",
+    "ShardingStrategy",
+    "StateDictConfig",
+    "StateDictSettings",
+    "StateDictType",
+]
+
 
 class ShardingStrategy(enum.Enum):
     """FULL_SHARD: parameters, gradients and optimizer state (ZeRO stage 3). SHARD_GRAD_OP: parameters stay

@@ -12,48 +12,13 @@ from ..device_mesh import DeviceMesh
 from ..job import _resolve, get_process_group_ranks, new_group
 from ..tensor.dtensor import DTensor
 from . import optimizer_state
-from .api import (
-    CONFIGS,
-    BackwardPrefetch,
-    CPUOffload,
-    FullOptimStateDictConfig,
-    FullStateDictConfig,
-    LocalOptimStateDictConfig,
-    LocalStateDictConfig,
-    MixedPrecision,
-    OptimStateDictConfig,
-    OptimStateKeyType,
-    ShardedOptimStateDictConfig,
-    ShardedStateDictConfig,
-    ShardingStrategy,
-    StateDictConfig,
-    StateDictSettings,
-    StateDictType,
-)
+from .api import *  # noqa: F403  PyTorch's programs import them from here, too
+from .api import CONFIGS, BackwardPrefetch, MixedPrecision, ShardingStrategy, StateDictSettings, StateDictType
 from .fully_shard import shard_modules
 from .policies import CPUOffloadPolicy, MixedPrecisionPolicy
 from .state import states_of
 from .whole import whole_parameters
 from .wrap import wrap_chosen
-
-__all__ = [
-    "BackwardPrefetch",
-    "CPUOffload",
-    "FullOptimStateDictConfig",
-    "FullStateDictConfig",
-    "FullyShardedDataParallel",
-    "LocalOptimStateDictConfig",
-    "LocalStateDictConfig",
-    "MixedPrecision",
-    "OptimStateDictConfig",
-    "OptimStateKeyType",
-    "ShardedOptimStateDictConfig",
-    "ShardedStateDictConfig",
-    "ShardingStrategy",
-    "StateDictConfig",
-    "StateDictSettings",
-    "StateDictType",
-]
 
 _PREFIX = "_fsdp_wrapped_module."
 _HYBRID = (ShardingStrategy.HYBRID_SHARD, ShardingStrategy._HYBRID_SHARD_ZERO2)
