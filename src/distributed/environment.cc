@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/hash.h"
 #include "taper/error.h"
 
 namespace taper::distributed {
@@ -30,11 +31,7 @@ int number_of(const char* variable) {
 }
 
 // A port that all processes of a job compute alike, outside of the range that systems give out by themselves.
-int port_for(const std::string& job) {
-  std::uint64_t hash = 14695981039346656037ull;
-  for (const char byte : job) hash = (hash ^ std::uint8_t(byte)) * 1099511628211ull;
-  return 20000 + int(hash % 10000);
-}
+int port_for(const std::string& job) { return 20000 + int(fnv1a(job) % 10000); }
 
 // The first host of a list such as "node[03-07,12],other".
 std::string first_host(const std::string& list) {

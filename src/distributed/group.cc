@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/hash.h"
 #include "taper/autograd.h"
 #include "taper/error.h"
 #include "taper/ops.h"
@@ -33,13 +34,6 @@ constexpr std::uint8_t greetings = 3;
 bool asks_for_details() {
   const char* level = std::getenv("TORCH_DISTRIBUTED_DEBUG");
   return level && std::string_view(level) == "DETAIL";
-}
-
-// Fowler, Noll and Vo's hash, 64 bits, variant 1a.
-std::uint64_t hash(std::string_view text, std::uint64_t seed) {
-  std::uint64_t value = 14695981039346656037ull ^ seed;
-  for (const char byte : text) value = (value ^ std::uint8_t(byte)) * 1099511628211ull;
-  return value;
 }
 
 // Of a group, for one collective.
@@ -234,7 +228,7 @@ ProcessGroup::State::Greeting ProcessGroup::State::greet_partner(std::uint64_t n
 
 bool ProcessGroup::State::greet(std::uint64_t number, const std::string& what,
                                 const std::optional<Small>& small) {
-  const std::uint64_t own = hash(what, number);
+  const std::uint64_t own = fnv1a(what, number);
   const std::size_t bytes = small ? small->count * small->reduction.item_size() : 0;
   // Sums of the ranks heard of so far; only where ranks go by pairs does each count once.
   bool carries = small && bytes <= small_bytes(size()) && (size() & (size() - 1)) == 0;
@@ -275,7 +269,7 @@ void ProcessGroup::State::agree_on_parts(std::uint32_t number, const std::vector
 
 void ProcessGroup::State::agree(std::uint64_t number, const std::string& what, const std::string& fault,
                                 std::uint8_t stage) {
-  const std::uint64_t own = hash(what, number);
+  const std::uint64_t own = fnv1a(what, number);
   std::uint64_t seen[2] = {own, own}, heard[2];
   std::uint8_t channel = std::uint8_t(stage * 64);
   for (int step = 1; step < size(); step *= 2, ++channel) {

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "autograd/callbacks.h"
+#include "distributed/flat.h"
 #include "distributed/group.h"
 #include "distributed/watcher.h"
 #include "ops/elementwise.h"
@@ -166,17 +167,13 @@ void GradientReducer::State::make_memory() {
   places.assign(parameters.size(), {});
   for (std::size_t index = 0; index < buckets.size(); ++index) {
     BucketState& bucket = buckets[index];
-    std::int64_t count = 0;
-    for (const std::size_t member : bucket.members) count += parameters[member].numel();
-    const Tensor& first = parameters[bucket.members.front()];
-    bucket.flat = empty({count}, first.dtype(), first.device());
-    std::int64_t start = 0;
+    Tensors members;
     for (const std::size_t member : bucket.members) {
-      const Shape& sizes = parameters[member].sizes();
-      places[member] = {index, bucket.views.size()};
-      bucket.views.push_back(window(bucket.flat, sizes, contiguous_strides(sizes), start));
-      start += parameters[member].numel();
+      places[member] = {index, members.size()};
+      members.push_back(parameters[member]);
     }
+    bucket.flat = flat_like(members);
+    bucket.views = parts_like(bucket.flat, members);
   }
 }
 
